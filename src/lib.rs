@@ -1,0 +1,22 @@
+//! pidone, the init for Node.js containers: the map of the house.
+//!
+//! | room | what it does | what it deliberately does not know |
+//! | --- | --- | --- |
+//! | [`signal`] | signals by name and number | masks, delivery |
+//! | [`config`] | what the user asked for, typed | how it was spelled |
+//! | [`cli`] | options, variables, help, sentences about wrong values | processes |
+//! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
+//! | [`sys`] | thin typed wrappers around system calls; the only `unsafe` | decisions |
+//! | [`runtime`] | waits, tells the supervisor, does what it says | why |
+//!
+//! Imports point down only: `main -> cli -> config`, `main -> runtime -> {supervisor, sys}`.
+
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod config;
+pub mod runtime;
+pub mod signal;
+pub mod supervisor;
+#[allow(unsafe_code)]
+pub mod sys;

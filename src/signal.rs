@@ -1,0 +1,200 @@
+//! Signals by number and by name, as people and `kill -l` write them.
+//!
+//! Pure: knows nothing of masks, handlers or delivery (`sys::signal` does).
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use signal_hook::consts;
+use signal_hook::low_level::signal_name;
+
+/// The first real-time signal a user can name: `RTMIN` of `kill -l` (signal(7)).
+///
+/// A constant rather than `libc::SIGRTMIN()`: musl reserves one more than glibc, and the number
+/// that a user's `kill` means must not depend on how pidone was built.
+const RTMIN: u8 = 34;
+
+/// The last signal there is on Linux (`_NSIG`, signal(7)).
+const RTMAX: u8 = 64;
+
+/// A signal's number, 1 to 64.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signal(u8);
+
+macro_rules! named {
+    ($($name:ident),*) => {
+        $(#[doc = concat!("`SIG", stringify!($name), "` (signal(7)).")]
+        pub const $name: Signal = Signal::standard(named!(@number $name));)*
+    };
+    (@number HUP) => { consts::SIGHUP };
+    (@number INT) => { consts::SIGINT };
+    (@number QUIT) => { consts::SIGQUIT };
+    (@number ABRT) => { consts::SIGABRT };
+    (@number KILL) => { consts::SIGKILL };
+    (@number TERM) => { consts::SIGTERM };
+    (@number CHLD) => { consts::SIGCHLD };
+    (@number CONT) => { consts::SIGCONT };
+    (@number STOP) => { consts::SIGSTOP };
+    (@number TSTP) => { consts::SIGTSTP };
+    (@number TTIN) => { consts::SIGTTIN };
+    (@number TTOU) => { consts::SIGTTOU };
+}
+
+impl Signal {
+    named!(
+        HUP, INT, QUIT, ABRT, KILL, TERM, CHLD, CONT, STOP, TSTP, TTIN, TTOU
+    );
+
+    /// A standard signal from the C library's constant, all of which are 1 to 31.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    const fn standard(number: i32) -> Self {
+        Self(number as u8)
+    }
+
+    /// The signal with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: i64) -> Option<Self> {
+        u8::try_from(number)
+            .ok()
+            .filter(|number| (1..=RTMAX).contains(number))
+            .map(Self)
+    }
+
+    /// Reads `15`, `TERM`, `SIGTERM`, `sigterm`, `RTMIN+3` or `RTMAX-1`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Self::from_number(text.parse().ok()?);
+        }
+        let upper = text.to_ascii_uppercase();
+        let name = match upper.strip_prefix("SIG").unwrap_or(&upper) {
+            "CLD" => "CHLD",
+            "IOT" => "ABRT",
+            "POLL" => "IO",
+            name => name,
+        };
+        Self::parse_real_time(name).or_else(|| {
+            (1..RTMIN)
+                .map(Self)
+                .find(|signal| signal.short_name() == Some(name))
+        })
+    }
+
+    fn parse_real_time(name: &str) -> Option<Self> {
+        let number = if let Some(rest) = name.strip_prefix("RTMIN") {
+            let offset = if rest.is_empty() {
+                0
+            } else {
+                digits(rest.strip_prefix('+')?)?
+            };
+            RTMIN.checked_add(offset)?
+        } else {
+            let rest = name.strip_prefix("RTMAX")?;
+            let offset = if rest.is_empty() {
+                0
+            } else {
+                digits(rest.strip_prefix('-')?)?
+            };
+            RTMAX.checked_sub(offset)?
+        };
+        (RTMIN..=RTMAX).contains(&number).then_some(Self(number))
+    }
+
+    /// The number that the kernel uses.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        i32::from(self.0)
+    }
+
+    /// The exit status by which shells and Docker report a death by this signal: 128 + number.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        128 + self.0
+    }
+
+    /// TERM, INT and QUIT: what container runtimes, terminals and people send to end a program.
+    #[must_use]
+    pub fn asks_to_stop(self) -> bool {
+        matches!(self, Self::TERM | Self::INT | Self::QUIT)
+    }
+
+    fn short_name(self) -> Option<&'static str> {
+        match self.0 {
+            // Two that signal-hook has no name for (signal(7)).
+            16 => Some("STKFLT"),
+            30 => Some("PWR"),
+            _ => signal_name(self.number()).map(|name| name.strip_prefix("SIG").unwrap_or(name)),
+        }
+    }
+}
+
+fn digits(text: &str) -> Option<u8> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.short_name(), self.0) {
+            (Some(name), _) => write!(out, "SIG{name}"),
+            (None, RTMIN) => out.write_str("SIGRTMIN"),
+            (None, RTMAX) => out.write_str("SIGRTMAX"),
+            (None, number) if number > RTMIN => write!(out, "SIGRTMIN+{}", number - RTMIN),
+            (None, number) => write!(out, "signal {number}"),
+        }
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_names_the_same_signal() {
+        for text in ["15", "TERM", "SIGTERM", "term", "SigTerm"] {
+            assert_eq!(Signal::parse(text), Some(Signal::TERM), "{text}");
+        }
+        assert_eq!(Signal::parse("RTMIN+3").map(Signal::number), Some(37));
+        assert_eq!(Signal::parse("SIGRTMAX-1").map(Signal::number), Some(63));
+        assert_eq!(Signal::parse("RTMIN").map(Signal::number), Some(34));
+    }
+
+    #[test]
+    fn what_is_no_signal_is_refused() {
+        for text in [
+            "",
+            "0",
+            "65",
+            "-1",
+            "+15",
+            "SIG",
+            "TERMINATE",
+            "RTMIN+31",
+            "RTMIN3",
+            "RTMAX-31",
+            "999999999999999999999",
+        ] {
+            assert_eq!(Signal::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_reads_back_as_its_signal() {
+        for number in 1..=64 {
+            let signal = Signal::from_number(number).unwrap();
+            let name = signal.to_string();
+            if !name.starts_with("signal ") {
+                assert_eq!(Signal::parse(&name), Some(signal), "{name}");
+            }
+        }
+    }
+}
