@@ -3,8 +3,10 @@
 //! | room | what it does | what it deliberately does not know |
 //! | --- | --- | --- |
 //! | [`signal`] | signals by name and number | masks, delivery |
+//! | [`ended`] | how a process ended | waiting for it |
 //! | [`config`] | what the user asked for, typed | how it was spelled |
 //! | [`cli`] | options, variables, help, sentences about wrong values | processes |
+//! | [`logging`] | the shape of a log line | what is worth saying |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
 //! | [`sys`] | thin typed wrappers around system calls; the only `unsafe` | decisions |
 //! | [`runtime`] | waits, tells the supervisor, does what it says | why |
@@ -15,6 +17,8 @@
 
 pub mod cli;
 pub mod config;
+pub mod ended;
+pub mod logging;
 pub mod runtime;
 pub mod signal;
 pub mod supervisor;

@@ -1,1 +1,14 @@
-//! Under construction.
+//! Thin typed wrappers around system calls: one noun per file, and no decisions.
+//!
+//! The only room that may say `unsafe`, `nix` or `libc`.
+
+pub mod entry;
+pub mod host;
+pub mod identity;
+pub mod leftovers;
+pub mod poll;
+pub mod prctl;
+pub mod process;
+pub mod reaper;
+pub mod signal;
+pub mod terminal;

@@ -1,0 +1,105 @@
+//! How pidone speaks: to standard error, through `log`, as text for people or as Pino's NDJSON.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use env_logger::fmt::Formatter;
+use log::{Level, Record};
+
+use crate::config::{LogFormat, Logging};
+
+/// Sets up the log for the rest of the process' life.
+pub fn init(logging: &Logging) {
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(&logging.filter);
+    match logging.format {
+        LogFormat::Text => builder.format(text),
+        LogFormat::Json => {
+            let origin = Origin::here();
+            builder.format(move |out, record| json(out, record, &origin))
+        }
+    };
+    builder.init();
+}
+
+fn text(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let mark = match record.level() {
+        Level::Error => "error: ",
+        Level::Warn => "warning: ",
+        Level::Info => "",
+        Level::Debug => "debug: ",
+        Level::Trace => "trace: ",
+    };
+    writeln!(out, "pidone: {mark}{}", record.args())
+}
+
+/// What every line of Pino's begins with (`pino/lib/tools.js`).
+struct Origin {
+    pid: u32,
+    hostname: String,
+}
+
+impl Origin {
+    fn here() -> Self {
+        Self {
+            pid: std::process::id(),
+            hostname: crate::sys::host::name(),
+        }
+    }
+}
+
+fn json(out: &mut Formatter, record: &Record<'_>, origin: &Origin) -> io::Result<()> {
+    // Pino's numbers (`pino/lib/constants.js`).
+    let level = match record.level() {
+        Level::Error => 50,
+        Level::Warn => 40,
+        Level::Info => 30,
+        Level::Debug => 20,
+        Level::Trace => 10,
+    };
+    let time = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
+    let pid = origin.pid;
+    write!(
+        out,
+        "{{\"level\":{level},\"time\":{time},\"pid\":{pid},\"hostname\":"
+    )?;
+    quoted(out, &origin.hostname)?;
+    write!(out, ",\"name\":\"pidone\",\"msg\":")?;
+    quoted(out, &record.args().to_string())?;
+    writeln!(out, "}}")
+}
+
+/// A JSON string (RFC 8259, section 7).
+fn quoted(out: &mut impl Write, text: &str) -> io::Result<()> {
+    out.write_all(b"\"")?;
+    for character in text.chars() {
+        match character {
+            '"' => out.write_all(b"\\\"")?,
+            '\\' => out.write_all(b"\\\\")?,
+            '\n' => out.write_all(b"\\n")?,
+            control if control < ' ' => write!(out, "\\u{:04x}", u32::from(control))?,
+            other => write!(out, "{other}")?,
+        }
+    }
+    out.write_all(b"\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_is_quoted_as_json_wants_it() {
+        let mut out = Vec::new();
+        quoted(&mut out, "a \"b\" \\ c\nd\u{1}é").unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#""a \"b\" \\ c\nd\u0001é""#
+        );
+    }
+}

@@ -1,0 +1,257 @@
+use super::*;
+use crate::config::{Command, LogFormat, Logging};
+
+fn config() -> Config {
+    Config {
+        command: Command {
+            program: "node".into(),
+            args: Vec::new(),
+        },
+        signals: SignalRules::default(),
+        grace: None,
+        subreaper: false,
+        parent_death: None,
+        expected: Vec::new(),
+        user: None,
+        warn_on_reap: false,
+        logging: Logging {
+            format: LogFormat::Text,
+            filter: "info".into(),
+        },
+    }
+}
+
+/// A run under a clock that the test moves.
+struct Run {
+    supervisor: Supervisor,
+    now: Moment,
+}
+
+impl Run {
+    fn of(config: &Config) -> Self {
+        let mut run = Self {
+            supervisor: Supervisor::new(config),
+            now: Moment::ZERO,
+        };
+        assert_eq!(run.supervisor.start(), Action::Start);
+        assert_eq!(run.tell(Event::Started), []);
+        run
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.supervisor.handle(event, self.now, &mut actions);
+        actions
+    }
+
+    fn signal(&mut self, signal: Signal) -> Vec<Action> {
+        self.tell(Event::Signal(signal))
+    }
+
+    fn after(&mut self, wait: Duration) -> &mut Self {
+        self.now += wait;
+        self
+    }
+
+    /// Jumps to the next deadline.
+    fn tick(&mut self) -> Vec<Action> {
+        self.now = self.supervisor.next_deadline().expect("nothing is due");
+        self.tell(Event::Tick)
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn to_child(signal: Signal) -> Action {
+    Action::Signal {
+        signal,
+        group: false,
+    }
+}
+
+#[test]
+fn every_signal_goes_to_the_child_and_nothing_is_ever_due() {
+    let mut run = Run::of(&config());
+    for signal in (1..=64).filter_map(Signal::from_number) {
+        assert_eq!(run.signal(signal), [to_child(signal)]);
+        assert_eq!(run.supervisor.next_deadline(), None);
+    }
+}
+
+#[test]
+fn signals_that_come_before_the_child_wait_for_it_in_order() {
+    let mut run = Run {
+        supervisor: Supervisor::new(&config()),
+        now: Moment::ZERO,
+    };
+    assert_eq!(run.signal(Signal::HUP), []);
+    assert_eq!(run.signal(Signal::TERM), []);
+    assert_eq!(
+        run.tell(Event::Started),
+        [to_child(Signal::HUP), to_child(Signal::TERM)]
+    );
+}
+
+#[test]
+fn grace_counts_from_the_first_request_even_when_that_came_before_the_child() {
+    let config = Config {
+        grace: Some(5 * SECOND),
+        ..config()
+    };
+    let mut run = Run {
+        supervisor: Supervisor::new(&config),
+        now: Moment::ZERO,
+    };
+    run.signal(Signal::TERM);
+    run.after(SECOND).tell(Event::Started);
+    assert_eq!(run.supervisor.next_deadline(), Some(5 * SECOND));
+    run.after(SECOND).signal(Signal::INT);
+    assert_eq!(run.supervisor.next_deadline(), Some(5 * SECOND));
+    assert_eq!(
+        run.tick(),
+        [
+            Action::ReportOverdue { grace: 5 * SECOND },
+            to_child(Signal::KILL)
+        ]
+    );
+    assert_eq!(run.supervisor.next_deadline(), None);
+}
+
+#[test]
+fn rewriting_comes_first_and_zero_drops() {
+    let mut config = config();
+    config.signals.rewrites = vec![(Signal::TERM, Some(Signal::QUIT)), (Signal::HUP, None)];
+    let mut run = Run::of(&config);
+    assert_eq!(run.signal(Signal::TERM), [to_child(Signal::QUIT)]);
+    assert_eq!(run.signal(Signal::QUIT), [to_child(Signal::QUIT)]);
+    assert_eq!(run.signal(Signal::HUP), []);
+}
+
+#[test]
+fn the_stop_signal_stands_in_for_those_that_ask_to_stop() {
+    let mut config = config();
+    config.signals.stop = Some(Signal::HUP);
+    config.signals.to_group = true;
+    let mut run = Run::of(&config);
+    for asked in [Signal::TERM, Signal::INT, Signal::QUIT] {
+        assert_eq!(
+            run.signal(asked),
+            [Action::Signal {
+                signal: Signal::HUP,
+                group: true
+            }]
+        );
+    }
+}
+
+#[test]
+fn the_status_is_the_childs_own_unless_it_is_expected() {
+    for (ended, expected, status) in [
+        (Ended::Code(7), vec![], 7),
+        (Ended::Code(7), vec![7], 0),
+        (Ended::Killed(Signal::TERM), vec![], 143),
+        (Ended::Killed(Signal::TERM), vec![1, 143], 0),
+    ] {
+        let mut run = Run::of(&Config {
+            expected,
+            ..config()
+        });
+        let actions = run.tell(Event::Exited(ended));
+        assert_eq!(actions.last(), Some(&Action::SignalLeftovers(Signal::TERM)));
+        assert_eq!(
+            run.tell(Event::Leftovers { any: false }),
+            [Action::Exit(status)]
+        );
+        assert_eq!(run.supervisor.next_deadline(), None);
+    }
+}
+
+#[test]
+fn a_death_by_signal_is_reported_with_its_sender() {
+    let mut run = Run::of(&config());
+    run.signal(Signal::TERM);
+    let killed = Event::Exited(Ended::Killed(Signal::TERM));
+    let report = Action::ReportDeath {
+        signal: Signal::TERM,
+        uptime: 3 * SECOND,
+        sent_by_us: true,
+    };
+    assert_eq!(run.after(3 * SECOND).tell(killed)[0], report);
+
+    let mut run = Run::of(&config());
+    let killed = Event::Exited(Ended::Killed(Signal::KILL));
+    let report = Action::ReportDeath {
+        signal: Signal::KILL,
+        uptime: SECOND,
+        sent_by_us: false,
+    };
+    assert_eq!(run.after(SECOND).tell(killed)[0], report);
+}
+
+#[test]
+fn leftovers_get_two_seconds_or_what_remains_of_the_grace() {
+    for (grace, asked, left) in [
+        (None, false, 2),
+        (Some(10 * SECOND), false, 10),
+        (Some(10 * SECOND), true, 6),
+    ] {
+        let mut run = Run::of(&Config { grace, ..config() });
+        if asked {
+            run.signal(Signal::TERM);
+        }
+        run.after(4 * SECOND).tell(Event::Exited(Ended::Code(0)));
+        let exited = run.now;
+        assert_eq!(run.tell(Event::Leftovers { any: true }), []);
+        assert_eq!(run.tick(), [Action::SignalLeftovers(Signal::KILL)]);
+        assert_eq!(run.now - exited, left * SECOND);
+        assert_eq!(run.tell(Event::Leftovers { any: true }), []);
+        assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(0)]);
+    }
+}
+
+#[test]
+fn the_way_out_ends_even_when_something_cannot_be_killed() {
+    let mut run = Run::of(&config());
+    run.tell(Event::Exited(Ended::Code(3)));
+    run.tell(Event::Leftovers { any: true });
+    run.tick();
+    run.tell(Event::Leftovers { any: true });
+    assert_eq!(run.tick(), [Action::Exit(3)]);
+    assert_eq!(run.supervisor.next_deadline(), None);
+}
+
+#[test]
+fn a_second_request_to_stop_does_not_wait_for_leftovers() {
+    let mut run = Run::of(&config());
+    run.signal(Signal::TERM);
+    run.tell(Event::Exited(Ended::Code(0)));
+    run.tell(Event::Leftovers { any: true });
+    assert_eq!(
+        run.after(SECOND).signal(Signal::TERM),
+        [Action::SignalLeftovers(Signal::KILL)]
+    );
+}
+
+fn stopped(signal: Signal, job_control: bool) -> Event {
+    Event::Stopped {
+        signal,
+        job_control,
+    }
+}
+
+#[test]
+fn a_job_is_suspended_as_a_whole_and_continued_once() {
+    let mut run = Run::of(&config());
+    assert_eq!(run.tell(stopped(Signal::STOP, true)), []);
+    assert_eq!(run.tell(stopped(Signal::TSTP, true)), [Action::Suspend]);
+    assert_eq!(run.signal(Signal::CONT), [Action::Resume]);
+    assert_eq!(run.signal(Signal::CONT), [to_child(Signal::CONT)]);
+}
+
+#[test]
+fn what_nobody_could_resume_does_not_stay_stopped() {
+    let mut run = Run::of(&config());
+    assert_eq!(run.tell(stopped(Signal::TSTP, false)), [Action::Resume]);
+    // A background read would only be stopped again.
+    assert_eq!(run.tell(stopped(Signal::TTIN, false)), []);
+}

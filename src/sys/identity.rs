@@ -1,0 +1,254 @@
+//! Who a child runs as: looked up in /etc/passwd and /etc/group, as a static binary has no NSS.
+//!
+//! The rules are those of `docker run --user` (`GetExecUser` of the OCI runtimes), so that an image
+//! gets the same identity either way.
+
+use std::fmt;
+use std::fs;
+use std::io;
+
+use nix::errno::Errno;
+
+use crate::config::UserSpec;
+
+/// A user id, a group id, and the other groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+}
+
+/// Why an identity could not be had.
+#[derive(Debug)]
+pub enum IdentityError {
+    /// /etc/passwd has no such user.
+    NoUser(String),
+    /// /etc/group has no such group.
+    NoGroup(String),
+    /// The file is there and cannot be read.
+    Unreadable(&'static str, io::Error),
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoUser(user) => {
+                write!(
+                    out,
+                    "--user: there is no user \"{user}\" in /etc/passwd; name one that is there, or a number"
+                )
+            }
+            Self::NoGroup(group) => {
+                write!(
+                    out,
+                    "--user: there is no group \"{group}\" in /etc/group; name one that is there, or a number"
+                )
+            }
+            Self::Unreadable(file, cause) => write!(out, "--user: cannot read {file}: {cause}"),
+        }
+    }
+}
+
+impl Identity {
+    /// Looks a user up in this system's files. One that does not exist is read as empty, as in an
+    /// image made `FROM scratch`.
+    ///
+    /// # Errors
+    /// See [`IdentityError`].
+    pub fn look_up(spec: &UserSpec) -> Result<Self, IdentityError> {
+        let passwd = read("/etc/passwd")?;
+        let group = read("/etc/group")?;
+        Self::resolve(spec, &passwd, &group)
+    }
+
+    /// The same, from the text of both files.
+    ///
+    /// # Errors
+    /// [`IdentityError::NoUser`] and [`IdentityError::NoGroup`].
+    pub fn resolve(spec: &UserSpec, passwd: &str, group: &str) -> Result<Self, IdentityError> {
+        let number = spec.user.parse().ok();
+        let entry = passwd
+            .lines()
+            .filter_map(User::parse)
+            .find(|user| user.name == spec.user || Some(user.uid) == number);
+        let (uid, own_gid, name) = match (entry, number) {
+            (Some(user), _) => (user.uid, user.gid, Some(user.name)),
+            // A number that nobody has is as good; its group is Docker's default, 0.
+            (None, Some(uid)) => (uid, 0, None),
+            (None, None) => return Err(IdentityError::NoUser(spec.user.clone())),
+        };
+        let mut all = group.lines().filter_map(Group::parse);
+        // Supplementary groups come with the user; a group that is named stands alone.
+        let (gid, groups) = match &spec.group {
+            Some(wanted) => {
+                let number = wanted.parse().ok();
+                let entry = all.find(|group| group.name == *wanted || Some(group.gid) == number);
+                let gid = entry.map(|group| group.gid).or(number);
+                (
+                    gid.ok_or_else(|| IdentityError::NoGroup(wanted.clone()))?,
+                    Vec::new(),
+                )
+            }
+            None => {
+                let member = |group: &Group<'_>| name.is_some_and(|name| group.has_member(name));
+                (own_gid, all.filter(member).map(|group| group.gid).collect())
+            }
+        };
+        Ok(Self { uid, gid, groups })
+    }
+
+    /// Becomes this identity, for good: no program that this one starts can have more rights
+    /// (`PR_SET_NO_NEW_PRIVS`, prctl(2)). Async-signal-safe, for a child between clone and exec.
+    ///
+    /// The system calls are made directly: the C library's functions would signal the threads of a
+    /// process that this child shares its memory with (nptl(7), "NPTL and ID changes").
+    pub(super) fn assume(&self) -> Result<(), Errno> {
+        if !self.is_current() {
+            // SAFETY: the kernel reads `len` ids from the vector.
+            Errno::result(unsafe {
+                libc::syscall(libc::SYS_setgroups, self.groups.len(), self.groups.as_ptr())
+            })?;
+            // SAFETY: takes numbers only.
+            Errno::result(unsafe {
+                libc::syscall(libc::SYS_setresgid, self.gid, self.gid, self.gid)
+            })?;
+            // SAFETY: takes numbers only.
+            Errno::result(unsafe {
+                libc::syscall(libc::SYS_setresuid, self.uid, self.uid, self.uid)
+            })?;
+        }
+        // SAFETY: takes numbers only.
+        Errno::result(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
+    }
+
+    /// pidone already runs as this user and group (`docker run --user`): nothing to change, and
+    /// without privileges nothing could be.
+    fn is_current(&self) -> bool {
+        // SAFETY: cannot fail, and takes nothing.
+        let uid = unsafe { libc::geteuid() };
+        // SAFETY: cannot fail, and takes nothing.
+        let gid = unsafe { libc::getegid() };
+        uid != 0 && uid == self.uid && gid == self.gid
+    }
+}
+
+fn read(file: &'static str) -> Result<String, IdentityError> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(IdentityError::Unreadable(file, error)),
+    }
+}
+
+/// A line of passwd(5).
+struct User<'a> {
+    name: &'a str,
+    uid: u32,
+    gid: u32,
+}
+
+impl<'a> User<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let uid = fields.nth(1)?.parse().ok()?;
+        let gid = fields.next()?.parse().ok()?;
+        Some(Self { name, uid, gid })
+    }
+}
+
+/// A line of group(5).
+struct Group<'a> {
+    name: &'a str,
+    gid: u32,
+    members: &'a str,
+}
+
+impl<'a> Group<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let gid = fields.nth(1)?.parse().ok()?;
+        let members = fields.next().unwrap_or_default();
+        Some(Self { name, gid, members })
+    }
+
+    fn has_member(&self, user: &str) -> bool {
+        self.members.split(',').any(|member| member.trim() == user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str =
+        "root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/home/node:/bin/sh\nbroken\n:x:y:z\n";
+    const GROUP: &str = "root:x:0:\nnode:x:1000:\nvideo:x:44:node,other\naudio:x:29:other\nlast:x:50:other, node\nbroken\n";
+
+    fn resolve(user: &str, group: Option<&str>) -> Result<Identity, String> {
+        let spec = UserSpec {
+            user: user.into(),
+            group: group.map(Into::into),
+        };
+        Identity::resolve(&spec, PASSWD, GROUP).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_user_brings_its_groups_by_name_and_by_number() {
+        let node = Identity {
+            uid: 1000,
+            gid: 1000,
+            groups: vec![44, 50],
+        };
+        assert_eq!(resolve("node", None), Ok(node.clone()));
+        assert_eq!(resolve("1000", None), Ok(node));
+    }
+
+    #[test]
+    fn a_named_group_stands_alone() {
+        let node = Identity {
+            uid: 1000,
+            gid: 29,
+            groups: vec![],
+        };
+        assert_eq!(resolve("node", Some("audio")), Ok(node.clone()));
+        assert_eq!(resolve("node", Some("29")), Ok(node));
+    }
+
+    #[test]
+    fn numbers_need_no_entry() {
+        assert_eq!(
+            resolve("4242", None),
+            Ok(Identity {
+                uid: 4242,
+                gid: 0,
+                groups: vec![]
+            })
+        );
+        assert_eq!(
+            resolve("4242", Some("77")),
+            Ok(Identity {
+                uid: 4242,
+                gid: 77,
+                groups: vec![]
+            })
+        );
+    }
+
+    #[test]
+    fn who_is_not_there_is_named() {
+        assert!(
+            resolve("nobody-here", None)
+                .unwrap_err()
+                .contains("\"nobody-here\"")
+        );
+        assert!(
+            resolve("node", Some("no-group"))
+                .unwrap_err()
+                .contains("\"no-group\"")
+        );
+        assert!(resolve("99999999999", None).is_err());
+    }
+}

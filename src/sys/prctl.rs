@@ -1,0 +1,25 @@
+//! What pidone asks the kernel for on its own behalf (prctl(2)).
+
+use std::io;
+
+use nix::errno::Errno;
+
+use crate::signal::Signal;
+
+/// Become the parent of the orphans among pidone's descendants, as PID 1 is without asking.
+///
+/// # Errors
+/// `EINVAL` on a kernel older than 3.4.
+pub fn become_subreaper() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_child_subreaper(true)?)
+}
+
+/// Be sent a signal when pidone's own parent dies.
+///
+/// # Errors
+/// None that a valid signal could cause.
+pub fn signal_on_parent_death(signal: Signal) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.number()) };
+    Ok(Errno::result(result).map(drop)?)
+}

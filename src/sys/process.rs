@@ -1,0 +1,235 @@
+//! Starting a program: clone, a few system calls, exec, and the truth about how that went.
+//!
+//! The child runs in pidone's own memory while pidone waits (`CLONE_VM | CLONE_VFORK`, clone(2)),
+//! as in posix_spawn(3): nothing is copied, and a failure is simply written down where the parent
+//! finds it. Between clone and exec nothing is allocated, and only system calls are made.
+
+use std::ffi::{CString, OsStr, c_char, c_int, c_void};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::errno::Errno;
+
+use super::identity::Identity;
+use crate::config::Command;
+
+/// Where programs are looked for when `PATH` is not set: what Docker sets it to.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Room for the child's few frames; what it does not touch costs nothing.
+const STACK_SIZE: usize = 64 * 1024;
+
+/// A program made ready to be executed, as often as wanted.
+#[derive(Debug)]
+pub struct Program {
+    /// Where it may be, in the order in which exec tries.
+    candidates: Vec<CString>,
+    argv: Vec<CString>,
+}
+
+/// What else a child needs to know before it becomes its program.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// Make its process group the foreground group of the terminal on standard input.
+    pub foreground: bool,
+    /// Who it runs as.
+    pub identity: Option<Identity>,
+}
+
+/// Why a program did not start.
+#[derive(Debug)]
+pub struct SpawnError {
+    /// What could not be done.
+    pub step: Step,
+    /// Why.
+    pub cause: io::Error,
+}
+
+/// The steps at which a start can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The command line or the environment holds a NUL byte.
+    Arguments,
+    /// clone(2): no process to be had.
+    Clone,
+    /// setgroups(2), setgid(2), setuid(2) or `PR_SET_NO_NEW_PRIVS`.
+    Identity,
+    /// The program is nowhere.
+    Find,
+    /// The program is there, and is not one that the kernel can execute.
+    Execute,
+    /// The program is there, and the interpreter it names is not.
+    Interpreter,
+}
+
+impl Program {
+    /// Looks up nothing yet: only the child's own exec decides where the program is.
+    ///
+    /// # Errors
+    /// [`Step::Arguments`].
+    pub fn new(command: &Command, path: Option<&OsStr>) -> Result<Self, SpawnError> {
+        let program = c_string(command.program.as_bytes())?;
+        let candidates = if program.as_bytes().contains(&b'/') {
+            vec![program.clone()]
+        } else {
+            path.unwrap_or(OsStr::new(DEFAULT_PATH))
+                .as_bytes()
+                .split(|byte| *byte == b':')
+                .map(|directory| {
+                    // An empty entry means the current directory (execvp(3)).
+                    let directory = if directory.is_empty() {
+                        b"."
+                    } else {
+                        directory
+                    };
+                    c_string(&[directory, b"/", program.as_bytes()].concat())
+                })
+                .collect::<Result<_, _>>()?
+        };
+        let args = command.args.iter().map(|arg| c_string(arg.as_bytes()));
+        let argv = std::iter::once(Ok(program))
+            .chain(args)
+            .collect::<Result<_, _>>()?;
+        Ok(Self { candidates, argv })
+    }
+
+    /// Starts the program in a process group of its own, with pidone's own descriptors and
+    /// environment, and returns its process id once it has become the program.
+    ///
+    /// # Errors
+    /// Every [`Step`], with the errno that the child itself saw.
+    pub fn spawn(&self, setup: &Setup) -> Result<i32, SpawnError> {
+        let candidates = null_terminated(&self.candidates);
+        let argv = null_terminated(&self.argv);
+        let birth = Birth {
+            candidates: candidates.as_ptr(),
+            argv: argv.as_ptr(),
+            setup,
+            failed_step: AtomicI32::new(BORN),
+            errno: AtomicI32::new(0),
+        };
+        let mut stack = Box::<[u8; STACK_SIZE]>::new_uninit();
+        // SAFETY: one past the end of the allocation is a valid pointer.
+        let top = unsafe { stack.as_mut_ptr().cast::<u8>().add(STACK_SIZE) };
+        // SAFETY: the stack and `birth` outlive the child's use of them, because CLONE_VFORK keeps
+        // this thread waiting until the child has exec'ed or ended; `become_program` only makes
+        // system calls; every signal is blocked, so no handler can run in the shared memory. The
+        // C libraries align the stack pointer themselves.
+        let pid = unsafe {
+            libc::clone(
+                become_program,
+                top.cast(),
+                libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+                (&raw const birth).cast_mut().cast(),
+            )
+        };
+        let pid = Errno::result(pid).map_err(|errno| SpawnError::at(Step::Clone, errno))?;
+        let errno = Errno::from_raw(birth.errno.load(Ordering::Relaxed));
+        let step = match birth.failed_step.load(Ordering::Relaxed) {
+            BORN => return Ok(pid),
+            FAILED_IDENTITY => Step::Identity,
+            _ => self.explain(errno),
+        };
+        super::reaper::discard(pid);
+        Err(SpawnError::at(step, errno))
+    }
+
+    /// exec says ENOENT for a program that is missing and for one whose interpreter is (execve(2)).
+    fn explain(&self, errno: Errno) -> Step {
+        let exists = |path: &CString| Path::new(OsStr::from_bytes(path.as_bytes())).exists();
+        match errno {
+            Errno::ENOENT if self.candidates.iter().any(exists) => Step::Interpreter,
+            Errno::ENOENT | Errno::ENOTDIR => Step::Find,
+            _ => Step::Execute,
+        }
+    }
+}
+
+impl SpawnError {
+    fn at(step: Step, errno: Errno) -> Self {
+        Self {
+            step,
+            cause: errno.into(),
+        }
+    }
+}
+
+fn c_string(bytes: &[u8]) -> Result<CString, SpawnError> {
+    CString::new(bytes).map_err(|_| SpawnError::at(Step::Arguments, Errno::EINVAL))
+}
+
+fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
+    let pointers = strings.iter().map(|string| string.as_ptr());
+    pointers.chain(std::iter::once(std::ptr::null())).collect()
+}
+
+unsafe extern "C" {
+    /// The environment as pidone got it (environ(7)). It goes to the child untouched, entries that
+    /// are no `NAME=value` included; nothing in pidone ever changes it.
+    static environ: *const *const c_char;
+}
+
+/// What parent and child share while the child is on its way.
+struct Birth<'a> {
+    candidates: *const *const c_char,
+    argv: *const *const c_char,
+    setup: &'a Setup,
+    failed_step: AtomicI32,
+    errno: AtomicI32,
+}
+
+const BORN: i32 = 0;
+const FAILED_IDENTITY: i32 = 1;
+const FAILED_EXEC: i32 = 2;
+
+/// The child's life up to exec. Returns only when it could not become the program.
+extern "C" fn become_program(birth: *mut c_void) -> c_int {
+    // SAFETY: `spawn` passes a pointer to a `Birth` that outlives this child.
+    let birth = unsafe { &*birth.cast::<Birth<'_>>() };
+    let (step, errno) = match prepare(birth.setup) {
+        Err(errno) => (FAILED_IDENTITY, errno),
+        Ok(()) => (FAILED_EXEC, exec(birth)),
+    };
+    birth.errno.store(errno as i32, Ordering::Relaxed);
+    birth.failed_step.store(step, Ordering::Relaxed);
+    127
+}
+
+fn prepare(setup: &Setup) -> Result<(), Errno> {
+    // SAFETY: takes numbers only. It cannot fail for a child that has not exec'ed (setpgid(2)).
+    unsafe { libc::setpgid(0, 0) };
+    if setup.foreground {
+        super::terminal::take_foreground();
+    }
+    if let Some(identity) = &setup.identity {
+        identity.assume()?;
+    }
+    // Fails for nothing that a valid mask could cause; the exec that follows is what matters.
+    let _ = super::signal::reset_for_exec();
+    Ok(())
+}
+
+/// Tries each place, as execvp(3) does, but for its habit of feeding a file that the kernel cannot
+/// execute to a shell.
+fn exec(birth: &Birth<'_>) -> Errno {
+    let mut seen = Errno::ENOENT;
+    let mut next = birth.candidates;
+    loop {
+        // SAFETY: the list is null-terminated, and the loop ends there.
+        let candidate = unsafe { *next };
+        if candidate.is_null() {
+            return seen;
+        }
+        // SAFETY: path, argv and environ are null-terminated as execve(2) wants them.
+        unsafe { libc::execve(candidate, birth.argv, environ) };
+        match Errno::last() {
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG | Errno::ELOOP => {}
+            Errno::EACCES => seen = Errno::EACCES,
+            errno => return errno,
+        }
+        // SAFETY: the current entry is not the terminator, so there is another one.
+        next = unsafe { next.add(1) };
+    }
+}

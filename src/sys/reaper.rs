@@ -1,0 +1,77 @@
+//! Collecting the dead, our own and the orphans that came to us.
+
+use nix::errno::Errno;
+
+use crate::ended::Ended;
+use crate::signal::Signal;
+
+/// News of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is gone, and no zombie any more.
+    Ended(Ended),
+    /// This signal has stopped it.
+    Stopped(Signal),
+}
+
+/// What [`next_dead`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reaped {
+    /// A child, by its process id; it is no zombie any more.
+    Child(i32, Ended),
+    /// Children live, and none is dead.
+    Nobody,
+    /// There are no children at all.
+    Childless,
+}
+
+/// Collects the next dead child, whoever it is, without waiting for one (waitpid(2)).
+///
+/// The kernel looks for it among all children, one after the other (`do_wait_thread`,
+/// kernel/exit.c).
+#[must_use]
+pub fn next_dead() -> Reaped {
+    let mut status = 0;
+    // SAFETY: the kernel writes one int.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    match (pid, change(status)) {
+        (1.., Some(Change::Ended(ended))) => Reaped::Child(pid, ended),
+        // With WNOHANG the only other error is EINVAL, for options that do not exist.
+        (..=-1, _) => Reaped::Childless,
+        _ => Reaped::Nobody,
+    }
+}
+
+/// Takes the news of one child, if there is any. The kernel finds it at once, however many
+/// children there are.
+#[must_use]
+pub fn news_of(pid: i32) -> Option<Change> {
+    let mut status = 0;
+    // SAFETY: the kernel writes one int.
+    let found = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
+    change(status).filter(|_| found == pid)
+}
+
+/// Reads a wait status, as the macros of waitpid(2) do.
+fn change(status: i32) -> Option<Change> {
+    let signal = |number: i32| Signal::from_number(i64::from(number));
+    if libc::WIFSTOPPED(status) {
+        return signal(libc::WSTOPSIG(status)).map(Change::Stopped);
+    }
+    if libc::WIFSIGNALED(status) {
+        return signal(libc::WTERMSIG(status)).map(|signal| Change::Ended(Ended::Killed(signal)));
+    }
+    let code = u8::try_from(libc::WEXITSTATUS(status)).ok()?;
+    Some(Change::Ended(Ended::Code(code)))
+}
+
+/// Waits for a child that is ending this instant, and forgets it.
+pub(super) fn discard(pid: i32) {
+    loop {
+        // SAFETY: no status is asked for.
+        let result = unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+        if Errno::result(result) != Err(Errno::EINTR) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Signals as a queue to read from, and signals to send.
+//!
+//! All signals stay blocked for as long as pidone lives, and are read from a signalfd(2): the
+//! kernel keeps each one until it is wanted, a burst of queued real-time signals included, and no
+//! handler ever runs. A fault that the kernel raises on pidone itself still kills it, because the
+//! kernel does not let a blocked fault wait (`force_sig_info_to_task`, kernel/signal.c), while one
+//! that somebody sends is read here like any other.
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+
+use crate::signal::Signal;
+
+/// The kernel's own signal set: one bit per signal, 1 to 64 (`sigset_t` of the system call).
+///
+/// The C library's functions will not do: they leave out the two or three signals that their
+/// threads use (`__nptl_clear_internal_signals` in glibc), and those are to be forwarded too.
+type RawMask = u64;
+const EVERY_SIGNAL: RawMask = RawMask::MAX;
+
+/// Sets the calling thread's signal mask (rt_sigprocmask(2)). Async-signal-safe.
+fn set_mask(mask: RawMask) -> io::Result<()> {
+    // SAFETY: the kernel reads eight bytes from a valid pointer, and writes nothing.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            std::ptr::null_mut::<RawMask>(),
+            size_of::<RawMask>(),
+        )
+    };
+    Ok(Errno::result(result).map(drop)?)
+}
+
+/// Gives the calling process what a fresh program expects: default dispositions, and no signal
+/// blocked. For a child between clone and exec: allocates nothing and is async-signal-safe.
+///
+/// The mask comes last, so that nothing is delivered before the dispositions are in place.
+pub(super) fn reset_for_exec() -> io::Result<()> {
+    // The kernel's `struct sigaction` is at most this large, and all zeroes mean SIG_DFL, no flags.
+    let default = [0_u64; 4];
+    for number in 1..=64 {
+        // SAFETY: `default` outlives the call, and the kernel only reads it. KILL and STOP are
+        // refused with EINVAL, which is as it should be.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                &raw const default,
+                std::ptr::null_mut::<u64>(),
+                size_of::<RawMask>(),
+            );
+        }
+    }
+    set_mask(0)
+}
+
+/// Every signal sent to pidone, in the order in which the kernel hands them out.
+#[derive(Debug)]
+pub struct SignalQueue {
+    fd: OwnedFd,
+    own_pid: u32,
+}
+
+/// What was found in the queue.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// SIGCHLD was among it: somebody is to be reaped.
+    pub child: bool,
+}
+
+impl SignalQueue {
+    /// Blocks every signal and opens the queue. Call it first thing: what arrives earlier meets
+    /// default dispositions.
+    ///
+    /// # Errors
+    /// Those of signalfd(2); in practice no free descriptor.
+    pub fn open() -> io::Result<Self> {
+        set_mask(EVERY_SIGNAL)?;
+        let mask = EVERY_SIGNAL;
+        // SAFETY: the kernel reads eight bytes from a valid pointer.
+        let fd = Errno::result(unsafe {
+            libc::syscall(
+                libc::SYS_signalfd4,
+                -1,
+                &raw const mask,
+                size_of::<RawMask>(),
+                libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
+            )
+        })?;
+        let fd = libc::c_int::try_from(fd).map_err(io::Error::other)?;
+        Ok(Self {
+            // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+            fd: unsafe { OwnedFd::from_raw_fd(fd) },
+            own_pid: std::process::id(),
+        })
+    }
+
+    /// Takes all that is queued, and passes on what others have sent: not SIGCHLD, and not what
+    /// pidone raised on itself (SIGPIPE, when nobody reads its log).
+    ///
+    /// # Errors
+    /// Those of read(2), but for an empty queue.
+    pub fn drain(&mut self, mut each: impl FnMut(Signal)) -> io::Result<Drained> {
+        const BATCH: usize = 16;
+        let mut drained = Drained::default();
+        loop {
+            let mut batch = [const { MaybeUninit::<libc::signalfd_siginfo>::uninit() }; BATCH];
+            // SAFETY: the kernel writes at most the size of `batch`.
+            let read = unsafe {
+                libc::read(
+                    self.fd.as_raw_fd(),
+                    batch.as_mut_ptr().cast(),
+                    size_of_val(&batch),
+                )
+            };
+            let read = match usize::try_from(read) {
+                Ok(read) => read / size_of::<libc::signalfd_siginfo>(),
+                Err(_) => match io::Error::last_os_error() {
+                    error if error.kind() == io::ErrorKind::WouldBlock => return Ok(drained),
+                    error if error.kind() == io::ErrorKind::Interrupted => continue,
+                    error => return Err(error),
+                },
+            };
+            for info in batch.iter().take(read) {
+                // SAFETY: the kernel has filled the first `read` records (signalfd(2)).
+                let info = unsafe { info.assume_init_ref() };
+                match Signal::from_number(i64::from(info.ssi_signo)) {
+                    Some(Signal::CHLD) => drained.child = true,
+                    Some(_) if info.ssi_pid == self.own_pid => {}
+                    Some(signal) => each(signal),
+                    None => {}
+                }
+            }
+            if read < BATCH {
+                return Ok(drained);
+            }
+        }
+    }
+}
+
+impl AsFd for SignalQueue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Whom a signal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// One process.
+    Process(i32),
+    /// A process group, by its id.
+    Group(i32),
+    /// Every process that pidone may signal but itself; for PID 1 of a container only.
+    Everyone,
+}
+
+/// Sends a signal (kill(2)).
+///
+/// # Errors
+/// `ESRCH`: nobody is there; `EPERM`: pidone may not.
+pub fn send(target: Target, signal: Signal) -> io::Result<()> {
+    kill(target, signal.number())
+}
+
+/// Whether anybody is there to be signalled (kill(2) with signal 0).
+#[must_use]
+pub fn exists(target: Target) -> bool {
+    kill(target, 0).is_ok()
+}
+
+fn kill(target: Target, number: i32) -> io::Result<()> {
+    let pid = match target {
+        Target::Process(pid) => pid,
+        Target::Group(group) => -group,
+        Target::Everyone => -1,
+    };
+    // SAFETY: kill(2) takes numbers only.
+    Ok(Errno::result(unsafe { libc::kill(pid, number) }).map(drop)?)
+}

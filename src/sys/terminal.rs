@@ -1,0 +1,69 @@
+//! The terminal on standard input: whose group has the foreground, and stopping as a job.
+
+use nix::errno::Errno;
+use nix::unistd::{Pid, getpgrp, getppid, getsid, tcgetpgrp, tcsetpgrp};
+use std::io::stdin;
+
+use super::signal::{Target, send};
+use crate::signal::Signal;
+
+/// A terminal whose foreground group pidone was in when it started.
+#[derive(Debug)]
+pub struct Terminal {
+    own_group: Pid,
+}
+
+impl Terminal {
+    /// The terminal on standard input, when pidone has the foreground there: only then is there
+    /// something to hand on.
+    #[must_use]
+    pub fn in_foreground() -> Option<Self> {
+        let own_group = getpgrp();
+        (tcgetpgrp(stdin()) == Ok(own_group)).then_some(Self { own_group })
+    }
+
+    /// Makes a child's group the foreground group, if pidone's own still is.
+    pub fn lend(&self, group: i32) {
+        self.hand_over(self.own_group, Pid::from_raw(group));
+    }
+
+    /// Takes the foreground back from a child's group, if it still has it.
+    pub fn take_back(&self, group: i32) {
+        self.hand_over(Pid::from_raw(group), self.own_group);
+    }
+
+    /// SIGTTOU is blocked in pidone, so a change from the background is allowed (`tty_check_change`,
+    /// drivers/tty/tty_jobctrl.c). It fails when the terminal is gone, and then nobody minds.
+    fn hand_over(&self, from: Pid, to: Pid) {
+        if tcgetpgrp(stdin()) == Ok(from) {
+            let _ = tcsetpgrp(stdin(), to);
+        }
+    }
+}
+
+/// Makes the caller's own group the foreground group of standard input's terminal.
+/// Async-signal-safe, for a child between clone and exec.
+pub(super) fn take_foreground() {
+    // It fails when the terminal has just gone, which is no reason not to start.
+    let _ = tcsetpgrp(stdin(), getpgrp());
+}
+
+/// Whether a shell can resume pidone once it stops: its parent is in the same session.
+///
+/// PID 1 of a container and session leaders have nobody; stopping them would be for ever.
+#[must_use]
+pub fn has_job_control() -> bool {
+    let same_session = || Ok::<_, Errno>(getsid(Some(getppid()))? == getsid(None)?);
+    getppid().as_raw() > 0 && same_session().unwrap_or(false)
+}
+
+/// Stops pidone until somebody continues it.
+pub fn stop_ourselves() {
+    // What the default action of SIGTSTP does; it is blocked here, so its emulation is called.
+    let _ = signal_hook::low_level::emulate_default_handler(Signal::TSTP.number());
+}
+
+/// Continues every process of a child's group.
+pub fn continue_group(group: i32) {
+    let _ = send(Target::Group(group), Signal::CONT);
+}
