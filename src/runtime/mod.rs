@@ -22,7 +22,7 @@ use crate::sys::process::{Program, Setup};
 use crate::sys::reaper::{self, Change, Reaped};
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
-use crate::sys::{leftovers, poll, prctl};
+use crate::sys::{leftovers, memory, poll, prctl};
 pub use error::RunError;
 use pace::{Pace, Round};
 use report::Reporter;
@@ -224,6 +224,7 @@ impl Runtime<'_> {
             .map_err(|error| RunError::Spawn(self.config.command.program.clone(), error))?;
         self.child = Some(pid);
         self.reporter.started(pid);
+        memory::release_code();
         self.news.push_back(Event::Started);
         Ok(())
     }

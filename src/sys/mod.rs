@@ -6,6 +6,7 @@ pub mod entry;
 pub mod host;
 pub mod identity;
 pub mod leftovers;
+pub mod memory;
 pub mod poll;
 pub mod prctl;
 pub mod process;
