@@ -1,0 +1,3 @@
+//! What may be in flight to one worker.
+
+#![forbid(unsafe_code)]
