@@ -235,6 +235,12 @@ impl Worker {
         assert_eq!(send(channel, bytes, None), Ok(bytes.len()));
     }
 
+    /// Fills the channel with messages for the app, until not one more is taken.
+    pub fn fill(&mut self) {
+        let channel = self.channel.as_ref().unwrap();
+        while send(channel, b"5\n", None).is_ok() {}
+    }
+
     pub fn close_channel(&mut self) {
         self.channel = None;
     }
