@@ -8,6 +8,7 @@
 //! | [`cli`] | options, variables, help, sentences about wrong values | processes |
 //! | [`logging`] | the shape of a log line | what is worth saying |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
+//! | [`protocol`] | Node's cluster channel: bytes in, values out, and back; what may be in flight | descriptors, reading and writing |
 //! | [`sys`] | thin typed wrappers around system calls; the only `unsafe` | decisions |
 //! | [`runtime`] | waits, tells the supervisor, does what it says | why |
 //!
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod ended;
 pub mod logging;
+pub mod protocol;
 pub mod runtime;
 pub mod signal;
 pub mod supervisor;
