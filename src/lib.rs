@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`signal`] | signals by name and number | masks, delivery |
 //! | [`ended`] | how a process ended | waiting for it |
+//! | [`address`] | where to listen, as values | sockets |
 //! | [`config`] | what the user asked for, typed | how it was spelled |
 //! | [`cli`] | options, variables, help, sentences about wrong values | processes |
 //! | [`logging`] | the shape of a log line | what is worth saying |
@@ -15,6 +16,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod address;
 pub mod cli;
 pub mod config;
 pub mod ended;
