@@ -8,6 +8,7 @@
 //! | [`config`] | what the user asked for, typed | how it was spelled |
 //! | [`cli`] | options, variables, help, sentences about wrong values | processes |
 //! | [`logging`] | the shape of a log line | what is worth saying |
+//! | [`steering`] | which member of a group gets a new connection, as BPF programs | sockets |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
 //! | [`sys`] | thin typed wrappers around system calls; the only `unsafe` | decisions |
 //! | [`runtime`] | waits, tells the supervisor, does what it says | why |
@@ -23,6 +24,7 @@ pub mod ended;
 pub mod logging;
 pub mod runtime;
 pub mod signal;
+pub mod steering;
 pub mod supervisor;
 #[allow(unsafe_code)]
 pub mod sys;
