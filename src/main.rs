@@ -1,33 +1,57 @@
-//! Temporary front door.
+//! The door: reads what the user said, sets up the log, runs. Here alone an error becomes a line
+//! and an exit status.
+
 #![no_main]
-use pidone::config::*;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use pidone::cli::{self, Invocation};
+use pidone::config::Config;
+use pidone::sys::signal::SignalQueue;
+use pidone::{logging, runtime};
+
 pidone::entry!(run);
-fn run(args: Vec<std::ffi::OsString>) -> u8 {
-    let signals = pidone::sys::signal::SignalQueue::open().unwrap();
-    let mut args = args.into_iter().filter(|a| a != "--");
-    let config = Config {
-        command: Command {
-            program: args.next().unwrap(),
-            args: args.collect(),
+
+/// pidone's own failure, as `docker run` numbers it.
+const OWN_ERROR: u8 = 125;
+
+fn run(args: Vec<OsString>) -> u8 {
+    // First of all, so that no signal is lost from here on.
+    let signals = SignalQueue::open();
+    match cli::read(args, std::env::vars_os()) {
+        Ok(Invocation::Run { config, warnings }) => supervise(&config, &warnings, signals),
+        Ok(Invocation::Print(text)) => match io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => 0,
+            Err(_) => OWN_ERROR,
         },
-        signals: SignalRules::default(),
-        grace: None,
-        subreaper: false,
-        parent_death: None,
-        expected: vec![],
-        user: None,
-        warn_on_reap: false,
-        logging: Logging {
-            format: LogFormat::Text,
-            filter: std::env::var("PIDONE_LOG").unwrap_or("info".into()),
-        },
+        Err(error) => refuse(&error),
+    }
+}
+
+fn supervise(config: &Config, warnings: &[String], signals: io::Result<SignalQueue>) -> u8 {
+    logging::init(&config.logging);
+    for warning in warnings {
+        log::warn!("{warning}");
+    }
+    let signals = match signals {
+        Ok(signals) => signals,
+        Err(error) => {
+            log::error!("cannot receive signals: {error}");
+            return OWN_ERROR;
+        }
     };
-    pidone::logging::init(&config.logging);
-    match pidone::runtime::run(&config, signals) {
+    match runtime::run(config, signals) {
         Ok(status) => status,
         Err(error) => {
             log::error!("{error}");
             error.status()
         }
     }
+}
+
+/// The log is not set up yet, and PIDONE_LOG shall not silence this.
+fn refuse(error: &cli::CliError) -> u8 {
+    let _ = writeln!(io::stderr(), "pidone: error: {error}");
+    OWN_ERROR
 }

@@ -1,1 +1,221 @@
-//! Under construction.
+//! What the user can say, on the command line and in the environment, and what it means.
+//!
+//! First all that was said is collected, word by word; then it is given a meaning, option by
+//! option: the command line's words, or else the variable's. Knows nothing of processes.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod help;
+mod options;
+mod values;
+
+use std::ffi::{OsStr, OsString};
+
+use lexopt::Arg;
+
+use crate::config::{Command, Config, LogFormat, Logging, SignalRules};
+pub use error::CliError;
+use options::OptionSpec;
+
+/// The variable that sets the level of the log.
+const LOG_VARIABLE: &str = "PIDONE_LOG";
+
+/// What pidone is asked to do.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Run a command.
+    Run {
+        /// How.
+        config: Box<Config>,
+        /// Things that are worth a warning once the log is set up.
+        warnings: Vec<String>,
+    },
+    /// Print a text on standard output.
+    Print(String),
+}
+
+/// Something that was said: an option and its value, if it takes one.
+#[derive(Debug)]
+struct Said {
+    option: &'static OptionSpec,
+    value: Option<OsString>,
+}
+
+/// Reads the command line and the environment.
+///
+/// # Errors
+/// What is wrong, as one sentence.
+pub fn read(
+    args: Vec<OsString>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Invocation, CliError> {
+    let mut said = Vec::new();
+    let mut command = None;
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(arg) = parser.next().map_err(unexpected)? {
+        let option = match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Invocation::Print(help::page())),
+            Arg::Short('V') | Arg::Long("version") => {
+                let version = concat!("pidone ", env!("CARGO_PKG_VERSION"), "\n");
+                return Ok(Invocation::Print(version.to_owned()));
+            }
+            Arg::Short('l') | Arg::Long("license") => {
+                return Ok(Invocation::Print(include_str!("../../LICENSE").to_owned()));
+            }
+            Arg::Short(short) => options::all().find(|option| option.short == Some(short)),
+            Arg::Long(long) => options::all().find(|option| option.long == long),
+            Arg::Value(program) => {
+                let args = parser.raw_args().map_err(unexpected)?.collect();
+                command = Some(Command { program, args });
+                break;
+            }
+        };
+        let Some(option) = option else {
+            return Err(unknown(&arg));
+        };
+        let written = written(&arg);
+        let value = match option.value {
+            Some(value) => Some(parser.value().map_err(|_| CliError::MissingValue {
+                option: written,
+                value,
+            })?),
+            None => None,
+        };
+        said.push(Said { option, value });
+    }
+    let command = command.filter(|command| !command.program.is_empty());
+    let environment: Vec<_> = environment
+        .filter(|(name, value)| {
+            name.as_encoded_bytes().starts_with(b"PIDONE_") && !value.is_empty()
+        })
+        .collect();
+    let mut config = Config {
+        command: command.ok_or(CliError::NoCommand)?,
+        signals: SignalRules::default(),
+        grace: None,
+        subreaper: false,
+        parent_death: None,
+        expected: Vec::new(),
+        user: None,
+        warn_on_reap: false,
+        logging: Logging {
+            format: LogFormat::Text,
+            filter: level(&environment)?,
+        },
+    };
+    give_meaning(&said, &environment, &mut config)?;
+    Ok(Invocation::Run {
+        config: Box::new(config),
+        warnings: misspelled(&environment),
+    })
+}
+
+/// Sets each option from the command line, or else from its variable.
+fn give_meaning(
+    said: &[Said],
+    environment: &[(OsString, OsString)],
+    config: &mut Config,
+) -> Result<(), CliError> {
+    let is_said = |long: &str| said.iter().any(|said| said.option.long == long);
+    if is_said("group") && is_said("single-child") {
+        return Err(CliError::Conflict("--group (-g)", "--single-child (-c)"));
+    }
+    for (name, list) in environment {
+        let option = options::all().find(|option| *name == *option.variable());
+        let Some(option) = option.filter(|option| !is_said(option.long)) else {
+            continue;
+        };
+        // A contradiction across the border is none: the command line wins.
+        if matches!(option.long, "group" | "single-child")
+            && (is_said("group") || is_said("single-child"))
+        {
+            continue;
+        }
+        let bad = |wrong| CliError::bad(option.variable(), list.clone(), wrong);
+        let text = list.to_str().ok_or_else(|| bad(values::Wrong("UTF-8")))?;
+        if option.repeatable {
+            for part in text.split(',') {
+                (option.set)(config, part.trim()).map_err(bad)?;
+            }
+        } else {
+            (option.set)(config, text).map_err(bad)?;
+        }
+    }
+    for Said { option, value } in said {
+        let given = value.as_deref().unwrap_or(OsStr::new("1"));
+        let bad = |wrong| CliError::bad(format!("--{}", option.long), given.to_owned(), wrong);
+        let text = given.to_str().ok_or_else(|| bad(values::Wrong("UTF-8")))?;
+        (option.set)(config, text).map_err(bad)?;
+    }
+    Ok(())
+}
+
+/// The level of the log before `-v` has its say.
+fn level(environment: &[(OsString, OsString)]) -> Result<String, CliError> {
+    let Some((name, value)) = environment.iter().find(|(name, _)| name == LOG_VARIABLE) else {
+        return Ok("info".to_owned());
+    };
+    let text = value.to_string_lossy();
+    values::filter(&text)
+        .map_err(|wrong| CliError::bad(name.to_string_lossy().into_owned(), value.clone(), wrong))
+}
+
+/// Variables that are none of pidone's, but look as if they were meant to be. No error: Kubernetes
+/// and others make variables of their own from names.
+fn misspelled(environment: &[(OsString, OsString)]) -> Vec<String> {
+    let known = || {
+        options::all()
+            .map(OptionSpec::variable)
+            .chain(std::iter::once(LOG_VARIABLE.to_owned()))
+    };
+    let warn = |(name, _): &(OsString, OsString)| {
+        let name = name.to_str()?;
+        if known().any(|variable| variable == name) {
+            return None;
+        }
+        let suffix = name.strip_prefix("PIDONE_")?;
+        let suffixes = known().filter_map(|name| Some(name.strip_prefix("PIDONE_")?.to_owned()));
+        let nearest = error::nearest(suffix, suffixes)?;
+        Some(format!(
+            "{name} is not a variable pidone knows; did you mean PIDONE_{nearest}?"
+        ))
+    };
+    environment.iter().filter_map(warn).collect()
+}
+
+fn written(arg: &Arg<'_>) -> String {
+    match arg {
+        Arg::Short(short) => format!("-{short}"),
+        Arg::Long(long) => format!("--{long}"),
+        Arg::Value(value) => value.to_string_lossy().into_owned(),
+    }
+}
+
+fn unknown(arg: &Arg<'_>) -> CliError {
+    let nearest = match arg {
+        Arg::Long(long) => {
+            let fixed = ["help", "version", "license"].map(String::from);
+            let names = options::all().map(|option| option.long.to_owned());
+            error::nearest(long, names.chain(fixed))
+        }
+        _ => None,
+    };
+    CliError::Unknown {
+        option: written(arg),
+        nearest: nearest.map(|name| format!("--{name}")),
+    }
+}
+
+/// What lexopt itself can find wrong between two options: a switch that was given a value.
+fn unexpected(error: lexopt::Error) -> CliError {
+    match error {
+        lexopt::Error::UnexpectedValue { option, value } => {
+            CliError::UnexpectedValue { option, value }
+        }
+        other => CliError::Unknown {
+            option: other.to_string(),
+            nearest: None,
+        },
+    }
+}

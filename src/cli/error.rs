@@ -1,0 +1,150 @@
+//! What can be wrong with what the user said: one sentence each.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::fmt;
+
+use super::values::Wrong;
+
+/// A command line or environment that pidone cannot act on.
+#[derive(Debug)]
+pub enum CliError {
+    /// Nothing to run.
+    NoCommand,
+    /// No such option; perhaps another was meant.
+    Unknown {
+        /// As it was written.
+        option: String,
+        /// The option that looks most like it.
+        nearest: Option<String>,
+    },
+    /// An option stands last that needs a value.
+    MissingValue {
+        /// As it was written.
+        option: String,
+        /// What is missing.
+        value: &'static str,
+    },
+    /// A switch was given a value.
+    UnexpectedValue {
+        /// As it was written.
+        option: String,
+        /// The value.
+        value: OsString,
+    },
+    /// The value means nothing.
+    BadValue {
+        /// The option or the variable.
+        name: String,
+        /// The value.
+        value: OsString,
+        /// What would do.
+        accepted: &'static str,
+    },
+    /// Two options that contradict each other.
+    Conflict(&'static str, &'static str),
+}
+
+impl CliError {
+    pub(super) fn bad(name: String, value: OsString, wrong: Wrong) -> Self {
+        Self::BadValue {
+            name,
+            value,
+            accepted: wrong.0,
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCommand => out.write_str(
+                "no command given; say what to run, as in: pidone -- node server.js (pidone --help explains)",
+            ),
+            Self::Unknown { option, nearest } => {
+                write!(out, "{option}: no such option; ")?;
+                match nearest {
+                    Some(nearest) => write!(out, "did you mean {nearest}?"),
+                    None => out.write_str("pidone --help lists them, and the command's own options go after the command"),
+                }
+            }
+            Self::MissingValue { option, value } => {
+                write!(out, "{option}: needs a value, {option} {value}")
+            }
+            Self::UnexpectedValue { option, value } => {
+                let value = value.to_string_lossy();
+                write!(out, "{option}: takes no value, but was given \"{value}\"; leave it out")
+            }
+            Self::BadValue {
+                name,
+                value,
+                accepted,
+            } => {
+                let value = value.to_string_lossy();
+                write!(out, "{name}: \"{value}\" is not accepted; give {accepted}")
+            }
+            Self::Conflict(one, other) => {
+                write!(out, "{one} and {other} contradict each other; leave one out")
+            }
+        }
+    }
+}
+
+/// The candidate that takes the fewest edits to get to, if it takes few enough to be meant.
+pub(super) fn nearest(word: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    let allowed = (word.len() / 3).max(1);
+    candidates
+        .map(|candidate| (distance(word, &candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Insertions, deletions and replacements between two words (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, a) in one.bytes().enumerate() {
+        let mut diagonal = line;
+        let mut left = line + 1;
+        for (cell, b) in row.iter_mut().skip(1).zip(other.bytes()) {
+            let above = *cell;
+            left = (diagonal + usize::from(a != b))
+                .min(above + 1)
+                .min(left + 1);
+            diagonal = above;
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = line + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_counts_edits() {
+        for (one, other, edits) in [
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("grace", "grace", 0),
+            ("grcae", "grace", 2),
+            ("grce", "grace", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(one, other), edits, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn only_what_looks_alike_is_proposed() {
+        let names = || ["grace", "group", "user"].map(String::from).into_iter();
+        assert_eq!(nearest("grase", names()), Some("grace".into()));
+        assert_eq!(nearest("usr", names()), Some("user".into()));
+        assert_eq!(nearest("instances", names()), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! The page that `--help` prints, made from the table of options.
+
+#![forbid(unsafe_code)]
+
+use super::options::{CHAPTERS, OptionSpec};
+
+const HEAD: &str = "\
+pidone, the init for Node.js containers: starts a command, forwards signals to it,
+reaps zombies, and leaves with its status.
+
+Usage: pidone [OPTIONS] [--] COMMAND [ARG]...
+
+  ENTRYPOINT [\"/pidone\", \"--\"]
+  CMD [\"node\", \"server.js\"]
+";
+
+const TAIL: &str = "
+Information:
+  -h, --help                    This page.
+  -V, --version                 The version.
+  -l, --license                 The license.
+
+Each option with a long name can be given as a variable instead: PIDONE_ and its name
+in upper case, as in PIDONE_GRACE=10s or PIDONE_GROUP=1; lists have commas, as in
+PIDONE_EXPECT=143,130. The command line wins. PIDONE_LOG is the level of the log:
+off, error, warn, info (the default), debug, trace.
+
+Times: 500ms, 10s, 2m, 1h.
+
+Exit status: the command's own, or 128+n when signal n killed it. 125: pidone's own
+error, such as a wrong option; 126: the command cannot be executed; 127: not found.
+
+The short options of tini (-s -p -v -w -g -e -l) and of dumb-init (-c -r -v) mean what
+they mean there, but for -V and --version of both, which name pidone.
+";
+
+/// Where an option's explanation begins.
+const COLUMN: usize = 32;
+
+pub(super) fn page() -> String {
+    let mut page = String::from(HEAD);
+    for chapter in CHAPTERS {
+        page.push('\n');
+        page.push_str(chapter.title);
+        page.push_str(":\n");
+        for option in chapter.options {
+            describe(option, &mut page);
+        }
+    }
+    page.push_str(TAIL);
+    page
+}
+
+fn describe(option: &OptionSpec, page: &mut String) {
+    let mut line = match option.short {
+        Some(short) => format!("  -{short}, --{}", option.long),
+        None => format!("      --{}", option.long),
+    };
+    if let Some(value) = option.value {
+        line.push(' ');
+        line.push_str(value);
+    }
+    for text in option.help {
+        let gap = COLUMN.saturating_sub(line.len()).max(1);
+        line.extend(std::iter::repeat_n(' ', gap));
+        line.push_str(text);
+        page.push_str(&line);
+        page.push('\n');
+        line.clear();
+    }
+}

@@ -1,0 +1,74 @@
+//! The walls of the house: what a room must not know, its sources must not name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(under: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(under).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The lines of a source that are code and no test, with their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]"))
+        .enumerate()
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+fn offences(rooms: &[&str], words: &[&str]) -> Vec<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut offences = Vec::new();
+    for room in rooms {
+        let path = src.join(room);
+        let mut files = Vec::new();
+        if path.is_dir() {
+            sources(&path, &mut files);
+        } else {
+            files.push(path);
+        }
+        assert!(!files.is_empty(), "no sources in {room}");
+        files.retain(|file| file.file_name().is_none_or(|name| name != "tests.rs"));
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            for (number, line) in code(&text) {
+                for word in words.iter().filter(|word| line.contains(**word)) {
+                    offences.push(format!("{}:{}: {word}", file.display(), number + 1));
+                }
+            }
+        }
+    }
+    offences
+}
+
+#[test]
+fn the_core_knows_no_system_and_no_clock() {
+    let core = ["supervisor", "signal.rs", "ended.rs", "config.rs"];
+    let system = [
+        "sys::",
+        "nix::",
+        "libc::",
+        "Instant::now",
+        "SystemTime::now",
+        "std::fs",
+        "std::net",
+        "std::os",
+        "runtime::",
+    ];
+    assert_eq!(offences(&core, &system), Vec::<String>::new());
+}
+
+#[test]
+fn only_sys_is_unsafe_and_names_the_c_library() {
+    let others = ["supervisor", "runtime", "cli", "logging.rs", "main.rs"];
+    assert_eq!(
+        offences(&others, &["unsafe ", "libc::"]),
+        Vec::<String>::new()
+    );
+}
