@@ -33,7 +33,7 @@ use nix::unistd::Pid;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Names every process of a test in its environment, so that none is left behind.
-const MARK: &str = "PIDONE_TEST_MARK";
+const MARK: &str = "TEST_MARK_OF_PIDONE";
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
@@ -224,7 +224,7 @@ impl Pidone {
     }
 
     /// As PID 1 of a namespace of its own.
-    pub fn as_init(mut self) -> Self {
+    pub fn init(mut self) -> Self {
         self.as_init = true;
         self
     }
@@ -262,7 +262,7 @@ impl Pidone {
     }
 
     /// As a job of a shell on a pseudo-terminal. The shell says at the end who has the foreground.
-    pub fn as_job(self, background: bool) -> Self {
+    pub fn job(self, background: bool) -> Self {
         self.on_terminal(&["terminal", if background { "background" } else { "job" }])
     }
 
@@ -376,7 +376,6 @@ pub struct Run {
 }
 
 /// What is left of it.
-#[derive(Debug)]
 pub struct End {
     pub status: Status,
     pub stdout: Vec<u8>,
@@ -417,14 +416,9 @@ impl Run {
             (Some(pipe), Some(terminal)) => {
                 // The test reads the pipe; the terminal is kept from filling up, and printed with
                 // the rest when the test fails.
-                collect(
-                    &news,
-                    Some(Box::new(terminal)),
-                    |known, bytes| match bytes {
-                        Some(bytes) => known.stderr.extend_from_slice(bytes),
-                        None => {}
-                    },
-                );
+                collect(&news, Some(Box::new(terminal)), |known, bytes| {
+                    known.stderr.extend_from_slice(bytes.unwrap_or_default());
+                });
                 Some(pipe)
             }
         };
@@ -578,6 +572,27 @@ impl Run {
         children[0]
     }
 
+    /// The process id of pidone's first child, whoever else has come to pidone since.
+    #[track_caller]
+    pub fn child_of_pid(&self) -> i32 {
+        let children = processes::children(self.pid());
+        *children.iter().min().expect("a child")
+    }
+
+    /// Waits until the child runs its program, for programs that say nothing.
+    #[track_caller]
+    pub fn until_started(&self) {
+        let name = binary().canonicalize().unwrap();
+        let exe = |pid: &i32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+        processes::wait_until("the child runs", || {
+            let family = processes::family(self.outer_pid());
+            let mut rest = family
+                .iter()
+                .skip_while(|pid| exe(pid).as_ref() != Some(&name));
+            rest.nth(1).and_then(exe).is_some_and(|other| other != name)
+        });
+    }
+
     /// Sends pidone a signal.
     #[track_caller]
     pub fn signal(&self, number: i32) {
@@ -595,25 +610,13 @@ impl Run {
         self.over = true;
         let (known, _) = &*self.news;
         let mut known = known.lock().unwrap();
-        let End {
-            status,
-            stdout,
-            stderr,
-            ..
-        } = End {
-            status,
-            stdout: std::mem::take(&mut known.stdout).split_off(known.read),
-            stderr: String::from_utf8_lossy(&std::mem::take(&mut known.stderr)).into_owned(),
-            took,
-            line: Vec::new(),
-        };
-        drop(known);
+        let read = known.read;
         End {
             status,
-            stdout,
-            stderr,
+            stdout: std::mem::take(&mut known.stdout).split_off(read),
+            stderr: String::from_utf8_lossy(&known.stderr).into_owned(),
             took,
-            line: std::mem::take(&mut self.line),
+            line: self.line.clone(),
         }
     }
 }
@@ -664,6 +667,22 @@ impl Drop for Run {
             processes::kill_all(self.outer_pid(), &format!("{MARK}={}", self.mark));
         }
         let _ = self.child.wait();
+    }
+}
+
+impl std::fmt::Debug for End {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            out,
+            "{:?}\n{:?} after {:?}",
+            self.line, self.status, self.took
+        )?;
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        write!(
+            out,
+            "--- stdout:\n{stdout}\n--- stderr:\n{}\n---",
+            self.stderr
+        )
     }
 }
 

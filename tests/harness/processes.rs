@@ -13,8 +13,16 @@ use super::{PATIENCE, Status, probe};
 /// Sends any signal at all, from a process of its own.
 #[track_caller]
 pub fn kill(pid: i32, number: i32) {
+    kill_often(pid, number, 1);
+}
+
+/// The same, many times, as fast as can be.
+#[track_caller]
+pub fn kill_often(pid: i32, number: i32, times: i32) {
     let mut command = Command::new(probe());
-    command.args(["kill", &pid.to_string(), &number.to_string()]);
+    command
+        .arg("kill")
+        .args([pid, number, times].map(|number| number.to_string()));
     assert!(command.status().unwrap().success(), "kill {pid} {number}");
 }
 
@@ -117,4 +125,33 @@ pub(super) fn kill_all(root: i32, mark: &str) {
     for pid in pids {
         let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
+}
+
+/// Waits until a process sleeps in poll(2) without a time limit, and nothing else. Tells where its
+/// code will go on (/proc/PID/syscall: the call's number, six arguments, stack and code pointer).
+#[track_caller]
+pub fn wait_for_poll(pid: i32) -> u64 {
+    let mut resumes_at = 0;
+    wait_until("it waits for as long as nothing happens", || {
+        let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+        let mut words = call.split_whitespace();
+        let Some(number) = words.next().and_then(|word| word.parse::<i64>().ok()) else {
+            return false;
+        };
+        let hex = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+        let rest: Vec<u64> = words.filter_map(hex).collect();
+        let Some([_, _, limit, .., counter]) = rest.get(..8) else {
+            return false;
+        };
+        resumes_at = *counter;
+        if number == libc::SYS_ppoll {
+            return *limit == 0;
+        }
+        #[cfg(target_arch = "x86_64")]
+        let poll = number == libc::SYS_poll && *limit & 0xffff_ffff == 0xffff_ffff;
+        #[cfg(not(target_arch = "x86_64"))]
+        let poll = false;
+        poll
+    });
+    resumes_at
 }

@@ -12,4 +12,11 @@ mod harness;
 
 mod exit;
 mod forward;
+mod habits;
+mod idle;
+mod logging;
+mod node;
+mod reap;
 mod spawn;
+mod terminal;
+mod user;
