@@ -146,6 +146,7 @@ pub fn skipped(test: &str, why: &str) -> bool {
 /// How to start pidone.
 #[must_use]
 pub struct Pidone {
+    program: OsString,
     options: Vec<OsString>,
     command: Vec<OsString>,
     wrapper: Vec<OsString>,
@@ -170,6 +171,7 @@ impl Pidone {
     /// pidone with these options.
     pub fn new<S: AsRef<OsStr>>(options: impl IntoIterator<Item = S>) -> Self {
         Self {
+            program: binary().into(),
             options: words(options),
             command: Vec::new(),
             wrapper: Vec::new(),
@@ -281,6 +283,22 @@ impl Pidone {
         self.with(circumstances.iter().copied())
     }
 
+    /// A shell on a pseudo-terminal, waiting for pidone's command line to be typed. Its prompt is
+    /// `SHELL> `.
+    pub fn interactive_shell(shell: &str, arguments: &[&str]) -> Run {
+        let path = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+            .map(|directory| directory.join(shell))
+            .find(|path| path.exists())
+            .unwrap_or_else(|| panic!("{shell} is not in PATH"));
+        let mut pidone = Self::plain()
+            .env("PS1", "SHELL> ")
+            .env("TERM", "dumb")
+            .in_terminal();
+        pidone.program = path.into();
+        pidone.options = words(arguments);
+        pidone.start()
+    }
+
     /// Starts it.
     pub fn start(self) -> Run {
         let mut line: Vec<OsString> = Vec::new();
@@ -293,7 +311,7 @@ impl Pidone {
             line.extend(self.circumstances);
             line.push("--".into());
         }
-        line.push(binary().into());
+        line.push(self.program);
         line.extend(self.options);
         if !self.command.is_empty() {
             line.push("--".into());
