@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::ended::Ended;
 use crate::signal::Signal;
+use crate::sys::cgroup::OomCounter;
 
 /// Says things about one child, by its name and process id.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Reporter {
     name: String,
     pid: i32,
     warn_on_reap: bool,
+    /// The cgroup's count of OOM kills, and where it stood when the child started.
+    oom: Option<(OomCounter, u64)>,
 }
 
 impl Reporter {
@@ -26,21 +29,37 @@ impl Reporter {
             name: name.to_string_lossy().into_owned(),
             pid: 0,
             warn_on_reap: config.warn_on_reap,
+            oom: None,
         }
     }
 
     pub(super) fn started(&mut self, pid: i32) {
         self.pid = pid;
+        self.oom =
+            OomCounter::find().and_then(|counter| counter.read().map(|kills| (counter, kills)));
         log::debug!("{self} started");
     }
 
     pub(super) fn death(&self, signal: Signal, uptime: Duration, sent_by_us: bool) {
         let uptime = Uptime(uptime);
-        if sent_by_us {
+        if signal == Signal::KILL && !sent_by_us && self.was_oom_killed() {
+            log::error!(
+                "{self} was killed by the kernel after {uptime}: the container ran out of memory (OOM killer); \
+                 give it more, or make the app use less (node --max-old-space-size=MiB)"
+            );
+        } else if sent_by_us {
             log::info!("{self} was ended by {signal}, which pidone had sent it, after {uptime}");
         } else {
             log::warn!("{self} was killed by {signal} after {uptime}; it did not come from pidone");
         }
+    }
+
+    fn was_oom_killed(&self) -> bool {
+        let now = self.oom.as_ref().and_then(|(counter, _)| counter.read());
+        self.oom
+            .as_ref()
+            .zip(now)
+            .is_some_and(|((_, before), now)| now > *before)
     }
 
     pub(super) fn overdue(&self, grace: Duration) {

@@ -2,6 +2,8 @@
 //!
 //! The only room that may say `unsafe`, `nix` or `libc`.
 
+pub mod cgroup;
+pub mod cpu;
 pub mod entry;
 pub mod host;
 pub mod identity;

@@ -1,0 +1,246 @@
+//! pidone's own control group, of version 1 and 2: its limits, and what the OOM killer did in it.
+//!
+//! Found as cgroups(7) says: /proc/self/cgroup names the group, /proc/self/mountinfo says where it
+//! is. In a container the two are told from different points of view, which [`Cgroup::locate`] unites.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// The group that pidone is in, as far as one controller is concerned.
+#[derive(Debug, PartialEq, Eq)]
+struct Cgroup {
+    version: Version,
+    /// Where the hierarchy, or what can be seen of it, is mounted.
+    mount: PathBuf,
+    /// The group's directory, at the mount or below it.
+    directory: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V1,
+    V2,
+}
+
+/// Counts the processes of pidone's group that the kernel killed for want of memory.
+///
+/// Costs nothing until it is made, and then two small files; so that it can wait until the child
+/// runs.
+#[derive(Debug)]
+pub struct OomCounter {
+    file: PathBuf,
+}
+
+impl OomCounter {
+    /// `None`: no memory controller that can be seen, or a kernel that does not count (before 4.13).
+    #[must_use]
+    pub fn find() -> Option<Self> {
+        let cgroup = Cgroup::of("memory")?;
+        let counter = Self {
+            file: cgroup.directory.join(match cgroup.version {
+                Version::V1 => "memory.oom_control",
+                Version::V2 => "memory.events",
+            }),
+        };
+        counter.read().is_some().then_some(counter)
+    }
+
+    /// How many it has killed so far; compare it before and after a death by SIGKILL. On version 2
+    /// groups below are counted in.
+    #[must_use]
+    pub fn read(&self) -> Option<u64> {
+        keyed(&fs::read_to_string(&self.file).ok()?, "oom_kill")
+    }
+}
+
+/// How many CPUs' time the group may use, in thousandths of a CPU: the least quota from the group up
+/// to the mount. `None`: as much as there is.
+#[must_use]
+pub fn cpu_limit() -> Option<u64> {
+    let cgroup = Cgroup::of("cpu")?;
+    cgroup.tightest(|directory| match cgroup.version {
+        Version::V1 => {
+            let quota = read(directory, "cpu.cfs_quota_us")?;
+            let period = read(directory, "cpu.cfs_period_us")?;
+            millicpus(&quota, &period)
+        }
+        Version::V2 => {
+            let text = read(directory, "cpu.max")?;
+            let (quota, period) = text.split_once(' ')?;
+            millicpus(quota, period)
+        }
+    })
+}
+
+/// How much memory the group may use, in bytes: the least limit from the group up to the mount.
+/// `None`: as much as there is.
+#[must_use]
+pub fn memory_limit() -> Option<u64> {
+    let cgroup = Cgroup::of("memory")?;
+    cgroup.tightest(|directory| match cgroup.version {
+        Version::V1 => bytes(&read(directory, "memory.limit_in_bytes")?),
+        Version::V2 => bytes(&read(directory, "memory.max")?),
+    })
+}
+
+impl Cgroup {
+    fn of(controller: &str) -> Option<Self> {
+        let groups = fs::read("/proc/self/cgroup").ok()?;
+        let mounts = fs::read("/proc/self/mountinfo").ok()?;
+        Self::locate(
+            controller,
+            &String::from_utf8_lossy(&groups),
+            &String::from_utf8_lossy(&mounts),
+        )
+    }
+
+    /// A controller is on version 1 when /proc/self/cgroup names it; else it can only be on
+    /// version 2, whose line is `0::/path`.
+    fn locate(controller: &str, groups: &str, mounts: &str) -> Option<Self> {
+        let lines = || groups.lines().filter_map(group_line);
+        let v1 = lines().find(|(controllers, _)| has(controllers, controller));
+        let (version, group) = match v1 {
+            Some((_, group)) => (Version::V1, group),
+            None => (
+                Version::V2,
+                lines().find(|(controllers, _)| controllers.is_empty())?.1,
+            ),
+        };
+        let seen: Vec<_> = mounts
+            .lines()
+            .filter_map(Mount::parse)
+            .filter(|mount| match version {
+                Version::V1 => mount.kind == "cgroup" && has(mount.options, controller),
+                Version::V2 => mount.kind == "cgroup2",
+            })
+            .collect();
+        let found = seen
+            .iter()
+            .find_map(|mount| Some((mount.path(), mount.below_root(group)?)));
+        let (mount, directory) = match (found, seen.first()) {
+            (Some((mount, below)), _) => (mount.clone(), mount.join(below)),
+            // Told from outside both, the group is unknown.
+            (None, Some(first)) if climbs(Path::new(group)) || climbs(&first.root()) => {
+                return None;
+            }
+            // A mount of another part of the tree: what a container is given to see is its own.
+            (None, Some(first)) => (first.path(), first.path()),
+            (None, None) => return None,
+        };
+        Some(Self {
+            version,
+            mount,
+            directory,
+        })
+    }
+
+    /// The least of what the directories say, from the group up to the mount: a parent's limit holds
+    /// for its children, and theirs may be larger.
+    fn tightest(&self, limit: impl Fn(&Path) -> Option<u64>) -> Option<u64> {
+        self.directory
+            .ancestors()
+            .take_while(|directory| directory.starts_with(&self.mount))
+            .filter_map(limit)
+            .min()
+    }
+}
+
+/// The controllers and the path of a line `ID:CONTROLLERS:PATH`; the path may hold colons.
+fn group_line(line: &str) -> Option<(&str, &str)> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    Some((fields.next()?, fields.next()?))
+}
+
+/// A line of /proc/self/mountinfo (proc_pid_mountinfo(5)).
+struct Mount<'a> {
+    root: &'a str,
+    path: &'a str,
+    kind: &'a str,
+    options: &'a str,
+}
+
+impl<'a> Mount<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        // Between the two halves there are any number of optional fields.
+        let (left, right) = line.split_once(" - ")?;
+        let mut left = left.split(' ').skip(3);
+        let mut right = right.split(' ');
+        Some(Self {
+            root: left.next()?,
+            path: left.next()?,
+            kind: right.next()?,
+            options: right.nth(1)?,
+        })
+    }
+
+    fn root(&self) -> PathBuf {
+        unescape(self.root)
+    }
+
+    fn path(&self) -> PathBuf {
+        unescape(self.path)
+    }
+
+    /// The way from the mount's root to a group, when it leads downwards.
+    fn below_root(&self, group: &str) -> Option<PathBuf> {
+        let root = self.root();
+        let below = Path::new(group).strip_prefix(&root).ok()?;
+        (!climbs(&root) && !climbs(below)).then(|| below.to_path_buf())
+    }
+}
+
+/// A path that is told from inside a cgroup namespace it is not in (cgroup_namespaces(7)).
+fn climbs(path: &Path) -> bool {
+    path.components()
+        .any(|component| component == Component::ParentDir)
+}
+
+fn has(list: &str, wanted: &str) -> bool {
+    list.split(',').any(|item| item == wanted)
+}
+
+/// The kernel writes space, tab, newline and backslash as `\` and three octal digits.
+fn unescape(text: &str) -> PathBuf {
+    let mut parts = text.split('\\');
+    let mut path = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..3).map(|code| u8::from_str_radix(code, 8));
+        match (code, part.get(3..)) {
+            (Some(Ok(code)), Some(rest)) => {
+                path.push(char::from(code));
+                path.push_str(rest);
+            }
+            _ => path.push_str(part),
+        }
+    }
+    path.into()
+}
+
+fn read(directory: &Path, file: &str) -> Option<String> {
+    fs::read_to_string(directory.join(file)).ok()
+}
+
+/// The value of a line `KEY VALUE`.
+fn keyed(text: &str, key: &str) -> Option<u64> {
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .find(|(name, _)| *name == key)
+        .and_then(|(_, value)| value.trim().parse().ok())
+}
+
+/// `max` and -1, the two ways to say "no quota", are no numbers here.
+fn millicpus(quota: &str, period: &str) -> Option<u64> {
+    let quota: u64 = quota.trim().parse().ok()?;
+    let period: u64 = period.trim().parse().ok()?;
+    quota.checked_mul(1000)?.checked_div(period)
+}
+
+/// `max` (version 2) and the largest multiple of a page in an i64 (version 1) are no limits.
+fn bytes(text: &str) -> Option<u64> {
+    const LARGEST_PAGE: u64 = 64 * 1024;
+    let limit: u64 = text.trim().parse().ok()?;
+    (limit < i64::MAX.unsigned_abs() - LARGEST_PAGE).then_some(limit)
+}
+
+#[cfg(test)]
+mod tests;
