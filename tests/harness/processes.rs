@@ -1,0 +1,157 @@
+//! The machine's processes, as /proc tells of them.
+
+use std::fs;
+use std::process::Command;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+use super::{PATIENCE, Status, probe};
+
+/// Sends any signal at all, from a process of its own.
+#[track_caller]
+pub fn kill(pid: i32, number: i32) {
+    kill_often(pid, number, 1);
+}
+
+/// The same, many times, as fast as can be.
+#[track_caller]
+pub fn kill_often(pid: i32, number: i32, times: i32) {
+    let mut command = Command::new(probe());
+    command
+        .arg("kill")
+        .args([pid, number, times].map(|number| number.to_string()));
+    assert!(command.status().unwrap().success(), "kill {pid} {number}");
+}
+
+/// How a child that is dead and not reaped yet has ended.
+pub(super) fn wait_status(pid: i32) -> Status {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
+        Ok(WaitStatus::Exited(_, code)) => Status::Code(code),
+        Ok(WaitStatus::Signaled(_, signal, _)) => Status::Killed(signal as i32),
+        other => panic!("the end of {pid}: {other:?}"),
+    }
+}
+
+/// Fields of /proc/PID/stat: the state and the parent.
+fn stat(pid: i32) -> Option<(char, i32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.next()?.parse().ok()?))
+}
+
+/// Everybody, with state and parent.
+fn everybody() -> Vec<(i32, char, i32)> {
+    let entries = fs::read_dir("/proc").unwrap();
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| stat(pid).map(|(state, parent)| (pid, state, parent)))
+        .collect()
+}
+
+/// The state of a process, as a letter of proc(5).
+pub fn state(pid: i32) -> Option<char> {
+    stat(pid).map(|(state, _)| state)
+}
+
+/// A process and all its descendants, itself first.
+pub fn family(root: i32) -> Vec<i32> {
+    let everybody = everybody();
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        family.extend(
+            everybody
+                .iter()
+                .filter(|entry| entry.2 == parent)
+                .map(|entry| entry.0),
+        );
+        next += 1;
+    }
+    family
+}
+
+/// The children of a process, zombies included.
+pub fn children(parent: i32) -> Vec<i32> {
+    let everybody = everybody().into_iter();
+    everybody
+        .filter(|entry| entry.2 == parent)
+        .map(|entry| entry.0)
+        .collect()
+}
+
+/// Waits until something is so that no descriptor tells of.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A line of /proc/PID/status.
+#[track_caller]
+pub fn status(pid: i32, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mut lines = status
+        .lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    lines
+        .next()
+        .unwrap_or_else(|| panic!("no {name}"))
+        .trim()
+        .to_owned()
+}
+
+/// Kills a process, its descendants, and everybody who has this in the environment.
+pub(super) fn kill_all(root: i32, mark: &str) {
+    let marked = |pid: i32| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == mark.as_bytes())
+    };
+    let mut pids = family(root);
+    pids.extend(
+        everybody()
+            .into_iter()
+            .map(|entry| entry.0)
+            .filter(|pid| marked(*pid)),
+    );
+    for pid in pids {
+        let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}
+
+/// Waits until a process sleeps in poll(2) without a time limit, and nothing else. Tells where its
+/// code will go on (/proc/PID/syscall: the call's number, six arguments, stack and code pointer).
+#[track_caller]
+pub fn wait_for_poll(pid: i32) -> u64 {
+    let mut resumes_at = 0;
+    wait_until("it waits for as long as nothing happens", || {
+        let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+        let mut words = call.split_whitespace();
+        let Some(number) = words.next().and_then(|word| word.parse::<i64>().ok()) else {
+            return false;
+        };
+        let hex = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+        let rest: Vec<u64> = words.filter_map(hex).collect();
+        let Some([_, _, limit, .., counter]) = rest.get(..8) else {
+            return false;
+        };
+        resumes_at = *counter;
+        if number == libc::SYS_ppoll {
+            return *limit == 0;
+        }
+        #[cfg(target_arch = "x86_64")]
+        let poll = number == libc::SYS_poll && *limit & 0xffff_ffff == 0xffff_ffff;
+        #[cfg(not(target_arch = "x86_64"))]
+        let poll = false;
+        poll
+    });
+    resumes_at
+}

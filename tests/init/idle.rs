@@ -1,0 +1,49 @@
+//! Idle costs nothing.
+
+use crate::harness::{Pidone, can_be_init, processes};
+
+fn switches(pid: i32) -> [String; 2] {
+    ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"]
+        .map(|name| processes::status(pid, name))
+}
+
+/// One thread, in one call, without a time limit; and it stays there while others work.
+#[test]
+fn between_two_events_pidone_sleeps() {
+    let options = ["--grace", "5s", "-w"];
+    let mut pidones = vec![Pidone::plain(), Pidone::new(options)];
+    if can_be_init("between_two_events_pidone_sleeps, as PID 1") {
+        pidones.push(Pidone::new(options).init());
+    }
+    for pidone in pidones {
+        let run = pidone.probe(["signals", "10"]).start();
+        run.expect("ready");
+        let pid = run.pid();
+        processes::wait_for_poll(pid);
+        assert_eq!(processes::status(pid, "Threads"), "1");
+        let before = switches(pid);
+        // Some hundred milliseconds of work next to it.
+        Pidone::plain()
+            .node("setTimeout(() => {}, 300)")
+            .run()
+            .code(0);
+        assert_eq!(switches(pid), before);
+        // An event wakes it, and afterwards it sleeps as before.
+        run.signal(12);
+        run.expect("SIGNAL 12 ");
+        assert_ne!(switches(pid), before);
+        processes::wait_for_poll(pid);
+        run.signal(10);
+        run.expect("SIGNAL 10 ");
+        run.end().code(0);
+    }
+}
+
+#[test]
+fn after_a_storm_pidone_sleeps_again() {
+    let mut run = Pidone::plain().probe(["orphans", "3000", "0"]).start();
+    run.expect("born and gone 3000");
+    processes::wait_for_poll(run.pid());
+    run.close_stdin();
+    run.end().code(0);
+}
