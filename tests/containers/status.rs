@@ -64,19 +64,19 @@ fn a_wrong_option_is_125() {
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
 fn no_process_to_be_had_is_125_and_says_so() {
-    let container = Container::create(
+    let container = Container::start(
         &["-i", "--entrypoint", "sh", "--pids-limit", "50"],
         &images().debian,
         &["-c", "echo ready; read -r line; exec /pidone -- true"],
     );
+    container.line("ready");
     let mut attached = client(PATIENCE.as_secs())
-        .args(["start", "-ai", &container.id])
+        .args(["attach", &container.id])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    container.line("ready");
     docker(&["update", "--pids-limit", "1", &container.id]);
     let mut stdin = attached.stdin.take().unwrap();
     stdin.write_all(b"go\n").unwrap();

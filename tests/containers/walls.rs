@@ -20,7 +20,7 @@ fn with_less_allowed_it_starts_and_stops_all_the_same() {
         (vec!["--read-only"], ["0 0 EROFS", "0 1"]),
         (
             vec!["--user", "1000"],
-            ["1000 0 EACCES 0000000000000000", "0 1"],
+            ["1000 1000 EACCES 0000000000000000", "0 1"],
         ),
         (
             vec!["--user", "1000:1000"],
@@ -46,7 +46,7 @@ fn with_less_allowed_it_starts_and_stops_all_the_same() {
                 "--cap-drop=ALL",
                 "--security-opt=no-new-privileges",
             ],
-            ["1000 0 EROFS 0000000000000000", "1 1"],
+            ["1000 1000 EROFS 0000000000000000", "1 1"],
         ),
     ] {
         let app = Container::start(&options, &images().node, &["node", "-e", WHO]);
