@@ -45,7 +45,8 @@ impl Node {
 }
 
 /// Runs a test on every Node.js at once, and says on which it failed.
-pub fn on_every_node(test: fn(&Node)) {
+pub fn on_every_node(test: impl Fn(&Node) + Sync) {
+    let test = &test;
     let failed: Vec<String> = thread::scope(|scope| {
         let running: Vec<_> = Node::all()
             .into_iter()
