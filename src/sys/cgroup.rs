@@ -1,7 +1,7 @@
 //! pidone's own control group, of version 1 and 2: its limits, and what the OOM killer did in it.
 //!
 //! Found as cgroups(7) says: /proc/self/cgroup names the group, /proc/self/mountinfo says where it
-//! is. In a container the two are told from different points of view, which [`Cgroup::locate`] unites.
+//! is. In a container the two are told from different points of view, which `Cgroup::locate` unites.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};

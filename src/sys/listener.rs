@@ -116,6 +116,31 @@ impl Listener {
         socket::local_address(self.socket.as_fd())
     }
 
+    /// Where it is bound, as it could have been named; `None`: nowhere, or at something else.
+    ///
+    /// # Errors
+    /// `ENOTSOCK`, for what was taken from somebody else.
+    pub fn address(&self) -> io::Result<Option<ListenAddress>> {
+        let Some(address) = self.local_address()? else {
+            return unix_name(&self.socket).map(|name| name.map(ListenAddress::Unix));
+        };
+        let [kind] = socket::option(self.as_fd(), libc::SOL_SOCKET, libc::SO_TYPE)?;
+        let host = match address.ip() {
+            IpAddr::V4(address) => Host::V4(address),
+            IpAddr::V6(address) => Host::V6 {
+                address,
+                only: socket::is_only_v6(self.as_fd())?,
+            },
+        };
+        let port = address.port();
+        let endpoint = Endpoint { host, port };
+        Ok(match kind.cast_signed() {
+            libc::SOCK_STREAM => Some(ListenAddress::Tcp(endpoint)),
+            libc::SOCK_DGRAM => Some(ListenAddress::Udp(endpoint)),
+            _ => None,
+        })
+    }
+
     /// The connection that has waited longest, non-blocking and not inherited by children; `None`:
     /// nobody waits.
     ///
@@ -152,6 +177,21 @@ impl From<OwnedFd> for Listener {
             _file: None,
         }
     }
+}
+
+fn unix_name(socket: &OwnedFd) -> io::Result<Option<UnixName>> {
+    let [family] = socket::option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_DOMAIN)?;
+    if family.cast_signed() != libc::AF_UNIX {
+        return Ok(None);
+    }
+    let address = UnixListener::from(socket.try_clone()?).local_addr()?;
+    let path = address
+        .as_pathname()
+        .map(|path| UnixName::Path(path.into()));
+    let name = address
+        .as_abstract_name()
+        .map(|name| UnixName::Abstract(String::from_utf8_lossy(name).into_owned()));
+    Ok(path.or(name))
 }
 
 /// A bound IP socket, with options of `SOL_SOCKET` set before it is bound.

@@ -2,7 +2,9 @@
 //!
 //! The only room that may say `unsafe`, `nix` or `libc`.
 
+pub mod activation;
 pub mod cgroup;
+pub mod channel;
 pub mod cpu;
 pub mod entry;
 pub mod host;

@@ -90,6 +90,12 @@ pub(super) fn option<const N: usize>(
     Ok(value)
 }
 
+/// `IPV6_V6ONLY`, of an IPv6 socket.
+pub(super) fn is_only_v6(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let [only] = option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)?;
+    Ok(only != 0)
+}
+
 /// listen(2).
 pub(super) fn listen(fd: BorrowedFd<'_>, backlog: u16) -> io::Result<()> {
     // SAFETY: takes numbers only.

@@ -50,10 +50,7 @@ impl Group {
         let fd = first.as_fd();
         let address = first.local_address()?.ok_or(Errno::EINVAL)?;
         let [kind] = socket::option(fd, libc::SOL_SOCKET, libc::SO_TYPE)?;
-        let only_v6 = address.is_ipv6() && {
-            let [only] = socket::option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)?;
-            only != 0
-        };
+        let only_v6 = address.is_ipv6() && socket::is_only_v6(fd)?;
         socket::set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
         Ok(Self {
             members: vec![first],
