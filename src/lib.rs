@@ -4,10 +4,13 @@
 //! | --- | --- | --- |
 //! | [`signal`] | signals by name and number | masks, delivery |
 //! | [`ended`] | how a process ended | waiting for it |
+//! | [`address`] | where to listen, as values | sockets |
 //! | [`config`] | what the user asked for, typed | how it was spelled |
 //! | [`cli`] | options, variables, help, sentences about wrong values | processes |
 //! | [`logging`] | the shape of a log line | what is worth saying |
+//! | [`steering`] | which member of a group gets a new connection, as BPF programs | sockets |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
+//! | [`protocol`] | Node's cluster channel: bytes in, values out, and back; what may be in flight | descriptors, reading and writing |
 //! | [`sys`] | thin typed wrappers around system calls; the only `unsafe` | decisions |
 //! | [`runtime`] | waits, tells the supervisor, does what it says | why |
 //!
@@ -15,12 +18,15 @@
 
 #![deny(unsafe_code)]
 
+pub mod address;
 pub mod cli;
 pub mod config;
 pub mod ended;
 pub mod logging;
+pub mod protocol;
 pub mod runtime;
 pub mod signal;
+pub mod steering;
 pub mod supervisor;
 #[allow(unsafe_code)]
 pub mod sys;

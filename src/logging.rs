@@ -9,6 +9,7 @@ use env_logger::fmt::Formatter;
 use log::{Level, Record};
 
 use crate::config::{LogFormat, Logging};
+use crate::protocol::json::quoted;
 
 /// Sets up the log for the rest of the process' life.
 pub fn init(logging: &Logging) {
@@ -72,34 +73,4 @@ fn json(out: &mut Formatter, record: &Record<'_>, origin: &Origin) -> io::Result
     write!(out, ",\"name\":\"pidone\",\"msg\":")?;
     quoted(out, &record.args().to_string())?;
     writeln!(out, "}}")
-}
-
-/// A JSON string (RFC 8259, section 7).
-fn quoted(out: &mut impl Write, text: &str) -> io::Result<()> {
-    out.write_all(b"\"")?;
-    for character in text.chars() {
-        match character {
-            '"' => out.write_all(b"\\\"")?,
-            '\\' => out.write_all(b"\\\\")?,
-            '\n' => out.write_all(b"\\n")?,
-            control if control < ' ' => write!(out, "\\u{:04x}", u32::from(control))?,
-            other => write!(out, "{other}")?,
-        }
-    }
-    out.write_all(b"\"")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_string_is_quoted_as_json_wants_it() {
-        let mut out = Vec::new();
-        quoted(&mut out, "a \"b\" \\ c\nd\u{1}é").unwrap();
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            r#""a \"b\" \\ c\nd\u0001é""#
-        );
-    }
 }

@@ -1,0 +1,501 @@
+//! Node's cluster messages, typed, as lines of JSON: `lib/internal/cluster/child.js`,
+//! `lib/internal/child_process.js`. Tried on Node.js 16 to 26 (`tests/conformance`).
+//!
+//! What a worker does that the lines themselves do not show:
+//! - It closes the channel once told to disconnect and its connections have ended, but also when the
+//!   app had called `cluster.worker.disconnect()` before and was still waiting for them: the end of
+//!   the channel means "drained" only if the listeners were still open when the disconnect was sent.
+//! - A disconnect resets connections that have been accepted but not read from (Node.js 19 and
+//!   newer close idle connections with the server), and a worker accepts about one connection in
+//!   each turn of its event loop. [`outbox`](super::outbox) therefore asks for two signs of life
+//!   before it disconnects; that the accept queue is empty by then is the caller's business.
+//! - A worker that cannot take a descriptor, its table being full, answers
+//!   [`Nack`](FromWorker::Nack); to a line that announces a descriptor and brings none as well, and
+//!   that is how a ping works.
+//! - `exclusive` and `reusePort` servers bind themselves and say nothing at all.
+
+#![forbid(unsafe_code)]
+
+use core::net::SocketAddr;
+use std::io::Write;
+
+use super::frame::Line;
+use super::json::{Object, Value};
+use super::query::{Data, Query};
+
+/// How every internal line begins; what an app sends cannot, unless it means to.
+const INTERNAL: &[u8] = b"{\"cmd\":\"NODE_";
+
+/// How a line begins that brings a descriptor from the app.
+const HANDLE: &[u8] = b"{\"cmd\":\"NODE_HANDLE\",\"type\":\"";
+
+/// The descriptors an app can send: `handleConversion` in `lib/internal/child_process.js`.
+const HANDLE_TYPES: [&str; 5] = [
+    "net.Native",
+    "net.Server",
+    "net.Socket",
+    "dgram.Native",
+    "dgram.Socket",
+];
+
+/// An open listener of one worker, by the name it has between the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(pub(super) u64);
+
+impl Key {
+    fn read(value: Value<'_>) -> Option<Self> {
+        let digits = value.string()?;
+        digits.parse().ok().map(Self)
+    }
+}
+
+/// What a worker says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromWorker {
+    /// Its first words, before any of the app's code.
+    Online,
+    /// It wants to listen. To be answered once.
+    Query(Query),
+    /// It listens; the port is the real one.
+    Listening(Query),
+    /// It has closed a listener; requests may still be in progress.
+    Close {
+        /// Which one, if it tells the truth.
+        key: Key,
+    },
+    /// The app has called `cluster.worker.disconnect()` or `kill()`, and waits for leave.
+    ExitedAfterDisconnect {
+        /// Its number, which the answer names.
+        seq: i64,
+    },
+    /// It has taken the descriptor.
+    Ack,
+    /// It got no descriptor: could not take it, or answers a ping.
+    Nack,
+    /// Whether it takes a connection that was handed to it.
+    Accepted {
+        /// The number of the connection.
+        ack: i64,
+        /// If not, it has closed its copy.
+        accepted: bool,
+    },
+    /// The app has sent a descriptor of its own, and will say nothing more until that is answered.
+    HandleOffered,
+    /// The app has sent the string `ready`.
+    Ready,
+    /// Anything else that the app has sent.
+    UserMessage,
+    /// An internal line that is broken, or of a kind nobody here knows.
+    Garbage,
+}
+
+impl FromWorker {
+    /// Reads one line.
+    #[must_use]
+    pub fn parse(line: Line<'_>) -> Self {
+        let text = match line {
+            Line::Whole(text) | Line::Beginning(text) => text,
+        };
+        // Bun marks its internal lines.
+        let text = text.strip_prefix(b"\x02").unwrap_or(text);
+        if text == b"\"ready\"" {
+            return Self::Ready;
+        }
+        if !text.starts_with(INTERNAL) {
+            return Self::UserMessage;
+        }
+        if matches!(line, Line::Beginning(_)) {
+            return Self::parse_beginning(text);
+        }
+        Object::parse(text)
+            .and_then(|message| Self::parse_internal(&message))
+            .unwrap_or(Self::Garbage)
+    }
+
+    /// Only what an app sends can be that long, perhaps along with a descriptor.
+    fn parse_beginning(text: &[u8]) -> Self {
+        let is_handle = text.strip_prefix(HANDLE).is_some_and(|text| {
+            HANDLE_TYPES.iter().any(|name| {
+                text.strip_prefix(name.as_bytes())
+                    .is_some_and(|text| text.starts_with(b"\""))
+            })
+        });
+        if is_handle {
+            Self::HandleOffered
+        } else {
+            Self::Garbage
+        }
+    }
+
+    fn parse_internal(message: &Object<'_>) -> Option<Self> {
+        let command = message.get("cmd")?;
+        let is = |name| command.is_string(name);
+        if is("NODE_HANDLE_ACK") {
+            return Some(Self::Ack);
+        }
+        if is("NODE_HANDLE_NACK") {
+            return Some(Self::Nack);
+        }
+        if is("NODE_HANDLE") {
+            // Without a type no descriptor came with it, and any answer would end the worker: it
+            // asserts that it waits for one.
+            let kind = message.get("type")?;
+            let is_known = HANDLE_TYPES.iter().any(|name| kind.is_string(name));
+            return is_known.then_some(Self::HandleOffered);
+        }
+        if !is("NODE_CLUSTER") {
+            return None;
+        }
+        let Some(act) = message.get("act") else {
+            return Some(Self::Accepted {
+                ack: message.get("ack")?.integer()?,
+                accepted: message.get("accepted")?.boolean()?,
+            });
+        };
+        if act.is_string("online") {
+            Some(Self::Online)
+        } else if act.is_string("queryServer") {
+            Query::read(message).map(Self::Query)
+        } else if act.is_string("listening") {
+            Query::read(message).map(Self::Listening)
+        } else if act.is_string("close") {
+            let key = Key::read(message.get("key")?)?;
+            Some(Self::Close { key })
+        } else if act.is_string("exitedAfterDisconnect") {
+            let seq = message.get("seq")?.integer()?;
+            Some(Self::ExitedAfterDisconnect { seq })
+        } else {
+            None
+        }
+    }
+}
+
+/// What kind of listener a descriptor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandleKind {
+    /// A TCP or UNIX stream socket.
+    Stream,
+    /// A UDP socket.
+    Datagram,
+}
+
+/// What a worker is told; only [`outbox`](super::outbox) says it, which knows when.
+pub(super) enum ToWorker<'a> {
+    /// The answer to a query: this descriptor.
+    Listener {
+        seq: i64,
+        key: Key,
+        data: &'a Data,
+        kind: HandleKind,
+    },
+    /// The answer to a query: an error, from errno(3).
+    Failure {
+        seq: i64,
+        errno: i32,
+        data: &'a Data,
+    },
+    /// The answer to a query: connections will be handed over one by one.
+    ///
+    /// Without an address (UNIX sockets), `server.address()` is `null`.
+    RoundRobin {
+        seq: i64,
+        key: Key,
+        data: &'a Data,
+        address: Option<SocketAddr>,
+    },
+    /// This connection, accepted on a listener.
+    Connection { seq: i64, key: Key },
+    /// Leave to disconnect.
+    Acknowledged { seq: i64 },
+    /// Close the listeners, finish what is in progress, close the channel.
+    Disconnect { seq: i64 },
+    /// A descriptor that is none; the event loop says so.
+    Ping,
+    /// The app's descriptor has arrived.
+    HandleTaken,
+    /// The worker will be told to disconnect soon. Node ignores it; the app can see it as
+    /// `internalMessage` of `process`.
+    Drain,
+}
+
+impl ToWorker<'_> {
+    /// The line, newline included.
+    pub(super) fn line(&self) -> Vec<u8> {
+        let mut line = Vec::with_capacity(192);
+        // Writing to memory cannot fail.
+        let _ = self.write(&mut line);
+        line
+    }
+
+    fn write(&self, out: &mut Vec<u8>) -> std::io::Result<()> {
+        match *self {
+            Self::Listener {
+                seq,
+                key: Key(key),
+                data,
+                kind,
+            } => {
+                let kind = match kind {
+                    HandleKind::Stream => "net",
+                    HandleKind::Datagram => "dgram",
+                };
+                let data = data.as_json();
+                writeln!(
+                    out,
+                    r#"{{"cmd":"NODE_HANDLE","type":"{kind}.Native","msg":{{"cmd":"NODE_CLUSTER","ack":{seq},"key":"{key}","errno":0,"data":{data}}}}}"#
+                )
+            }
+            Self::Failure { seq, errno, data } => {
+                // Zero would mean round robin.
+                let errno = errno.unsigned_abs().max(1);
+                let data = data.as_json();
+                writeln!(
+                    out,
+                    r#"{{"cmd":"NODE_CLUSTER","ack":{seq},"errno":-{errno},"data":{data}}}"#
+                )
+            }
+            Self::RoundRobin {
+                seq,
+                key: Key(key),
+                data,
+                address,
+            } => {
+                let data = data.as_json();
+                write!(
+                    out,
+                    r#"{{"cmd":"NODE_CLUSTER","ack":{seq},"key":"{key}","errno":0,"data":{data}"#
+                )?;
+                if let Some(address) = address {
+                    let family = if address.is_ipv4() { 4 } else { 6 };
+                    let (ip, port) = (address.ip(), address.port());
+                    write!(
+                        out,
+                        r#","sockname":{{"address":"{ip}","family":"IPv{family}","port":{port}}}"#
+                    )?;
+                }
+                out.write_all(b"}\n")
+            }
+            Self::Connection { seq, key: Key(key) } => writeln!(
+                out,
+                r#"{{"cmd":"NODE_HANDLE","type":"net.Native","msg":{{"cmd":"NODE_CLUSTER","act":"newconn","key":"{key}","seq":{seq}}}}}"#
+            ),
+            Self::Acknowledged { seq } => {
+                writeln!(out, r#"{{"cmd":"NODE_CLUSTER","ack":{seq}}}"#)
+            }
+            Self::Disconnect { seq } => writeln!(
+                out,
+                r#"{{"cmd":"NODE_CLUSTER","act":"disconnect","seq":{seq}}}"#
+            ),
+            Self::Ping => out.write_all(b"{\"cmd\":\"NODE_HANDLE\"}\n"),
+            Self::HandleTaken => out.write_all(b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n"),
+            Self::Drain => out.write_all(b"{\"cmd\":\"NODE_PIDONE_DRAIN\"}\n"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::query::ListenerKey;
+
+    fn parse(text: &str) -> FromWorker {
+        FromWorker::parse(Line::Whole(text.as_bytes()))
+    }
+
+    #[test]
+    fn what_a_worker_says() {
+        let online = r#"{"cmd":"NODE_CLUSTER","act":"online","seq":0}"#;
+        assert_eq!(parse(online), FromWorker::Online);
+        assert_eq!(parse(&format!("\u{2}{online}")), FromWorker::Online);
+        let query = r#"{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":80,"addressType":4,"backlog":0,"seq":1}"#;
+        assert!(matches!(
+            parse(query),
+            FromWorker::Query(Query {
+                seq: 1,
+                listener: Ok(ListenerKey::Tcp { port: 80, .. }),
+                ..
+            })
+        ));
+        assert!(matches!(
+            parse(&query.replace("queryServer", "listening")),
+            FromWorker::Listening(Query { seq: 1, .. })
+        ));
+        assert_eq!(
+            parse(r#"{"cmd":"NODE_CLUSTER","act":"close","key":"12","seq":2}"#),
+            FromWorker::Close { key: Key(12) }
+        );
+        assert_eq!(
+            parse(r#"{"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect","seq":3}"#),
+            FromWorker::ExitedAfterDisconnect { seq: 3 }
+        );
+        for accepted in [true, false] {
+            let text = format!(r#"{{"cmd":"NODE_CLUSTER","ack":9,"accepted":{accepted},"seq":4}}"#);
+            assert_eq!(parse(&text), FromWorker::Accepted { ack: 9, accepted });
+        }
+        assert_eq!(parse(r#"{"cmd":"NODE_HANDLE_ACK"}"#), FromWorker::Ack);
+        assert_eq!(parse(r#"{"cmd":"NODE_HANDLE_NACK"}"#), FromWorker::Nack);
+        for kind in HANDLE_TYPES {
+            let text = format!(r#"{{"cmd":"NODE_HANDLE","type":"{kind}","msg":{{"a":1}}}}"#);
+            assert_eq!(parse(&text), FromWorker::HandleOffered);
+        }
+        assert_eq!(parse(r#""ready""#), FromWorker::Ready);
+    }
+
+    #[test]
+    fn what_an_app_says_is_left_alone() {
+        for text in [
+            "",
+            "null",
+            "5",
+            "\"Ready\"",
+            "{}",
+            "{\"cmd\":\"x\"}",
+            "{",
+            " \"ready\"",
+        ] {
+            assert_eq!(parse(text), FromWorker::UserMessage, "{text}");
+        }
+        let online = r#"{"seq":0,"cmd":"NODE_CLUSTER","act":"online"}"#;
+        assert_eq!(parse(online), FromWorker::UserMessage);
+        let long = FromWorker::parse(Line::Beginning(b"\"ready to say a lot"));
+        assert_eq!(long, FromWorker::UserMessage);
+    }
+
+    #[test]
+    fn what_nobody_knows_is_garbage() {
+        for text in [
+            r#"{"cmd":"NODE_"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"online""#,
+            r#"{"cmd":"NODE_CLUSTER"}"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"suicide","seq":1}"#,
+            r#"{"cmd":"NODE_CLUSTER","act":5,"seq":1}"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"queryServer"}"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"close","key":5}"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"close","key":"x"}"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"close","key":"99999999999999999999"}"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect"}"#,
+            r#"{"cmd":"NODE_CLUSTER","ack":"9","accepted":true}"#,
+            r#"{"cmd":"NODE_CLUSTER","ack":9,"accepted":1}"#,
+            r#"{"cmd":"NODE_HANDLE"}"#,
+            r#"{"cmd":"NODE_HANDLE","type":null}"#,
+            r#"{"cmd":"NODE_HANDLE","type":"other","msg":1}"#,
+            r#"{"cmd":"NODE_DEBUG_ENABLED"}"#,
+        ] {
+            assert_eq!(parse(text), FromWorker::Garbage, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_endless_message_with_a_descriptor_is_seen_as_one() {
+        let begin = |text: &str| FromWorker::parse(Line::Beginning(text.as_bytes()));
+        assert_eq!(
+            begin(r#"{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"xxx"#),
+            FromWorker::HandleOffered
+        );
+        for text in [
+            r#"{"cmd":"NODE_HANDLE","type":"net.Sock"#,
+            r#"{"cmd":"NODE_HANDLE","msg":"xxx"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"online","x":"#,
+        ] {
+            assert_eq!(begin(text), FromWorker::Garbage);
+        }
+    }
+
+    #[test]
+    fn every_line_is_one_object_on_one_line() {
+        let query =
+            r#"{"cmd":"NODE_CLUSTER","act":"queryServer","data":{"ticketKeys":"a\nb"},"seq":1}"#;
+        let FromWorker::Query(Query { data, .. }) = parse(query) else {
+            panic!("a query")
+        };
+        let (seq, key, data) = (1, Key(2), &data);
+        let v4 = Some("127.0.0.1:80".parse().unwrap());
+        let v6 = Some("[::1]:80".parse().unwrap());
+        for (message, expected) in [
+            (
+                ToWorker::Listener {
+                    seq,
+                    key,
+                    data,
+                    kind: HandleKind::Stream,
+                },
+                r#"{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","ack":1,"key":"2","errno":0,"data":{"ticketKeys":"a\nb"}}}"#,
+            ),
+            (
+                ToWorker::Listener {
+                    seq,
+                    key,
+                    data,
+                    kind: HandleKind::Datagram,
+                },
+                r#"{"cmd":"NODE_HANDLE","type":"dgram.Native","msg":{"cmd":"NODE_CLUSTER","ack":1,"key":"2","errno":0,"data":{"ticketKeys":"a\nb"}}}"#,
+            ),
+            (
+                ToWorker::Failure {
+                    seq,
+                    errno: 98,
+                    data,
+                },
+                r#"{"cmd":"NODE_CLUSTER","ack":1,"errno":-98,"data":{"ticketKeys":"a\nb"}}"#,
+            ),
+            (
+                ToWorker::Failure {
+                    seq,
+                    errno: 0,
+                    data,
+                },
+                r#"{"cmd":"NODE_CLUSTER","ack":1,"errno":-1,"data":{"ticketKeys":"a\nb"}}"#,
+            ),
+            (
+                ToWorker::RoundRobin {
+                    seq,
+                    key,
+                    data,
+                    address: None,
+                },
+                r#"{"cmd":"NODE_CLUSTER","ack":1,"key":"2","errno":0,"data":{"ticketKeys":"a\nb"}}"#,
+            ),
+            (
+                ToWorker::RoundRobin {
+                    seq,
+                    key,
+                    data,
+                    address: v4,
+                },
+                r#"{"cmd":"NODE_CLUSTER","ack":1,"key":"2","errno":0,"data":{"ticketKeys":"a\nb"},"sockname":{"address":"127.0.0.1","family":"IPv4","port":80}}"#,
+            ),
+            (
+                ToWorker::RoundRobin {
+                    seq,
+                    key,
+                    data,
+                    address: v6,
+                },
+                r#"{"cmd":"NODE_CLUSTER","ack":1,"key":"2","errno":0,"data":{"ticketKeys":"a\nb"},"sockname":{"address":"::1","family":"IPv6","port":80}}"#,
+            ),
+            (
+                ToWorker::Connection { seq, key },
+                r#"{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":"2","seq":1}}"#,
+            ),
+            (
+                ToWorker::Acknowledged { seq },
+                r#"{"cmd":"NODE_CLUSTER","ack":1}"#,
+            ),
+            (
+                ToWorker::Disconnect { seq },
+                r#"{"cmd":"NODE_CLUSTER","act":"disconnect","seq":1}"#,
+            ),
+            (ToWorker::Ping, r#"{"cmd":"NODE_HANDLE"}"#),
+            (ToWorker::HandleTaken, r#"{"cmd":"NODE_HANDLE_ACK"}"#),
+            (ToWorker::Drain, r#"{"cmd":"NODE_PIDONE_DRAIN"}"#),
+        ] {
+            let line = message.line();
+            assert_eq!(
+                String::from_utf8(line.clone()).unwrap(),
+                format!("{expected}\n")
+            );
+            assert!(Object::parse(&line).is_some(), "{expected}");
+            assert!(!line[..line.len() - 1].contains(&b'\n'));
+        }
+    }
+}

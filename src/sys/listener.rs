@@ -1,0 +1,248 @@
+//! Sockets that others come to: TCP and UNIX listeners, and UDP.
+
+pub mod group;
+
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram, UnixListener};
+use std::path::{Path, PathBuf};
+
+use libc::c_int;
+use nix::errno::Errno;
+
+use super::socket;
+use crate::address::{Endpoint, Host, ListenAddress, UnixName};
+
+/// The length of a queue of new connections when nobody says otherwise: Node.js' own.
+pub const DEFAULT_BACKLOG: u16 = 511;
+
+/// A bound socket: non-blocking, not inherited by children, and listening if its kind can.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    /// Removed with the listener; held for that only.
+    _file: Option<SocketFile>,
+}
+
+/// How to bind, where it is not always the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How many connections may wait (listen(2)); the kernel cuts it to `net.core.somaxconn`.
+    pub backlog: u16,
+    /// UDP: share the address with others that ask for it too (Node.js: `reuseAddr`).
+    pub reuse_address: bool,
+    /// UNIX: everybody may read the file (Node.js: `readableAll`).
+    pub readable_all: bool,
+    /// UNIX: everybody may write to the file, which is what connecting takes (`writableAll`).
+    pub writable_all: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            backlog: DEFAULT_BACKLOG,
+            reuse_address: false,
+            readable_all: false,
+            writable_all: false,
+        }
+    }
+}
+
+impl Listener {
+    /// Binds, and listens. A UNIX socket's file that nobody listens on any more is replaced.
+    ///
+    /// # Errors
+    /// Those of socket(2), bind(2) and listen(2), above all `EADDRINUSE`, also for a path that is
+    /// no socket; and of chmod(2).
+    pub fn bind(address: &ListenAddress, options: Options) -> io::Result<Self> {
+        match address {
+            ListenAddress::Tcp(endpoint) => Self::tcp(*endpoint, options.backlog),
+            ListenAddress::Udp(endpoint) => Self::udp(*endpoint, options.reuse_address),
+            ListenAddress::Unix(name) => Self::unix(name, options),
+        }
+    }
+
+    fn tcp(endpoint: Endpoint, backlog: u16) -> io::Result<Self> {
+        // Connections of a server that is gone may linger on the port (TIME_WAIT, tcp(7)). Two
+        // that listen it does not allow.
+        let socket = bind_ip(endpoint, libc::SOCK_STREAM, &[libc::SO_REUSEADDR])?;
+        socket::listen(socket.as_fd(), backlog)?;
+        Ok(socket.into())
+    }
+
+    fn udp(endpoint: Endpoint, reuse_address: bool) -> io::Result<Self> {
+        let options: &[_] = if reuse_address {
+            &[libc::SO_REUSEADDR]
+        } else {
+            &[]
+        };
+        bind_ip(endpoint, libc::SOCK_DGRAM, options).map(Self::from)
+    }
+
+    fn unix(name: &UnixName, options: Options) -> io::Result<Self> {
+        let (listener, file) = match name {
+            UnixName::Abstract(name) => {
+                let address = UnixAddress::from_abstract_name(name)?;
+                (UnixListener::bind_addr(&address)?, None)
+            }
+            UnixName::Path(path) => {
+                let listener = match UnixListener::bind(path) {
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
+                        fs::remove_file(path)?;
+                        UnixListener::bind(path)?
+                    }
+                    bound => bound?,
+                };
+                (listener, Some(SocketFile::new(path, options)?))
+            }
+        };
+        listener.set_nonblocking(true)?;
+        socket::listen(listener.as_fd(), options.backlog)?;
+        Ok(Self {
+            socket: listener.into(),
+            _file: file,
+        })
+    }
+
+    /// The address and, when the kernel has chosen it, the port; `None` for a UNIX socket.
+    ///
+    /// # Errors
+    /// None that an open socket could cause (getsockname(2)).
+    pub fn local_address(&self) -> io::Result<Option<SocketAddr>> {
+        socket::local_address(self.socket.as_fd())
+    }
+
+    /// The connection that has waited longest, non-blocking and not inherited by children; `None`:
+    /// nobody waits.
+    ///
+    /// # Errors
+    /// Those of accept(2) that are not the connection's own: `EMFILE`, `ENFILE`, `ENOMEM`.
+    pub fn accept(&self) -> io::Result<Option<OwnedFd>> {
+        socket::accept(self.socket.as_fd())
+    }
+
+    /// How many connections of a TCP listener wait to be accepted; not those whose handshake is
+    /// still going on.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for a socket of another kind.
+    pub fn queue_length(&self) -> io::Result<u32> {
+        // `struct tcp_info` (linux/tcp.h): eight bytes, then words; for a listener tcpi_unacked is
+        // the length of its queue (tcp_get_info, net/ipv4/tcp.c).
+        let [.., unacked] = socket::option::<7>(self.as_fd(), libc::IPPROTO_TCP, libc::TCP_INFO)?;
+        Ok(unacked)
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Takes a socket that somebody else has bound.
+impl From<OwnedFd> for Listener {
+    fn from(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            _file: None,
+        }
+    }
+}
+
+/// A bound IP socket, with options of `SOL_SOCKET` set before it is bound.
+fn bind_ip(endpoint: Endpoint, kind: c_int, options: &[c_int]) -> io::Result<OwnedFd> {
+    let bind = |ip, only| bind_to(SocketAddr::new(ip, endpoint.port), only, kind, options);
+    match endpoint.host {
+        Host::V4(address) => bind(address.into(), false),
+        Host::V6 { address, only } => bind(address.into(), only),
+        Host::Any => {
+            let everything = bind(IpAddr::V6(Ipv6Addr::UNSPECIFIED), false);
+            match everything.as_ref().map_err(io::Error::raw_os_error) {
+                // What a kernel without IPv6 says, and one in which it is switched off.
+                Err(Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)) => {
+                    bind(IpAddr::V4(Ipv4Addr::UNSPECIFIED), false)
+                }
+                _ => everything,
+            }
+        }
+    }
+}
+
+fn bind_to(
+    address: SocketAddr,
+    only_v6: bool,
+    kind: c_int,
+    options: &[c_int],
+) -> io::Result<OwnedFd> {
+    let socket = socket::open(socket::family(address.ip()), kind)?;
+    for option in options {
+        socket::set_option(socket.as_fd(), libc::SOL_SOCKET, *option, 1)?;
+    }
+    if address.is_ipv6() {
+        // Said in either case: the default is the system's (net.ipv6.bindv6only).
+        let fd = socket.as_fd();
+        socket::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only_v6.into())?;
+    }
+    socket::bind(socket.as_fd(), address)?;
+    Ok(socket)
+}
+
+/// Whether the path is a socket's that nobody has open. A socket of another kind asks: it is told
+/// so by `EPROTOTYPE`, and neither waits nor leaves a connection in the queue (unix(7)).
+fn is_stale(path: &Path) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    is_socket
+        && UnixDatagram::unbound().is_ok_and(|probe| {
+            let refused = Some(Errno::ECONNREFUSED as i32);
+            probe
+                .connect(path)
+                .is_err_and(|error| error.raw_os_error() == refused)
+        })
+}
+
+/// The file of a UNIX socket, which the kernel leaves behind.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn new(path: &Path, options: Options) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        let file = Self {
+            path: path.to_owned(),
+            identity: identity(&metadata),
+        };
+        let mode = metadata.mode();
+        let wanted = mode
+            | if options.readable_all { 0o444 } else { 0 }
+            | if options.writable_all { 0o222 } else { 0 };
+        if wanted != mode {
+            fs::set_permissions(path, Permissions::from_mode(wanted))?;
+        }
+        Ok(file)
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Only if nobody has put another one in its place.
+        let now = fs::symlink_metadata(&self.path);
+        if now.is_ok_and(|now| identity(&now) == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+#[cfg(test)]
+mod tests;

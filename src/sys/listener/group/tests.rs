@@ -1,0 +1,371 @@
+use super::super::tests::{WATCHDOG, accept_all, address, listen};
+use super::*;
+use crate::sys::listener::DEFAULT_BACKLOG;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+fn group(address: &str, members: usize) -> Group {
+    let mut group = Group::new(listen(address).unwrap(), DEFAULT_BACKLOG).unwrap();
+    for _ in 1..members {
+        group.add().unwrap();
+    }
+    group
+}
+
+/// Waits for `expected` connections in all queues together, and says how many are in each.
+fn queues(group: &Group, expected: u32) -> Vec<u32> {
+    let deadline = Instant::now() + WATCHDOG;
+    loop {
+        let each = group.members().iter();
+        let queues: Vec<_> = each.map(|member| member.queue_length().unwrap()).collect();
+        if queues.iter().sum::<u32>() == expected {
+            return queues;
+        }
+        assert!(Instant::now() < deadline, "{queues:?}, not {expected}");
+        std::thread::yield_now();
+    }
+}
+
+/// Where each of these connections goes: 'Some' member, with all queues empty again at the end.
+fn receivers(group: &Group, clients: impl IntoIterator<Item = OwnedFd>) -> Vec<usize> {
+    let one = |client: OwnedFd| {
+        let index = queues(group, 1).iter().position(|queue| *queue == 1);
+        let index = index.unwrap();
+        assert_eq!(accept_all(&group.members()[index]).len(), 1);
+        drop(client);
+        index
+    };
+    clients.into_iter().map(one).collect()
+}
+
+fn from_home(group: &Group, count: usize) -> impl Iterator<Item = OwnedFd> {
+    let port = group.local_address().port();
+    (0..count).map(move |_| TcpStream::connect(("127.0.0.1", port)).unwrap().into())
+}
+
+/// A connection from one address of this machine to another one.
+fn connect_from(source: IpAddr, target: SocketAddr) -> OwnedFd {
+    let client = blocking(socket::family(source));
+    socket::bind(client.as_fd(), SocketAddr::new(source, 0)).unwrap();
+    socket::connect(client.as_fd(), target).unwrap();
+    client
+}
+
+fn blocking(family: i32) -> OwnedFd {
+    let client = socket::open(family, libc::SOCK_STREAM).unwrap();
+    let stream = TcpStream::from(client);
+    stream.set_nonblocking(false).unwrap();
+    stream.into()
+}
+
+fn is_in_use<T: std::fmt::Debug>(result: io::Result<T>) -> bool {
+    result.unwrap_err().kind() == io::ErrorKind::AddrInUse
+}
+
+#[test]
+fn members_share_an_address_and_the_kernel_spreads() {
+    for name in ["0", "127.0.0.1:0", "[::1]:0"] {
+        let group = group(name, 3);
+        for member in group.members() {
+            assert_eq!(address(member), group.local_address());
+        }
+        let target = SocketAddr::new(group.reachable_address(), group.local_address().port());
+        let _clients: Vec<_> = (0..60)
+            .map(|_| TcpStream::connect(target).unwrap())
+            .collect();
+        let queues = queues(&group, 60);
+        assert!(queues.iter().all(|queue| *queue > 0), "{queues:?}");
+    }
+}
+
+#[test]
+fn nobody_else_is_on_the_address_whatever_they_ask_for() {
+    let theirs = group("0", 2);
+    let port = theirs.local_address().port();
+    assert!(is_in_use(listen(&port.to_string())));
+    assert!(is_in_use(listen(&format!("127.0.0.1:{port}"))));
+
+    // They asked for the port first, and listen later: the one that listens first has it.
+    let options = [libc::SO_REUSEADDR, libc::SO_REUSEPORT];
+    let any = "[::]:0".parse().unwrap();
+    let theirs = bind_to(any, false, libc::SOCK_STREAM, &options).unwrap();
+    let port = socket::local_address(theirs.as_fd())
+        .unwrap()
+        .unwrap()
+        .port();
+    let ours = listen(&port.to_string()).unwrap();
+    assert!(is_in_use(socket::listen(theirs.as_fd(), 5)));
+    drop(ours);
+
+    // Two that try at once, each between bind and listen of the other, as two pidones would be.
+    let exclusive = [libc::SO_REUSEADDR];
+    let bind = |address| bind_to(address, false, libc::SOCK_STREAM, &exclusive).unwrap();
+    let one = bind(any);
+    let two = bind(socket::local_address(one.as_fd()).unwrap().unwrap());
+    socket::listen(one.as_fd(), 5).unwrap();
+    let _one = Group::new(one.into(), 5).unwrap();
+    assert!(is_in_use(socket::listen(two.as_fd(), 5)));
+}
+
+#[test]
+fn a_unix_socket_is_no_group() {
+    let name = format!("unix:@pidone-group-{}", std::process::id());
+    assert!(Group::new(listen(&name).unwrap(), 5).is_err());
+}
+
+#[test]
+fn the_index_is_the_order_of_adding() {
+    let mut group = group("0", 4);
+    for index in 0..4 {
+        group.steer(&steering::only(index)).unwrap();
+        assert_eq!(receivers(&group, from_home(&group, 5)), [index; 5]);
+    }
+    // A worker's copy of a socket that is taken away does not stand in the way of the next one.
+    let copy = group.members()[3].as_fd().try_clone_to_owned().unwrap();
+    group.remove_last().unwrap();
+    group.add().unwrap();
+    group.steer(&steering::only(3)).unwrap();
+    assert_eq!(receivers(&group, from_home(&group, 5)), [3; 5]);
+    drop(copy);
+    assert_eq!(receivers(&group, from_home(&group, 5)), [3; 5]);
+    // One that is added to a group that is steered gets nothing.
+    group.add().unwrap();
+    assert_eq!(receivers(&group, from_home(&group, 5)), [3; 5]);
+    assert_eq!(group.members().len(), 5);
+}
+
+#[test]
+fn the_first_member_stays_and_one_alone_needs_no_steering() {
+    let mut group = group("127.0.0.1:0", 2);
+    group.remove_last().unwrap();
+    group.remove_last().unwrap();
+    assert_eq!(group.members().len(), 1);
+    assert_eq!(receivers(&group, from_home(&group, 3)), [0; 3]);
+}
+
+#[test]
+fn among_spreads_evenly_over_those_it_names() {
+    let group = group("0", 5);
+    group.steer(&steering::among(&[1, 2, 4])).unwrap();
+    let clients: Vec<_> = from_home(&group, 300).collect();
+    let queues = queues(&group, 300);
+    assert_eq!((queues[0], queues[3]), (0, 0));
+    // 100 each; 50 is six standard deviations away.
+    assert!(
+        queues.iter().all(|queue| *queue == 0 || *queue > 50),
+        "{queues:?}"
+    );
+    drop(clients);
+    for member in group.members() {
+        accept_all(member);
+    }
+
+    group.steer(&steering::among(&[2])).unwrap();
+    assert_eq!(receivers(&group, from_home(&group, 5)), [2; 5]);
+    // Nobody named: the kernel's own choice, which leaves nobody out for long.
+    group.steer(&steering::among(&[])).unwrap();
+    let mut seen = receivers(&group, from_home(&group, 100));
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [0, 1, 2, 3, 4]);
+}
+
+fn by_home_address(group: &Group, sources: u8) -> Vec<usize> {
+    let target = SocketAddr::new(group.reachable_address(), group.local_address().port());
+    let source = |last| IpAddr::from([127, 0, 3, last]);
+    let clients = (1..=sources).map(|last| connect_from(source(last), target));
+    receivers(group, clients)
+}
+
+#[test]
+fn by_source_a_client_keeps_its_member() {
+    let dual = group("0", 4);
+    let program = steering::by_source(4, &[0, 1, 2, 3]);
+    dual.steer(&program).unwrap();
+    let homes = by_home_address(&dual, 128);
+    for index in 0..4 {
+        // 32 each; 12 is four standard deviations away, and the addresses are always the same.
+        let clients = homes.iter().filter(|home| **home == index).count();
+        assert!((13..=51).contains(&clients), "{clients} at {index}");
+    }
+    assert_eq!(by_home_address(&dual, 128), homes);
+
+    // The same address by IPv4 proper goes the same way as by IPv4 on a dual-stack socket.
+    let ipv4 = group("127.0.0.1:0", 4);
+    ipv4.steer(&program).unwrap();
+    assert_eq!(by_home_address(&ipv4, 128), homes);
+
+    // One is out: its clients go to all of the others, and nobody else moves.
+    for group in [&dual, &ipv4] {
+        group.steer(&steering::by_source(4, &[0, 2, 3])).unwrap();
+        let now = by_home_address(group, 128);
+        let mut refuges = Vec::new();
+        for (home, now) in homes.iter().zip(&now) {
+            if *home == 1 {
+                refuges.push(*now);
+            } else {
+                assert_eq!(home, now);
+            }
+        }
+        refuges.sort_unstable();
+        refuges.dedup();
+        assert_eq!(refuges, [0, 2, 3]);
+        assert_eq!(by_home_address(group, 128), now);
+    }
+
+    // Two are out, and then all but one.
+    dual.steer(&steering::by_source(4, &[3, 0])).unwrap();
+    for (home, now) in homes.iter().zip(by_home_address(&dual, 128)) {
+        assert!(if [0, 3].contains(home) {
+            *home == now
+        } else {
+            now == 0 || now == 3
+        });
+    }
+    dual.steer(&steering::by_source(4, &[2])).unwrap();
+    assert_eq!(by_home_address(&dual, 20), [2; 20]);
+}
+
+#[test]
+fn by_source_knows_ipv6() {
+    let dual = group("0", 3);
+    dual.steer(&steering::by_source(3, &[0, 1, 2])).unwrap();
+    let target = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), dual.local_address().port());
+    let client = || connect_from(Ipv6Addr::LOCALHOST.into(), target);
+    let homes = receivers(&dual, (0..20).map(|_| client()));
+    assert_eq!(homes, [homes[0]; 20]);
+    let others: Vec<_> = (0..3).filter(|member| *member != homes[0]).collect();
+    dual.steer(&steering::by_source(3, &others)).unwrap();
+    let refuges = receivers(&dual, (0..20).map(|_| client()));
+    assert_eq!(refuges, [refuges[0]; 20]);
+    assert!(others.contains(&refuges[0]));
+}
+
+/// Starts to connect; whoever gets an answer finds the socket writable.
+fn knock(target: SocketAddr) -> OwnedFd {
+    let client = socket::open(socket::family(target.ip()), libc::SOCK_STREAM).unwrap();
+    socket::connect(client.as_fd(), target).unwrap();
+    client
+}
+
+fn is_answered(fd: BorrowedFd<'_>, limit: Duration) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let timeout = PollTimeout::try_from(limit.as_millis()).unwrap();
+    poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], timeout).unwrap() > 0
+}
+
+fn serve(listener: &Listener) -> usize {
+    let connections = accept_all(listener);
+    for connection in &connections {
+        let mut stream = TcpStream::from(connection.try_clone().unwrap());
+        stream.write_all(b"served").unwrap();
+    }
+    connections.len()
+}
+
+/// The host to listen on, the ones to come from, and how many members.
+fn closes_to_newcomers(host: &str, clients: &[&str], members: usize) {
+    let mut group = group(host, members);
+    let port = group.local_address().port();
+    let targets: Vec<_> = clients
+        .iter()
+        .map(|client| SocketAddr::new(client.parse().unwrap(), port))
+        .collect();
+    let queued: Vec<_> = (0..20)
+        .map(|turn| TcpStream::connect(targets[turn % targets.len()]).unwrap())
+        .collect();
+    queues(&group, 20);
+
+    group.close_to_newcomers().unwrap();
+    let newcomers: Vec<_> = targets
+        .iter()
+        .cycle()
+        .take(20)
+        .map(|target| knock(*target))
+        .collect();
+    // 20 newcomers are in the kernel's hands by now: on this interface a connection that the kernel
+    // takes is there when connect(2) returns. The wait is to see none of them come in later.
+    for newcomer in &newcomers {
+        assert!(!is_answered(newcomer.as_fd(), Duration::from_millis(10)));
+    }
+    queues(&group, 20);
+
+    let served: usize = group.members().iter().map(serve).sum();
+    assert_eq!(served, 20);
+    for mut client in queued {
+        let mut bytes = [0; 6];
+        client.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"served");
+    }
+    // Places in the queues are free now, and still nobody gets in.
+    let late = knock(targets[0]);
+    assert!(!is_answered(late.as_fd(), Duration::from_millis(10)));
+    queues(&group, 0);
+    assert!(is_in_use(group.add()));
+
+    // Once the sockets are closed, the next try is refused.
+    drop(group);
+    assert!(is_answered(late.as_fd(), WATCHDOG));
+    let error = TcpStream::from(late).take_error().unwrap().unwrap();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn closed_to_newcomers_on_both_versions_of_ip() {
+    closes_to_newcomers("0", &["127.0.0.1", "::1", "127.0.0.2"], 3);
+}
+
+#[test]
+fn closed_to_newcomers_on_ipv4() {
+    closes_to_newcomers("127.0.0.1:0", &["127.0.0.1"], 2);
+}
+
+#[test]
+fn closed_to_newcomers_on_ipv6() {
+    closes_to_newcomers("[::1]:0", &["::1"], 2);
+}
+
+#[test]
+fn closed_to_newcomers_with_one_member() {
+    closes_to_newcomers("0", &["127.0.0.1", "::1"], 1);
+}
+
+#[test]
+fn closing_to_newcomers_loses_nobody_under_load() {
+    let mut group = group("127.0.0.1:0", 2);
+    let target = group.local_address();
+    let before: Vec<_> = (0..50).map(|_| knock(target)).collect();
+    group.close_to_newcomers().unwrap();
+    // Whoever was let in is in a queue that is served; the dead end has one guest, pidone.
+    let let_in = before
+        .iter()
+        .filter(|client| is_answered(client.as_fd(), Duration::from_millis(10)))
+        .count();
+    assert_eq!(let_in, 50);
+    queues(&group, 50);
+}
+
+#[test]
+fn udp_members_are_steered_too() {
+    let mut group = group("udp:127.0.0.1:0", 3);
+    assert!(is_in_use(listen(&format!("udp:{}", group.local_address()))));
+    assert!(group.close_to_newcomers().is_err());
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for index in [2, 0, 1] {
+        group.steer(&steering::only(index)).unwrap();
+        client.send_to(&[7], group.local_address()).unwrap();
+        let member = group.members()[index].as_fd();
+        poll::wait_readable(&[member], Some(WATCHDOG)).unwrap();
+        let server = UdpSocket::from(member.try_clone_to_owned().unwrap());
+        assert_eq!(server.recv(&mut [0; 2]).unwrap(), 1);
+    }
+    // By source: a client's datagrams stay together, and one program serves both protocols.
+    group.steer(&steering::by_source(3, &[0, 1, 2])).unwrap();
+    for _ in 0..10 {
+        client.send_to(&[7], group.local_address()).unwrap();
+    }
+    let readable = |member: &&Listener| poll::is_readable(member.as_fd());
+    assert_eq!(group.members().iter().filter(readable).count(), 1);
+}

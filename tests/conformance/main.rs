@@ -1,0 +1,13 @@
+//! Real Node.js workers on a real socket pair: what the protocol relies on, tried.
+//!
+//! On the `node` of PATH; and on every `node-*` in the directory that `PIDONE_TEST_NODES` names,
+//! which `.ci/node-versions` fills. Each rule of `pidone::protocol::outbox` that keeps a worker alive
+//! is shown twice: kept by the outbox, and broken past it.
+
+mod apps;
+mod drain;
+mod listen;
+mod node;
+mod primary;
+mod rules;
+mod sockets;

@@ -1,0 +1,18 @@
+//! pidone in real containers of a real Docker engine.
+//!
+//! `.ci/docker-engine` starts one, `.ci/images` fills it; see `.ci/run` for both.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod docker;
+mod engine_init;
+mod shipped;
+mod status;
+mod stop;
+mod terminal;
+mod walls;

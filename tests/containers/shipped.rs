@@ -1,0 +1,89 @@
+//! `docker/Dockerfile` and the examples as their readers would use them.
+
+use crate::docker::{Container, build, client, docker, images, root, run, text};
+
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn the_dockerfile_makes_an_image_that_holds_just_pidone() {
+    let tag = "pidone-test/dockerfile";
+    let mut command = client(600);
+    command.args([
+        "build",
+        "--network=host",
+        "-t",
+        tag,
+        "-f",
+        "docker/Dockerfile",
+        ".",
+    ]);
+    let output = command.current_dir(root()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+
+    let version = concat!("pidone ", env!("CARGO_PKG_VERSION"), "\n");
+    let (status, stdout, _) = run(&[], tag, &["--version"]);
+    assert_eq!((status, stdout.as_str()), (0, version));
+    assert_eq!(
+        docker(&["image", "inspect", "-f", "{{len .RootFS.Layers}}", tag]),
+        "1"
+    );
+
+    // As the README tells everybody to use it.
+    let lines = format!(
+        "FROM pidone-test/node\nCOPY --from={tag} /pidone /pidone\nENTRYPOINT [\"/pidone\", \"--\"]\n"
+    );
+    let node = build("from-dockerfile", &lines, &[]);
+    let (status, stdout, stderr) = run(
+        &[],
+        &node,
+        &[
+            "node",
+            "-e",
+            "console.log(process.ppid, process.pid !== 1); process.exit(4)",
+        ],
+    );
+    assert_eq!(
+        (status, stdout.as_str(), stderr.as_str()),
+        (4, "1 true\n", "")
+    );
+}
+
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn from_scratch_with_nothing_but_pidone() {
+    let version = concat!("pidone ", env!("CARGO_PKG_VERSION"), "\n");
+    let alone = &images().alone;
+    let (status, stdout, stderr) = run(&[], alone, &["--", "/pidone", "--version"]);
+    assert_eq!((status, stdout.as_str(), stderr.as_str()), (0, version, ""));
+    let (status, _, stderr) = run(&[], alone, &["node"]);
+    assert_eq!(status, 127);
+    assert!(
+        stderr.contains("\"node\"") && stderr.contains("PATH"),
+        "{stderr}"
+    );
+}
+
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn the_plain_http_example() {
+    let server = root().join("examples/http/server.js");
+    let lines = format!(
+        "FROM {}\nCOPY server.js /app/\nCMD [\"node\", \"/app/server.js\"]\n",
+        images().node
+    );
+    let image = build("http", &lines, &[("server.js", &server)]);
+    let options = ["--user", "1000", "--network=none", "-e", "PORT=0"];
+    let app = Container::start(&options, &image, &[]);
+    let port = app.port("listening on port ");
+    // From inside, as a health check would.
+    let ask = format!(
+        "fetch('http://127.0.0.1:{port}').then((r) => r.text()).then((t) => console.log(t))"
+    );
+    let answer = docker(&["exec", &app.id, "node", "-e", &ask]);
+    assert!(answer.starts_with("hello from pid "), "{answer}");
+    assert_eq!(app.stop("30").1, 143);
+}

@@ -1,0 +1,93 @@
+//! What `docker run` says of a command's end, or of its failure to start.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::docker::{Container, PATIENCE, client, docker, images, run};
+
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn the_status_is_the_apps() {
+    let node = &images().node;
+    for (script, expected) in [
+        ("process.exit(0)", 0),
+        ("process.exit(42)", 42),
+        ("throw new Error('no')", 1),
+        ("process.kill(process.pid, 'SIGKILL')", 137),
+        ("process.abort()", 134),
+    ] {
+        let (status, _, stderr) = run(&[], node, &["node", "-e", script]);
+        assert_eq!(status, expected, "{script}: {stderr}");
+    }
+}
+
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn a_command_that_cannot_start_says_why() {
+    let node = &images().node;
+    for (command, expected, words) in [
+        ("no-such-command", 127, "PATH"),
+        ("/no/such/command", 127, "No such file or directory"),
+        ("/etc", 126, "/etc"),
+        ("/etc/passwd", 126, "Permission denied"),
+    ] {
+        let (status, stdout, stderr) = run(&[], node, &[command]);
+        assert_eq!(status, expected, "{command}: {stderr}");
+        assert!(
+            stderr.contains(words) && stderr.contains(command),
+            "{stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert_eq!(stdout, "");
+    }
+}
+
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn a_wrong_option_is_125() {
+    let (status, stdout, stderr) = run(&[], &images().alone, &["--grace", "soon", "/pidone"]);
+    assert_eq!((status, stdout.as_str()), (125, ""));
+    assert!(
+        stderr.contains("--grace") && stderr.contains("soon"),
+        "{stderr}"
+    );
+
+    let (status, _, stderr) = run(&["-e", "PIDONE_GRACE=later"], &images().alone, &["/pidone"]);
+    assert_eq!(status, 125);
+    assert!(
+        stderr.contains("PIDONE_GRACE") && stderr.contains("later"),
+        "{stderr}"
+    );
+}
+
+/// The pids limit comes down to the shell alone, which then becomes pidone: no fork is left to it.
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn no_process_to_be_had_is_125_and_says_so() {
+    let container = Container::start(
+        &["-i", "--entrypoint", "sh", "--pids-limit", "50"],
+        &images().debian,
+        &["-c", "echo ready; read -r line; exec /pidone -- true"],
+    );
+    container.line("ready");
+    let mut attached = client(PATIENCE.as_secs())
+        .args(["attach", &container.id])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    docker(&["update", "--pids-limit", "1", &container.id]);
+    let mut stdin = attached.stdin.take().unwrap();
+    stdin.write_all(b"go\n").unwrap();
+    drop(stdin);
+    attached.wait().unwrap();
+    let status = container.wait();
+    let (_, stderr) = container.logs();
+    assert_eq!(status, 125, "{stderr}");
+    assert!(
+        stderr.contains("\"true\"") && stderr.contains("pids limit"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
