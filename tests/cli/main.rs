@@ -1,0 +1,379 @@
+//! What the user says, and what pidone answers: the real binary from the outside.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+
+use harness::{End, Pidone, TempDir};
+
+const TIME: &str = "500ms, 10s, 2m or 1h";
+const SIGNAL: &str = "TERM";
+const SWITCH: &str = "1 or 0";
+
+/// Option, value, and a part of what would be accepted.
+const WRONG_VALUES: &[(&str, &str, &str)] = &[
+    ("--rewrite", "TERM", SIGNAL),
+    ("--rewrite", "TERM:", SIGNAL),
+    ("--rewrite", ":TERM", SIGNAL),
+    ("--rewrite", "TERM:INT:HUP", SIGNAL),
+    ("--rewrite", "TERM:65", SIGNAL),
+    ("--rewrite", "0:TERM", SIGNAL),
+    ("--rewrite", "KILL:TERM", SIGNAL),
+    ("--rewrite", "STOP:TERM", SIGNAL),
+    ("--rewrite", "CHLD:TERM", SIGNAL),
+    ("--rewrite", "TERMINATE:INT", SIGNAL),
+    ("--stop-signal", "TERMINATE", SIGNAL),
+    ("--stop-signal", "0", SIGNAL),
+    ("--stop-signal", "65", SIGNAL),
+    ("--stop-signal", "-15", SIGNAL),
+    ("--parent-death", "never", SIGNAL),
+    ("--parent-death", "0", SIGNAL),
+    ("--grace", "10", TIME),
+    ("--grace", "10x", TIME),
+    ("--grace", "ten", TIME),
+    ("--grace", "-1s", TIME),
+    ("--grace", "1e3s", TIME),
+    ("--grace", "99999999999999999999s", TIME),
+    ("--expect", "256", "0 to 255"),
+    ("--expect", "-1", "0 to 255"),
+    ("--expect", "SIGTERM", "0 to 255"),
+    ("--expect", "1.5", "0 to 255"),
+    ("--user", ":", "USER:GROUP"),
+    ("--user", ":staff", "USER:GROUP"),
+    ("--user", "root:", "USER:GROUP"),
+    ("--user", "a:b:c", "USER:GROUP"),
+    ("--log-format", "xml", "text or json"),
+    ("--log-format", "JSON ", "text or json"),
+];
+
+const WRONG_SWITCHES: &[&str] = &["group", "single-child", "subreaper", "warn-on-reap"];
+
+fn variable(option: &str) -> String {
+    let name = option.trim_start_matches('-').to_uppercase();
+    format!("PIDONE_{}", name.replace('-', "_"))
+}
+
+/// A command that leaves a trace if it is ever started.
+struct Trace(TempDir);
+
+impl Trace {
+    fn new() -> Self {
+        Self(TempDir::new())
+    }
+
+    #[track_caller]
+    fn refuses(&self, pidone: Pidone, parts: &[&str]) {
+        let trace = self.0.path("started");
+        let end = pidone
+            .command([OsStr::new("touch"), trace.as_os_str()])
+            .run();
+        end.code(125).says(&["pidone: error: "]).says(parts);
+        assert_eq!(end.text(), "");
+        assert!(!trace.exists(), "{end:?}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_named_with_what_would_be_right() {
+    let trace = Trace::new();
+    for (option, value, accepted) in WRONG_VALUES {
+        let quoted = format!("\"{value}\"");
+        trace.refuses(Pidone::new([option, value]), &[option, &quoted, accepted]);
+        let joined = format!("{option}={value}");
+        trace.refuses(Pidone::new([joined]), &[option, &quoted, accepted]);
+        let name = variable(option);
+        let pidone = Pidone::plain().env(&name, value);
+        trace.refuses(pidone, &[&name, &quoted, accepted]);
+    }
+}
+
+#[test]
+fn an_empty_value_is_as_wrong_and_an_empty_variable_is_none() {
+    let trace = Trace::new();
+    for option in [
+        "--rewrite",
+        "--stop-signal",
+        "--parent-death",
+        "--grace",
+        "--expect",
+        "--user",
+        "--log-format",
+    ] {
+        trace.refuses(Pidone::new([option, ""]), &[option, "\"\""]);
+        Pidone::plain()
+            .env(&variable(option), "")
+            .shell("exit 4")
+            .run()
+            .code(4)
+            .quiet();
+    }
+}
+
+#[test]
+fn a_switch_as_a_variable_is_on_or_off() {
+    let trace = Trace::new();
+    for option in WRONG_SWITCHES {
+        let name = variable(option);
+        trace.refuses(
+            Pidone::plain().env(&name, "maybe"),
+            &[&name, "\"maybe\"", SWITCH],
+        );
+        for value in ["1", "0", "true", "FALSE", "yes", "no", "on", "off"] {
+            Pidone::plain()
+                .env(&name, value)
+                .shell("exit 4")
+                .run()
+                .code(4)
+                .quiet();
+        }
+        let joined = format!("--{option}=yes");
+        trace.refuses(
+            Pidone::new([joined]),
+            &[&format!("--{option}"), "takes no value", "\"yes\""],
+        );
+    }
+    trace.refuses(
+        Pidone::plain().env("PIDONE_VERBOSE", "very"),
+        &["PIDONE_VERBOSE", "\"very\"", "trace"],
+    );
+}
+
+#[test]
+fn a_value_that_is_not_utf8_is_refused() {
+    let trace = Trace::new();
+    let value = OsStr::from_bytes(b"\xff\xfe");
+    for option in ["--rewrite", "--grace", "--user", "--log-format"] {
+        trace.refuses(Pidone::new([OsStr::new(option), value]), &[option]);
+        trace.refuses(
+            Pidone::plain().env(&variable(option), value),
+            &[&variable(option)],
+        );
+    }
+    trace.refuses(
+        Pidone::new([OsStr::from_bytes(b"--\xff")]),
+        &["no such option"],
+    );
+    trace.refuses(
+        Pidone::new([OsStr::from_bytes(b"-\xff")]),
+        &["no such option"],
+    );
+}
+
+#[test]
+fn a_value_that_is_missing_is_asked_for() {
+    for (option, value) in [
+        ("--rewrite", "FROM:TO"),
+        ("-r", "FROM:TO"),
+        ("--grace", "TIME"),
+        ("--user", "USER[:GROUP]"),
+        ("-e", "CODE"),
+        ("-p", "SIG"),
+    ] {
+        Pidone::new([option])
+            .run()
+            .code(125)
+            .says(&["error: ", option, "needs a value", value]);
+    }
+}
+
+#[test]
+fn an_unknown_option_is_refused_with_what_was_meant() {
+    let trace = Trace::new();
+    for (option, meant) in [
+        ("--grase", "--grace"),
+        ("--stop-sginal", "--stop-signal"),
+        ("--rewrit", "--rewrite"),
+        ("--loG-format", "--log-format"),
+        ("--halp", "--help"),
+        ("--versoin", "--version"),
+    ] {
+        trace.refuses(
+            Pidone::new([option]),
+            &[option, "no such option", &format!("did you mean {meant}?")],
+        );
+    }
+    for option in ["--frobnicate", "-x", "-Z", "-1"] {
+        trace.refuses(
+            Pidone::new([option]),
+            &[option, "no such option", "pidone --help"],
+        );
+    }
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let trace = Trace::new();
+    for options in [["-g", "-c"], ["--single-child", "--group"]] {
+        trace.refuses(
+            Pidone::new(options),
+            &["--group", "--single-child", "contradict"],
+        );
+    }
+}
+
+#[test]
+fn no_command_is_an_error() {
+    for options in [&[][..], &["--"], &["-g"], &["-v", "--"], &[""], &["--", ""]] {
+        Pidone::new(options).run().code(125).says(&[
+            "error: ",
+            "no command",
+            "pidone -- node server.js",
+        ]);
+    }
+}
+
+#[test]
+fn an_error_of_the_command_line_is_never_silenced() {
+    let end = Pidone::new(["--grace", "x"])
+        .env("PIDONE_LOG", "off")
+        .command(["true"])
+        .run();
+    end.code(125).says(&["--grace"]);
+}
+
+#[test]
+fn the_level_of_the_log_is_checked() {
+    let trace = Trace::new();
+    let pidone = Pidone::plain().env("PIDONE_LOG", "loud");
+    trace.refuses(
+        pidone,
+        &[
+            "PIDONE_LOG",
+            "\"loud\"",
+            "off, error, warn, info, debug or trace",
+        ],
+    );
+}
+
+#[test]
+fn the_command_line_wins() {
+    // Over a value that is wrong, too: it is never looked at.
+    for (name, wrong, option) in [
+        ("PIDONE_GRACE", "x", "--grace=5s"),
+        ("PIDONE_REWRITE", "x", "--rewrite=HUP:0"),
+        ("PIDONE_LOG_FORMAT", "xml", "--log-format=json"),
+        ("PIDONE_EXPECT", "x", "--expect=3"),
+    ] {
+        Pidone::new([option])
+            .env(name, wrong)
+            .shell("exit 6")
+            .run()
+            .code(6)
+            .quiet();
+    }
+    let end = Pidone::new(["-e", "3"])
+        .env("PIDONE_EXPECT", "6")
+        .shell("exit 6")
+        .run();
+    end.code(6).quiet();
+    let end = Pidone::plain()
+        .env("PIDONE_EXPECT", "3,6")
+        .shell("exit 6")
+        .run();
+    end.code(0).quiet();
+    let end = Pidone::new(["-c"])
+        .env("PIDONE_GROUP", "1")
+        .shell("exit 6")
+        .run();
+    end.code(6).quiet();
+}
+
+#[test]
+fn a_variable_that_looks_misspelled_is_worth_a_warning() {
+    let end = Pidone::plain()
+        .env("PIDONE_GRASE", "5s")
+        .shell("exit 6")
+        .run();
+    end.code(6)
+        .says(&["warning: ", "PIDONE_GRASE", "PIDONE_GRACE"]);
+    // Kubernetes makes such ones of the name of a service.
+    let end = Pidone::plain()
+        .env("PIDONE_SERVICE_HOST", "10.0.0.1")
+        .shell("exit 6")
+        .run();
+    end.code(6).quiet();
+}
+
+fn printed(option: &str) -> String {
+    let end: End = Pidone::new([option]).run();
+    end.code(0).quiet().text()
+}
+
+#[test]
+fn the_version_is_one_line() {
+    let line = format!("pidone {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(printed("--version"), line);
+    assert_eq!(printed("-V"), line);
+}
+
+#[test]
+fn the_help_is_a_page_for_a_terminal() {
+    let help = printed("--help");
+    assert_eq!(printed("-h"), help);
+    assert!(
+        help.contains("Usage: pidone [OPTIONS] [--] COMMAND [ARG]..."),
+        "{help}"
+    );
+    for line in help.lines() {
+        assert!(
+            line.chars().count() <= 100 && !line.ends_with(' ') && !line.contains('\t'),
+            "{line:?}"
+        );
+    }
+}
+
+/// Each option of the page is one that pidone knows, takes a value if the page says so, and has the
+/// short form that stands before it.
+#[test]
+fn the_help_tells_the_truth() {
+    let help = printed("--help");
+    let mut seen = 0;
+    for line in help
+        .lines()
+        .filter(|line| line.starts_with("  -") || line.starts_with("      --"))
+    {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let long = *words.iter().find(|word| word.starts_with("--")).unwrap();
+        let short = words[0].strip_suffix(',');
+        let after = line.split_once(long).unwrap().1;
+        let value = after
+            .strip_prefix(' ')
+            .filter(|after| !after.starts_with(' '));
+        if ["--help", "--version", "--license"].contains(&long) {
+            continue;
+        }
+        seen += 1;
+        for name in short.into_iter().chain([long]) {
+            let end = Pidone::new([name]).run();
+            let wanted = if value.is_some() {
+                "needs a value"
+            } else {
+                "no command"
+            };
+            end.code(125).says(&[wanted]);
+        }
+        let name = variable(long);
+        let end = Pidone::plain().env(&name, ":").command(["true"]).run();
+        end.code(125).says(&[&name, "is not accepted"]);
+    }
+    assert!(seen >= 12, "{seen} options in {help}");
+}
+
+#[test]
+fn help_that_cannot_be_printed_is_an_error() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    Pidone::new(["--help"]).stdout(full).run().code(125);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    Pidone::new(["--version"]).stdout(writer).run().code(125);
+}
