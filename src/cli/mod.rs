@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 
 use lexopt::Arg;
 
-use crate::config::{Command, Config, LogFormat, Logging, SignalRules};
+use crate::config::{Command, Config, LogFormat, Logging, RestartRules, SignalRules};
 pub use error::CliError;
 use options::OptionSpec;
 
@@ -94,6 +94,9 @@ pub fn read(
         command: command.ok_or(CliError::NoCommand)?,
         signals: SignalRules::default(),
         grace: None,
+        listen: Vec::new(),
+        restart: RestartRules::default(),
+        workers: None,
         subreaper: false,
         parent_death: None,
         expected: Vec::new(),

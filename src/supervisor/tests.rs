@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Command, LogFormat, Logging};
+use crate::config::{Command, LogFormat, Logging, RestartRules};
 
 fn config() -> Config {
     Config {
@@ -9,6 +9,9 @@ fn config() -> Config {
         },
         signals: SignalRules::default(),
         grace: None,
+        listen: Vec::new(),
+        restart: RestartRules::default(),
+        workers: None,
         subreaper: false,
         parent_death: None,
         expected: Vec::new(),
