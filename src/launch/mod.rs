@@ -171,10 +171,16 @@ impl Instead {
         Self::advice(GENERAL_ADVICE)
     }
 
-    /// Puts words in front of the command.
-    fn behind(self, front: &[String]) -> Self {
+    /// With what an `env` or a shell sets for it, in the words of env(1).
+    fn within(self, env: &[String]) -> Self {
         match self {
-            Self::Run(words) => Self::Run(front.iter().cloned().chain(words).collect()),
+            Self::Run(words) => {
+                let inner = match words.as_slice() {
+                    [first, inner @ ..] if first == "env" => inner,
+                    all => all,
+                };
+                Self::Run([env, inner].concat())
+            }
             advice @ Self::Advice(_) => advice,
         }
     }

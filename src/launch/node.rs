@@ -4,8 +4,8 @@
 
 use super::{Instead, Known, Launch, Obstacle, ReadFile, base_name, packages, tools};
 
-/// Options whose value is the next word when they have no `=` (Node.js 16 to 26, `--help`). One that
-/// is missing here does no harm: its value passes for the script.
+/// Options whose value is the next word when they have no `=` (node(1); the list of Node.js 20 and a
+/// few older and newer ones). One that is missing does no harm: its value passes for the script.
 const WITH_VALUE: &[&str] = &[
     "-C",
     "-r",

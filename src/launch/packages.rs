@@ -32,17 +32,23 @@ const ELSEWHERE: &[&str] = &[
 ];
 
 pub(super) fn obstacle(name: &str, args: &[String], read_file: ReadFile<'_>) -> Obstacle {
-    let begin = args.iter().position(|word| !word.starts_with('-'));
-    let (verb, rest) = match args.get(begin.unwrap_or(args.len())..) {
-        Some([verb, rest @ ..]) => (verb.as_str(), rest),
-        _ => ("", args),
+    let mut before = "";
+    let begin = args.iter().position(|word| {
+        let is_value = ELSEWHERE.contains(&std::mem::replace(&mut before, word));
+        !is_value && !word.starts_with('-')
+    });
+    let args_of_verb = args.get(begin.unwrap_or(args.len())..).unwrap_or_default();
+    let (verb, rest) = match args_of_verb {
+        [verb, rest @ ..] => (verb.as_str(), rest),
+        [] => ("", args),
     };
     let what = format!("{name} {verb}");
     let what = what.trim_end();
     if name == "corepack" {
-        let instead = match begin.and_then(|begin| args.get(begin..)) {
-            Some(command) => Instead::Run(command.to_vec()),
-            None => Instead::general(),
+        let instead = if args_of_verb.is_empty() {
+            Instead::general()
+        } else {
+            Instead::Run(args_of_verb.to_vec())
         };
         return Obstacle::new(what, takes_channel(name), instead);
     }
@@ -54,10 +60,10 @@ pub(super) fn obstacle(name: &str, args: &[String], read_file: ReadFile<'_>) -> 
         ("npx" | "pnpx", _) => Task::Program(args),
         (_, "run" | "run-script") => script(name, rest),
         (_, "exec" | "x" | "dlx") => Task::Program(rest),
-        ("npm", "start" | "stop" | "restart" | "test") => script(name, args),
+        ("npm", "start" | "stop" | "restart" | "test") => script(name, args_of_verb),
         ("npm", _) | (_, "") => Task::Other,
-        (_, "node") => Task::Program(args),
-        _ => script(name, args),
+        (_, "node") => Task::Program(args_of_verb),
+        _ => script(name, args_of_verb),
     };
     match task {
         Task::Script(script, added) => {
@@ -163,20 +169,26 @@ fn program_of_package(name: &str, args: &[String], read_file: ReadFile<'_>) -> I
     command.extend_from_slice(args);
     let command = in_packages(command, read_file);
     let is_found = command.first().is_some_and(|program| program != name);
-    match look(&command, read_file) {
-        Ok(launch) if launch.known == Known::Nothing && !is_found => Instead::general(),
-        _ => Instead::Run(command),
+    if is_found || is_known(name) {
+        Instead::Run(command)
+    } else {
+        Instead::general()
     }
 }
 
 /// Package managers put `node_modules/.bin` before `PATH`.
 fn in_packages(mut command: Vec<String>, read_file: ReadFile<'_>) -> Vec<String> {
-    let unknown = matches!(look(&command, read_file), Ok(launch) if launch.known == Known::Nothing);
-    if let Some(program) = command.first_mut().filter(|_| unknown) {
+    if let Some(program) = command.first_mut().filter(|program| !is_known(program)) {
         let installed = format!("node_modules/.bin/{program}");
         if !program.contains('/') && read_file(&installed).is_some() {
             *program = installed;
         }
     }
     command
+}
+
+/// Whether the name alone says something. What its arguments say is the next step's: a script that
+/// runs itself would be followed for ever.
+fn is_known(program: &str) -> bool {
+    !matches!(look(&words(&[program]), &|_| None), Ok(launch) if launch.known == Known::Nothing)
 }

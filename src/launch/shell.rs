@@ -173,7 +173,7 @@ pub(super) fn look(
             {
                 let mut front = words(&["env"]);
                 front.extend_from_slice(assignments);
-                obstacle.instead = obstacle.instead.behind(&front);
+                obstacle.instead = obstacle.instead.within(&front);
             }
             Err(obstacle)
         }
@@ -215,7 +215,7 @@ pub(super) fn look_through_env(
     // A package.json of another directory is not read.
     let read_file: ReadFile<'_> = if elsewhere { &|_| None } else { read_file };
     look_at(rest, read_file).map_err(|mut obstacle| {
-        obstacle.instead = obstacle.instead.behind(&front);
+        obstacle.instead = obstacle.instead.within(&front);
         obstacle
     })
 }

@@ -7,7 +7,7 @@ use crate::cli::values::{self, Wrong};
 use crate::config::{Balance, Readiness};
 
 pub(super) const WORKERS: Chapter = Chapter {
-    title: "Workers (with -i; all others than -i need it)",
+    title: "Workers (all of these with -i)",
     options: &[
         OptionSpec {
             short: Some('i'),
