@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod channel;
 pub mod cpu;
 pub mod entry;
+pub mod environment;
 pub mod host;
 pub mod identity;
 pub mod leftovers;
