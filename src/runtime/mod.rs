@@ -6,6 +6,7 @@
 
 mod error;
 mod pace;
+pub mod ports;
 mod report;
 
 use std::collections::VecDeque;
