@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod environment;
 mod error;
 mod pace;
 pub mod ports;
