@@ -13,6 +13,7 @@ pub mod identity;
 pub mod leftovers;
 pub mod listener;
 pub mod memory;
+pub mod notify;
 pub mod poll;
 pub mod prctl;
 pub mod process;
