@@ -146,6 +146,14 @@ pub struct PortEnv {
     pub base: u16,
 }
 
+impl PortEnv {
+    /// The port of an instance; `None`: there is no such port.
+    #[must_use]
+    pub fn port_of(&self, instance: usize) -> Option<u16> {
+        self.base.checked_add(u16::try_from(instance).ok()?)
+    }
+}
+
 /// Who gets a new connection (`--balance`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Balance {

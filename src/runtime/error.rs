@@ -33,7 +33,7 @@ impl RunError {
             Self::Spawn(_, error) => match error.step {
                 Step::Find => 127,
                 Step::Execute | Step::Interpreter => 126,
-                Step::Arguments | Step::Clone | Step::Identity => 125,
+                Step::Arguments | Step::Clone | Step::Descriptors | Step::Identity => 125,
             },
             _ => 125,
         }
@@ -68,6 +68,10 @@ fn explain(out: &mut fmt::Formatter<'_>, program: &str, error: &SpawnError) -> f
         Step::Clone => write!(
             out,
             "cannot start \"{program}\": no process to be had: {cause}; look at the container's pids limit and at `ulimit -u`"
+        ),
+        Step::Descriptors => write!(
+            out,
+            "cannot start \"{program}\": its sockets cannot be passed on: {cause}; look at `ulimit -n`"
         ),
         Step::Identity => write!(
             out,

@@ -4,8 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod environment;
 mod error;
 mod pace;
+pub mod ports;
 mod report;
 
 use std::collections::VecDeque;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod event;
+mod lane;
 mod shutdown;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::config::{Config, SignalRules};
 use crate::ended::Ended;
 use crate::signal::Signal;
 pub use event::{Action, Event, Moment};
+pub use lane::{Lane, WorkerId};
 use shutdown::Shutdown;
 
 /// The state of one run.

@@ -94,7 +94,7 @@ fn a_disconnect_at_once_resets_what_was_accepted_but_not_read() {
             .collect();
         worker.send_raw(DISCONNECT, None);
         worker.resume();
-        let answers = clients.iter_mut().map(|client| answer(client));
+        let answers = clients.iter_mut().map(answer);
         let served = answers.filter(|text| text.contains("200 OK")).count();
         eprintln!("PROBE {} served {served}", node.version);
     });

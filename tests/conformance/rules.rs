@@ -19,7 +19,11 @@ const DISCONNECT: &str = r#"{"cmd":"NODE_CLUSTER","act":"disconnect","seq":900}"
 
 /// Starts an app, and gives it the first listener it asks for.
 pub fn serving(node: &Node, script: &str) -> (Worker, std::net::SocketAddr) {
-    let mut worker = Worker::start(node, script);
+    with_listener(Worker::start(node, script))
+}
+
+/// Gives a worker what it asks for.
+pub fn with_listener(mut worker: Worker) -> (Worker, std::net::SocketAddr) {
     let query = worker.until_query();
     let (handle, address) = listener();
     worker
