@@ -71,11 +71,7 @@ impl Variables<'_> {
             environment.set("NODE_CHANNEL_SERIALIZATION_MODE", "json");
             environment.set("NODE_UNIQUE_ID", self.worker.0.to_string());
         }
-        if !self.sockets.is_empty() {
-            environment.set("LISTEN_FDS", self.sockets.len().to_string());
-            environment.set("LISTEN_FDNAMES", self.sockets.join(":"));
-            environment.set_listen_pid();
-        }
+        let mut environment = with_sockets(environment, self.sockets);
         if let Some(port_env) = self.port_env
             && let Some(port) = port_env.port_of(self.instance)
         {
@@ -92,6 +88,17 @@ impl Variables<'_> {
         }
         environment
     }
+}
+
+/// Adds what tells a child of the sockets it is given.
+#[must_use]
+pub fn with_sockets(mut environment: Environment, names: &[&str]) -> Environment {
+    if !names.is_empty() {
+        environment.set("LISTEN_FDS", names.len().to_string());
+        environment.set("LISTEN_FDNAMES", names.join(":"));
+        environment.set_listen_pid();
+    }
+    environment
 }
 
 #[cfg(test)]

@@ -4,61 +4,62 @@
 
 #![forbid(unsafe_code)]
 
-pub mod environment;
+mod environment;
 mod error;
+mod link;
 mod pace;
-pub mod ports;
+mod ports;
 mod report;
+mod start;
+mod workers;
 
-use std::collections::VecDeque;
-use std::env;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{Config, Readiness};
 use crate::ended::Ended;
 use crate::signal::Signal;
-use crate::supervisor::{Action, Event, Moment, Supervisor};
-use crate::sys::identity::Identity;
-use crate::sys::process::{Program, Setup};
+use crate::supervisor::{Action, Event, Lane, Moment, Report, Supervisor, WorkerId};
+use crate::sys::poll::{self, Watched};
 use crate::sys::reaper::{self, Change, Reaped};
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
-use crate::sys::{leftovers, memory, poll, prctl};
+use crate::sys::{leftovers, memory};
 pub use error::RunError;
 use pace::{Pace, Round};
+use ports::{PortId, Ports};
 use report::Reporter;
+use start::Starter;
+use workers::{Arrival, Workers};
+
+/// How many connections are accepted from one queue before the others have their turn.
+const ACCEPTED_AT_ONCE: usize = 16;
+
+/// How long a port may take to answer when it is tried; on this machine it does so at once.
+const PROBE_LIMIT: Duration = Duration::from_millis(20);
 
 /// Runs the configured command to its end, and returns the status to leave with.
 ///
 /// # Errors
 /// What kept the command from starting; nothing runs then.
 pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
-    let identity = config.user.as_ref().map(Identity::look_up).transpose()?;
-    if let Some(signal) = config.parent_death {
-        prctl::signal_on_parent_death(signal).map_err(RunError::ParentDeath)?;
-    }
-    if !leftovers::is_init()
-        && let Err(error) = prctl::become_subreaper()
-    {
-        if config.subreaper {
-            return Err(RunError::Subreaper(error));
-        }
-        log::debug!("cannot become a subreaper: {error}; orphans go to the init above");
-    }
-    let path = env::var_os("PATH");
-    let program = Program::new(&config.command, path.as_deref())
-        .map_err(|error| RunError::Spawn(config.command.program.clone(), error))?;
-    let terminal = Terminal::in_foreground();
+    let mut ports = start::prepare(config)?;
+    let terminal = Terminal::in_foreground().filter(|_| config.workers.is_none());
+    let starter = Starter::new(config, terminal.is_some())?;
+    let instances = start::instances(config);
+    let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
     let runtime = Runtime {
-        supervisor: Supervisor::new(config),
+        supervisor: Supervisor::new(config, instances),
         reporter: Reporter::new(config),
-        setup: Setup {
-            foreground: terminal.is_some(),
-            identity,
-        },
+        ready: config
+            .workers
+            .as_ref()
+            .map_or(Readiness::None, |workers| workers.ready),
         started: Instant::now(),
-        child: None,
+        workers: Workers::default(),
+        turns: BTreeMap::new(),
         strangers: Vec::new(),
         children_left: false,
         waiting_for_leftovers: false,
@@ -66,7 +67,8 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         news: VecDeque::new(),
         config,
         signals,
-        program,
+        starter,
+        ports,
         terminal,
     };
     runtime.run()
@@ -77,12 +79,15 @@ struct Runtime<'a> {
     supervisor: Supervisor,
     reporter: Reporter,
     signals: SignalQueue,
-    program: Program,
-    setup: Setup,
+    starter: Starter<'a>,
+    /// How a worker shows that it serves.
+    ready: Readiness,
+    ports: Ports,
+    workers: Workers,
+    /// Who got the last connection that pidone accepted on a port.
+    turns: BTreeMap<PortId, WorkerId>,
     terminal: Option<Terminal>,
     started: Instant,
-    /// The child's process id, which is its group's too, until it is reaped.
-    child: Option<i32>,
     /// Ends of processes that are not our children, while leftovers are waited for.
     strangers: Vec<OwnedFd>,
     children_left: bool,
@@ -92,15 +97,26 @@ struct Runtime<'a> {
     news: VecDeque<Event>,
 }
 
+/// Who can wake pidone.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Signals,
+    Stranger,
+    Worker(WorkerId),
+    Queue(PortId, Lane),
+}
+
 impl Runtime<'_> {
     fn run(mut self) -> Result<u8, RunError> {
-        let mut actions = vec![self.supervisor.start()];
+        let mut actions = Vec::new();
+        self.supervisor.start(self.now(), &mut actions);
         loop {
             for action in actions.drain(..) {
-                if let Some(status) = self.perform(action)? {
+                if let Some(status) = self.perform(action) {
                     return Ok(status);
                 }
             }
+            self.workers.bury();
             let event = match self.news.pop_front() {
                 Some(event) => event,
                 None => match self.wait()? {
@@ -119,6 +135,8 @@ impl Runtime<'_> {
 
     /// Sleeps until there is news, and takes the first; `None`: it was nothing after all.
     fn wait(&mut self) -> Result<Option<Event>, RunError> {
+        self.hand_over_arrivals();
+        self.workers.flush();
         let now = self.now();
         let due = self
             .supervisor
@@ -132,16 +150,42 @@ impl Runtime<'_> {
                 .map_err(RunError::System)?;
             return Ok(None);
         }
-        let signals: BorrowedFd<'_> = self.signals.as_fd();
-        let fds: Vec<_> = std::iter::once(signals)
-            .chain(self.strangers.iter().map(AsFd::as_fd))
-            .collect();
-        poll::wait_readable(&fds, due).map_err(RunError::System)?;
-        self.take_signals()?;
+        for source in self.until_ready(due)? {
+            match source {
+                Source::Signals => self.take_signals()?,
+                Source::Worker(id) => {
+                    self.workers
+                        .hear(id, self.ready, &mut self.ports, &mut self.news);
+                }
+                Source::Queue(port, lane) => self.accept(port, lane),
+                Source::Stranger => {}
+            }
+        }
         if self.waiting_for_leftovers {
             self.count_leftovers();
         }
         Ok(self.news.pop_front())
+    }
+
+    /// Sleeps until somebody wants something, or something is due; and tells who.
+    fn until_ready(&self, due: Option<Duration>) -> Result<Vec<Source>, RunError> {
+        let strays = self.ports.strays(|lane| self.is_served(lane));
+        let strays = strays
+            .into_iter()
+            .filter(|(port, ..)| self.takers(*port).next().is_some());
+        let strangers = self.strangers.iter().map(AsFd::as_fd);
+        let workers = self.workers.watched();
+        let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
+            std::iter::once((Source::Signals, (self.signals.as_fd(), false)))
+                .chain(strangers.map(|fd| (Source::Stranger, (fd, false))))
+                .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
+                .chain(strays.map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, false))))
+                .unzip();
+        let ready = poll::wait(&watched, due).map_err(RunError::System)?;
+        let ready = sources.into_iter().zip(ready);
+        Ok(ready
+            .filter_map(|(source, ready)| ready.then_some(source))
+            .collect())
     }
 
     fn take_signals(&mut self) -> Result<(), RunError> {
@@ -158,14 +202,14 @@ impl Runtime<'_> {
 
     /// Collects everybody who has ended; an orphan's end is no news.
     fn reap(&mut self) {
-        self.look_after_child();
+        self.look_after_workers();
         let mut round = Round::begin(self.now());
         self.children_left = loop {
             match reaper::next_dead() {
-                Reaped::Child(pid, ended) if self.child == Some(pid) => {
-                    self.child_ended(pid, ended);
-                }
-                Reaped::Child(pid, ended) => self.reporter.orphan(pid, ended),
+                Reaped::Child(pid, ended) => match self.workers.of_pid(pid) {
+                    Some(worker) => self.worker_ended(worker, pid, ended),
+                    None => self.reporter.orphan(pid, ended),
+                },
                 Reaped::Nobody => break true,
                 Reaped::Childless => break false,
             }
@@ -176,84 +220,200 @@ impl Runtime<'_> {
         self.pace.end(&round, self.now());
     }
 
-    /// The child's own news come first, however many orphans there are.
-    fn look_after_child(&mut self) {
-        let Some(pid) = self.child else { return };
-        match reaper::news_of(pid) {
-            Some(Change::Ended(ended)) => self.child_ended(pid, ended),
-            Some(Change::Stopped(signal)) => {
-                let job_control = terminal::has_job_control();
-                self.news.push_back(Event::Stopped {
+    /// The workers' own news come first, however many orphans there are.
+    fn look_after_workers(&mut self) {
+        for pid in self.workers.pids() {
+            let Some(worker) = self.workers.of_pid(pid) else {
+                continue;
+            };
+            match reaper::news_of(pid) {
+                Some(Change::Ended(ended)) => self.worker_ended(worker, pid, ended),
+                Some(Change::Stopped(signal)) => self.news.push_back(Event::Stopped {
+                    worker,
                     signal,
-                    job_control,
-                });
+                    job_control: self.config.workers.is_none() && terminal::has_job_control(),
+                }),
+                None => {}
             }
-            None => {}
         }
     }
 
-    fn child_ended(&mut self, pid: i32, ended: Ended) {
-        self.child = None;
+    fn worker_ended(&mut self, worker: WorkerId, pid: i32, ended: Ended) {
         if let Some(terminal) = &self.terminal {
             terminal.take_back(pid);
         }
-        self.news.push_back(Event::Exited(ended));
+        // Its last words tell what it has taken.
+        while self
+            .workers
+            .hear(worker, self.ready, &mut self.ports, &mut self.news)
+        {}
+        self.workers.gone(pid, worker, &mut self.ports);
+        self.news.push_back(Event::Exited { worker, ended });
     }
 
-    fn perform(&mut self, action: Action) -> Result<Option<u8>, RunError> {
+    fn perform(&mut self, action: Action) -> Option<u8> {
         log::trace!("{action:?}");
         match action {
-            Action::Start => self.start()?,
-            Action::Signal { signal, group } => self.signal_child(signal, group),
-            Action::ReportOverdue { grace } => self.reporter.overdue(grace),
-            Action::ReportDeath {
+            Action::Start(start) => self.start(&start),
+            Action::Admit { worker, lane } => self.workers.admit(worker, lane, &mut self.ports),
+            Action::Signal {
+                worker,
                 signal,
-                uptime,
-                sent_by_us,
-            } => self.reporter.death(signal, uptime, sent_by_us),
-            Action::Suspend => self.suspend(),
-            Action::Resume => self.resume(),
+                group,
+            } => self.signal_worker(worker, signal, group),
+            Action::Announce(worker) => self.workers.announce(worker),
+            Action::Disconnect(worker) => self.workers.disconnect(worker),
+            Action::ProbePort(worker) => self.probe_port(worker),
+            Action::CheckQueues(worker) => self.check_queues(worker),
+            Action::Steer(lanes) => self.ports.steer(&lanes),
+            Action::CloseToNewcomers => self.ports.close_to_newcomers(),
+            Action::Suspend(worker) => self.suspend(worker),
+            Action::Resume(worker) => self.resume(worker),
+            Action::Report(report) => self.report(report),
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
-            Action::Exit(status) => return Ok(Some(status)),
+            Action::Exit(status) => return Some(status),
         }
-        Ok(None)
+        None
     }
 
-    fn start(&mut self) -> Result<(), RunError> {
-        let pid = self
-            .program
-            .spawn(&self.setup)
-            .map_err(|error| RunError::Spawn(self.config.command.program.clone(), error))?;
-        self.child = Some(pid);
-        self.reporter.started(pid);
-        memory::release_code();
-        self.news.push_back(Event::Started);
-        Ok(())
+    fn start(&mut self, start: &crate::supervisor::Start) {
+        let worker = start.worker;
+        if let Some(lane) = start.lane
+            && let Err(error) = self.ports.ensure_lanes((lane.slot() + 1) * Lane::PER_SLOT)
+        {
+            log::error!("no socket to be had for another worker: {error}; see ulimit -n");
+        }
+        match self.starter.start(start, &self.ports) {
+            Ok((pid, link)) => {
+                self.workers.add(start, link);
+                self.workers.started(worker, pid);
+                let single = self.config.workers.is_none();
+                self.reporter.started(self.workers.name(worker, single));
+                if single {
+                    memory::release_code();
+                }
+                self.news.push_back(Event::Started(worker));
+            }
+            Err(error) => {
+                log::error!("{error}");
+                let status = error.status();
+                self.news.push_back(Event::StartFailed { worker, status });
+            }
+        }
     }
 
-    fn signal_child(&self, signal: Signal, group: bool) {
-        let Some(pid) = self.child else { return };
+    fn signal_worker(&self, worker: WorkerId, signal: Signal, group: bool) {
+        let Some(pid) = self.workers.pid(worker) else {
+            return;
+        };
         let target = if group {
             Target::Group(pid)
         } else {
             Target::Process(pid)
         };
         log::debug!("{signal} to {target:?}");
-        // The child is not reaped, so its process id is still its own.
         if let Err(error) = send(target, signal) {
             log::warn!("cannot send {signal} to pid {pid}: {error}");
         }
     }
 
-    fn suspend(&self) {
-        if let (Some(terminal), Some(pid)) = (&self.terminal, self.child) {
+    fn probe_port(&mut self, worker: WorkerId) {
+        let port = self
+            .workers
+            .instance(worker)
+            .and_then(|instance| self.starter.port(instance));
+        let answers = |port| {
+            let here = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            here.into_iter().any(|ip| {
+                TcpStream::connect_timeout(&SocketAddr::new(ip, port), PROBE_LIMIT).is_ok()
+            })
+        };
+        if port.is_some_and(answers) {
+            self.news.push_back(Event::Ready(worker));
+        }
+    }
+
+    fn check_queues(&mut self, worker: Option<WorkerId>) {
+        let lane = worker.and_then(|worker| self.workers.lane(worker));
+        let empty = !self.ports.waiting(lane) && !self.workers.expects(worker);
+        self.news.push_back(Event::Queues { worker, empty });
+    }
+
+    fn report(&mut self, report: Report) {
+        let single = self.config.workers.is_none();
+        let name = self
+            .workers
+            .name(report.worker().unwrap_or(WorkerId(0)), single);
+        self.reporter.report(report, name);
+        if matches!(report, Report::AllReady { .. }) {
+            memory::release_code();
+        }
+    }
+
+    /// Whether somebody accepts what comes into this lane.
+    fn is_served(&self, lane: Lane) -> bool {
+        self.supervisor.is_served(lane)
+    }
+
+    /// Who can be handed a connection of this port.
+    fn takers(&self, port: PortId) -> impl Iterator<Item = WorkerId> {
+        let serving = self.supervisor.serving();
+        serving.filter(move |worker| self.workers.listens(*worker, port))
+    }
+
+    /// Takes connections out of a queue that nobody else empties.
+    fn accept(&mut self, port: PortId, lane: Lane) {
+        for _ in 0..ACCEPTED_AT_ONCE {
+            match self.ports.accept(port, lane) {
+                Ok(Some(connection)) => self.hand_over((port, connection)),
+                Ok(None) => return,
+                Err(error) => {
+                    log::warn!("cannot accept a connection: {error}; see ulimit -n");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn hand_over_arrivals(&mut self) {
+        for _ in 0..self.workers.arrivals.len() {
+            if let Some(arrival) = self.workers.arrivals.pop_front() {
+                self.hand_over(arrival);
+            }
+        }
+    }
+
+    /// To the next worker whose turn it is; if nobody is there, to the first who will be.
+    fn hand_over(&mut self, arrival: Arrival) {
+        let port = arrival.0;
+        let takers: Vec<_> = self.takers(port).collect();
+        let last = self.turns.get(&port).copied().unwrap_or(WorkerId(0));
+        let behind = takers.partition_point(|worker| *worker <= last);
+        let in_turn = takers
+            .iter()
+            .cycle()
+            .skip(behind)
+            .take(takers.len())
+            .copied();
+        match self.workers.hand_over(arrival, in_turn) {
+            Ok(worker) => {
+                self.turns.insert(port, worker);
+            }
+            Err(arrival) => self.workers.arrivals.push_back(arrival),
+        }
+    }
+
+    fn suspend(&self, worker: WorkerId) {
+        if let (Some(terminal), Some(pid)) = (&self.terminal, self.workers.pid(worker)) {
             terminal.take_back(pid);
         }
         terminal::stop_ourselves();
     }
 
-    fn resume(&self) {
-        let Some(pid) = self.child else { return };
+    fn resume(&self, worker: WorkerId) {
+        let Some(pid) = self.workers.pid(worker) else {
+            return;
+        };
         if let Some(terminal) = &self.terminal {
             terminal.lend(pid);
         }
