@@ -9,36 +9,30 @@ mod error;
 mod link;
 mod pace;
 mod ports;
+mod reaping;
+mod reception;
 mod report;
 mod start;
 mod workers;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Readiness};
-use crate::ended::Ended;
 use crate::signal::Signal;
-use crate::supervisor::{Action, Event, Lane, Moment, Report, Supervisor, WorkerId};
+use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
+use crate::sys::memory;
+use crate::sys::notify::NotifySocket;
 use crate::sys::poll::{self, Watched};
-use crate::sys::reaper::{self, Change, Reaped};
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
-use crate::sys::{leftovers, memory};
 pub use error::RunError;
-use pace::{Pace, Round};
+use pace::Pace;
 use ports::{PortId, Ports};
 use report::Reporter;
 use start::Starter;
-use workers::{Arrival, Workers};
-
-/// How many connections are accepted from one queue before the others have their turn.
-const ACCEPTED_AT_ONCE: usize = 16;
-
-/// How long a port may take to answer when it is tried; on this machine it does so at once.
-const PROBE_LIMIT: Duration = Duration::from_millis(20);
+use workers::Workers;
 
 /// Runs the configured command to its end, and returns the status to leave with.
 ///
@@ -47,7 +41,8 @@ const PROBE_LIMIT: Duration = Duration::from_millis(20);
 pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let mut ports = start::prepare(config)?;
     let terminal = Terminal::in_foreground().filter(|_| config.workers.is_none());
-    let starter = Starter::new(config, terminal.is_some())?;
+    let notify = start::notify_socket(config)?;
+    let starter = Starter::new(config, terminal.is_some(), notify.as_ref())?;
     let instances = start::instances(config);
     let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
     let runtime = Runtime {
@@ -68,6 +63,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         config,
         signals,
         starter,
+        notify,
         ports,
         terminal,
     };
@@ -80,6 +76,8 @@ struct Runtime<'a> {
     reporter: Reporter,
     signals: SignalQueue,
     starter: Starter<'a>,
+    /// Where workers say that they are ready, if that is how.
+    notify: Option<NotifySocket>,
     /// How a worker shows that it serves.
     ready: Readiness,
     ports: Ports,
@@ -103,6 +101,7 @@ enum Source {
     Signals,
     Stranger,
     Worker(WorkerId),
+    Notify,
     Queue(PortId, Lane),
 }
 
@@ -157,6 +156,7 @@ impl Runtime<'_> {
                     self.workers
                         .hear(id, self.ready, &mut self.ports, &mut self.news);
                 }
+                Source::Notify => self.hear_notify(),
                 Source::Queue(port, lane) => self.accept(port, lane),
                 Source::Stranger => {}
             }
@@ -174,10 +174,12 @@ impl Runtime<'_> {
             .into_iter()
             .filter(|(port, ..)| self.takers(*port).next().is_some());
         let strangers = self.strangers.iter().map(AsFd::as_fd);
+        let notify = self.notify.iter().map(AsFd::as_fd);
         let workers = self.workers.watched();
         let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
             std::iter::once((Source::Signals, (self.signals.as_fd(), false)))
                 .chain(strangers.map(|fd| (Source::Stranger, (fd, false))))
+                .chain(notify.map(|fd| (Source::Notify, (fd, false))))
                 .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
                 .chain(strays.map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, false))))
                 .unzip();
@@ -198,57 +200,6 @@ impl Runtime<'_> {
             self.reap();
         }
         Ok(())
-    }
-
-    /// Collects everybody who has ended; an orphan's end is no news.
-    fn reap(&mut self) {
-        self.look_after_workers();
-        let mut round = Round::begin(self.now());
-        self.children_left = loop {
-            match reaper::next_dead() {
-                Reaped::Child(pid, ended) => match self.workers.of_pid(pid) {
-                    Some(worker) => self.worker_ended(worker, pid, ended),
-                    None => self.reporter.orphan(pid, ended),
-                },
-                Reaped::Nobody => break true,
-                Reaped::Childless => break false,
-            }
-            if round.is_too_costly(|| self.started.elapsed()) {
-                break true;
-            }
-        };
-        self.pace.end(&round, self.now());
-    }
-
-    /// The workers' own news come first, however many orphans there are.
-    fn look_after_workers(&mut self) {
-        for pid in self.workers.pids() {
-            let Some(worker) = self.workers.of_pid(pid) else {
-                continue;
-            };
-            match reaper::news_of(pid) {
-                Some(Change::Ended(ended)) => self.worker_ended(worker, pid, ended),
-                Some(Change::Stopped(signal)) => self.news.push_back(Event::Stopped {
-                    worker,
-                    signal,
-                    job_control: self.config.workers.is_none() && terminal::has_job_control(),
-                }),
-                None => {}
-            }
-        }
-    }
-
-    fn worker_ended(&mut self, worker: WorkerId, pid: i32, ended: Ended) {
-        if let Some(terminal) = &self.terminal {
-            terminal.take_back(pid);
-        }
-        // Its last words tell what it has taken.
-        while self
-            .workers
-            .hear(worker, self.ready, &mut self.ports, &mut self.news)
-        {}
-        self.workers.gone(pid, worker, &mut self.ports);
-        self.news.push_back(Event::Exited { worker, ended });
     }
 
     fn perform(&mut self, action: Action) -> Option<u8> {
@@ -276,7 +227,7 @@ impl Runtime<'_> {
         None
     }
 
-    fn start(&mut self, start: &crate::supervisor::Start) {
+    fn start(&mut self, start: &Start) {
         let worker = start.worker;
         if let Some(lane) = start.lane
             && let Err(error) = self.ports.ensure_lanes((lane.slot() + 1) * Lane::PER_SLOT)
@@ -317,28 +268,6 @@ impl Runtime<'_> {
         }
     }
 
-    fn probe_port(&mut self, worker: WorkerId) {
-        let port = self
-            .workers
-            .instance(worker)
-            .and_then(|instance| self.starter.port(instance));
-        let answers = |port| {
-            let here = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-            here.into_iter().any(|ip| {
-                TcpStream::connect_timeout(&SocketAddr::new(ip, port), PROBE_LIMIT).is_ok()
-            })
-        };
-        if port.is_some_and(answers) {
-            self.news.push_back(Event::Ready(worker));
-        }
-    }
-
-    fn check_queues(&mut self, worker: Option<WorkerId>) {
-        let lane = worker.and_then(|worker| self.workers.lane(worker));
-        let empty = !self.ports.waiting(lane) && !self.workers.expects(worker);
-        self.news.push_back(Event::Queues { worker, empty });
-    }
-
     fn report(&mut self, report: Report) {
         let single = self.config.workers.is_none();
         let name = self
@@ -347,59 +276,6 @@ impl Runtime<'_> {
         self.reporter.report(report, name);
         if matches!(report, Report::AllReady { .. }) {
             memory::release_code();
-        }
-    }
-
-    /// Whether somebody accepts what comes into this lane.
-    fn is_served(&self, lane: Lane) -> bool {
-        self.supervisor.is_served(lane)
-    }
-
-    /// Who can be handed a connection of this port.
-    fn takers(&self, port: PortId) -> impl Iterator<Item = WorkerId> {
-        let serving = self.supervisor.serving();
-        serving.filter(move |worker| self.workers.listens(*worker, port))
-    }
-
-    /// Takes connections out of a queue that nobody else empties.
-    fn accept(&mut self, port: PortId, lane: Lane) {
-        for _ in 0..ACCEPTED_AT_ONCE {
-            match self.ports.accept(port, lane) {
-                Ok(Some(connection)) => self.hand_over((port, connection)),
-                Ok(None) => return,
-                Err(error) => {
-                    log::warn!("cannot accept a connection: {error}; see ulimit -n");
-                    return;
-                }
-            }
-        }
-    }
-
-    fn hand_over_arrivals(&mut self) {
-        for _ in 0..self.workers.arrivals.len() {
-            if let Some(arrival) = self.workers.arrivals.pop_front() {
-                self.hand_over(arrival);
-            }
-        }
-    }
-
-    /// To the next worker whose turn it is; if nobody is there, to the first who will be.
-    fn hand_over(&mut self, arrival: Arrival) {
-        let port = arrival.0;
-        let takers: Vec<_> = self.takers(port).collect();
-        let last = self.turns.get(&port).copied().unwrap_or(WorkerId(0));
-        let behind = takers.partition_point(|worker| *worker <= last);
-        let in_turn = takers
-            .iter()
-            .cycle()
-            .skip(behind)
-            .take(takers.len())
-            .copied();
-        match self.workers.hand_over(arrival, in_turn) {
-            Ok(worker) => {
-                self.turns.insert(port, worker);
-            }
-            Err(arrival) => self.workers.arrivals.push_back(arrival),
         }
     }
 
@@ -418,25 +294,5 @@ impl Runtime<'_> {
             terminal.lend(pid);
         }
         terminal::continue_group(pid);
-    }
-
-    fn signal_leftovers(&mut self, signal: Signal) {
-        // Most often nobody is left, and then /proc need not be read to know.
-        if self.children_left || leftovers::strangers_exist() {
-            log::debug!("{signal} to the processes that are left");
-            leftovers::signal(signal);
-            if !self.waiting_for_leftovers {
-                self.waiting_for_leftovers = true;
-                self.strangers = leftovers::watch_strangers();
-            }
-        }
-        self.count_leftovers();
-    }
-
-    fn count_leftovers(&mut self) {
-        self.strangers
-            .retain(|process| !poll::is_readable(process.as_fd()));
-        let any = self.children_left || !self.strangers.is_empty();
-        self.news.push_back(Event::Leftovers { any });
     }
 }

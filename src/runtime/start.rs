@@ -9,11 +9,12 @@ use super::environment::{self, Variables};
 use super::error::RunError;
 use super::link::Link;
 use super::ports::Ports;
-use crate::config::{Balance, Config, Instances};
+use crate::config::{Balance, Config, Instances, Readiness};
 use crate::supervisor::Start;
 use crate::sys::channel::Channel;
 use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
+use crate::sys::notify::NotifySocket;
 use crate::sys::process::{Gifts, Program, Setup};
 use crate::sys::{activation, cpu, leftovers, prctl};
 
@@ -49,6 +50,14 @@ pub(super) fn instances(config: &Config) -> usize {
     }
 }
 
+/// Where workers say that they are ready, if `--ready notify` wants it.
+pub(super) fn notify_socket(config: &Config) -> Result<Option<NotifySocket>, RunError> {
+    let workers = config.workers.as_ref();
+    let wanted = workers.is_some_and(|workers| workers.ready == Readiness::Notify);
+    let socket = wanted.then(NotifySocket::open).transpose();
+    socket.map_err(RunError::System)
+}
+
 /// Starts the command, as often as it takes.
 #[derive(Debug)]
 pub(super) struct Starter<'a> {
@@ -57,11 +66,17 @@ pub(super) struct Starter<'a> {
     setup: Setup,
     /// pidone's own, which workers' are made from; `None`: the child's is the very same.
     environment: Option<Environment>,
+    /// `NOTIFY_SOCKET`.
+    notify: Option<Vec<u8>>,
 }
 
 impl<'a> Starter<'a> {
     /// `foreground`: the child gets the terminal.
-    pub(super) fn new(config: &'a Config, foreground: bool) -> Result<Self, RunError> {
+    pub(super) fn new(
+        config: &'a Config,
+        foreground: bool,
+        notify: Option<&NotifySocket>,
+    ) -> Result<Self, RunError> {
         let identity = config.user.as_ref().map(Identity::look_up).transpose()?;
         let path = env::var_os("PATH");
         let program = Program::new(&config.command, path.as_deref())
@@ -73,6 +88,7 @@ impl<'a> Starter<'a> {
                 foreground,
                 identity,
             },
+            notify: notify.map(|socket| socket.name().to_owned()),
             environment: config.workers.as_ref().map(|_| Environment::own()),
         })
     }
@@ -106,7 +122,7 @@ impl<'a> Starter<'a> {
                     sockets: &names,
                     has_channel: channel.is_some(),
                     port_env: workers.and_then(|workers| workers.port_env.as_ref()),
-                    notify_socket: None,
+                    notify_socket: self.notify.as_deref(),
                     http_drain: workers.is_some_and(|workers| workers.http_drain.is_some()),
                 };
                 Some(variables.added_to(own))

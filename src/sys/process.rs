@@ -183,6 +183,13 @@ impl Program {
     }
 }
 
+/// The process group of a process; `None`: there is no such process (getpgid(2)).
+#[must_use]
+pub fn group_of(pid: i32) -> Option<i32> {
+    let group = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)));
+    group.ok().map(nix::unistd::Pid::as_raw)
+}
+
 impl SpawnError {
     fn at(step: Step, errno: Errno) -> Self {
         Self {
