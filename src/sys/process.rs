@@ -129,9 +129,10 @@ impl Program {
         let candidates = null_terminated(&self.candidates, None);
         let argv = null_terminated(&self.argv, None);
         let listen_pid = ListenPid::default();
+        let has_listen_pid = gifts.environment.is_some_and(Environment::has_listen_pid);
+        let listen_pid = has_listen_pid.then_some(&listen_pid);
         let environment = gifts.environment.map(|environment| {
-            let listen_pid = environment.has_listen_pid().then(|| listen_pid.as_ptr());
-            null_terminated(environment.entries(), listen_pid)
+            null_terminated(environment.entries(), listen_pid.map(ListenPid::as_ptr))
         });
         let descriptors = gifts.descriptors.iter().map(AsRawFd::as_raw_fd);
         let descriptors: Vec<_> = descriptors.map(AtomicI32::new).collect();
@@ -139,7 +140,7 @@ impl Program {
             candidates: candidates.as_ptr(),
             argv: argv.as_ptr(),
             environment: environment.as_ref().map(Vec::as_ptr),
-            listen_pid: &listen_pid,
+            listen_pid,
             descriptors: &descriptors,
             setup,
             failed_step: AtomicI32::new(BORN),
@@ -217,7 +218,7 @@ struct Birth<'a> {
     argv: *const *const c_char,
     /// `None`: pidone's own, untouched.
     environment: Option<*const *const c_char>,
-    listen_pid: &'a ListenPid,
+    listen_pid: Option<&'a ListenPid>,
     /// What becomes 3, 4, …; the child moves them about before.
     descriptors: &'a [AtomicI32],
     setup: &'a Setup,
@@ -255,7 +256,9 @@ fn prepare(birth: &Birth<'_>) -> Result<(), (i32, Errno)> {
             .assume()
             .map_err(|errno| (FAILED_IDENTITY, errno))?;
     }
-    birth.listen_pid.write_own();
+    if let Some(listen_pid) = birth.listen_pid {
+        listen_pid.write_own();
+    }
     // Fails for nothing that a valid mask could cause; the exec that follows is what matters.
     let _ = super::signal::reset_for_exec();
     Ok(())
