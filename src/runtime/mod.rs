@@ -115,7 +115,6 @@ impl Runtime<'_> {
                     return Ok(status);
                 }
             }
-            self.workers.bury();
             let event = match self.news.pop_front() {
                 Some(event) => event,
                 None => match self.wait()? {
@@ -134,6 +133,7 @@ impl Runtime<'_> {
 
     /// Sleeps until there is news, and takes the first; `None`: it was nothing after all.
     fn wait(&mut self) -> Result<Option<Event>, RunError> {
+        self.workers.bury();
         self.hand_over_arrivals();
         self.workers.flush();
         let now = self.now();

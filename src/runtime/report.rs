@@ -74,8 +74,9 @@ impl Reporter {
             Report::CrashLoop {
                 restarts, window, ..
             } => log::error!(
-                "crash loop: {who} has died, and its place has had its {restarts} restarts within {window:?} \
-                 (--max-restarts); pidone stops everything and leaves with its status"
+                "crash loop: {who} would be restart number {} of its place within {window:?}, and {restarts} are \
+                 allowed (--max-restarts); pidone stops everything and leaves with its status",
+                restarts.saturating_add(1)
             ),
             Report::ReloadBegun => log::info!("reload begun: each worker's successor first"),
             Report::ReloadDone { took } => log::info!("reload done in {}", Spoken(took)),
