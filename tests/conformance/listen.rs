@@ -235,7 +235,10 @@ fn a_listener_is_used_and_reported_and_closed_by_its_name() {
             is_served(address);
             worker.send_raw("\"close\"", None);
             worker.until(|said| match said.outcome {
-                Outcome::ListenerClosed(closed) => Some(assert_eq!(closed, key)),
+                Outcome::ListenerClosed(closed) => {
+                    assert_eq!(closed, key);
+                    Some(())
+                }
                 _ => None,
             });
         }

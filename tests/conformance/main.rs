@@ -4,6 +4,13 @@
 //! which `.ci/node-versions` fills. Each rule of `pidone::protocol::outbox` that keeps a worker alive
 //! is shown twice: kept by the outbox, and broken past it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 mod apps;
 mod drain;
 mod listen;

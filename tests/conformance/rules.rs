@@ -11,7 +11,7 @@ use pidone::protocol::query::Query;
 
 use crate::apps::{IDLE, SERVER, SLOW_SERVER};
 use crate::node::{Node, on_every_node};
-use crate::primary::Worker;
+use crate::primary::{Handle, Worker};
 use crate::sockets::{ask, connect, is_answered, is_served, listener};
 
 const PING: &str = r#"{"cmd":"NODE_HANDLE"}"#;
@@ -19,15 +19,20 @@ const DISCONNECT: &str = r#"{"cmd":"NODE_CLUSTER","act":"disconnect","seq":900}"
 
 /// Starts an app, and gives it the first listener it asks for.
 pub fn serving(node: &Node, script: &str) -> (Worker, std::net::SocketAddr) {
+    let (handle, address) = listener();
+    (serving_on(node, script, &handle), address)
+}
+
+/// The same on a socket that the primary keeps.
+pub fn serving_on(node: &Node, script: &str, handle: &Handle) -> Worker {
     let mut worker = Worker::start(node, script);
     let query = worker.until_query();
-    let (handle, address) = listener();
     worker
         .outbox
-        .queue_listener(query.seq, &query.data, handle, HandleKind::Stream)
+        .queue_listener(query.seq, &query.data, handle.clone(), HandleKind::Stream)
         .unwrap();
     worker.until_listening();
-    (worker, address)
+    worker
 }
 
 fn idle(node: &Node) -> Worker {
