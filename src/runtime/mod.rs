@@ -47,12 +47,12 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let path = env::var_os("PATH");
     let program = Program::new(&config.command, path.as_deref())
         .map_err(|error| RunError::Spawn(config.command.program.clone(), error))?;
-    let terminal = Terminal::in_foreground();
+    let terminal = Terminal::on_stdin();
     let runtime = Runtime {
         supervisor: Supervisor::new(config),
         reporter: Reporter::new(config),
         setup: Setup {
-            foreground: terminal.is_some(),
+            foreground: terminal.as_ref().is_some_and(Terminal::is_ours),
             identity,
         },
         started: Instant::now(),
@@ -218,10 +218,12 @@ impl Runtime<'_> {
     }
 
     fn start(&mut self) -> Result<(), RunError> {
-        let pid = self
-            .program
-            .spawn(&self.setup)
-            .map_err(|error| RunError::Spawn(self.config.command.program.clone(), error))?;
+        let pid = self.program.spawn(&self.setup).map_err(|error| {
+            if let Some(terminal) = self.terminal.as_ref().filter(|_| self.setup.foreground) {
+                terminal.reclaim();
+            }
+            RunError::Spawn(self.config.command.program.clone(), error)
+        })?;
         self.child = Some(pid);
         self.reporter.started(pid);
         memory::release_code();

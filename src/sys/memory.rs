@@ -20,5 +20,11 @@ pub fn release_code() {
     let length = (end as usize).saturating_sub(begin as usize) & !0xffff;
     // SAFETY: the range is pidone's own read-only file mapping, which the kernel reads from the
     // file again when it is touched (madvise(2), MADV_DONTNEED).
-    unsafe { libc::madvise(begin.cast_mut().cast::<c_void>(), length, libc::MADV_DONTNEED) };
+    unsafe {
+        libc::madvise(
+            begin.cast_mut().cast::<c_void>(),
+            length,
+            libc::MADV_DONTNEED,
+        )
+    };
 }

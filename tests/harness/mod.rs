@@ -428,15 +428,17 @@ impl Run {
             .stdout
             .take()
             .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+        let mut errors = child
+            .stderr
+            .take()
+            .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
         let pipe = match (pipe, terminal) {
             (pipe, None) => pipe,
             (None, Some(terminal)) => Some(Box::new(terminal) as Box<dyn Read + Send>),
             (Some(pipe), Some(terminal)) => {
-                // The test reads the pipe; the terminal is kept from filling up, and printed with
-                // the rest when the test fails.
-                collect(&news, Some(Box::new(terminal)), |known, bytes| {
-                    known.stderr.extend_from_slice(bytes.unwrap_or_default());
-                });
+                // The test reads the pipe; the terminal is kept from filling up, and stands in for
+                // standard error where that is no pipe.
+                errors = Some(Box::new(terminal) as Box<dyn Read + Send>);
                 Some(pipe)
             }
         };
@@ -444,11 +446,7 @@ impl Run {
             Some(bytes) => known.stdout.extend_from_slice(bytes),
             None => known.stdout_ended = true,
         });
-        let pipe = child
-            .stderr
-            .take()
-            .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
-        collect(&news, pipe, |known, bytes| match bytes {
+        collect(&news, errors, |known, bytes| match bytes {
             Some(bytes) => known.stderr.extend_from_slice(bytes),
             None => known.stderr_ended = true,
         });
