@@ -105,7 +105,6 @@ fn a_disconnect_at_once_leaves_the_queue_to_a_successor() {
         let _successor = serving_on(node, SERVER, &handle);
         let answers = clients.iter_mut().map(answer);
         let served = answers.filter(|text| text.contains("200 OK")).count();
-        let lost = CLIENTS - served;
         let accepted = CLIENTS - left;
         let most = if node.major < 20 { CLIENTS } else { 1 };
         assert!([0, most].contains(&accepted), "{accepted} accepted");
