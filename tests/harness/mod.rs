@@ -137,9 +137,14 @@ pub fn is_root(test: &str) -> bool {
     nix::unistd::geteuid().is_root() || skipped(test, "it needs root")
 }
 
-/// Says so where the test harness does not swallow it.
+/// Says so where the test harness does not swallow it, and in the file of `PIDONE_TEST_SKIPPED`.
 pub fn skipped(test: &str, why: &str) -> bool {
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+    let line = format!("SKIPPED {test}: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(path) = std::env::var_os("PIDONE_TEST_SKIPPED") {
+        let file = File::options().append(true).create(true).open(path);
+        file.unwrap().write_all(line.as_bytes()).unwrap();
+    }
     false
 }
 
