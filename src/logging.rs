@@ -33,7 +33,24 @@ fn text(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
         Level::Debug => "debug: ",
         Level::Trace => "trace: ",
     };
-    writeln!(out, "pidone: {mark}{}", record.args())
+    writeln!(
+        out,
+        "pidone: {mark}{}",
+        one_line(&record.args().to_string())
+    )
+}
+
+/// What a command is called may hold anything; a line of the log stays one line.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+    line
 }
 
 /// What every line of Pino's begins with (`pino/lib/tools.js`).

@@ -5,10 +5,12 @@
 //! - It closes the channel once told to disconnect and its connections have ended, but also when the
 //!   app had called `cluster.worker.disconnect()` before and was still waiting for them: the end of
 //!   the channel means "drained" only if the listeners were still open when the disconnect was sent.
-//! - A disconnect resets connections that have been accepted but not read from (Node.js 19 and
-//!   newer close idle connections with the server), and a worker accepts about one connection in
-//!   each turn of its event loop. [`outbox`](super::outbox) therefore asks for two signs of life
-//!   before it disconnects; that the accept queue is empty by then is the caller's business.
+//! - A disconnect resets a connection that has been accepted but not read from (seen on Node.js 26;
+//!   Node.js 19 and newer close idle connections with the server), and Node.js 20 and newer accept
+//!   one connection in each turn of the event loop, older ones all that wait.
+//!   [`outbox`](super::outbox) therefore asks for two signs of life before it disconnects. What has
+//!   not been accepted stays in the queue for as long as somebody keeps the socket; that the queue is
+//!   empty by then, or has a successor, is the caller's business.
 //! - A worker that cannot take a descriptor, its table being full, answers
 //!   [`Nack`](FromWorker::Nack); to a line that announces a descriptor and brings none as well, and
 //!   that is how a ping works.

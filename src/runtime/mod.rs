@@ -4,7 +4,7 @@
 
 #![forbid(unsafe_code)]
 
-mod environment;
+pub mod environment;
 mod error;
 mod link;
 mod pace;
@@ -40,9 +40,10 @@ use workers::Workers;
 /// What kept the command from starting; nothing runs then.
 pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let mut ports = start::prepare(config)?;
-    let terminal = Terminal::in_foreground().filter(|_| config.workers.is_none());
+    let terminal = Terminal::on_stdin().filter(|_| config.workers.is_none());
+    let foreground = terminal.as_ref().is_some_and(Terminal::is_ours);
     let notify = start::notify_socket(config)?;
-    let starter = Starter::new(config, terminal.is_some(), notify.as_ref())?;
+    let starter = Starter::new(config, foreground, notify.as_ref())?;
     let instances = start::instances(config);
     let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
     let runtime = Runtime {
@@ -66,6 +67,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         notify,
         ports,
         terminal,
+        foreground,
     };
     runtime.run()
 }
@@ -85,6 +87,8 @@ struct Runtime<'a> {
     /// Who got the last connection that pidone accepted on a port.
     turns: BTreeMap<PortId, WorkerId>,
     terminal: Option<Terminal>,
+    /// The child is given the terminal.
+    foreground: bool,
     started: Instant,
     /// Ends of processes that are not our children, while leftovers are waited for.
     strangers: Vec<OwnedFd>,
@@ -246,6 +250,10 @@ impl Runtime<'_> {
                 self.news.push_back(Event::Started(worker));
             }
             Err(error) => {
+                // The child may have taken it before it failed to become its program.
+                if let Some(terminal) = self.terminal.as_ref().filter(|_| self.foreground) {
+                    terminal.reclaim();
+                }
                 log::error!("{error}");
                 let status = error.status();
                 self.news.push_back(Event::StartFailed { worker, status });

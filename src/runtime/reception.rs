@@ -64,7 +64,10 @@ impl Runtime<'_> {
     /// Who can be handed a connection of this port.
     pub(super) fn takers(&self, port: PortId) -> impl Iterator<Item = WorkerId> {
         let serving = self.supervisor.serving();
-        serving.filter(move |worker| self.workers.listens(*worker, port))
+        serving.filter(move |worker| {
+            let mut holders = self.ports.holders(port);
+            holders.any(|(holder, _)| holder == *worker)
+        })
     }
 
     /// Takes connections out of a queue that nobody else empties.

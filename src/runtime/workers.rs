@@ -270,12 +270,6 @@ impl Workers {
         Err((port, fd))
     }
 
-    /// Whether a worker listens on a port.
-    pub(super) fn listens(&self, id: WorkerId, port: PortId) -> bool {
-        let worker = self.all.get(&id);
-        worker.is_some_and(|worker| worker.link.is_some() && worker.key(port).is_some())
-    }
-
     fn link(&mut self, id: WorkerId) -> Option<&mut Link> {
         self.all.get_mut(&id)?.link.as_mut()
     }

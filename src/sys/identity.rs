@@ -67,7 +67,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::NoUser`] and [`IdentityError::NoGroup`].
     pub fn resolve(spec: &UserSpec, passwd: &str, group: &str) -> Result<Self, IdentityError> {
-        let number = spec.user.parse().ok();
+        let number = id(&spec.user);
         let entry = passwd
             .lines()
             .filter_map(User::parse)
@@ -82,7 +82,7 @@ impl Identity {
         // Supplementary groups come with the user; a group that is named stands alone.
         let (gid, groups) = match &spec.group {
             Some(wanted) => {
-                let number = wanted.parse().ok();
+                let number = id(wanted);
                 let entry = all.find(|group| group.name == *wanted || Some(group.gid) == number);
                 let gid = entry.map(|group| group.gid).or(number);
                 (
@@ -141,6 +141,12 @@ fn read(file: &'static str) -> Result<String, IdentityError> {
     }
 }
 
+/// A user or group id. The highest number is none: to the kernel it means "leave it as it is"
+/// (setresuid(2)), which would be root.
+fn id(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id| *id != u32::MAX)
+}
+
 /// A line of passwd(5).
 struct User<'a> {
     name: &'a str,
@@ -152,8 +158,8 @@ impl<'a> User<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.split(':');
         let name = fields.next()?;
-        let uid = fields.nth(1)?.parse().ok()?;
-        let gid = fields.next()?.parse().ok()?;
+        let uid = id(fields.nth(1)?)?;
+        let gid = id(fields.next()?)?;
         Some(Self { name, uid, gid })
     }
 }
@@ -169,7 +175,7 @@ impl<'a> Group<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.split(':');
         let name = fields.next()?;
-        let gid = fields.nth(1)?.parse().ok()?;
+        let gid = id(fields.nth(1)?)?;
         let members = fields.next().unwrap_or_default();
         Some(Self { name, gid, members })
     }
@@ -250,5 +256,9 @@ mod tests {
                 .contains("\"no-group\"")
         );
         assert!(resolve("99999999999", None).is_err());
+        // -1 in the kernel's eyes: no change, and so still root.
+        assert!(resolve("4294967295", None).is_err());
+        assert!(resolve("node", Some("4294967295")).is_err());
+        assert!(resolve("4294967294", None).is_ok());
     }
 }

@@ -41,22 +41,27 @@ fn set_mask(mask: RawMask) -> io::Result<()> {
 ///
 /// The mask comes last, so that nothing is delivered before the dispositions are in place.
 pub(super) fn reset_for_exec() -> io::Result<()> {
-    // The kernel's `struct sigaction` is at most this large, and all zeroes mean SIG_DFL, no flags.
-    let default = [0_u64; 4];
     for number in 1..=64 {
-        // SAFETY: `default` outlives the call, and the kernel only reads it. KILL and STOP are
-        // refused with EINVAL, which is as it should be.
-        unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                number,
-                &raw const default,
-                std::ptr::null_mut::<u64>(),
-                size_of::<RawMask>(),
-            );
-        }
+        set_default(number);
     }
     set_mask(0)
+}
+
+/// Gives a signal its default disposition. Async-signal-safe.
+fn set_default(number: i32) {
+    // The kernel's `struct sigaction` is at most this large, and all zeroes mean SIG_DFL, no flags.
+    let default = [0_u64; 4];
+    // SAFETY: `default` outlives the call, and the kernel only reads it. KILL and STOP are refused
+    // with EINVAL, which is as it should be.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            number,
+            &raw const default,
+            std::ptr::null_mut::<u64>(),
+            size_of::<RawMask>(),
+        );
+    }
 }
 
 /// Every signal sent to pidone, in the order in which the kernel hands them out.
@@ -81,6 +86,9 @@ impl SignalQueue {
     /// Those of signalfd(2); in practice no free descriptor.
     pub fn open() -> io::Result<Self> {
         set_mask(EVERY_SIGNAL)?;
+        // Whoever started us may have ignored it (`trap '' CHLD`), and the kernel would then throw
+        // our children's statuses away (wait(2), NOTES).
+        set_default(Signal::CHLD.number());
         let mask = EVERY_SIGNAL;
         // SAFETY: the kernel reads eight bytes from a valid pointer.
         let fd = Errno::result(unsafe {

@@ -7,19 +7,25 @@ use std::io::stdin;
 use super::signal::{Target, send};
 use crate::signal::Signal;
 
-/// A terminal whose foreground group pidone was in when it started.
+/// pidone's controlling terminal. A job that was started in the background may get the foreground
+/// later, so this is worth having without it.
 #[derive(Debug)]
 pub struct Terminal {
     own_group: Pid,
 }
 
 impl Terminal {
-    /// The terminal on standard input, when pidone has the foreground there: only then is there
-    /// something to hand on.
+    /// The terminal on standard input, if it is pidone's own.
     #[must_use]
-    pub fn in_foreground() -> Option<Self> {
+    pub fn on_stdin() -> Option<Self> {
         let own_group = getpgrp();
-        (tcgetpgrp(stdin()) == Ok(own_group)).then_some(Self { own_group })
+        tcgetpgrp(stdin()).is_ok().then_some(Self { own_group })
+    }
+
+    /// Whether pidone has the foreground: only then is there something to hand on.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        tcgetpgrp(stdin()) == Ok(self.own_group)
     }
 
     /// Makes a child's group the foreground group, if pidone's own still is.
@@ -30,6 +36,12 @@ impl Terminal {
     /// Takes the foreground back from a child's group, if it still has it.
     pub fn take_back(&self, group: i32) {
         self.hand_over(Pid::from_raw(group), self.own_group);
+    }
+
+    /// Takes the foreground back from a group that is gone: a child that had taken it and then
+    /// could not become its program.
+    pub fn reclaim(&self) {
+        let _ = tcsetpgrp(stdin(), self.own_group);
     }
 
     /// SIGTTOU is blocked in pidone, so a change from the background is allowed (`tty_check_change`,

@@ -9,6 +9,7 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+mod readme;
 mod workers;
 
 use std::ffi::OsStr;
@@ -391,41 +392,64 @@ fn the_help_is_a_page_for_a_terminal() {
     }
 }
 
+/// An option as the help spells it.
+struct Spelled {
+    short: Option<char>,
+    long: String,
+    value: Option<String>,
+}
+
+fn spelled(help: &str) -> Vec<Spelled> {
+    let lines = help
+        .lines()
+        .filter(|line| line.starts_with("  -") || line.starts_with("      --"));
+    lines
+        .map(|line| {
+            let (before, after) = line.split_once("--").unwrap();
+            let end = after.find("  ").unwrap_or(after.len());
+            let (long, value) = match after[..end].split_once(' ') {
+                Some((long, value)) => (long, Some(value.to_owned())),
+                None => (&after[..end], None),
+            };
+            Spelled {
+                short: before
+                    .trim()
+                    .strip_prefix('-')
+                    .and_then(|s| s.chars().next()),
+                long: long.to_owned(),
+                value,
+            }
+        })
+        .collect()
+}
+
 /// Each option of the page is one that pidone knows, takes a value if the page says so, and has the
 /// short form that stands before it.
 #[test]
 fn the_help_tells_the_truth() {
     let help = printed("--help");
-    let mut seen = 0;
-    for line in help
-        .lines()
-        .filter(|line| line.starts_with("  -") || line.starts_with("      --"))
-    {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let long = *words.iter().find(|word| word.starts_with("--")).unwrap();
-        let short = words[0].strip_suffix(',');
-        let after = line.split_once(long).unwrap().1;
-        let value = after
-            .strip_prefix(' ')
-            .filter(|after| !after.starts_with(' '));
-        if ["--help", "--version", "--license"].contains(&long) {
-            continue;
-        }
-        seen += 1;
-        for name in short.into_iter().chain([long]) {
+    let options = spelled(&help);
+    let (information, options): (Vec<_>, Vec<_>) = options
+        .iter()
+        .partition(|option| ["help", "version", "license"].contains(&option.long.as_str()));
+    assert_eq!(information.len(), 3, "{help}");
+    for option in &options {
+        let long = format!("--{}", option.long);
+        let short = option.short.map(|short| format!("-{short}"));
+        for name in short.iter().chain([&long]) {
             let end = Pidone::new([name]).run();
-            let wanted = if value.is_some() {
+            let wanted = if option.value.is_some() {
                 "needs a value"
             } else {
                 "no command"
             };
             end.code(125).says(&[wanted]);
         }
-        let name = variable(long);
+        let name = variable(&long);
         let end = Pidone::plain().env(&name, ":").command(["true"]).run();
         end.code(125).says(&[&name, "is not accepted"]);
     }
-    assert!(seen >= 27, "{seen} options in {help}");
+    assert!(options.len() >= 27, "{} options in {help}", options.len());
 }
 
 #[test]

@@ -91,3 +91,23 @@ fn no_process_to_be_had_is_125_and_says_so() {
     );
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
+
+/// The kernel kills, and only the cgroup knows that it was for want of memory.
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn a_death_for_want_of_memory_is_explained() {
+    let eat = "const eaten = []; for (;;) eaten.push(Buffer.alloc(1 << 20, 1))";
+    let limits = ["--memory=96m", "--memory-swap=96m"];
+    let (status, _, stderr) = run(&limits, &images().node, &["node", "-e", eat]);
+    assert_eq!(status, 137, "{stderr}");
+    assert!(
+        stderr.contains("ran out of memory (OOM killer)"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    // A SIGKILL from elsewhere is no such death.
+    let script = "process.kill(process.pid, 'SIGKILL')";
+    let (status, _, stderr) = run(&limits, &images().node, &["node", "-e", script]);
+    assert_eq!(status, 137, "{stderr}");
+    assert!(!stderr.contains("memory"), "{stderr}");
+}

@@ -14,7 +14,7 @@ pub const PLAIN: &str = "require('http').createServer((q, r) => r.end('hello'))
 const PROMPT: Duration = Duration::from_secs(10);
 
 /// Sends one request, and gives all of the answer.
-fn get(port: u16, path: &str) -> String {
+pub fn get(port: u16, path: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(

@@ -148,7 +148,7 @@ fn a_shell_has_job_control() {
     let mut session = Session::start(&images().debian, &["bash", "--norc", "--noprofile"]);
     session.expect("# ");
     assert!(!session.seen.contains("no job control"), "{}", session.seen);
-    session.type_in("node -e \"console.log('st'+'arted'); process.on('SIGCONT', () => console.log('go'+'es on')); setInterval(() => {}, 1e6)\"\r");
+    session.type_in("node -e \"process.on('SIGCONT', () => console.log('go'+'es on')); setInterval(() => {}, 1e6); console.log('st'+'arted')\"\r");
     session.expect("started");
     session.type_in("\u{1a}");
     session.expect("Stopped");

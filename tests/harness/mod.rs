@@ -137,9 +137,14 @@ pub fn is_root(test: &str) -> bool {
     nix::unistd::geteuid().is_root() || skipped(test, "it needs root")
 }
 
-/// Says so where the test harness does not swallow it.
+/// Says so where the test harness does not swallow it, and in the file of `PIDONE_TEST_SKIPPED`.
 pub fn skipped(test: &str, why: &str) -> bool {
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+    let line = format!("SKIPPED {test}: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(path) = std::env::var_os("PIDONE_TEST_SKIPPED") {
+        let file = File::options().append(true).create(true).open(path);
+        file.unwrap().write_all(line.as_bytes()).unwrap();
+    }
     false
 }
 
@@ -428,15 +433,17 @@ impl Run {
             .stdout
             .take()
             .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+        let mut errors = child
+            .stderr
+            .take()
+            .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
         let pipe = match (pipe, terminal) {
             (pipe, None) => pipe,
             (None, Some(terminal)) => Some(Box::new(terminal) as Box<dyn Read + Send>),
             (Some(pipe), Some(terminal)) => {
-                // The test reads the pipe; the terminal is kept from filling up, and printed with
-                // the rest when the test fails.
-                collect(&news, Some(Box::new(terminal)), |known, bytes| {
-                    known.stderr.extend_from_slice(bytes.unwrap_or_default());
-                });
+                // The test reads the pipe; the terminal is kept from filling up, and stands in for
+                // standard error where that is no pipe.
+                errors = Some(Box::new(terminal) as Box<dyn Read + Send>);
                 Some(pipe)
             }
         };
@@ -444,11 +451,7 @@ impl Run {
             Some(bytes) => known.stdout.extend_from_slice(bytes),
             None => known.stdout_ended = true,
         });
-        let pipe = child
-            .stderr
-            .take()
-            .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
-        collect(&news, pipe, |known, bytes| match bytes {
+        collect(&news, errors, |known, bytes| match bytes {
             Some(bytes) => known.stderr.extend_from_slice(bytes),
             None => known.stderr_ended = true,
         });

@@ -84,11 +84,14 @@ fn ctrl_z_stops_nothing_that_nobody_could_continue() {
 #[test]
 fn the_repl_answers_and_knows_ctrl_c() {
     for pidone in on_terminals("the_repl_answers_and_knows_ctrl_c") {
-        let pidone = pidone.env("TERM", "xterm").env("NODE_REPL_HISTORY", "");
+        let pidone = pidone
+            .env("TERM", "xterm")
+            .env("NO_COLOR", "1")
+            .env("NODE_REPL_HISTORY", "");
         let mut run = pidone.command(["node"]).start();
         run.until("> ");
         run.write("1+1\r");
-        run.until("\r\n\x1b[33m2\x1b[39m\r\n");
+        run.until("\r\n2\r\n");
         run.write("console.log('an' + 'swer')\r");
         run.until("\r\nanswer\r\n");
         run.until("> ");
@@ -96,7 +99,7 @@ fn the_repl_answers_and_knows_ctrl_c() {
         run.until("To exit, press Ctrl+C again");
         run.until("> ");
         run.write("process.stdout.columns * 0 + 77\r");
-        run.until("\r\n\x1b[33m77\x1b[39m\r\n");
+        run.until("\r\n77\r\n");
         run.write(".exit 3\r");
         run.end().code(0);
     }

@@ -373,12 +373,6 @@ impl Ports {
             .filter_map(|(id, name)| Some((socket(id)?.as_fd(), name.as_str())))
             .collect()
     }
-
-    /// The address of a port, for people.
-    #[must_use]
-    pub fn address(&self, port: PortId) -> Option<&ListenAddress> {
-        self.ports.get(&port).map(|port| &port.address)
-    }
 }
 
 fn is_tcp(address: &ListenAddress) -> bool {
