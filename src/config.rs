@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::address::ListenAddress;
 use crate::signal::Signal;
 
 /// A whole run of pidone.
@@ -16,9 +17,15 @@ pub struct Config {
     pub command: Command,
     /// What becomes of a signal on its way to the child.
     pub signals: SignalRules,
-    /// How long a stop may take before SIGKILL (`--grace`); `None`: the container runtime's own
-    /// deadline rules.
+    /// How long a stop may take before SIGKILL (`--grace`); `None`, in single mode only: the
+    /// container runtime's own deadline rules.
     pub grace: Option<Duration>,
+    /// Sockets that are bound before anything starts, and inherited by children (`--listen`).
+    pub listen: Vec<ListenAddress>,
+    /// What happens when a child ends by itself.
+    pub restart: RestartRules,
+    /// N workers (`--instances`); `None`: single mode, a transparent init.
+    pub workers: Option<WorkerRules>,
     /// Insist on being a subreaper (`--subreaper`): failing to become one is an error.
     pub subreaper: bool,
     /// The signal that pidone gets when its own parent dies (`--parent-death`).
@@ -52,6 +59,136 @@ pub struct SignalRules {
     /// What the child gets when TERM, INT or QUIT asks to stop (`--stop-signal`); `None`: the
     /// signal that was received.
     pub stop: Option<Signal>,
+}
+
+/// What happens when a child ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestartRules {
+    /// Whether it is started again (`--restart`).
+    pub policy: RestartPolicy,
+    /// The delay before the second restart in a row; the first one is immediate (`--backoff`).
+    pub min_delay: Duration,
+    /// What the doubling of the delay ends at (`--backoff`).
+    pub max_delay: Duration,
+    /// A run this long is a good one, and resets the delay (`--min-uptime`).
+    pub min_uptime: Duration,
+    /// More restarts of one slot than this within `window` are a crash loop (`--max-restarts`).
+    pub max_restarts: u32,
+    /// See `max_restarts`.
+    pub window: Duration,
+}
+
+impl Default for RestartRules {
+    fn default() -> Self {
+        Self {
+            policy: RestartPolicy::Never,
+            min_delay: Duration::from_millis(100),
+            max_delay: Duration::from_secs(30),
+            min_uptime: Duration::from_secs(10),
+            max_restarts: 10,
+            window: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Whether a child that ends by itself is started again (`--restart`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestartPolicy {
+    /// Whatever its status was. The default with `-i`.
+    Always,
+    /// If its status was none of 0 and the `--expect`ed ones.
+    OnFailure,
+    /// Not at all. The default in single mode.
+    Never,
+}
+
+/// How N workers are run (`--instances`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerRules {
+    /// How many (`--instances`).
+    pub instances: Instances,
+    /// Play the primary of Node.js' `cluster` for them (`--channel node`).
+    pub channel: bool,
+    /// A port for each instead of one for all (`--port-env`).
+    pub port_env: Option<PortEnv>,
+    /// Who gets a new connection (`--balance`).
+    pub balance: Balance,
+    /// How a worker shows that it serves (`--ready`).
+    pub ready: Readiness,
+    /// A start that takes longer has failed (`--ready-timeout`).
+    pub ready_timeout: Duration,
+    /// Workers that are booted and held back (`--spares`).
+    pub spares: u16,
+    /// How a worker is asked to leave (`--stop`).
+    pub stop: StopMode,
+    /// Announce the end to HTTP clients, and wait this long (`--http-drain`).
+    pub http_drain: Option<Duration>,
+    /// Keep serving for so long after a request to stop (`--drain-delay`).
+    pub drain_delay: Duration,
+}
+
+/// How many workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instances {
+    /// As many as there are CPUs to be had; `WEB_CONCURRENCY` has been looked at already.
+    Auto,
+    /// So many, at least 1.
+    Count(u16),
+}
+
+/// The variable that tells a worker its port (`--port-env`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortEnv {
+    /// Its name.
+    pub name: String,
+    /// The port of instance 0, which the variable named in pidone's own environment; instance k
+    /// gets `base + k`.
+    pub base: u16,
+}
+
+impl PortEnv {
+    /// The port of an instance; `None`: there is no such port.
+    #[must_use]
+    pub fn port_of(&self, instance: usize) -> Option<u16> {
+        self.base.checked_add(u16::try_from(instance).ok()?)
+    }
+}
+
+/// Who gets a new connection (`--balance`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// A socket for each slot, and the kernel spreads by hash.
+    ReusePort,
+    /// One socket for all slots.
+    Shared,
+    /// A socket for each slot; the client's address chooses.
+    SourceIp,
+    /// pidone accepts, and hands over in turn.
+    RoundRobin,
+}
+
+/// How a worker shows that it serves (`--ready`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// It listens, as Node.js says on the channel.
+    Listen,
+    /// It calls `process.send('ready')`.
+    Message,
+    /// It writes `READY=1` to `NOTIFY_SOCKET` (`sd_notify(3)`).
+    Notify,
+    /// Its TCP port accepts connections.
+    Port,
+    /// It runs.
+    None,
+}
+
+/// How a worker is asked to leave (`--stop`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopMode {
+    /// By the disconnect of Node.js' `cluster`, which lets requests finish; then the stop signal.
+    Drain,
+    /// By the stop signal, for apps that handle it themselves; then the disconnect.
+    Signal,
 }
 
 /// `USER[:GROUP]`, names or numbers, not yet looked up.

@@ -7,6 +7,7 @@
 //! | [`address`] | where to listen, as values | sockets |
 //! | [`config`] | what the user asked for, typed | how it was spelled |
 //! | [`cli`] | options, variables, help, sentences about wrong values | processes |
+//! | [`launch`] | which commands cannot be workers, and what to run instead | running them, reading files |
 //! | [`logging`] | the shape of a log line | what is worth saying |
 //! | [`steering`] | which member of a group gets a new connection, as BPF programs | sockets |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
@@ -14,7 +15,7 @@
 //! | [`sys`] | thin typed wrappers around system calls; the only `unsafe` | decisions |
 //! | [`runtime`] | waits, tells the supervisor, does what it says | why |
 //!
-//! Imports point down only: `main -> cli -> config`, `main -> runtime -> {supervisor, sys}`.
+//! Imports point down only: `main -> cli -> {config, launch}`, `main -> runtime -> {supervisor, sys}`.
 
 #![deny(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod address;
 pub mod cli;
 pub mod config;
 pub mod ended;
+pub mod launch;
 pub mod logging;
 pub mod protocol;
 pub mod runtime;

@@ -4,6 +4,7 @@
 #![no_main]
 
 use std::ffi::OsString;
+use std::fs::read_to_string;
 use std::io::{self, Write};
 
 use pidone::cli::{self, Invocation};
@@ -19,7 +20,7 @@ const OWN_ERROR: u8 = 125;
 fn run(args: Vec<OsString>) -> u8 {
     // First of all, so that no signal is lost from here on.
     let signals = SignalQueue::open();
-    match cli::read(args, std::env::vars_os()) {
+    match cli::read(args, std::env::vars_os(), &|path| read_to_string(path).ok()) {
         Ok(Invocation::Run { config, warnings }) => supervise(&config, &warnings, signals),
         Ok(Invocation::Print(text)) => match io::stdout().write_all(text.as_bytes()) {
             Ok(()) => 0,

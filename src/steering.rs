@@ -37,7 +37,6 @@ const XOR_X: u16 = 0xac;
 const JUMP: u16 = 0x05;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
-const RETURN_A: u16 = 0x16;
 const A_TO_X: u16 = 0x07;
 
 /// linux/filter.h, `SKF_NET_OFF`: where the network header begins.
@@ -62,29 +61,32 @@ pub fn among(members: &[usize]) -> Program {
     program
 }
 
-/// By the client's address: all connections of a client go to one of the members 0 to `slots` - 1,
-/// and the clients of a member that is not serving go to the others, by their address too, while
-/// everybody else stays.
+/// By the client's address: all connections of a client go to the member of one of the slots, and
+/// the clients of a slot that has none go to the others, by their address too, while everybody else
+/// stays.
 #[must_use]
-pub fn by_source(slots: usize, serving: &[usize]) -> Program {
-    let out: Vec<_> = (0..slots).filter(|slot| !serving.contains(slot)).collect();
-    if serving.is_empty() {
-        return among(serving);
+pub fn by_source(slots: &[Option<usize>]) -> Program {
+    let members: Vec<_> = slots.iter().copied().flatten().collect();
+    if members.is_empty() {
+        return among(&members);
     }
     let mut program = Vec::new();
     hash_source(&mut program);
     program.push(with(REMEMBER, 0));
-    program.push(with(MODULO, index(slots)));
-    // Each `out` slot jumps over what is left of its own kind and the return behind.
-    for (after, slot) in out.iter().rev().enumerate().rev() {
-        program.push(unless_equal(index(*slot), 1));
-        program.push(with(JUMP, index(after * 2 + 1)));
+    program.push(with(MODULO, index(slots.len())));
+    for (slot, member) in slots.iter().enumerate() {
+        if let Some(member) = member {
+            program.push(unless_equal(index(slot), 1));
+            program.push(with(RETURN, index(*member)));
+        }
     }
-    program.push(with(RETURN_A, 0));
-    if !out.is_empty() {
+    if members.len() < slots.len() {
         program.push(with(RECALL, 0));
         mix(&mut program);
-        choose(&mut program, serving);
+        choose(&mut program, &members);
+    } else {
+        // Never reached, but a program must end in a return.
+        program.push(with(RETURN, NOBODY));
     }
     program
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use super::values::Wrong;
+use crate::launch::Refusal;
 
 /// A command line or environment that pidone cannot act on.
 #[derive(Debug)]
@@ -39,20 +40,26 @@ pub enum CliError {
         name: String,
         /// The value.
         value: OsString,
-        /// What would do.
-        accepted: &'static str,
+        /// Why, and what would do.
+        why: String,
     },
     /// Two options that contradict each other.
     Conflict(&'static str, &'static str),
+    /// An option that makes no sense beside the others.
+    Senseless {
+        /// The option or the variable.
+        name: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// A command that cannot be a worker.
+    Command(Refusal),
 }
 
 impl CliError {
     pub(super) fn bad(name: String, value: OsString, wrong: Wrong) -> Self {
-        Self::BadValue {
-            name,
-            value,
-            accepted: wrong.0,
-        }
+        let why = wrong.to_string();
+        Self::BadValue { name, value, why }
     }
 }
 
@@ -76,17 +83,15 @@ impl fmt::Display for CliError {
                 let value = value.to_string_lossy();
                 write!(out, "{option}: takes no value, but was given \"{value}\"; leave it out")
             }
-            Self::BadValue {
-                name,
-                value,
-                accepted,
-            } => {
+            Self::BadValue { name, value, why } => {
                 let value = value.to_string_lossy();
-                write!(out, "{name}: \"{value}\" is not accepted; give {accepted}")
+                write!(out, "{name}: \"{value}\" is not accepted; {why}")
             }
             Self::Conflict(one, other) => {
                 write!(out, "{one} and {other} contradict each other; leave one out")
             }
+            Self::Senseless { name, why } => write!(out, "{name}: {why}"),
+            Self::Command(refusal) => refusal.fmt(out),
         }
     }
 }

@@ -6,11 +6,13 @@ use super::options::{CHAPTERS, OptionSpec};
 
 const HEAD: &str = "\
 pidone, the init for Node.js containers: starts a command, forwards signals to it,
-reaps zombies, and leaves with its status.
+reaps zombies, and leaves with its status; with -i, runs N of it behind one port.
 
 Usage: pidone [OPTIONS] [--] COMMAND [ARG]...
+       pidone -i auto [OPTIONS] [--] COMMAND [ARG]...
 
-  ENTRYPOINT [\"/pidone\", \"--\"]
+  ENTRYPOINT [\"/pidone\", \"--\"]                  one process
+  ENTRYPOINT [\"/pidone\", \"-i\", \"auto\", \"--\"]    a worker for each CPU
   CMD [\"node\", \"server.js\"]
 ";
 
@@ -27,8 +29,13 @@ off, error, warn, info (the default), debug, trace.
 
 Times: 500ms, 10s, 2m, 1h.
 
-Exit status: the command's own, or 128+n when signal n killed it. 125: pidone's own
-error, such as a wrong option; 126: the command cannot be executed; 127: not found.
+Signals with -i: TERM, INT and QUIT stop all workers, a second one at once; HUP replaces
+them one by one; TTIN adds one, TTOU removes one; the others go to each of them.
+
+Exit status: the command's own, or 128+n when signal n killed it. With -i: 0 after an
+orderly stop, 137 if a worker had to be killed, the last worker's own after a crash loop.
+125: pidone's own error, such as a wrong option; 126: the command cannot be executed;
+127: not found.
 
 The short options of tini (-s -p -v -w -g -e -l) and of dumb-init (-c -r -v) mean what
 they mean there, but for -V and --version of both, which name pidone.

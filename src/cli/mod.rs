@@ -1,20 +1,26 @@
 //! What the user can say, on the command line and in the environment, and what it means.
 //!
 //! First all that was said is collected, word by word; then it is given a meaning, option by
-//! option: the command line's words, or else the variable's. Knows nothing of processes.
+//! option: the command line's words, or else the variable's; at last what depends on the rest is
+//! settled (`draft`). Knows nothing of processes.
 
 #![forbid(unsafe_code)]
 
+mod draft;
 mod error;
 mod help;
 mod options;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::ffi::{OsStr, OsString};
 
 use lexopt::Arg;
 
-use crate::config::{Command, Config, LogFormat, Logging, SignalRules};
+use crate::config::{Command, Config};
+use crate::launch::ReadFile;
+use draft::{Draft, Given, Surroundings};
 pub use error::CliError;
 use options::OptionSpec;
 
@@ -42,13 +48,15 @@ struct Said {
     value: Option<OsString>,
 }
 
-/// Reads the command line and the environment.
+/// Reads the command line and the environment, and with `read_file` what the command may be: a
+/// package.json.
 ///
 /// # Errors
 /// What is wrong, as one sentence.
 pub fn read(
     args: Vec<OsString>,
     environment: impl Iterator<Item = (OsString, OsString)>,
+    read_file: ReadFile<'_>,
 ) -> Result<Invocation, CliError> {
     let mut said = Vec::new();
     let mut command = None;
@@ -85,38 +93,32 @@ pub fn read(
         said.push(Said { option, value });
     }
     let command = command.filter(|command| !command.program.is_empty());
-    let environment: Vec<_> = environment
-        .filter(|(name, value)| {
-            name.as_encoded_bytes().starts_with(b"PIDONE_") && !value.is_empty()
-        })
-        .collect();
-    let mut config = Config {
-        command: command.ok_or(CliError::NoCommand)?,
-        signals: SignalRules::default(),
-        grace: None,
-        subreaper: false,
-        parent_death: None,
-        expected: Vec::new(),
-        user: None,
-        warn_on_reap: false,
-        logging: Logging {
-            format: LogFormat::Text,
-            filter: level(&environment)?,
-        },
+    let environment: Vec<_> = environment.collect();
+    let own = |(name, value): &&(OsString, OsString)| {
+        name.as_encoded_bytes().starts_with(b"PIDONE_") && !value.is_empty()
     };
-    give_meaning(&said, &environment, &mut config)?;
+    let variables: Vec<_> = environment.iter().filter(own).cloned().collect();
+    let mut draft = Draft::new(command.ok_or(CliError::NoCommand)?, level(&variables)?);
+    let given = give_meaning(&said, &variables, &mut draft)?;
+    let (config, mut warnings) = draft.finish(&Surroundings {
+        given: &given,
+        environment: &environment,
+        read_file,
+    })?;
+    warnings.extend(misspelled(&variables));
     Ok(Invocation::Run {
         config: Box::new(config),
-        warnings: misspelled(&environment),
+        warnings,
     })
 }
 
-/// Sets each option from the command line, or else from its variable.
+/// Sets each option from the command line, or else from its variable. Returns which.
 fn give_meaning(
     said: &[Said],
     environment: &[(OsString, OsString)],
-    config: &mut Config,
-) -> Result<(), CliError> {
+    draft: &mut Draft,
+) -> Result<Vec<Given>, CliError> {
+    let mut all_given = Vec::new();
     let is_said = |long: &str| said.iter().any(|said| said.option.long == long);
     if is_said("group") && is_said("single-child") {
         return Err(CliError::Conflict("--group (-g)", "--single-child (-c)"));
@@ -133,22 +135,34 @@ fn give_meaning(
             continue;
         }
         let bad = |wrong| CliError::bad(option.variable(), list.clone(), wrong);
-        let text = list.to_str().ok_or_else(|| bad(values::Wrong("UTF-8")))?;
+        let text = list
+            .to_str()
+            .ok_or_else(|| bad(values::Wrong::Give("UTF-8")))?;
         if option.repeatable {
             for part in text.split(',') {
-                (option.set)(config, part.trim()).map_err(bad)?;
+                (option.set)(draft, part.trim()).map_err(bad)?;
             }
         } else {
-            (option.set)(config, text).map_err(bad)?;
+            (option.set)(draft, text).map_err(bad)?;
         }
+        all_given.push(Given {
+            option,
+            variable: true,
+        });
     }
     for Said { option, value } in said {
         let given = value.as_deref().unwrap_or(OsStr::new("1"));
         let bad = |wrong| CliError::bad(format!("--{}", option.long), given.to_owned(), wrong);
-        let text = given.to_str().ok_or_else(|| bad(values::Wrong("UTF-8")))?;
-        (option.set)(config, text).map_err(bad)?;
+        let text = given
+            .to_str()
+            .ok_or_else(|| bad(values::Wrong::Give("UTF-8")))?;
+        (option.set)(draft, text).map_err(bad)?;
+        all_given.push(Given {
+            option,
+            variable: false,
+        });
     }
-    Ok(())
+    Ok(all_given)
 }
 
 /// The level of the log before `-v` has its say.

@@ -2,20 +2,37 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::config::UserSpec;
+use crate::address::AddressError;
+use crate::config::{Instances, UserSpec};
 use crate::signal::Signal;
 
-/// A value that means nothing; holds what would be accepted.
+/// Why a value means nothing, as the end of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wrong(pub(super) &'static str);
+pub(super) enum Wrong {
+    /// What to give instead.
+    Give(&'static str),
+    /// What is wrong with an address.
+    Address(AddressError),
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Give(accepted) => write!(out, "give {accepted}"),
+            Self::Address(error) => error.fmt(out),
+        }
+    }
+}
 
 pub(super) fn switch(text: &str) -> Result<bool, Wrong> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
         "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err(Wrong("1 or 0, true or false, yes or no, on or off")),
+        _ => Err(Wrong::Give("1 or 0, true or false, yes or no, on or off")),
     }
 }
 
@@ -24,21 +41,22 @@ pub(super) fn verbosity(text: &str) -> Result<u32, Wrong> {
     let count = text.parse().ok().filter(|count| *count <= 9);
     count
         .or_else(|| switch(text).ok().map(u32::from))
-        .ok_or(Wrong("0, 1 (debug) or 2 (trace)"))
+        .ok_or(Wrong::Give("0, 1 (debug) or 2 (trace)"))
 }
 
 pub(super) fn signal(text: &str) -> Result<Signal, Wrong> {
-    Signal::parse(text).ok_or(Wrong(
+    Signal::parse(text).ok_or(Wrong::Give(
         "a name such as TERM, SIGHUP or RTMIN+3, or a number from 1 to 64",
     ))
 }
 
 /// `FROM:TO`, with `None` for a signal that is dropped.
 pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), Wrong> {
-    const ACCEPTED: Wrong =
-        Wrong("FROM:TO with names or numbers, as in TERM:QUIT, and 0 as TO to drop the signal");
+    const ACCEPTED: Wrong = Wrong::Give(
+        "FROM:TO with names or numbers, as in TERM:QUIT, and 0 as TO to drop the signal",
+    );
     const UNSEEN: Wrong =
-        Wrong("as FROM any signal but KILL, STOP and CHLD, which pidone cannot forward");
+        Wrong::Give("as FROM any signal but KILL, STOP and CHLD, which pidone cannot forward");
     let (from, to) = text.split_once(':').ok_or(ACCEPTED)?;
     let from = Signal::parse(from).ok_or(ACCEPTED)?;
     if matches!(from, Signal::KILL | Signal::STOP | Signal::CHLD) {
@@ -53,7 +71,7 @@ pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), Wrong> {
 
 /// `500ms`, `10s`, `2m`, `1h`, or `0`; with a decimal point if need be.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
-    const ACCEPTED: Wrong = Wrong("a time such as 500ms, 10s, 2m or 1h, at most 1000h");
+    const ACCEPTED: Wrong = Wrong::Give("a time such as 500ms, 10s, 2m or 1h, at most 1000h");
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -79,7 +97,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
 }
 
 pub(super) fn exit_code(text: &str) -> Result<u8, Wrong> {
-    text.parse().map_err(|_| Wrong("a number from 0 to 255"))
+    text.parse()
+        .map_err(|_| Wrong::Give("a number from 0 to 255"))
 }
 
 pub(super) fn user(text: &str) -> Result<UserSpec, Wrong> {
@@ -88,12 +107,96 @@ pub(super) fn user(text: &str) -> Result<UserSpec, Wrong> {
         None => (text, None),
     };
     if user.is_empty() || group.is_some_and(|group| group.is_empty() || group.contains(':')) {
-        return Err(Wrong("USER or USER:GROUP, names or numbers"));
+        return Err(Wrong::Give("USER or USER:GROUP, names or numbers"));
     }
     Ok(UserSpec {
         user: user.to_owned(),
         group: group.map(str::to_owned),
     })
+}
+
+/// The one of these words that was given.
+pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)], wrong: Wrong) -> Result<T, Wrong> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, meaning)| *meaning).ok_or(wrong)
+}
+
+/// No machine that runs pidone has more CPUs than this to give.
+const INSTANCES_MAX: u16 = 1024;
+
+pub(super) fn instances(text: &str) -> Result<Instances, Wrong> {
+    match text {
+        "auto" => Ok(Instances::Auto),
+        _ => concurrency(text)
+            .map(Instances::Count)
+            .map_err(|_| Wrong::Give("a number from 1 to 1024, or auto")),
+    }
+}
+
+/// What `WEB_CONCURRENCY` holds.
+pub(super) fn concurrency(text: &str) -> Result<u16, Wrong> {
+    let count = whole(text).filter(|count| (1..=INSTANCES_MAX).contains(count));
+    count.ok_or(Wrong::Give("a number from 1 to 1024"))
+}
+
+/// How many spares.
+pub(super) fn count(text: &str) -> Result<u16, Wrong> {
+    let count = whole(text).filter(|count| *count <= INSTANCES_MAX);
+    count.ok_or(Wrong::Give("a number from 0 to 1024"))
+}
+
+/// A port that something can be found at.
+pub(super) fn port(text: &str) -> Option<u16> {
+    whole(text).filter(|port| *port > 0)
+}
+
+/// Digits and nothing else; `parse` alone would take a plus sign.
+fn whole<T: FromStr>(text: &str) -> Option<T> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}
+
+/// The name of a variable, as a shell takes it.
+pub(super) fn variable_name(text: &str) -> Result<String, Wrong> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let number = |c: char| c.is_ascii_digit();
+    if text.is_empty() || text.starts_with(number) || !text.chars().all(word) {
+        return Err(Wrong::Give("the name of a variable, such as PORT"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A duration that is not zero.
+pub(super) fn some_time(text: &str) -> Result<Duration, Wrong> {
+    let time = duration(text)?;
+    (!time.is_zero()).then_some(time).ok_or(Wrong::Give(
+        "a time above 0 such as 500ms, 10s, 2m or 1h, at most 1000h",
+    ))
+}
+
+/// `MIN..MAX`, both included.
+pub(super) fn backoff(text: &str) -> Result<(Duration, Duration), Wrong> {
+    const ACCEPTED: Wrong =
+        Wrong::Give("MIN..MAX with two times above 0, the shorter one first, as in 100ms..30s");
+    let (min, max) = text.split_once("..").ok_or(ACCEPTED)?;
+    let min = some_time(min).map_err(|_| ACCEPTED)?;
+    let max = some_time(max).map_err(|_| ACCEPTED)?;
+    if min > max {
+        return Err(ACCEPTED);
+    }
+    Ok((min, max))
+}
+
+/// `N/WINDOW`.
+pub(super) fn rate(text: &str) -> Result<(u32, Duration), Wrong> {
+    const ACCEPTED: Wrong =
+        Wrong::Give("N/WINDOW, a number from 0 to 1000 and a time above 0, as in 10/60s");
+    let (count, window) = text.split_once('/').ok_or(ACCEPTED)?;
+    let count = whole(count)
+        .filter(|count| *count <= 1000)
+        .ok_or(ACCEPTED)?;
+    let window = some_time(window).map_err(|_| ACCEPTED)?;
+    Ok((count, window))
 }
 
 /// A filter for `env_logger`: a level, or `TARGET=LEVEL` with commas.
@@ -103,7 +206,7 @@ pub(super) fn filter(text: &str) -> Result<String, Wrong> {
     if text.split(',').all(is_directive) {
         Ok(text.to_owned())
     } else {
-        Err(Wrong("off, error, warn, info, debug or trace"))
+        Err(Wrong::Give("off, error, warn, info, debug or trace"))
     }
 }
 
@@ -145,6 +248,52 @@ mod tests {
             "１s",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_workers_are_digits_within_bounds() {
+        assert_eq!(instances("auto"), Ok(Instances::Auto));
+        assert_eq!(instances("1"), Ok(Instances::Count(1)));
+        assert_eq!(instances("1024"), Ok(Instances::Count(1024)));
+        for text in [
+            "", "0", "+2", "-1", "1025", "65537", "2.0", "two", "Auto", "max",
+        ] {
+            assert!(instances(text).is_err(), "{text}");
+        }
+        assert_eq!(count("0"), Ok(0));
+        assert_eq!(port("65535"), Some(65535));
+        for text in ["", "0", "+80", "65536", "http"] {
+            assert_eq!(port(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn delays_and_rates_have_two_sides() {
+        let seconds = Duration::from_secs;
+        assert_eq!(backoff("1s..2s"), Ok((seconds(1), seconds(2))));
+        assert_eq!(backoff("2s..2s"), Ok((seconds(2), seconds(2))));
+        for text in [
+            "", "1s", "..", "1s..", "..1s", "2s..1s", "0..1s", "1..2", "1s...2s", "1s-2s",
+        ] {
+            assert!(backoff(text).is_err(), "{text}");
+        }
+        assert_eq!(rate("0/1m"), Ok((0, seconds(60))));
+        assert_eq!(rate("1000/1h"), Ok((1000, seconds(3600))));
+        for text in [
+            "", "10", "/", "10/", "/60s", "10/0", "10/60", "+1/60s", "1001/1s", "1/2/3s",
+        ] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_variable_is_a_word() {
+        for text in ["PORT", "_", "http_port2"] {
+            assert_eq!(variable_name(text).as_deref(), Ok(text));
+        }
+        for text in ["", "2PORT", "A=B", "A B", "Ä", "A-B"] {
+            assert!(variable_name(text).is_err(), "{text}");
         }
     }
 

@@ -8,7 +8,7 @@
 
 use std::io::{self, Write};
 
-/// How deep arrays and objects may be nested, so that a worker cannot exhaust the stack.
+/// How deep arrays and objects of a worker may be nested, so that it cannot exhaust the stack.
 const DEPTH_MAX: u8 = 8;
 
 /// A JSON object: known to be well formed.
@@ -23,12 +23,18 @@ impl<'a> Object<'a> {
     /// Reads one object and nothing else; `None` when it is anything else or nested too deep.
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
+        Self::parse_nested(text, DEPTH_MAX)
+    }
+
+    /// As [`Self::parse`], for an object that may be nested so deep, its own level included.
+    #[must_use]
+    pub fn parse_nested(text: &'a [u8], depth: u8) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?.trim_matches(is_space);
         let mut reader = Reader { rest: text };
         if reader.peek() != Some(b'{') {
             return None;
         }
-        reader.value(DEPTH_MAX)?;
+        reader.value(depth)?;
         reader.rest.is_empty().then_some(Self(text))
     }
 
@@ -43,7 +49,8 @@ impl<'a> Object<'a> {
         while reader.peek() == Some(b'"') {
             let member = reader.string()?;
             reader.take(':')?;
-            let value = reader.value(DEPTH_MAX)?;
+            // No deeper than it was when it was parsed.
+            let value = reader.value(u8::MAX)?;
             if member == name {
                 found = Some(Value(value));
             }
@@ -380,6 +387,10 @@ mod tests {
         assert!(Object::parse(nested(8).as_bytes()).is_none());
         assert!(Object::parse(nested(30_000).as_bytes()).is_none());
         assert!(Object::parse("{\"a\":[".repeat(10_000).as_bytes()).is_none());
+        let deep = nested(254);
+        let object = Object::parse_nested(deep.as_bytes(), u8::MAX).unwrap();
+        assert_eq!(object.get("a").unwrap().raw().len(), 2 * 254);
+        assert!(Object::parse_nested(nested(255).as_bytes(), u8::MAX).is_none());
     }
 
     #[test]

@@ -13,5 +13,6 @@
 pub mod cluster;
 pub mod frame;
 pub mod json;
+pub mod notify;
 pub mod outbox;
 pub mod query;

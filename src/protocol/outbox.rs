@@ -335,6 +335,22 @@ impl<H> Outbox<H> {
         self.end_means_drained
     }
 
+    /// Whether a connection is on its way, and the worker has not said yet that it takes it.
+    #[must_use]
+    pub fn has_connections(&self) -> bool {
+        let is_connection = |message: &Message<H>| {
+            let parcel = message.parcel.as_ref();
+            parcel.is_some_and(|parcel| matches!(parcel.purpose, Purpose::Connection { .. }))
+        };
+        let awaited = match &self.awaited {
+            Some(Awaited::Parcel(message)) => Some(message),
+            _ => None,
+        };
+        let written = self.writing.iter().map(|writing| &writing.message);
+        let mut under_way = self.queue.iter().chain(written).chain(awaited);
+        !self.undecided.is_empty() || under_way.any(is_connection)
+    }
+
     /// Takes note of what the worker says.
     pub fn on_message(&mut self, message: &FromWorker) -> Outcome<H> {
         match *message {

@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 
+use super::ports::OpenError;
+use crate::sys::activation::ActivationError;
 use crate::sys::identity::IdentityError;
 use crate::sys::process::{SpawnError, Step};
 
@@ -20,6 +22,12 @@ pub enum RunError {
     ParentDeath(io::Error),
     /// The command did not start.
     Spawn(OsString, SpawnError),
+    /// Sockets that pidone was given are no use.
+    Activation(ActivationError),
+    /// `--listen` names something that cannot be had.
+    Listen(OpenError),
+    /// No channel to a worker.
+    Channel(io::Error),
     /// A system call failed that pidone cannot do without.
     System(io::Error),
 }
@@ -33,7 +41,7 @@ impl RunError {
             Self::Spawn(_, error) => match error.step {
                 Step::Find => 127,
                 Step::Execute | Step::Interpreter => 126,
-                Step::Arguments | Step::Clone | Step::Identity => 125,
+                Step::Arguments | Step::Clone | Step::Descriptors | Step::Identity => 125,
             },
             _ => 125,
         }
@@ -46,6 +54,18 @@ impl From<IdentityError> for RunError {
     }
 }
 
+impl From<ActivationError> for RunError {
+    fn from(error: ActivationError) -> Self {
+        Self::Activation(error)
+    }
+}
+
+impl From<OpenError> for RunError {
+    fn from(error: OpenError) -> Self {
+        Self::Listen(error)
+    }
+}
+
 impl fmt::Display for RunError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -53,6 +73,12 @@ impl fmt::Display for RunError {
             Self::Subreaper(cause) => write!(out, "--subreaper: the kernel refuses: {cause}"),
             Self::ParentDeath(cause) => write!(out, "--parent-death: the kernel refuses: {cause}"),
             Self::Spawn(program, error) => explain(out, &program.to_string_lossy(), error),
+            Self::Activation(error) => error.fmt(out),
+            Self::Listen(error) => error.fmt(out),
+            Self::Channel(cause) => write!(
+                out,
+                "cannot start a worker: no channel to be had: {cause}; raise the limit of descriptors (ulimit -n)"
+            ),
             Self::System(cause) => write!(out, "cannot go on: {cause}"),
         }
     }
@@ -68,6 +94,10 @@ fn explain(out: &mut fmt::Formatter<'_>, program: &str, error: &SpawnError) -> f
         Step::Clone => write!(
             out,
             "cannot start \"{program}\": no process to be had: {cause}; look at the container's pids limit and at `ulimit -u`"
+        ),
+        Step::Descriptors => write!(
+            out,
+            "cannot start \"{program}\": its sockets cannot be passed on: {cause}; look at `ulimit -n`"
         ),
         Step::Identity => write!(
             out,

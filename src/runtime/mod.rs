@@ -4,59 +4,58 @@
 
 #![forbid(unsafe_code)]
 
+pub mod environment;
 mod error;
+mod link;
 mod pace;
+mod ports;
+mod reaping;
+mod reception;
 mod report;
+mod start;
+mod workers;
 
-use std::collections::VecDeque;
-use std::env;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
-use crate::ended::Ended;
+use crate::config::{Config, Readiness};
 use crate::signal::Signal;
-use crate::supervisor::{Action, Event, Moment, Supervisor};
-use crate::sys::identity::Identity;
-use crate::sys::process::{Program, Setup};
-use crate::sys::reaper::{self, Change, Reaped};
+use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
+use crate::sys::memory;
+use crate::sys::notify::NotifySocket;
+use crate::sys::poll::{self, Watched};
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
-use crate::sys::{leftovers, memory, poll, prctl};
 pub use error::RunError;
-use pace::{Pace, Round};
+use pace::Pace;
+use ports::{PortId, Ports};
 use report::Reporter;
+use start::Starter;
+use workers::Workers;
 
 /// Runs the configured command to its end, and returns the status to leave with.
 ///
 /// # Errors
 /// What kept the command from starting; nothing runs then.
 pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
-    let identity = config.user.as_ref().map(Identity::look_up).transpose()?;
-    if let Some(signal) = config.parent_death {
-        prctl::signal_on_parent_death(signal).map_err(RunError::ParentDeath)?;
-    }
-    if !leftovers::is_init()
-        && let Err(error) = prctl::become_subreaper()
-    {
-        if config.subreaper {
-            return Err(RunError::Subreaper(error));
-        }
-        log::debug!("cannot become a subreaper: {error}; orphans go to the init above");
-    }
-    let path = env::var_os("PATH");
-    let program = Program::new(&config.command, path.as_deref())
-        .map_err(|error| RunError::Spawn(config.command.program.clone(), error))?;
-    let terminal = Terminal::on_stdin();
+    let mut ports = start::prepare(config)?;
+    let terminal = Terminal::on_stdin().filter(|_| config.workers.is_none());
+    let foreground = terminal.as_ref().is_some_and(Terminal::is_ours);
+    let notify = start::notify_socket(config)?;
+    let starter = Starter::new(config, foreground, notify.as_ref())?;
+    let instances = start::instances(config);
+    let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
     let runtime = Runtime {
-        supervisor: Supervisor::new(config),
+        supervisor: Supervisor::new(config, instances),
         reporter: Reporter::new(config),
-        setup: Setup {
-            foreground: terminal.as_ref().is_some_and(Terminal::is_ours),
-            identity,
-        },
+        ready: config
+            .workers
+            .as_ref()
+            .map_or(Readiness::None, |workers| workers.ready),
         started: Instant::now(),
-        child: None,
+        workers: Workers::default(),
+        turns: BTreeMap::new(),
         strangers: Vec::new(),
         children_left: false,
         waiting_for_leftovers: false,
@@ -64,8 +63,11 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         news: VecDeque::new(),
         config,
         signals,
-        program,
+        starter,
+        notify,
+        ports,
         terminal,
+        foreground,
     };
     runtime.run()
 }
@@ -75,12 +77,19 @@ struct Runtime<'a> {
     supervisor: Supervisor,
     reporter: Reporter,
     signals: SignalQueue,
-    program: Program,
-    setup: Setup,
+    starter: Starter<'a>,
+    /// Where workers say that they are ready, if that is how.
+    notify: Option<NotifySocket>,
+    /// How a worker shows that it serves.
+    ready: Readiness,
+    ports: Ports,
+    workers: Workers,
+    /// Who got the last connection that pidone accepted on a port.
+    turns: BTreeMap<PortId, WorkerId>,
     terminal: Option<Terminal>,
+    /// The child is given the terminal.
+    foreground: bool,
     started: Instant,
-    /// The child's process id, which is its group's too, until it is reaped.
-    child: Option<i32>,
     /// Ends of processes that are not our children, while leftovers are waited for.
     strangers: Vec<OwnedFd>,
     children_left: bool,
@@ -90,12 +99,23 @@ struct Runtime<'a> {
     news: VecDeque<Event>,
 }
 
+/// Who can wake pidone.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Signals,
+    Stranger,
+    Worker(WorkerId),
+    Notify,
+    Queue(PortId, Lane),
+}
+
 impl Runtime<'_> {
     fn run(mut self) -> Result<u8, RunError> {
-        let mut actions = vec![self.supervisor.start()];
+        let mut actions = Vec::new();
+        self.supervisor.start(self.now(), &mut actions);
         loop {
             for action in actions.drain(..) {
-                if let Some(status) = self.perform(action)? {
+                if let Some(status) = self.perform(action) {
                     return Ok(status);
                 }
             }
@@ -117,6 +137,9 @@ impl Runtime<'_> {
 
     /// Sleeps until there is news, and takes the first; `None`: it was nothing after all.
     fn wait(&mut self) -> Result<Option<Event>, RunError> {
+        self.workers.bury();
+        self.hand_over_arrivals();
+        self.workers.flush();
         let now = self.now();
         let due = self
             .supervisor
@@ -130,16 +153,45 @@ impl Runtime<'_> {
                 .map_err(RunError::System)?;
             return Ok(None);
         }
-        let signals: BorrowedFd<'_> = self.signals.as_fd();
-        let fds: Vec<_> = std::iter::once(signals)
-            .chain(self.strangers.iter().map(AsFd::as_fd))
-            .collect();
-        poll::wait_readable(&fds, due).map_err(RunError::System)?;
-        self.take_signals()?;
+        for source in self.until_ready(due)? {
+            match source {
+                Source::Signals => self.take_signals()?,
+                Source::Worker(id) => {
+                    self.workers
+                        .hear(id, self.ready, &mut self.ports, &mut self.news);
+                }
+                Source::Notify => self.hear_notify(),
+                Source::Queue(port, lane) => self.accept(port, lane),
+                Source::Stranger => {}
+            }
+        }
         if self.waiting_for_leftovers {
             self.count_leftovers();
         }
         Ok(self.news.pop_front())
+    }
+
+    /// Sleeps until somebody wants something, or something is due; and tells who.
+    fn until_ready(&self, due: Option<Duration>) -> Result<Vec<Source>, RunError> {
+        let strays = self.ports.strays(|lane| self.is_served(lane));
+        let strays = strays
+            .into_iter()
+            .filter(|(port, ..)| self.takers(*port).next().is_some());
+        let strangers = self.strangers.iter().map(AsFd::as_fd);
+        let notify = self.notify.iter().map(AsFd::as_fd);
+        let workers = self.workers.watched();
+        let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
+            std::iter::once((Source::Signals, (self.signals.as_fd(), false)))
+                .chain(strangers.map(|fd| (Source::Stranger, (fd, false))))
+                .chain(notify.map(|fd| (Source::Notify, (fd, false))))
+                .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
+                .chain(strays.map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, false))))
+                .unzip();
+        let ready = poll::wait(&watched, due).map_err(RunError::System)?;
+        let ready = sources.into_iter().zip(ready);
+        Ok(ready
+            .filter_map(|(source, ready)| ready.then_some(source))
+            .collect())
     }
 
     fn take_signals(&mut self) -> Result<(), RunError> {
@@ -154,129 +206,101 @@ impl Runtime<'_> {
         Ok(())
     }
 
-    /// Collects everybody who has ended; an orphan's end is no news.
-    fn reap(&mut self) {
-        self.look_after_child();
-        let mut round = Round::begin(self.now());
-        self.children_left = loop {
-            match reaper::next_dead() {
-                Reaped::Child(pid, ended) if self.child == Some(pid) => {
-                    self.child_ended(pid, ended);
-                }
-                Reaped::Child(pid, ended) => self.reporter.orphan(pid, ended),
-                Reaped::Nobody => break true,
-                Reaped::Childless => break false,
-            }
-            if round.is_too_costly(|| self.started.elapsed()) {
-                break true;
-            }
-        };
-        self.pace.end(&round, self.now());
-    }
-
-    /// The child's own news come first, however many orphans there are.
-    fn look_after_child(&mut self) {
-        let Some(pid) = self.child else { return };
-        match reaper::news_of(pid) {
-            Some(Change::Ended(ended)) => self.child_ended(pid, ended),
-            Some(Change::Stopped(signal)) => {
-                let job_control = terminal::has_job_control();
-                self.news.push_back(Event::Stopped {
-                    signal,
-                    job_control,
-                });
-            }
-            None => {}
-        }
-    }
-
-    fn child_ended(&mut self, pid: i32, ended: Ended) {
-        self.child = None;
-        if let Some(terminal) = &self.terminal {
-            terminal.take_back(pid);
-        }
-        self.news.push_back(Event::Exited(ended));
-    }
-
-    fn perform(&mut self, action: Action) -> Result<Option<u8>, RunError> {
+    fn perform(&mut self, action: Action) -> Option<u8> {
         log::trace!("{action:?}");
         match action {
-            Action::Start => self.start()?,
-            Action::Signal { signal, group } => self.signal_child(signal, group),
-            Action::ReportOverdue { grace } => self.reporter.overdue(grace),
-            Action::ReportDeath {
+            Action::Start(start) => self.start(&start),
+            Action::Admit { worker, lane } => self.workers.admit(worker, lane, &mut self.ports),
+            Action::Signal {
+                worker,
                 signal,
-                uptime,
-                sent_by_us,
-            } => self.reporter.death(signal, uptime, sent_by_us),
-            Action::Suspend => self.suspend(),
-            Action::Resume => self.resume(),
+                group,
+            } => self.signal_worker(worker, signal, group),
+            Action::Announce(worker) => self.workers.announce(worker),
+            Action::Disconnect(worker) => self.workers.disconnect(worker),
+            Action::ProbePort(worker) => self.probe_port(worker),
+            Action::CheckQueues(worker) => self.check_queues(worker),
+            Action::Steer(lanes) => self.ports.steer(&lanes),
+            Action::CloseToNewcomers => self.ports.close_to_newcomers(),
+            Action::Suspend(worker) => self.suspend(worker),
+            Action::Resume(worker) => self.resume(worker),
+            Action::Report(report) => self.report(report),
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
-            Action::Exit(status) => return Ok(Some(status)),
+            Action::Exit(status) => return Some(status),
         }
-        Ok(None)
+        None
     }
 
-    fn start(&mut self) -> Result<(), RunError> {
-        let pid = self.program.spawn(&self.setup).map_err(|error| {
-            if let Some(terminal) = self.terminal.as_ref().filter(|_| self.setup.foreground) {
-                terminal.reclaim();
+    fn start(&mut self, start: &Start) {
+        let worker = start.worker;
+        if let Some(lane) = start.lane
+            && let Err(error) = self.ports.ensure_lanes((lane.slot() + 1) * Lane::PER_SLOT)
+        {
+            log::error!("no socket to be had for another worker: {error}; see ulimit -n");
+        }
+        match self.starter.start(start, &self.ports) {
+            Ok((pid, link)) => {
+                self.workers.add(start, link);
+                self.workers.started(worker, pid);
+                let single = self.config.workers.is_none();
+                self.reporter.started(self.workers.name(worker, single));
+                if single {
+                    memory::release_code();
+                }
+                self.news.push_back(Event::Started(worker));
             }
-            RunError::Spawn(self.config.command.program.clone(), error)
-        })?;
-        self.child = Some(pid);
-        self.reporter.started(pid);
-        memory::release_code();
-        self.news.push_back(Event::Started);
-        Ok(())
+            Err(error) => {
+                // The child may have taken it before it failed to become its program.
+                if let Some(terminal) = self.terminal.as_ref().filter(|_| self.foreground) {
+                    terminal.reclaim();
+                }
+                log::error!("{error}");
+                let status = error.status();
+                self.news.push_back(Event::StartFailed { worker, status });
+            }
+        }
     }
 
-    fn signal_child(&self, signal: Signal, group: bool) {
-        let Some(pid) = self.child else { return };
+    fn signal_worker(&self, worker: WorkerId, signal: Signal, group: bool) {
+        let Some(pid) = self.workers.pid(worker) else {
+            return;
+        };
         let target = if group {
             Target::Group(pid)
         } else {
             Target::Process(pid)
         };
         log::debug!("{signal} to {target:?}");
-        // The child is not reaped, so its process id is still its own.
         if let Err(error) = send(target, signal) {
             log::warn!("cannot send {signal} to pid {pid}: {error}");
         }
     }
 
-    fn suspend(&self) {
-        if let (Some(terminal), Some(pid)) = (&self.terminal, self.child) {
+    fn report(&mut self, report: Report) {
+        let single = self.config.workers.is_none();
+        let name = self
+            .workers
+            .name(report.worker().unwrap_or(WorkerId(0)), single);
+        self.reporter.report(report, name);
+        if matches!(report, Report::AllReady { .. }) {
+            memory::release_code();
+        }
+    }
+
+    fn suspend(&self, worker: WorkerId) {
+        if let (Some(terminal), Some(pid)) = (&self.terminal, self.workers.pid(worker)) {
             terminal.take_back(pid);
         }
         terminal::stop_ourselves();
     }
 
-    fn resume(&self) {
-        let Some(pid) = self.child else { return };
+    fn resume(&self, worker: WorkerId) {
+        let Some(pid) = self.workers.pid(worker) else {
+            return;
+        };
         if let Some(terminal) = &self.terminal {
             terminal.lend(pid);
         }
         terminal::continue_group(pid);
-    }
-
-    fn signal_leftovers(&mut self, signal: Signal) {
-        // Most often nobody is left, and then /proc need not be read to know.
-        if self.children_left || leftovers::strangers_exist() {
-            log::debug!("{signal} to the processes that are left");
-            leftovers::signal(signal);
-            if !self.waiting_for_leftovers {
-                self.waiting_for_leftovers = true;
-                self.strangers = leftovers::watch_strangers();
-            }
-        }
-        self.count_leftovers();
-    }
-
-    fn count_leftovers(&mut self) {
-        self.strangers
-            .retain(|process| !poll::is_readable(process.as_fd()));
-        let any = self.children_left || !self.strangers.is_empty();
-        self.news.push_back(Event::Leftovers { any });
     }
 }

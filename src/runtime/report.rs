@@ -1,4 +1,4 @@
-//! What pidone says about its child: one line for each thing worth knowing.
+//! What pidone says about its workers: one line for each thing worth knowing.
 
 #![forbid(unsafe_code)]
 
@@ -9,16 +9,26 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::ended::Ended;
 use crate::signal::Signal;
+use crate::supervisor::{Next, Report};
 use crate::sys::cgroup::OomCounter;
 
-/// Says things about one child, by its name and process id.
+/// Says things, and knows what the kernel's OOM killer has done so far.
 #[derive(Debug)]
 pub(super) struct Reporter {
-    name: String,
-    pid: i32,
+    program: String,
+    /// Single mode: there is one child, and nothing to say about it as long as all is well.
+    single: bool,
     warn_on_reap: bool,
-    /// The cgroup's count of OOM kills, and where it stood when the child started.
+    /// The cgroup's count of OOM kills, and where it stood when it was last looked at.
     oom: Option<(OomCounter, u64)>,
+}
+
+/// A worker, as people call it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Name {
+    /// Its number among the workers; `None`: it is the only one.
+    pub(super) instance: Option<usize>,
+    pub(super) pid: Option<i32>,
 }
 
 impl Reporter {
@@ -26,44 +36,98 @@ impl Reporter {
         let program = Path::new(&config.command.program);
         let name = program.file_name().unwrap_or(program.as_os_str());
         Self {
-            name: name.to_string_lossy().into_owned(),
-            pid: 0,
+            program: name.to_string_lossy().into_owned(),
+            single: config.workers.is_none(),
             warn_on_reap: config.warn_on_reap,
             oom: None,
         }
     }
 
-    pub(super) fn started(&mut self, pid: i32) {
-        self.pid = pid;
-        self.oom =
-            OomCounter::find().and_then(|counter| counter.read().map(|kills| (counter, kills)));
-        log::debug!("{self} started");
+    pub(super) fn started(&mut self, name: Name) {
+        if self.oom.is_none() {
+            self.oom =
+                OomCounter::find().and_then(|counter| counter.read().map(|kills| (counter, kills)));
+        }
+        log::debug!("{} started", self.called(name));
     }
 
-    pub(super) fn death(&self, signal: Signal, uptime: Duration, sent_by_us: bool) {
-        let uptime = Uptime(uptime);
-        if signal == Signal::KILL && !sent_by_us && self.was_oom_killed() {
-            log::error!(
-                "{self} was killed by the kernel after {uptime}: the container ran out of memory (OOM killer); \
-                 give it more, or make the app use less (node --max-old-space-size=MiB)"
-            );
-        } else if sent_by_us {
-            log::info!("{self} was ended by {signal}, which pidone had sent it, after {uptime}");
-        } else {
-            log::warn!("{self} was killed by {signal} after {uptime}; it did not come from pidone");
+    /// `name` is the worker's that the report is about, if it is about one.
+    pub(super) fn report(&mut self, report: Report, name: Name) {
+        let who = self.called(name);
+        match report {
+            Report::Ended {
+                ended,
+                uptime,
+                sent_by_us,
+                next,
+                ..
+            } => self.ended(&who, ended, uptime, sent_by_us, next),
+            Report::Overdue { grace, .. } => {
+                log::warn!("{who} has not ended within its grace of {grace:?}: SIGKILL");
+            }
+            Report::NeverReady { timeout, .. } => log::error!(
+                "{who} did not get ready within {timeout:?} and is ended; see --ready and --ready-timeout, \
+                 and whether the command is Node.js itself and calls listen()"
+            ),
+            Report::AllReady { workers: 1 } => log::info!("the worker is ready"),
+            Report::AllReady { workers } => log::info!("all {workers} workers are ready"),
+            Report::CrashLoop {
+                restarts, window, ..
+            } => log::error!(
+                "crash loop: {who} would be restart number {} of its place within {window:?}, and {restarts} are \
+                 allowed (--max-restarts); pidone stops everything and leaves with its status",
+                restarts.saturating_add(1)
+            ),
+            Report::ReloadBegun => log::info!("reload begun: each worker's successor first"),
+            Report::ReloadDone { took } => log::info!("reload done in {}", Spoken(took)),
+            Report::ReloadFailed { .. } => log::error!(
+                "reload failed: the successor {who} did not get ready; the old workers stay"
+            ),
+            Report::Scaled { from, to } => log::info!("scaling from {from} to {to} workers"),
+            Report::LastWorker => {
+                log::warn!("SIGTTOU: there is one worker left, and it stays; SIGTERM stops it");
+            }
+            Report::Stopping { signal } => log::info!("{signal}: stopping"),
+            Report::StoppingAtOnce => log::warn!("asked to stop again: SIGKILL for all workers"),
         }
     }
 
-    fn was_oom_killed(&self) -> bool {
-        let now = self.oom.as_ref().and_then(|(counter, _)| counter.read());
-        self.oom
-            .as_ref()
-            .zip(now)
-            .is_some_and(|((_, before), now)| now > *before)
+    fn ended(&mut self, who: &str, ended: Ended, uptime: Duration, sent_by_us: bool, next: Next) {
+        let uptime = Spoken(uptime);
+        let then = Then(next);
+        match ended {
+            Ended::Killed(Signal::KILL) if !sent_by_us && self.was_oom_kill() => log::error!(
+                "{who} was killed by the kernel after {uptime}: the container ran out of memory (OOM killer); \
+                 give it more, or make the app use less (node --max-old-space-size=MiB){then}"
+            ),
+            Ended::Killed(signal) if sent_by_us => {
+                log::info!(
+                    "{who} was ended by {signal}, which pidone had sent it, after {uptime}{then}"
+                );
+            }
+            Ended::Killed(signal) => log::warn!(
+                "{who} was killed by {signal} after {uptime}; it did not come from pidone{then}"
+            ),
+            Ended::Code(code) if next == Next::Nothing && self.single => {
+                log::debug!("{who} left with status {code} after {uptime}");
+            }
+            Ended::Code(code) => {
+                let level = match next {
+                    Next::Nothing => log::Level::Info,
+                    _ => log::Level::Warn,
+                };
+                log::log!(level, "{who} left with status {code} after {uptime}{then}");
+            }
+        }
     }
 
-    pub(super) fn overdue(&self, grace: Duration) {
-        log::warn!("{self} has not ended within its grace of {grace:?}: SIGKILL");
+    /// Whether there was one since the last look.
+    fn was_oom_kill(&mut self) -> bool {
+        let Some((counter, before)) = &mut self.oom else {
+            return false;
+        };
+        let now = counter.read().unwrap_or(*before);
+        now > std::mem::replace(before, now)
     }
 
     pub(super) fn orphan(&self, pid: i32, ended: Ended) {
@@ -74,18 +138,39 @@ impl Reporter {
         };
         log::log!(level, "reaped the orphan with pid {pid}, {ended}");
     }
+
+    /// `node (pid 7)`, `worker 2 (pid 15)`.
+    pub(super) fn called(&self, name: Name) -> String {
+        let mut who = match name.instance {
+            Some(instance) => format!("worker {instance}"),
+            None => self.program.clone(),
+        };
+        if let Some(pid) = name.pid {
+            who.push_str(&format!(" (pid {pid})"));
+        }
+        who
+    }
 }
 
-impl fmt::Display for Reporter {
+/// What comes next, as the end of a sentence.
+struct Then(Next);
+
+impl fmt::Display for Then {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} (pid {})", self.name, self.pid)
+        match self.0 {
+            Next::Nothing => Ok(()),
+            Next::Successor => out.write_str("; its successor takes its place"),
+            Next::Spare => out.write_str("; a spare takes its place"),
+            Next::Restart(Duration::ZERO) => out.write_str("; started anew"),
+            Next::Restart(delay) => write!(out, "; started anew in {delay:?}"),
+        }
     }
 }
 
 /// A time as people say it: `0.4 s`, `3 min 5 s`, `2 h 14 min`, `9 d 3 h`.
-struct Uptime(Duration);
+struct Spoken(Duration);
 
-impl fmt::Display for Uptime {
+impl fmt::Display for Spoken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         match seconds {
@@ -102,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uptimes_read_as_people_say_them() {
+    fn times_read_as_people_say_them() {
         for (seconds, text) in [
             (0.449, "0.4 s"),
             (59.99, "59.9 s"),
@@ -110,7 +195,7 @@ mod tests {
             (8_070.0, "2 h 14 min"),
             (788_400.0, "9 d 3 h"),
         ] {
-            assert_eq!(Uptime(Duration::from_secs_f64(seconds)).to_string(), text);
+            assert_eq!(Spoken(Duration::from_secs_f64(seconds)).to_string(), text);
         }
     }
 }

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::lane::{Lane, WorkerId};
+use super::report::Report;
 use crate::ended::Ended;
 use crate::signal::Signal;
 
@@ -15,13 +17,42 @@ pub type Moment = Duration;
 pub enum Event {
     /// A signal reached pidone from outside; SIGCHLD and what pidone raised on itself never do.
     Signal(Signal),
-    /// The child that [`Action::Start`] asked for runs its program.
-    Started,
-    /// The child is gone and reaped.
-    Exited(Ended),
-    /// A stop signal has stopped the child (waitpid(2), `WUNTRACED`).
+    /// The worker that [`Action::Start`] asked for runs its program.
+    Started(WorkerId),
+    /// It could not be started, which has been logged.
+    StartFailed {
+        /// Which.
+        worker: WorkerId,
+        /// The exit status that tells why: 125, 126 or 127.
+        status: u8,
+    },
+    /// A worker serves, in the way that `--ready` names. May come more than once.
+    Ready(WorkerId),
+    /// A spare is booted: it has asked for a listener, and the answer is held back.
+    Held(WorkerId),
+    /// A worker leaves on its own account: it has closed its listeners, or is about to.
+    Leaving(WorkerId),
+    /// The channel to a worker is closed: once told to disconnect, all its connections have ended.
+    ChannelClosed(WorkerId),
+    /// The answer to [`Action::CheckQueues`].
+    Queues {
+        /// Whose; `None`: all.
+        worker: Option<WorkerId>,
+        /// No connection waits to be accepted.
+        empty: bool,
+    },
+    /// A worker is gone and reaped.
+    Exited {
+        /// Which.
+        worker: WorkerId,
+        /// How.
+        ended: Ended,
+    },
+    /// A stop signal has stopped a worker (waitpid(2), `WUNTRACED`).
     Stopped {
         /// Which.
+        worker: WorkerId,
+        /// By what.
         signal: Signal,
         /// pidone is a job of a shell that could resume it.
         job_control: bool,
@@ -37,37 +68,57 @@ pub enum Event {
 }
 
 /// What the supervisor wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Start the child; answered by [`Event::Started`]. A failure to start ends the run.
-    Start,
-    /// Send a signal to the child, or to its whole process group.
+    /// Start a worker; answered by [`Event::Started`] or [`Event::StartFailed`].
+    Start(Start),
+    /// A spare gets its place: answer what it has asked for with the sockets of this lane.
+    Admit {
+        /// Which.
+        worker: WorkerId,
+        /// Where.
+        lane: Lane,
+    },
+    /// Send a signal to a worker, or to its whole process group.
     Signal {
+        /// Whom.
+        worker: WorkerId,
         /// Which.
         signal: Signal,
         /// To the group.
         group: bool,
     },
-    /// Say that the child would not end in time, and is about to be killed.
-    ReportOverdue {
-        /// How long it was given.
-        grace: Duration,
-    },
-    /// Say how the child died, when a signal killed it.
-    ReportDeath {
-        /// Which signal.
-        signal: Signal,
-        /// How long the child ran.
-        uptime: Duration,
-        /// Whether pidone had sent it that signal.
-        sent_by_us: bool,
-    },
-    /// Stop pidone, as the child is stopped, so that the shell sees the whole job stopped.
-    Suspend,
-    /// Continue the child's whole group, with the terminal if the job has the foreground.
-    Resume,
+    /// Announce the end to a worker, so that it says `Connection: close` (`--http-drain`).
+    Announce(WorkerId),
+    /// Tell a worker to close its listeners, to finish what is in progress, and to disconnect.
+    Disconnect(WorkerId),
+    /// See whether a worker's port accepts connections: if so, [`Event::Ready`] follows.
+    ProbePort(WorkerId),
+    /// Look whether connections wait for a worker, or for any; answered by [`Event::Queues`].
+    CheckQueues(Option<WorkerId>),
+    /// Send new connections to these lanes only: one for each slot that shall have some.
+    Steer(Vec<Option<Lane>>),
+    /// No new connections from now on, for good.
+    CloseToNewcomers,
+    /// Stop pidone, as this worker is stopped, so that the shell sees the whole job stopped.
+    Suspend(WorkerId),
+    /// Continue a worker's whole group, with the terminal if the job has the foreground.
+    Resume(WorkerId),
+    /// Say something that is worth a line in the log.
+    Report(Report),
     /// Signal every process that is left; answered by [`Event::Leftovers`].
     SignalLeftovers(Signal),
     /// Leave with this status.
     Exit(u8),
+}
+
+/// A worker to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// Its name from now on.
+    pub worker: WorkerId,
+    /// Its number among those that run (`NODE_APP_INSTANCE`).
+    pub instance: usize,
+    /// Where it accepts; `None`: a spare, whose queries are held back until it is admitted.
+    pub lane: Option<Lane>,
 }

@@ -2,217 +2,317 @@
 //!
 //! Knows no system call, no clock and no descriptor: the same events at the same moments give the
 //! same actions, so a test can live through any life of a container in microseconds.
+//!
+//! Single mode is the case of one slot whose worker gets every signal itself, is never restarted
+//! unless that was asked for, and whose status becomes pidone's.
 
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod event;
+mod lane;
+mod lives;
+mod report;
+mod rollout;
 mod shutdown;
+mod slot;
+mod worker;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::{Config, SignalRules};
-use crate::ended::Ended;
+use crate::config::{Config, Readiness, RestartRules, SignalRules, StopMode};
 use crate::signal::Signal;
-pub use event::{Action, Event, Moment};
-use shutdown::Shutdown;
+pub use event::{Action, Event, Moment, Start};
+pub use lane::{Lane, WorkerId};
+pub use report::{Next, Report};
+use rollout::Rollout;
+use shutdown::{Leftovers, Stop};
+use slot::{Slot, Spare};
+use worker::{LeaveRules, Worker, earliest};
 
 /// The state of one run.
 #[derive(Debug)]
 pub struct Supervisor {
-    rules: SignalRules,
-    grace: Option<Duration>,
-    expected: Vec<u8>,
-    /// When TERM, INT or QUIT was first seen.
+    rules: Rules,
+    workers: BTreeMap<WorkerId, Worker>,
+    /// How many have been started so far.
+    names: u32,
+    slots: Vec<Slot>,
+    /// How many of the slots are wanted; those beyond are being vacated.
+    target: usize,
+    spares: Vec<Spare>,
+    rollout: Rollout,
+    /// Where new connections go.
+    steered: Vec<Option<Lane>>,
+    /// All slots have served at the same time since the last change of their number.
+    was_complete: bool,
+    /// What the run will end with, as far as is known.
+    status: u8,
+    /// Single mode: when the child was first asked to stop.
     stop_requested: Option<Moment>,
     phase: Phase,
 }
 
+/// What does not change.
 #[derive(Debug)]
-enum Phase {
-    /// The child does not run its program yet; these signals wait for it.
-    Starting { held: Vec<Signal> },
-    /// The child runs.
-    Running(Child),
-    /// The child is gone; others may be left.
-    ShuttingDown(Shutdown),
+struct Rules {
+    signals: SignalRules,
+    /// Single mode: every signal is the child's own.
+    transparent: bool,
+    grace: Option<Duration>,
+    expected: Vec<u8>,
+    restart: RestartRules,
+    ready: Readiness,
+    ready_timeout: Duration,
+    drain_delay: Duration,
+    /// A successor needs the place of the one before, its port for example, and cannot boot
+    /// beside it.
+    in_place: bool,
+    leave: LeaveRules,
 }
 
 #[derive(Debug)]
-struct Child {
-    since: Moment,
-    /// What pidone has sent it, as one bit per signal: tells a death that was asked for.
-    sent: u64,
-    /// The terminal's user has stopped it, and pidone with it.
-    suspended: bool,
-    /// When its grace ends, once it was asked to stop.
-    kill_at: Option<Moment>,
-    /// It has been killed at the end of its grace.
-    killed: bool,
+enum Phase {
+    /// The first worker has not been started yet; whether anything can be is not known.
+    Beginning,
+    Running,
+    /// Asked to stop, or given up.
+    Stopping(Stop),
+    /// All workers are gone; others may be left.
+    Leaving(Leftovers),
 }
 
 impl Supervisor {
-    /// A supervisor that has done nothing yet.
+    /// A supervisor of so many workers that has done nothing yet. Without `--instances` there is
+    /// one, whatever `instances` says.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, instances: usize) -> Self {
+        let workers = config.workers.as_ref();
+        let target = workers.map_or(1, |_| instances.max(1));
+        let spares = workers.map_or(0, |workers| usize::from(workers.spares));
+        let channel = workers.is_some_and(|workers| workers.channel);
         Self {
-            rules: config.signals.clone(),
-            grace: config.grace,
-            expected: config.expected.clone(),
+            rules: Rules {
+                signals: config.signals.clone(),
+                transparent: workers.is_none(),
+                grace: config.grace,
+                expected: config.expected.clone(),
+                restart: config.restart.clone(),
+                ready: workers.map_or(Readiness::None, |workers| workers.ready),
+                ready_timeout: workers.map_or(Duration::ZERO, |workers| workers.ready_timeout),
+                drain_delay: workers.map_or(Duration::ZERO, |workers| workers.drain_delay),
+                in_place: !channel && workers.is_some_and(|workers| workers.port_env.is_some()),
+                leave: LeaveRules {
+                    to_group: config.signals.to_group,
+                    channel,
+                    has_lanes: channel || (workers.is_some() && !config.listen.is_empty()),
+                    stop: workers.map_or(StopMode::Signal, |workers| workers.stop),
+                    stop_signal: config.signals.stop.unwrap_or(Signal::TERM),
+                    http_drain: workers.and_then(|workers| workers.http_drain),
+                    grace: config.grace.unwrap_or(shutdown::LEFTOVER_GRACE),
+                },
+            },
+            workers: BTreeMap::new(),
+            names: 0,
+            slots: (0..target).map(Slot::new).collect(),
+            target,
+            spares: (0..spares)
+                .map(|index| Spare::new(target + index))
+                .collect(),
+            rollout: Rollout::default(),
+            steered: Vec::new(),
+            was_complete: false,
+            status: 0,
             stop_requested: None,
-            phase: Phase::Starting { held: Vec::new() },
+            phase: Phase::Beginning,
         }
     }
 
-    /// The first thing to do.
-    #[must_use]
-    pub fn start(&self) -> Action {
-        Action::Start
+    /// The first thing to do. The other workers follow when the first one could be started.
+    pub fn start(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        self.start_in_slot(0, now, actions);
     }
 
     /// When [`Event::Tick`] is due; `None`: nothing is, sleep for as long as nothing happens.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        match &self.phase {
-            Phase::Starting { .. } => None,
-            Phase::Running(child) => child.kill_at.filter(|_| !child.killed),
-            Phase::ShuttingDown(shutdown) => shutdown.deadline(),
-        }
+        let phase = match &self.phase {
+            Phase::Beginning | Phase::Running => {
+                let slots = self.slots.iter().filter_map(|slot| slot.start_at);
+                let spares = self.spares.iter().filter_map(|spare| spare.start_at);
+                slots.chain(spares).min()
+            }
+            Phase::Stopping(stop) => stop.deadline(),
+            Phase::Leaving(leftovers) => leftovers.deadline(),
+        };
+        let workers = self.workers.values().filter_map(Worker::deadline);
+        earliest(phase, workers.min())
     }
 
     /// Takes one event and appends what is to be done about it, in order.
     pub fn handle(&mut self, event: Event, now: Moment, actions: &mut Vec<Action>) {
         match event {
             Event::Signal(signal) => self.on_signal(signal, now, actions),
-            Event::Started => self.on_started(now, actions),
-            Event::Exited(ended) => self.on_exited(ended, now, actions),
+            Event::Started(worker) => self.on_started(worker, now, actions),
+            Event::StartFailed { worker, status } => {
+                self.on_start_failed(worker, status, now, actions);
+            }
+            Event::Ready(worker) => self.on_ready(worker, now, actions),
+            Event::Held(worker) => self.with(worker, |worker, _, _| worker.on_held(), actions),
+            Event::Leaving(worker) => self.on_leaving(worker, now, actions),
+            Event::ChannelClosed(worker) => {
+                self.with(
+                    worker,
+                    |worker, _, _| worker.on_channel_closed(now),
+                    actions,
+                );
+            }
+            Event::Queues {
+                worker: Some(worker),
+                empty,
+            } => self.with(
+                worker,
+                |worker, rules, actions| worker.on_queues(empty, now, rules, actions),
+                actions,
+            ),
+            Event::Queues {
+                worker: None,
+                empty,
+            } => self.on_all_queues(empty, now, actions),
+            Event::Exited { worker, ended } => self.on_exited(worker, ended, now, actions),
             Event::Stopped {
+                worker,
                 signal,
                 job_control,
-            } => self.on_stopped(signal, job_control, actions),
+            } => self.with(
+                worker,
+                |worker, _, actions| worker.on_stopped(signal, job_control, actions),
+                actions,
+            ),
             Event::Leftovers { any } => {
-                if let Phase::ShuttingDown(shutdown) = &mut self.phase {
-                    shutdown.on_leftovers(any, actions);
+                if let Phase::Leaving(leftovers) = &mut self.phase {
+                    leftovers.on_leftovers(any, actions);
                 }
             }
             Event::Tick => self.on_tick(now, actions),
         }
+        self.steer(actions);
+    }
+
+    /// Those who serve, in the order in which they were started.
+    pub fn serving(&self) -> impl Iterator<Item = WorkerId> {
+        let workers = self.workers.values();
+        workers
+            .filter(|worker| worker.is_ready())
+            .map(|worker| worker.id)
+    }
+
+    /// Whether somebody accepts what comes into this lane.
+    #[must_use]
+    pub fn is_served(&self, lane: Lane) -> bool {
+        let mut workers = self.workers.values();
+        workers.any(|worker| worker.lane == Some(lane) && worker.accepts())
+    }
+
+    fn with(
+        &mut self,
+        worker: WorkerId,
+        each: impl FnOnce(&mut Worker, &LeaveRules, &mut Vec<Action>),
+        actions: &mut Vec<Action>,
+    ) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            each(worker, &self.rules.leave, actions);
+        }
     }
 
     fn on_signal(&mut self, received: Signal, now: Moment, actions: &mut Vec<Action>) {
-        let Some(signal) = rewrite(&self.rules, received) else {
+        let Some(signal) = rewrite(&self.rules.signals, received) else {
             return;
         };
+        if self.rules.transparent {
+            self.pass_on(signal, now, actions);
+            return;
+        }
+        match signal {
+            _ if signal.asks_to_stop() => self.stop(signal, now, actions),
+            Signal::HUP => self.reload(now, actions),
+            Signal::TTIN => self.scale(self.target + 1, now, actions),
+            Signal::TTOU if self.target == 1 => {
+                actions.push(Action::Report(Report::LastWorker));
+            }
+            Signal::TTOU => self.scale(self.target - 1, now, actions),
+            _ => self.tell_everybody(signal, actions),
+        }
+    }
+
+    /// Single mode: the child gets every signal, and its grace begins when it is asked to stop.
+    fn pass_on(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
         let mut sent = signal;
         if signal.asks_to_stop() {
-            sent = self.rules.stop.unwrap_or(signal);
-            let first = *self.stop_requested.get_or_insert(now);
-            if let (true, Phase::ShuttingDown(shutdown)) = (first < now, &mut self.phase) {
-                shutdown.hurry(now, actions);
-            }
+            sent = self.rules.signals.stop.unwrap_or(signal);
+            self.pass_on_stop(now, actions);
         }
-        match &mut self.phase {
-            Phase::Starting { held } => held.push(sent),
-            Phase::Running(child) => {
-                if signal.asks_to_stop() && child.kill_at.is_none() {
-                    child.kill_at = self.grace.map(|grace| now + grace);
-                }
-                child.deliver(sent, self.rules.to_group, actions);
-            }
-            // Nobody is left whom it was meant for.
-            Phase::ShuttingDown(_) => {}
-        }
+        // Nobody may be left whom it was meant for.
+        self.tell_everybody(sent, actions);
     }
 
-    fn on_started(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let Phase::Starting { held } = &mut self.phase else {
-            return;
-        };
-        let held = std::mem::take(held);
-        let mut child = Child {
-            since: now,
-            sent: 0,
-            suspended: false,
-            kill_at: self
-                .stop_requested
-                .zip(self.grace)
-                .map(|(at, grace)| at + grace),
-            killed: false,
-        };
-        for signal in held {
-            child.deliver(signal, self.rules.to_group, actions);
-        }
-        self.phase = Phase::Running(child);
-    }
-
-    fn on_exited(&mut self, ended: Ended, now: Moment, actions: &mut Vec<Action>) {
-        let Phase::Running(child) = &self.phase else {
-            return;
-        };
-        if let Ended::Killed(signal) = ended {
-            actions.push(Action::ReportDeath {
-                signal,
-                uptime: now.saturating_sub(child.since),
-                sent_by_us: child.sent & bit(signal) != 0,
-            });
-        }
-        let status = ended.status();
-        let status = if self.expected.contains(&status) {
-            0
-        } else {
-            status
-        };
-        let kill_at = child
-            .kill_at
-            .unwrap_or_else(|| now + self.grace.unwrap_or(shutdown::LEFTOVER_GRACE));
-        self.phase = Phase::ShuttingDown(Shutdown::begin(status, kill_at, actions));
-    }
-
-    /// SIGSTOP is no terminal's doing: whoever sent it to the child meant the child alone.
-    fn on_stopped(&mut self, signal: Signal, job_control: bool, actions: &mut Vec<Action>) {
-        let Phase::Running(child) = &mut self.phase else {
-            return;
-        };
-        match signal {
-            Signal::TSTP | Signal::TTIN | Signal::TTOU if job_control => {
-                child.suspended = true;
-                actions.push(Action::Suspend);
-            }
-            // Ctrl-Z where nobody could ever resume the job; the kernel, too, ignores it there for
-            // a process group without a parent in the session (setpgid(2), "orphaned").
-            Signal::TSTP => actions.push(Action::Resume),
-            _ => {}
+    fn tell_everybody(&mut self, signal: Signal, actions: &mut Vec<Action>) {
+        for worker in self.workers.values_mut() {
+            worker.deliver(signal, self.rules.signals.to_group, actions);
         }
     }
 
     fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        match &mut self.phase {
-            Phase::Starting { .. } => {}
-            Phase::Running(child) => {
-                if !child.killed && child.kill_at.is_some_and(|at| at <= now) {
-                    child.killed = true;
-                    let grace = self.grace.unwrap_or_default();
-                    actions.push(Action::ReportOverdue { grace });
-                    child.deliver(Signal::KILL, self.rules.to_group, actions);
-                }
+        let mut late = Vec::new();
+        for worker in self.workers.values_mut() {
+            if worker.on_tick(now, &self.rules.leave, actions) {
+                late.push(worker.id);
             }
-            Phase::ShuttingDown(shutdown) => shutdown.on_tick(now, actions),
+        }
+        for worker in late {
+            self.on_never_ready(worker, now, actions);
+        }
+        match &mut self.phase {
+            Phase::Beginning | Phase::Running => self.start_those_due(now, actions),
+            Phase::Stopping(_) => self.on_stop_tick(now, actions),
+            Phase::Leaving(leftovers) => leftovers.on_tick(now, actions),
         }
     }
-}
 
-impl Child {
-    fn deliver(&mut self, signal: Signal, group: bool, actions: &mut Vec<Action>) {
-        self.sent |= bit(signal);
-        if signal == Signal::CONT && std::mem::take(&mut self.suspended) {
-            actions.push(Action::Resume);
-        } else {
-            actions.push(Action::Signal { signal, group });
+    /// Sends newcomers to those who serve; if nobody does, to where somebody will first.
+    fn steer(&mut self, actions: &mut Vec<Action>) {
+        let closed = match &self.phase {
+            Phase::Stopping(stop) => stop.is_closed(),
+            Phase::Leaving(_) => true,
+            Phase::Beginning | Phase::Running => false,
+        };
+        if closed || !self.rules.leave.has_lanes {
+            return;
+        }
+        let serves = |slot: &Slot| {
+            let current = slot.current.and_then(|current| self.workers.get(&current));
+            current.is_some_and(Worker::is_ready)
+        };
+        let anybody = self.slots.iter().any(serves);
+        let lanes: Vec<_> = self
+            .slots
+            .iter()
+            .enumerate()
+            .map(|(index, slot)| {
+                let wanted = if anybody {
+                    serves(slot)
+                } else {
+                    index < self.target
+                };
+                wanted.then_some(slot.lane)
+            })
+            .collect();
+        if lanes != self.steered {
+            self.steered.clone_from(&lanes);
+            actions.push(Action::Steer(lanes));
         }
     }
-}
-
-fn bit(signal: Signal) -> u64 {
-    1 << (signal.number() - 1)
 }
 
 /// What `--rewrite` makes of a signal; `None`: it is dropped.

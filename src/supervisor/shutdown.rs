@@ -1,10 +1,14 @@
-//! After the child: the processes it left behind, and the way out.
+//! The way out: an orderly stop of the workers, then the processes that are left, then the status.
 
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
 
 use super::event::{Action, Moment};
+use super::lane::WorkerId;
+use super::report::Report;
+use super::worker::{QUEUE_CHECK, SETTLE, Worker};
+use super::{Phase, Supervisor};
 use crate::signal::Signal;
 
 /// How long leftovers may take to finish when no `--grace` was given.
@@ -14,15 +18,220 @@ pub(super) const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 /// cannot be interrupted takes longer, and nothing more can be done about that.
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
-/// The last phase: its exit status is settled.
+/// A stop of all workers.
 #[derive(Debug)]
-pub(super) struct Shutdown {
+pub(super) struct Stop {
+    asked: Moment,
     status: u8,
     step: Step,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
+    /// Load balancers look away, and clients are told, while everything is served as ever.
+    Serving { until: Moment },
+    /// Newcomers are kept away, and what the kernel has accepted is taken in.
+    Emptying { since: Moment, check_at: Moment },
+    /// Every worker leaves.
+    Draining,
+}
+
+impl Stop {
+    pub(super) fn is_closed(&self) -> bool {
+        !matches!(self.step, Step::Serving { .. })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        match self.step {
+            Step::Serving { until: at } | Step::Emptying { check_at: at, .. } => Some(at),
+            Step::Draining => None,
+        }
+    }
+
+    pub(super) fn on_exited(&mut self, worker: &Worker) {
+        if worker.killed && self.status == 0 {
+            self.status = Signal::KILL.exit_code();
+        }
+    }
+}
+
+impl Supervisor {
+    /// An orderly stop; at once, if one has begun already.
+    pub(super) fn stop(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
+        match &mut self.phase {
+            Phase::Beginning | Phase::Running => {
+                actions.push(Action::Report(Report::Stopping { signal }));
+                let signal = self.rules.signals.stop.unwrap_or(signal);
+                self.rules.leave.stop_signal = signal;
+                self.begin_stop(0, now, actions);
+            }
+            Phase::Stopping(stop) if stop.asked < now => {
+                stop.step = Step::Draining;
+                actions.push(Action::Report(Report::StoppingAtOnce));
+                for worker in self.workers.values_mut() {
+                    worker.kill(self.rules.leave.to_group, actions);
+                }
+            }
+            Phase::Leaving(leftovers) => leftovers.hurry(now, actions),
+            Phase::Stopping(_) => {}
+        }
+    }
+
+    /// A slot's workers die one after the other: whoever watches pidone shall see that.
+    pub(super) fn crash_loop(
+        &mut self,
+        worker: WorkerId,
+        status: u8,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Report(Report::CrashLoop {
+            worker,
+            restarts: self.rules.restart.max_restarts,
+            window: self.rules.restart.window,
+        }));
+        self.begin_stop(status, now, actions);
+    }
+
+    fn begin_stop(&mut self, status: u8, now: Moment, actions: &mut Vec<Action>) {
+        self.rollout.abandon();
+        let rules = &self.rules;
+        let serving = rules
+            .drain_delay
+            .max(rules.leave.http_drain.unwrap_or_default());
+        for worker in self.workers.values_mut() {
+            if !worker.is_ready() {
+                worker.leave(true, now, &rules.leave, actions);
+            } else if rules.leave.http_drain.is_some() {
+                actions.push(Action::Announce(worker.id));
+            }
+        }
+        self.phase = Phase::Stopping(Stop {
+            asked: now,
+            status,
+            step: Step::Serving {
+                until: now + serving,
+            },
+        });
+        self.on_stop_tick(now, actions);
+        self.leave_if_done(None, now, actions);
+    }
+
+    pub(super) fn on_stop_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let Phase::Stopping(stop) = &mut self.phase else {
+            return;
+        };
+        match stop.step {
+            Step::Serving { until } if until <= now => {
+                if !self.rules.leave.has_lanes {
+                    self.drain(now, actions);
+                    return;
+                }
+                actions.push(Action::CloseToNewcomers);
+                stop.step = Step::Emptying {
+                    since: now,
+                    check_at: now + SETTLE.min(self.rules.leave.grace / 2),
+                };
+            }
+            Step::Emptying { since, check_at } if check_at <= now => {
+                // Workers that hang never empty their queues.
+                if since + self.rules.leave.grace / 2 <= now {
+                    self.drain(since, actions);
+                    return;
+                }
+                actions.push(Action::CheckQueues(None));
+                stop.step = Step::Emptying {
+                    since,
+                    check_at: now + QUEUE_CHECK,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_all_queues(&mut self, empty: bool, now: Moment, actions: &mut Vec<Action>) {
+        if let Phase::Stopping(stop) = &self.phase
+            && let Step::Emptying { since, .. } = stop.step
+            && empty
+        {
+            self.drain_since(since, now, actions);
+        }
+    }
+
+    fn drain(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        self.drain_since(now, now, actions);
+    }
+
+    /// Every worker leaves; their grace has begun at `since`.
+    fn drain_since(&mut self, since: Moment, now: Moment, actions: &mut Vec<Action>) {
+        if let Phase::Stopping(stop) = &mut self.phase {
+            stop.step = Step::Draining;
+        }
+        let rules = &self.rules.leave;
+        for worker in self.workers.values_mut() {
+            worker.kill_after(rules.grace, since);
+            worker.leave(true, now, rules, actions);
+        }
+    }
+
+    /// Single mode: the child has been asked to stop by a signal that is passed on to it.
+    pub(super) fn pass_on_stop(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let first = *self.stop_requested.get_or_insert(now);
+        if let (true, Phase::Leaving(leftovers)) = (first < now, &mut self.phase) {
+            leftovers.hurry(now, actions);
+        }
+        for worker in self.workers.values_mut() {
+            if let Some(grace) = self.rules.grace {
+                worker.kill_after(grace, first);
+            }
+        }
+        for slot in &mut self.slots {
+            slot.start_at = None;
+        }
+        self.leave_if_done(None, now, actions);
+    }
+
+    /// Goes on to the leftovers when nobody serves, and nobody will.
+    pub(super) fn leave_if_done(
+        &mut self,
+        kill_at: Option<Moment>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let status = match &self.phase {
+            Phase::Leaving(_) => return,
+            Phase::Stopping(stop) => stop.status,
+            Phase::Beginning | Phase::Running => self.status,
+        };
+        let waits = matches!(self.phase, Phase::Running)
+            && self.slots.iter().any(|slot| slot.start_at.is_some());
+        if waits || self.workers.values().any(|worker| !worker.is_spare()) {
+            return;
+        }
+        let kill_at = kill_at.unwrap_or_else(|| now + self.rules.grace.unwrap_or(LEFTOVER_GRACE));
+        let status = self.expected(status);
+        self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, actions));
+    }
+
+    /// What `--expect` makes of a status.
+    pub(super) fn expected(&self, status: u8) -> u8 {
+        if self.rules.expected.contains(&status) {
+            0
+        } else {
+            status
+        }
+    }
+}
+
+/// The last phase: its exit status is settled.
+#[derive(Debug)]
+pub(super) struct Leftovers {
+    status: u8,
+    step: LastStep,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum LastStep {
     /// Leftovers were asked to end.
     Asked { kill_at: Moment },
     /// Leftovers were killed.
@@ -31,19 +240,19 @@ enum Step {
     Done,
 }
 
-impl Shutdown {
-    pub(super) fn begin(status: u8, kill_at: Moment, actions: &mut Vec<Action>) -> Self {
+impl Leftovers {
+    fn begin(status: u8, kill_at: Moment, actions: &mut Vec<Action>) -> Self {
         actions.push(Action::SignalLeftovers(Signal::TERM));
         Self {
             status,
-            step: Step::Asked { kill_at },
+            step: LastStep::Asked { kill_at },
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self.step {
-            Step::Asked { kill_at: at } | Step::Killed { leave_at: at } => Some(at),
-            Step::Done => None,
+            LastStep::Asked { kill_at: at } | LastStep::Killed { leave_at: at } => Some(at),
+            LastStep::Done => None,
         }
     }
 
@@ -55,29 +264,29 @@ impl Shutdown {
 
     pub(super) fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         match self.step {
-            Step::Asked { kill_at } if kill_at <= now => self.kill(now, actions),
-            Step::Killed { leave_at } if leave_at <= now => self.leave(actions),
+            LastStep::Asked { kill_at } if kill_at <= now => self.kill(now, actions),
+            LastStep::Killed { leave_at } if leave_at <= now => self.leave(actions),
             _ => {}
         }
     }
 
     /// A second request to stop: nobody wants to wait any longer.
-    pub(super) fn hurry(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        if let Step::Asked { .. } = self.step {
+    fn hurry(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if let LastStep::Asked { .. } = self.step {
             self.kill(now, actions);
         }
     }
 
     fn kill(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        self.step = Step::Killed {
+        self.step = LastStep::Killed {
             leave_at: now + KILL_GRACE,
         };
         actions.push(Action::SignalLeftovers(Signal::KILL));
     }
 
     fn leave(&mut self, actions: &mut Vec<Action>) {
-        if !matches!(self.step, Step::Done) {
-            self.step = Step::Done;
+        if !matches!(self.step, LastStep::Done) {
+            self.step = LastStep::Done;
             actions.push(Action::Exit(self.status));
         }
     }

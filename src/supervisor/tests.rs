@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::{Command, LogFormat, Logging};
+use crate::config::{Command, LogFormat, Logging, RestartRules};
+use crate::ended::Ended;
 
 fn config() -> Config {
     Config {
@@ -9,6 +10,9 @@ fn config() -> Config {
         },
         signals: SignalRules::default(),
         grace: None,
+        listen: Vec::new(),
+        restart: RestartRules::default(),
+        workers: None,
         subreaper: false,
         parent_death: None,
         expected: Vec::new(),
@@ -28,13 +32,22 @@ struct Run {
 }
 
 impl Run {
-    fn of(config: &Config) -> Self {
+    /// The child is being started.
+    fn begin(config: &Config) -> Self {
         let mut run = Self {
-            supervisor: Supervisor::new(config),
+            supervisor: Supervisor::new(config, 1),
             now: Moment::ZERO,
         };
-        assert_eq!(run.supervisor.start(), Action::Start);
-        assert_eq!(run.tell(Event::Started), []);
+        let mut actions = Vec::new();
+        run.supervisor.start(run.now, &mut actions);
+        assert!(matches!(actions[..], [Action::Start(_)]));
+        run
+    }
+
+    /// The child runs.
+    fn of(config: &Config) -> Self {
+        let mut run = Self::begin(config);
+        assert_eq!(run.tell(Event::Started(CHILD)), []);
         run
     }
 
@@ -60,12 +73,23 @@ impl Run {
     }
 }
 
+/// The only worker of single mode.
+const CHILD: WorkerId = WorkerId(1);
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn to_child(signal: Signal) -> Action {
     Action::Signal {
+        worker: CHILD,
         signal,
         group: false,
+    }
+}
+
+fn exited(ended: Ended) -> Event {
+    Event::Exited {
+        worker: CHILD,
+        ended,
     }
 }
 
@@ -80,14 +104,11 @@ fn every_signal_goes_to_the_child_and_nothing_is_ever_due() {
 
 #[test]
 fn signals_that_come_before_the_child_wait_for_it_in_order() {
-    let mut run = Run {
-        supervisor: Supervisor::new(&config()),
-        now: Moment::ZERO,
-    };
+    let mut run = Run::begin(&config());
     assert_eq!(run.signal(Signal::HUP), []);
     assert_eq!(run.signal(Signal::TERM), []);
     assert_eq!(
-        run.tell(Event::Started),
+        run.tell(Event::Started(CHILD)),
         [to_child(Signal::HUP), to_child(Signal::TERM)]
     );
 }
@@ -98,19 +119,19 @@ fn grace_counts_from_the_first_request_even_when_that_came_before_the_child() {
         grace: Some(5 * SECOND),
         ..config()
     };
-    let mut run = Run {
-        supervisor: Supervisor::new(&config),
-        now: Moment::ZERO,
-    };
+    let mut run = Run::begin(&config);
     run.signal(Signal::TERM);
-    run.after(SECOND).tell(Event::Started);
+    run.after(SECOND).tell(Event::Started(CHILD));
     assert_eq!(run.supervisor.next_deadline(), Some(5 * SECOND));
     run.after(SECOND).signal(Signal::INT);
     assert_eq!(run.supervisor.next_deadline(), Some(5 * SECOND));
     assert_eq!(
         run.tick(),
         [
-            Action::ReportOverdue { grace: 5 * SECOND },
+            Action::Report(Report::Overdue {
+                worker: CHILD,
+                grace: 5 * SECOND
+            }),
             to_child(Signal::KILL)
         ]
     );
@@ -137,6 +158,7 @@ fn the_stop_signal_stands_in_for_those_that_ask_to_stop() {
         assert_eq!(
             run.signal(asked),
             [Action::Signal {
+                worker: CHILD,
                 signal: Signal::HUP,
                 group: true
             }]
@@ -156,7 +178,7 @@ fn the_status_is_the_childs_own_unless_it_is_expected() {
             expected,
             ..config()
         });
-        let actions = run.tell(Event::Exited(ended));
+        let actions = run.tell(exited(ended));
         assert_eq!(actions.last(), Some(&Action::SignalLeftovers(Signal::TERM)));
         assert_eq!(
             run.tell(Event::Leftovers { any: false }),
@@ -170,21 +192,25 @@ fn the_status_is_the_childs_own_unless_it_is_expected() {
 fn a_death_by_signal_is_reported_with_its_sender() {
     let mut run = Run::of(&config());
     run.signal(Signal::TERM);
-    let killed = Event::Exited(Ended::Killed(Signal::TERM));
-    let report = Action::ReportDeath {
-        signal: Signal::TERM,
+    let killed = exited(Ended::Killed(Signal::TERM));
+    let report = Action::Report(Report::Ended {
+        worker: CHILD,
+        ended: Ended::Killed(Signal::TERM),
         uptime: 3 * SECOND,
         sent_by_us: true,
-    };
+        next: Next::Nothing,
+    });
     assert_eq!(run.after(3 * SECOND).tell(killed)[0], report);
 
     let mut run = Run::of(&config());
-    let killed = Event::Exited(Ended::Killed(Signal::KILL));
-    let report = Action::ReportDeath {
-        signal: Signal::KILL,
+    let killed = exited(Ended::Killed(Signal::KILL));
+    let report = Action::Report(Report::Ended {
+        worker: CHILD,
+        ended: Ended::Killed(Signal::KILL),
         uptime: SECOND,
         sent_by_us: false,
-    };
+        next: Next::Nothing,
+    });
     assert_eq!(run.after(SECOND).tell(killed)[0], report);
 }
 
@@ -199,7 +225,7 @@ fn leftovers_get_two_seconds_or_what_remains_of_the_grace() {
         if asked {
             run.signal(Signal::TERM);
         }
-        run.after(4 * SECOND).tell(Event::Exited(Ended::Code(0)));
+        run.after(4 * SECOND).tell(exited(Ended::Code(0)));
         let exited = run.now;
         assert_eq!(run.tell(Event::Leftovers { any: true }), []);
         assert_eq!(run.tick(), [Action::SignalLeftovers(Signal::KILL)]);
@@ -212,7 +238,7 @@ fn leftovers_get_two_seconds_or_what_remains_of_the_grace() {
 #[test]
 fn the_way_out_ends_even_when_something_cannot_be_killed() {
     let mut run = Run::of(&config());
-    run.tell(Event::Exited(Ended::Code(3)));
+    run.tell(exited(Ended::Code(3)));
     run.tell(Event::Leftovers { any: true });
     run.tick();
     run.tell(Event::Leftovers { any: true });
@@ -224,7 +250,7 @@ fn the_way_out_ends_even_when_something_cannot_be_killed() {
 fn a_second_request_to_stop_does_not_wait_for_leftovers() {
     let mut run = Run::of(&config());
     run.signal(Signal::TERM);
-    run.tell(Event::Exited(Ended::Code(0)));
+    run.tell(exited(Ended::Code(0)));
     run.tell(Event::Leftovers { any: true });
     assert_eq!(
         run.after(SECOND).signal(Signal::TERM),
@@ -234,6 +260,7 @@ fn a_second_request_to_stop_does_not_wait_for_leftovers() {
 
 fn stopped(signal: Signal, job_control: bool) -> Event {
     Event::Stopped {
+        worker: CHILD,
         signal,
         job_control,
     }
@@ -243,15 +270,21 @@ fn stopped(signal: Signal, job_control: bool) -> Event {
 fn a_job_is_suspended_as_a_whole_and_continued_once() {
     let mut run = Run::of(&config());
     assert_eq!(run.tell(stopped(Signal::STOP, true)), []);
-    assert_eq!(run.tell(stopped(Signal::TSTP, true)), [Action::Suspend]);
-    assert_eq!(run.signal(Signal::CONT), [Action::Resume]);
+    assert_eq!(
+        run.tell(stopped(Signal::TSTP, true)),
+        [Action::Suspend(CHILD)]
+    );
+    assert_eq!(run.signal(Signal::CONT), [Action::Resume(CHILD)]);
     assert_eq!(run.signal(Signal::CONT), [to_child(Signal::CONT)]);
 }
 
 #[test]
 fn what_nobody_could_resume_does_not_stay_stopped() {
     let mut run = Run::of(&config());
-    assert_eq!(run.tell(stopped(Signal::TSTP, false)), [Action::Resume]);
+    assert_eq!(
+        run.tell(stopped(Signal::TSTP, false)),
+        [Action::Resume(CHILD)]
+    );
     // A background read would only be stopped again.
     assert_eq!(run.tell(stopped(Signal::TTIN, false)), []);
 }

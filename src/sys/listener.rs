@@ -25,7 +25,7 @@ pub const DEFAULT_BACKLOG: u16 = 511;
 pub struct Listener {
     socket: OwnedFd,
     /// Removed with the listener; held for that only.
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
 }
 
 /// How to bind, where it is not always the same.
@@ -104,7 +104,7 @@ impl Listener {
         socket::listen(listener.as_fd(), options.backlog)?;
         Ok(Self {
             socket: listener.into(),
-            _file: file,
+            file,
         })
     }
 
@@ -150,6 +150,19 @@ impl Listener {
         socket::accept(self.socket.as_fd())
     }
 
+    /// Removes a UNIX socket's file, so that nobody finds it any more; who is in the queue stays.
+    pub fn unlink(&mut self) {
+        self.file = None;
+    }
+
+    /// Another handle of the same socket, which does not remove its file.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn duplicate(&self) -> io::Result<Self> {
+        self.socket.try_clone().map(Self::from)
+    }
+
     /// How many connections of a TCP listener wait to be accepted; not those whose handshake is
     /// still going on.
     ///
@@ -172,10 +185,7 @@ impl AsFd for Listener {
 /// Takes a socket that somebody else has bound.
 impl From<OwnedFd> for Listener {
     fn from(socket: OwnedFd) -> Self {
-        Self {
-            socket,
-            _file: None,
-        }
+        Self { socket, file: None }
     }
 }
 

@@ -7,30 +7,51 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Sleeps until one of the descriptors is readable, or the time has passed; `None`: no time limit.
+/// A descriptor, and whether room to write is waited for besides something to read.
+pub type Watched<'a> = (BorrowedFd<'a>, bool);
+
+/// Sleeps until one of the descriptors is ready, or the time has passed; `None`: no time limit.
+/// Tells of each whether it is ready, in their order. An error or a hang-up counts as ready: a read
+/// will tell.
 ///
 /// # Errors
 /// Those of poll(2), but for an interruption.
-pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> io::Result<()> {
-    let mut fds: Vec<_> = fds
+pub fn wait(watched: &[Watched<'_>], limit: Option<Duration>) -> io::Result<Vec<bool>> {
+    let flags = |write| {
+        if write {
+            PollFlags::POLLIN | PollFlags::POLLOUT
+        } else {
+            PollFlags::POLLIN
+        }
+    };
+    let mut fds: Vec<_> = watched
         .iter()
-        .map(|fd| PollFd::new(*fd, PollFlags::POLLIN))
+        .map(|(fd, write)| PollFd::new(*fd, flags(*write)))
         .collect();
     let timeout = match limit {
         None => PollTimeout::NONE,
         Some(limit) => milliseconds_up(limit),
     };
     match poll(&mut fds, timeout) {
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Ok(_) => Ok(fds.iter().map(|fd| fd.any() != Some(false)).collect()),
+        Err(Errno::EINTR) => Ok(vec![false; fds.len()]),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Sleeps until one of the descriptors is readable, or the time has passed; `None`: no time limit.
+///
+/// # Errors
+/// As [`wait`].
+pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> io::Result<()> {
+    let watched: Vec<_> = fds.iter().map(|fd| (*fd, false)).collect();
+    wait(&watched, limit).map(drop)
 }
 
 /// Whether a read would find something, the end included.
 #[must_use]
 pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    wait(&[(fd, false)], Some(Duration::ZERO)).is_ok_and(|ready| ready.contains(&true))
 }
 
 /// Rounded up: waking a moment too early would mean a second sleep. Longer than poll(2) can wait

@@ -4,16 +4,22 @@
 //! as in posix_spawn(3): nothing is copied, and a failure is simply written down where the parent
 //! finds it. Between clone and exec nothing is allocated, and only system calls are made.
 
+mod listen_pid;
+
 use std::ffi::{CString, OsStr, c_char, c_int, c_void};
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 
+use super::activation;
+use super::environment::{Environment, environ};
 use super::identity::Identity;
 use crate::config::Command;
+use listen_pid::ListenPid;
 
 /// Where programs are looked for when `PATH` is not set: what Docker sets it to.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -38,6 +44,15 @@ pub struct Setup {
     pub identity: Option<Identity>,
 }
 
+/// What a child gets that pidone itself does not have, or not there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Gifts<'a> {
+    /// Its descriptors 3, 4, … ([`activation::FIRST`]), in place of what pidone has there.
+    pub descriptors: &'a [BorrowedFd<'a>],
+    /// Its environment; `None`: pidone's own.
+    pub environment: Option<&'a Environment>,
+}
+
 /// Why a program did not start.
 #[derive(Debug)]
 pub struct SpawnError {
@@ -54,6 +69,8 @@ pub enum Step {
     Arguments,
     /// clone(2): no process to be had.
     Clone,
+    /// dup2(2): no room for the descriptors it was to get.
+    Descriptors,
     /// setgroups(2), setgid(2), setuid(2) or `PR_SET_NO_NEW_PRIVS`.
     Identity,
     /// The program is nowhere.
@@ -101,11 +118,30 @@ impl Program {
     /// # Errors
     /// Every [`Step`], with the errno that the child itself saw.
     pub fn spawn(&self, setup: &Setup) -> Result<i32, SpawnError> {
-        let candidates = null_terminated(&self.candidates);
-        let argv = null_terminated(&self.argv);
+        self.spawn_with(setup, Gifts::default())
+    }
+
+    /// The same, with gifts.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn spawn_with(&self, setup: &Setup, gifts: Gifts<'_>) -> Result<i32, SpawnError> {
+        let candidates = null_terminated(&self.candidates, None);
+        let argv = null_terminated(&self.argv, None);
+        let listen_pid = ListenPid::default();
+        let has_listen_pid = gifts.environment.is_some_and(Environment::has_listen_pid);
+        let listen_pid = has_listen_pid.then_some(&listen_pid);
+        let environment = gifts.environment.map(|environment| {
+            null_terminated(environment.entries(), listen_pid.map(ListenPid::as_ptr))
+        });
+        let descriptors = gifts.descriptors.iter().map(AsRawFd::as_raw_fd);
+        let descriptors: Vec<_> = descriptors.map(AtomicI32::new).collect();
         let birth = Birth {
             candidates: candidates.as_ptr(),
             argv: argv.as_ptr(),
+            environment: environment.as_ref().map(Vec::as_ptr),
+            listen_pid,
+            descriptors: &descriptors,
             setup,
             failed_step: AtomicI32::new(BORN),
             errno: AtomicI32::new(0),
@@ -129,6 +165,7 @@ impl Program {
         let errno = Errno::from_raw(birth.errno.load(Ordering::Relaxed));
         let step = match birth.failed_step.load(Ordering::Relaxed) {
             BORN => return Ok(pid),
+            FAILED_DESCRIPTORS => Step::Descriptors,
             FAILED_IDENTITY => Step::Identity,
             _ => self.explain(errno),
         };
@@ -147,6 +184,13 @@ impl Program {
     }
 }
 
+/// The process group of a process; `None`: there is no such process (getpgid(2)).
+#[must_use]
+pub fn group_of(pid: i32) -> Option<i32> {
+    let group = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)));
+    group.ok().map(nix::unistd::Pid::as_raw)
+}
+
 impl SpawnError {
     fn at(step: Step, errno: Errno) -> Self {
         Self {
@@ -160,36 +204,39 @@ fn c_string(bytes: &[u8]) -> Result<CString, SpawnError> {
     CString::new(bytes).map_err(|_| SpawnError::at(Step::Arguments, Errno::EINVAL))
 }
 
-fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
+fn null_terminated(strings: &[CString], last: Option<*const c_char>) -> Vec<*const c_char> {
     let pointers = strings.iter().map(|string| string.as_ptr());
-    pointers.chain(std::iter::once(std::ptr::null())).collect()
-}
-
-unsafe extern "C" {
-    /// The environment as pidone got it (environ(7)). It goes to the child untouched, entries that
-    /// are no `NAME=value` included; nothing in pidone ever changes it.
-    static environ: *const *const c_char;
+    pointers
+        .chain(last)
+        .chain(std::iter::once(std::ptr::null()))
+        .collect()
 }
 
 /// What parent and child share while the child is on its way.
 struct Birth<'a> {
     candidates: *const *const c_char,
     argv: *const *const c_char,
+    /// `None`: pidone's own, untouched.
+    environment: Option<*const *const c_char>,
+    listen_pid: Option<&'a ListenPid>,
+    /// What becomes 3, 4, …; the child moves them about before.
+    descriptors: &'a [AtomicI32],
     setup: &'a Setup,
     failed_step: AtomicI32,
     errno: AtomicI32,
 }
 
 const BORN: i32 = 0;
-const FAILED_IDENTITY: i32 = 1;
-const FAILED_EXEC: i32 = 2;
+const FAILED_DESCRIPTORS: i32 = 1;
+const FAILED_IDENTITY: i32 = 2;
+const FAILED_EXEC: i32 = 3;
 
 /// The child's life up to exec. Returns only when it could not become the program.
 extern "C" fn become_program(birth: *mut c_void) -> c_int {
-    // SAFETY: `spawn` passes a pointer to a `Birth` that outlives this child.
+    // SAFETY: `spawn_with` passes a pointer to a `Birth` that outlives this child.
     let birth = unsafe { &*birth.cast::<Birth<'_>>() };
-    let (step, errno) = match prepare(birth.setup) {
-        Err(errno) => (FAILED_IDENTITY, errno),
+    let (step, errno) = match prepare(birth) {
+        Err(failure) => failure,
         Ok(()) => (FAILED_EXEC, exec(birth)),
     };
     birth.errno.store(errno as i32, Ordering::Relaxed);
@@ -197,23 +244,54 @@ extern "C" fn become_program(birth: *mut c_void) -> c_int {
     127
 }
 
-fn prepare(setup: &Setup) -> Result<(), Errno> {
+fn prepare(birth: &Birth<'_>) -> Result<(), (i32, Errno)> {
     // SAFETY: takes numbers only. It cannot fail for a child that has not exec'ed (setpgid(2)).
     unsafe { libc::setpgid(0, 0) };
-    if setup.foreground {
+    if birth.setup.foreground {
         super::terminal::take_foreground();
     }
-    if let Some(identity) = &setup.identity {
-        identity.assume()?;
+    place(birth.descriptors).map_err(|errno| (FAILED_DESCRIPTORS, errno))?;
+    if let Some(identity) = &birth.setup.identity {
+        identity
+            .assume()
+            .map_err(|errno| (FAILED_IDENTITY, errno))?;
+    }
+    if let Some(listen_pid) = birth.listen_pid {
+        listen_pid.write_own();
     }
     // Fails for nothing that a valid mask could cause; the exec that follows is what matters.
     let _ = super::signal::reset_for_exec();
     Ok(())
 }
 
+/// Copies the descriptors to 3, 4, …, where exec does not close them.
+fn place(descriptors: &[AtomicI32]) -> Result<(), Errno> {
+    let targets = activation::FIRST..;
+    let count = i32::try_from(descriptors.len()).unwrap_or(i32::MAX);
+    let behind = activation::FIRST.saturating_add(count);
+    // First out of the way: one may be where another one goes, or be there already, and then
+    // dup2(2) would leave it to be closed.
+    for descriptor in descriptors {
+        let now = descriptor.load(Ordering::Relaxed);
+        if now < behind {
+            // SAFETY: takes numbers only.
+            let moved = unsafe { libc::fcntl(now, libc::F_DUPFD_CLOEXEC, behind) };
+            descriptor.store(Errno::result(moved)?, Ordering::Relaxed);
+        }
+    }
+    for (descriptor, target) in descriptors.iter().zip(targets) {
+        // SAFETY: takes numbers only.
+        let placed = unsafe { libc::dup2(descriptor.load(Ordering::Relaxed), target) };
+        Errno::result(placed)?;
+    }
+    Ok(())
+}
+
 /// Tries each place, as execvp(3) does, but for its habit of feeding a file that the kernel cannot
 /// execute to a shell.
 fn exec(birth: &Birth<'_>) -> Errno {
+    // SAFETY: the C library sets it before `main`, and nothing writes to it.
+    let environment = birth.environment.unwrap_or(unsafe { environ });
     let mut seen = Errno::ENOENT;
     let mut next = birth.candidates;
     loop {
@@ -222,8 +300,8 @@ fn exec(birth: &Birth<'_>) -> Errno {
         if candidate.is_null() {
             return seen;
         }
-        // SAFETY: path, argv and environ are null-terminated as execve(2) wants them.
-        unsafe { libc::execve(candidate, birth.argv, environ) };
+        // SAFETY: path, argv and environment are null-terminated as execve(2) wants them.
+        unsafe { libc::execve(candidate, birth.argv, environment) };
         match Errno::last() {
             Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG | Errno::ELOOP => {}
             Errno::EACCES => seen = Errno::EACCES,
@@ -233,3 +311,6 @@ fn exec(birth: &Birth<'_>) -> Errno {
         next = unsafe { next.add(1) };
     }
 }
+
+#[cfg(test)]
+mod tests;

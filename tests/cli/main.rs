@@ -10,6 +10,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 mod readme;
+mod workers;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -55,6 +56,55 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("--user", "a:b:c", "USER:GROUP"),
     ("--log-format", "xml", "text or json"),
     ("--log-format", "JSON ", "text or json"),
+    ("--instances", "0", "1 to 1024, or auto"),
+    ("--instances", "1025", "1 to 1024, or auto"),
+    ("--instances", "-1", "1 to 1024, or auto"),
+    ("--instances", "max", "1 to 1024, or auto"),
+    ("--channel", "on", "node or off"),
+    (
+        "--ready",
+        "listening",
+        "listen, message, notify, port or none",
+    ),
+    ("--ready-timeout", "0", TIME),
+    ("--ready-timeout", "30", TIME),
+    ("--spares", "-1", "0 to 1024"),
+    ("--spares", "1025", "0 to 1024"),
+    ("--spares", "1.5", "0 to 1024"),
+    ("--listen", "http", "a port from 0 to 65535"),
+    ("--listen", "65536", "a port from 0 to 65535"),
+    (
+        "--listen",
+        "example.org:80",
+        "an address (127.0.0.1, [::1])",
+    ),
+    ("--listen", "::1:80", "brackets, as in [::1]:8080"),
+    ("--listen", "unix:", "a path or an @name"),
+    (
+        "--port-env",
+        "2PORT",
+        "the name of a variable, such as PORT",
+    ),
+    ("--port-env", "A=3", "the name of a variable, such as PORT"),
+    (
+        "--balance",
+        "random",
+        "reuseport, shared, source-ip or round-robin",
+    ),
+    ("--restart", "yes", "always, on-failure or never"),
+    ("--backoff", "1s", "MIN..MAX"),
+    ("--backoff", "2s..1s", "the shorter one first"),
+    ("--backoff", "0..1s", "two times above 0"),
+    ("--backoff", "1..2", "MIN..MAX"),
+    ("--min-uptime", "10", TIME),
+    ("--max-restarts", "10", "N/WINDOW"),
+    ("--max-restarts", "10/60", "as in 10/60s"),
+    ("--max-restarts", "10/0", "a time above 0"),
+    ("--max-restarts", "-1/60s", "a number from 0 to 1000"),
+    ("--stop", "kill", "drain or signal"),
+    ("--http-drain", "0", TIME),
+    ("--http-drain", "on", TIME),
+    ("--drain-delay", "5", TIME),
 ];
 
 const WRONG_SWITCHES: &[&str] = &["group", "single-child", "subreaper", "warn-on-reap"];
@@ -179,6 +229,9 @@ fn a_value_that_is_missing_is_asked_for() {
         ("--user", "USER[:GROUP]"),
         ("-e", "CODE"),
         ("-p", "SIG"),
+        ("-i", "N|auto"),
+        ("--listen", "ADDR"),
+        ("--max-restarts", "N/WINDOW"),
     ] {
         Pidone::new([option])
             .run()
@@ -196,6 +249,8 @@ fn an_unknown_option_is_refused_with_what_was_meant() {
         ("--rewrit", "--rewrite"),
         ("--loG-format", "--log-format"),
         ("--halp", "--help"),
+        ("--instance", "--instances"),
+        ("--http-drian", "--http-drain"),
         ("--versoin", "--version"),
     ] {
         trace.refuses(
@@ -325,6 +380,10 @@ fn the_help_is_a_page_for_a_terminal() {
         help.contains("Usage: pidone [OPTIONS] [--] COMMAND [ARG]..."),
         "{help}"
     );
+    assert!(
+        help.contains("pidone -i auto [OPTIONS] [--] COMMAND [ARG]..."),
+        "{help}"
+    );
     for line in help.lines() {
         assert!(
             line.chars().count() <= 100 && !line.ends_with(' ') && !line.contains('\t'),
@@ -390,7 +449,7 @@ fn the_help_tells_the_truth() {
         let end = Pidone::plain().env(&name, ":").command(["true"]).run();
         end.code(125).says(&[&name, "is not accepted"]);
     }
-    assert!(options.len() >= 12, "{} options in {help}", options.len());
+    assert!(options.len() >= 27, "{} options in {help}", options.len());
 }
 
 #[test]

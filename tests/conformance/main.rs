@@ -13,6 +13,7 @@
 
 mod apps;
 mod drain;
+mod http_drain;
 mod listen;
 mod node;
 mod primary;

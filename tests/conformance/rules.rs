@@ -19,13 +19,21 @@ const DISCONNECT: &str = r#"{"cmd":"NODE_CLUSTER","act":"disconnect","seq":900}"
 
 /// Starts an app, and gives it the first listener it asks for.
 pub fn serving(node: &Node, script: &str) -> (Worker, std::net::SocketAddr) {
-    let (handle, address) = listener();
-    (serving_on(node, script, &handle), address)
+    with_listener(Worker::start(node, script))
 }
 
-/// The same on a socket that the primary keeps.
+/// Gives a worker what it asks for.
+pub fn with_listener(worker: Worker) -> (Worker, std::net::SocketAddr) {
+    let (handle, address) = listener();
+    (given(worker, &handle), address)
+}
+
+/// An app that serves on a socket that the primary keeps.
 pub fn serving_on(node: &Node, script: &str, handle: &Handle) -> Worker {
-    let mut worker = Worker::start(node, script);
+    given(Worker::start(node, script), handle)
+}
+
+fn given(mut worker: Worker, handle: &Handle) -> Worker {
     let query = worker.until_query();
     worker
         .outbox

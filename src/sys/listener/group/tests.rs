@@ -182,7 +182,7 @@ fn by_home_address(group: &Group, sources: u8) -> Vec<usize> {
 #[test]
 fn by_source_a_client_keeps_its_member() {
     let dual = group("0", 4);
-    let program = steering::by_source(4, &[0, 1, 2, 3]);
+    let program = steering::by_source(&[0, 1, 2, 3].map(Some));
     dual.steer(&program).unwrap();
     let homes = by_home_address(&dual, 128);
     for index in 0..4 {
@@ -199,7 +199,9 @@ fn by_source_a_client_keeps_its_member() {
 
     // One is out: its clients go to all of the others, and nobody else moves.
     for group in [&dual, &ipv4] {
-        group.steer(&steering::by_source(4, &[0, 2, 3])).unwrap();
+        group
+            .steer(&steering::by_source(&[Some(0), None, Some(2), Some(3)]))
+            .unwrap();
         let now = by_home_address(group, 128);
         let mut refuges = Vec::new();
         for (home, now) in homes.iter().zip(&now) {
@@ -216,7 +218,8 @@ fn by_source_a_client_keeps_its_member() {
     }
 
     // Two are out, and then all but one.
-    dual.steer(&steering::by_source(4, &[3, 0])).unwrap();
+    dual.steer(&steering::by_source(&[Some(0), None, None, Some(3)]))
+        .unwrap();
     for (home, now) in homes.iter().zip(by_home_address(&dual, 128)) {
         assert!(if [0, 3].contains(home) {
             *home == now
@@ -224,23 +227,31 @@ fn by_source_a_client_keeps_its_member() {
             now == 0 || now == 3
         });
     }
-    dual.steer(&steering::by_source(4, &[2])).unwrap();
+    // A slot's member can be any.
+    let other_members = [3, 2, 1, 0].map(Some);
+    dual.steer(&steering::by_source(&other_members)).unwrap();
+    for (home, now) in homes.iter().zip(by_home_address(&dual, 128)) {
+        assert_eq!(now, 3 - home);
+    }
+    dual.steer(&steering::by_source(&[None, None, Some(2), None]))
+        .unwrap();
     assert_eq!(by_home_address(&dual, 20), [2; 20]);
 }
 
 #[test]
 fn by_source_knows_ipv6() {
     let dual = group("0", 3);
-    dual.steer(&steering::by_source(3, &[0, 1, 2])).unwrap();
+    dual.steer(&steering::by_source(&[0, 1, 2].map(Some)))
+        .unwrap();
     let target = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), dual.local_address().port());
     let client = || connect_from(Ipv6Addr::LOCALHOST.into(), target);
     let homes = receivers(&dual, (0..20).map(|_| client()));
     assert_eq!(homes, [homes[0]; 20]);
-    let others: Vec<_> = (0..3).filter(|member| *member != homes[0]).collect();
-    dual.steer(&steering::by_source(3, &others)).unwrap();
+    let others = [0, 1, 2].map(|member| (member != homes[0]).then_some(member));
+    dual.steer(&steering::by_source(&others)).unwrap();
     let refuges = receivers(&dual, (0..20).map(|_| client()));
     assert_eq!(refuges, [refuges[0]; 20]);
-    assert!(others.contains(&refuges[0]));
+    assert!(others.contains(&Some(refuges[0])));
 }
 
 /// Starts to connect; whoever gets an answer finds the socket writable.
@@ -362,7 +373,9 @@ fn udp_members_are_steered_too() {
         assert_eq!(server.recv(&mut [0; 2]).unwrap(), 1);
     }
     // By source: a client's datagrams stay together, and one program serves both protocols.
-    group.steer(&steering::by_source(3, &[0, 1, 2])).unwrap();
+    group
+        .steer(&steering::by_source(&[0, 1, 2].map(Some)))
+        .unwrap();
     for _ in 0..10 {
         client.send_to(&[7], group.local_address()).unwrap();
     }

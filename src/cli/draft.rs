@@ -1,0 +1,366 @@
+//! What was said, as far as it goes; and, when everything was read, the rest: what `-i` has as
+//! defaults, and what makes no sense together.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::error::CliError;
+use super::options::OptionSpec;
+use super::values;
+use crate::config::{
+    Balance, Command, Config, Instances, LogFormat, Logging, PortEnv, Readiness, RestartPolicy,
+    RestartRules, SignalRules, StopMode, WorkerRules,
+};
+use crate::launch::{self, Known, ReadFile};
+
+/// How long a worker has for its end, and for its start, when nothing is said.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What was said. `None`: nothing, so that a default can depend on the rest.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// What needs no second thought.
+    pub(super) config: Config,
+    pub(super) restart: Option<RestartPolicy>,
+    pub(super) instances: Option<Instances>,
+    pub(super) channel: Option<bool>,
+    pub(super) port_env: Option<String>,
+    pub(super) balance: Option<Balance>,
+    pub(super) ready: Option<Readiness>,
+    pub(super) ready_timeout: Option<Duration>,
+    pub(super) spares: Option<u16>,
+    pub(super) stop: Option<StopMode>,
+    pub(super) http_drain: Option<Duration>,
+    pub(super) drain_delay: Option<Duration>,
+}
+
+/// An option that was given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given {
+    pub(super) option: &'static OptionSpec,
+    /// As its variable, not on the command line.
+    pub(super) variable: bool,
+}
+
+/// Where the words came from, and what else the environment holds.
+pub(super) struct Surroundings<'a> {
+    pub(super) given: &'a [Given],
+    pub(super) environment: &'a [(OsString, OsString)],
+    pub(super) read_file: ReadFile<'a>,
+}
+
+/// Whether there is a channel, and who says so if there is none.
+enum Channel {
+    On,
+    Off(String),
+}
+
+impl Surroundings<'_> {
+    /// An option as it was given: by its own name or by that of its variable.
+    fn name(&self, long: &str) -> String {
+        let given = self.given.iter().find(|given| given.option.long == long);
+        match given {
+            Some(given) if given.variable => given.option.variable(),
+            _ => format!("--{long}"),
+        }
+    }
+
+    fn is_given(&self, long: &str) -> bool {
+        self.given.iter().any(|given| given.option.long == long)
+    }
+
+    fn senseless<T>(&self, long: &str, why: impl Into<String>) -> Result<T, CliError> {
+        Err(CliError::Senseless {
+            name: self.name(long),
+            why: why.into(),
+        })
+    }
+
+    /// A variable of the environment, if it holds anything.
+    fn variable(&self, name: &str) -> Option<&OsString> {
+        let mut all = self.environment.iter();
+        let (_, value) = all.find(|(known, _)| known == name)?;
+        Some(value).filter(|value| !value.is_empty())
+    }
+}
+
+impl Draft {
+    /// Nothing said but the command.
+    pub(super) fn new(command: Command, filter: String) -> Self {
+        Self {
+            config: Config {
+                command,
+                signals: SignalRules::default(),
+                grace: None,
+                listen: Vec::new(),
+                restart: RestartRules::default(),
+                workers: None,
+                subreaper: false,
+                parent_death: None,
+                expected: Vec::new(),
+                user: None,
+                warn_on_reap: false,
+                logging: Logging {
+                    format: LogFormat::Text,
+                    filter,
+                },
+            },
+            restart: None,
+            instances: None,
+            channel: None,
+            port_env: None,
+            balance: None,
+            ready: None,
+            ready_timeout: None,
+            spares: None,
+            stop: None,
+            http_drain: None,
+            drain_delay: None,
+        }
+    }
+
+    /// The whole of it, and what is worth a warning.
+    pub(super) fn finish(
+        mut self,
+        around: &Surroundings<'_>,
+    ) -> Result<(Config, Vec<String>), CliError> {
+        let mut warnings = Vec::new();
+        let workers = self.instances.is_some();
+        self.config.restart.policy = self.restart.unwrap_or(if workers {
+            RestartPolicy::Always
+        } else {
+            RestartPolicy::Never
+        });
+        self.check_restarts(around)?;
+        match self.instances {
+            Some(instances) => {
+                self.config.grace.get_or_insert(PATIENCE);
+                let rules = self.workers(instances, around, &mut warnings)?;
+                self.config.workers = Some(rules);
+            }
+            None => {
+                if let Some(given) = around.given.iter().find(|given| given.option.for_workers) {
+                    let why = "is about workers, and there are none; add -i N, or leave it out";
+                    return around.senseless(given.option.long, why);
+                }
+            }
+        }
+        Ok((self.config, warnings))
+    }
+
+    /// What only says how to restart is nothing when there are no restarts.
+    fn check_restarts(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
+        if self.config.restart.policy != RestartPolicy::Never {
+            return Ok(());
+        }
+        let rules = ["backoff", "min-uptime", "max-restarts"];
+        if let Some(rule) = rules.into_iter().find(|long| around.is_given(long)) {
+            let why = "nothing is ever restarted; \
+                       add --restart always or --restart on-failure, or leave it out";
+            return around.senseless(rule, why);
+        }
+        Ok(())
+    }
+
+    fn workers(
+        &self,
+        instances: Instances,
+        around: &Surroundings<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<WorkerRules, CliError> {
+        let instances = resolve(instances, around)?;
+        let channel = self.find_channel(around, warnings)?;
+        if let Channel::Off(why) = &channel {
+            self.check_without_channel(why, around)?;
+        }
+        let channel = matches!(channel, Channel::On);
+        let port_env = match &self.port_env {
+            Some(name) => Some(find_ports(name, instances, around)?),
+            None => None,
+        };
+        self.check_readiness(around)?;
+        self.check_spares(around)?;
+        self.check_http_drain(around)?;
+        Ok(WorkerRules {
+            instances,
+            channel,
+            balance: self.balance.unwrap_or(Balance::ReusePort),
+            ready: self.ready.unwrap_or(match (channel, &port_env) {
+                (true, _) => Readiness::Listen,
+                (false, Some(_)) => Readiness::Port,
+                (false, None) => Readiness::None,
+            }),
+            port_env,
+            ready_timeout: self.ready_timeout.unwrap_or(PATIENCE),
+            spares: self.spares.unwrap_or(0),
+            stop: self.stop.unwrap_or(if channel {
+                StopMode::Drain
+            } else {
+                StopMode::Signal
+            }),
+            http_drain: self.http_drain,
+            drain_delay: self.drain_delay.unwrap_or(Duration::ZERO),
+        })
+    }
+
+    /// Whether the workers have a channel: as was said, or as the command can have one.
+    fn find_channel(
+        &self,
+        around: &Surroundings<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Channel, CliError> {
+        if self.channel == Some(false) {
+            let name = around.name("channel");
+            let equals = if name.starts_with('-') { ' ' } else { '=' };
+            return Ok(Channel::Off(format!("{name}{equals}off")));
+        }
+        let command = &self.config.command;
+        let words: Vec<String> = std::iter::once(&command.program)
+            .chain(&command.args)
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let launch = launch::examine(&words, around.read_file).map_err(CliError::Command)?;
+        warnings.extend(launch.warning);
+        match launch.known {
+            Known::NodeJs | Known::Nothing => Ok(Channel::On),
+            Known::OtherRuntime(name) if self.channel == Some(true) => around.senseless(
+                "channel",
+                format!("{name} has no use for Node.js' channel; give off, or leave it out"),
+            ),
+            Known::OtherRuntime(name) => Ok(Channel::Off(format!("{name} as the command"))),
+        }
+    }
+
+    /// What goes over the channel needs one.
+    fn check_without_channel(&self, why: &str, around: &Surroundings<'_>) -> Result<(), CliError> {
+        let needs = |long: &str, what: &str, instead: &str| {
+            let why = format!("{what}, which {why} rules out; {instead}");
+            around.senseless(long, why)
+        };
+        match self.ready {
+            Some(Readiness::Listen) => {
+                let instead = "give notify, port or none";
+                return needs("ready", "listen is said on the channel", instead);
+            }
+            Some(Readiness::Message) => {
+                let instead = "give notify, port or none";
+                return needs("ready", "message is sent on the channel", instead);
+            }
+            _ => {}
+        }
+        if self.stop == Some(StopMode::Drain) {
+            return needs("stop", "drain is asked for on the channel", "give signal");
+        }
+        if self.http_drain.is_some() {
+            let what = "the end is announced on the channel";
+            return needs("http-drain", what, "leave it out");
+        }
+        if self.spares.is_some_and(|spares| spares > 0) {
+            let what = "spares are held back by the channel";
+            return needs("spares", what, "leave it out");
+        }
+        if self.balance == Some(Balance::RoundRobin) {
+            let what = "round-robin hands connections over the channel";
+            return needs("balance", what, "give reuseport, shared or source-ip");
+        }
+        if self.balance.is_some() && self.config.listen.is_empty() {
+            let what = "pidone opens sockets at the channel's or --listen's request";
+            return needs("balance", what, "add --listen, or leave it out");
+        }
+        Ok(())
+    }
+
+    fn check_readiness(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
+        if self.ready == Some(Readiness::Port) && self.port_env.is_none() {
+            let why = "port asks at each worker's own port; add --port-env NAME, or give another";
+            return around.senseless("ready", why);
+        }
+        if self.ready == Some(Readiness::None) && self.ready_timeout.is_some() {
+            let ready = around.name("ready");
+            let why = format!("with none as {ready}, a worker is ready at once; leave one out");
+            return around.senseless("ready-timeout", why);
+        }
+        Ok(())
+    }
+
+    fn check_spares(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
+        if self.spares.unwrap_or(0) == 0 {
+            return Ok(());
+        }
+        if self.port_env.is_some() {
+            let other = around.name("port-env");
+            let why = format!("a spare cannot know its port in advance; leave it or {other} out");
+            return around.senseless("spares", why);
+        }
+        if self.config.restart.policy == RestartPolicy::Never {
+            let other = around.name("restart");
+            let why = format!("a spare takes a dead worker's place; leave it or {other} out");
+            return around.senseless("spares", why);
+        }
+        Ok(())
+    }
+
+    /// The announcement takes its time from the part of the grace that comes before the signal.
+    fn check_http_drain(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
+        let (Some(announced), Some(grace)) = (self.http_drain, self.config.grace) else {
+            return Ok(());
+        };
+        let before_signal = grace / 5 * 4;
+        if announced < before_signal {
+            return Ok(());
+        }
+        let why = format!(
+            "{announced:?} is too long for a --grace of {grace:?}, \
+             four fifths of which come before the stop signal; \
+             give less than {before_signal:?}, or a longer --grace"
+        );
+        around.senseless("http-drain", why)
+    }
+}
+
+/// What `auto` is, as far as a variable says.
+fn resolve(instances: Instances, around: &Surroundings<'_>) -> Result<Instances, CliError> {
+    const NAME: &str = "WEB_CONCURRENCY";
+    match (instances, around.variable(NAME)) {
+        (Instances::Auto, Some(value)) => values::concurrency(&value.to_string_lossy())
+            .map(Instances::Count)
+            .map_err(|wrong| CliError::bad(NAME.to_owned(), value.clone(), wrong)),
+        _ => Ok(instances),
+    }
+}
+
+/// The ports from the one that the variable names.
+fn find_ports(
+    name: &str,
+    instances: Instances,
+    around: &Surroundings<'_>,
+) -> Result<PortEnv, CliError> {
+    let Some(value) = around.variable(name) else {
+        let why = format!(
+            "{name} is not set for pidone itself; set it to the first worker's port, \
+             as in {name}=3000"
+        );
+        return around.senseless("port-env", why);
+    };
+    let value = value.to_string_lossy();
+    let Some(base) = values::port(&value) else {
+        let why = format!("{name} is \"{value}\", no port; set it to a number from 1 to 65535");
+        return around.senseless("port-env", why);
+    };
+    if let Instances::Count(count) = instances
+        && u32::from(base) + u32::from(count) - 1 > u32::from(u16::MAX)
+    {
+        let why = format!(
+            "{count} workers from port {base} on need ports above 65535; \
+             set {name} to {} or less",
+            u32::from(u16::MAX) + 1 - u32::from(count)
+        );
+        return around.senseless("port-env", why);
+    }
+    Ok(PortEnv {
+        name: name.to_owned(),
+        base,
+    })
+}

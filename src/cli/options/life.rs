@@ -1,0 +1,150 @@
+//! How a child is started again, and how it is stopped.
+
+#![forbid(unsafe_code)]
+
+use super::{Chapter, FOR_WORKERS, OptionSpec, SWITCH};
+use crate::cli::values::{self, Wrong};
+use crate::config::{RestartPolicy, StopMode};
+
+pub(super) const RESTART: Chapter = Chapter {
+    title: "Restart",
+    options: &[
+        OptionSpec {
+            long: "restart",
+            value: Some("WHEN"),
+            help: &[
+                "Start a child that ended by itself again: always, on-failure,",
+                "never (default: always with -i, else never).",
+            ],
+            set: |draft, value| {
+                let words = [
+                    ("always", RestartPolicy::Always),
+                    ("on-failure", RestartPolicy::OnFailure),
+                    ("never", RestartPolicy::Never),
+                ];
+                let accepted = Wrong::Give("always, on-failure or never");
+                draft.restart = Some(values::one_of(value, &words, accepted)?);
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "backoff",
+            value: Some("MIN..MAX"),
+            help: &[
+                "The delay between restarts in a row doubles from MIN to MAX",
+                "(default: 100ms..30s); the first one is immediate.",
+            ],
+            set: |draft, value| {
+                let rules = &mut draft.config.restart;
+                (rules.min_delay, rules.max_delay) = values::backoff(value)?;
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "min-uptime",
+            value: Some("TIME"),
+            help: &["A run this long is a good one, and resets the delay (default: 10s)."],
+            set: |draft, value| {
+                draft.config.restart.min_uptime = values::duration(value)?;
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "max-restarts",
+            value: Some("N/WINDOW"),
+            help: &[
+                "More than N restarts within WINDOW are a crash loop: stop all",
+                "and leave with the status (default: 10/60s).",
+            ],
+            set: |draft, value| {
+                let rules = &mut draft.config.restart;
+                (rules.max_restarts, rules.window) = values::rate(value)?;
+                Ok(())
+            },
+            ..SWITCH
+        },
+    ],
+};
+
+pub(super) const STOPPING: Chapter = Chapter {
+    title: "Stop",
+    options: &[
+        OptionSpec {
+            long: "grace",
+            value: Some("TIME"),
+            help: &[
+                "SIGKILL for a child that has not ended this long after it was",
+                "asked to, and for what it leaves behind; 0: at once (default:",
+                "30s with -i; without, the child's end is never forced, and",
+                "what it leaves has 2s).",
+            ],
+            set: |draft, value| {
+                draft.config.grace = Some(values::duration(value)?);
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "stop-signal",
+            value: Some("SIG"),
+            help: &[
+                "What the child gets when TERM, INT or QUIT asks to stop",
+                "(default: the signal that was received).",
+            ],
+            set: |draft, value| {
+                draft.config.signals.stop = Some(values::signal(value)?);
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "stop",
+            value: Some("drain|signal"),
+            help: &[
+                "drain: workers finish their requests, and get the signal when",
+                "they have or after 4/5 of the grace; signal: they get it first",
+                "(default: drain; without channel signal). Needs -i.",
+            ],
+            set: |draft, value| {
+                let words = [("drain", StopMode::Drain), ("signal", StopMode::Signal)];
+                draft.stop = Some(values::one_of(
+                    value,
+                    &words,
+                    Wrong::Give("drain or signal"),
+                )?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "http-drain",
+            value: Some("TIME"),
+            help: &[
+                "Answer with Connection: close for so long before a worker",
+                "closes, so that keep-alive clients lose nothing; 5s is enough",
+                "(default: not; Node.js 18.19 or newer). Needs -i.",
+            ],
+            set: |draft, value| {
+                draft.http_drain = Some(values::some_time(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "drain-delay",
+            value: Some("TIME"),
+            help: &[
+                "Keep serving for so long after a request to stop, while load",
+                "balancers look away (default: 0). Needs -i.",
+            ],
+            set: |draft, value| {
+                draft.drain_delay = Some(values::duration(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+    ],
+};

@@ -1,0 +1,77 @@
+//! Each option once: its names, what it takes, and what it does. Help, variables and parser read
+//! this table and nothing else.
+
+#![forbid(unsafe_code)]
+
+mod life;
+mod process;
+mod workers;
+
+use super::draft::Draft;
+use super::values::Wrong;
+
+/// One option.
+#[derive(Debug)]
+pub(super) struct OptionSpec {
+    /// The letter after one dash.
+    pub(super) short: Option<char>,
+    /// The name after two dashes.
+    pub(super) long: &'static str,
+    /// What the value stands for in the help; `None`: a switch.
+    pub(super) value: Option<&'static str>,
+    /// May be given more than once; its variable holds a list with commas.
+    pub(super) repeatable: bool,
+    /// The help's lines.
+    pub(super) help: &'static [&'static str],
+    /// Means something for workers only, which `-i` asks for.
+    pub(super) for_workers: bool,
+    /// What giving it means.
+    pub(super) set: fn(&mut Draft, &str) -> Result<(), Wrong>,
+}
+
+/// A chapter of the help.
+#[derive(Debug)]
+pub(super) struct Chapter {
+    pub(super) title: &'static str,
+    pub(super) options: &'static [OptionSpec],
+}
+
+/// An option of which nothing more is said.
+const SWITCH: OptionSpec = OptionSpec {
+    short: None,
+    long: "",
+    value: None,
+    repeatable: false,
+    help: &[],
+    for_workers: false,
+    set: |_, _| Ok(()),
+};
+
+/// The same for workers.
+const FOR_WORKERS: OptionSpec = OptionSpec {
+    for_workers: true,
+    ..SWITCH
+};
+
+pub(super) static CHAPTERS: &[Chapter] = &[
+    workers::WORKERS,
+    workers::SOCKETS,
+    life::RESTART,
+    life::STOPPING,
+    process::SIGNALS,
+    process::PROCESSES,
+    process::LOG,
+];
+
+/// Every option there is.
+pub(super) fn all() -> impl Iterator<Item = &'static OptionSpec> {
+    CHAPTERS.iter().flat_map(|chapter| chapter.options)
+}
+
+impl OptionSpec {
+    /// The environment variable that stands for the option.
+    pub(super) fn variable(&self) -> String {
+        let name = self.long.to_ascii_uppercase().replace('-', "_");
+        format!("PIDONE_{name}")
+    }
+}

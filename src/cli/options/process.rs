@@ -1,0 +1,159 @@
+//! How a child is started and reached, and how pidone speaks: what both modes share.
+
+#![forbid(unsafe_code)]
+
+use super::{Chapter, OptionSpec, SWITCH};
+use crate::cli::values::{self, Wrong};
+use crate::config::LogFormat;
+
+pub(super) const SIGNALS: Chapter = Chapter {
+    title: "Signals",
+    options: &[
+        OptionSpec {
+            short: Some('g'),
+            long: "group",
+            help: &["Send signals to the child's whole process group."],
+            set: |draft, value| {
+                draft.config.signals.to_group = values::switch(value)?;
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            short: Some('c'),
+            long: "single-child",
+            help: &["Send signals to the child alone (the default)."],
+            set: |draft, value| {
+                draft.config.signals.to_group = !values::switch(value)?;
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            short: Some('r'),
+            long: "rewrite",
+            value: Some("FROM:TO"),
+            repeatable: true,
+            help: &[
+                "Send TO when FROM is received; 0 as TO drops it.",
+                "Names or numbers: TERM:QUIT, SIGHUP:0, 15:3. Repeatable.",
+            ],
+            set: |draft, value| {
+                let (from, to) = values::rewrite(value)?;
+                let rules = &mut draft.config.signals.rewrites;
+                rules.retain(|(earlier, _)| *earlier != from);
+                rules.push((from, to));
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            short: Some('p'),
+            long: "parent-death",
+            value: Some("SIG"),
+            help: &["Receive SIG when pidone's own parent dies."],
+            set: |draft, value| {
+                draft.config.parent_death = Some(values::signal(value)?);
+                Ok(())
+            },
+            ..SWITCH
+        },
+    ],
+};
+
+pub(super) const PROCESSES: Chapter = Chapter {
+    title: "Processes",
+    options: &[
+        OptionSpec {
+            short: Some('u'),
+            long: "user",
+            value: Some("USER[:GROUP]"),
+            help: &[
+                "Run the child as somebody else, names or numbers of",
+                "/etc/passwd and /etc/group, with no_new_privs.",
+            ],
+            set: |draft, value| {
+                draft.config.user = Some(values::user(value)?);
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            short: Some('e'),
+            long: "expect",
+            value: Some("CODE"),
+            repeatable: true,
+            help: &["Leave with 0 when the status would be CODE. Repeatable."],
+            set: |draft, value| {
+                draft.config.expected.push(values::exit_code(value)?);
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            short: Some('s'),
+            long: "subreaper",
+            help: &[
+                "Insist on adopting orphans (done by itself where pidone is",
+                "not PID 1; with this, it is an error if that fails).",
+            ],
+            set: |draft, value| {
+                draft.config.subreaper = values::switch(value)?;
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            short: Some('w'),
+            long: "warn-on-reap",
+            help: &["Log a warning for each orphan that is reaped."],
+            set: |draft, value| {
+                draft.config.warn_on_reap = values::switch(value)?;
+                Ok(())
+            },
+            ..SWITCH
+        },
+    ],
+};
+
+pub(super) const LOG: Chapter = Chapter {
+    title: "Log (on standard error)",
+    options: &[
+        OptionSpec {
+            short: Some('v'),
+            long: "verbose",
+            repeatable: true,
+            help: &["Say what is done; -vv: say everything."],
+            set: |draft, value| {
+                let step = values::verbosity(value)?;
+                let filter = &mut draft.config.logging.filter;
+                let so_far = match filter.as_str() {
+                    "debug" => 1,
+                    "trace" => 2,
+                    _ => 0,
+                };
+                match so_far + step {
+                    0 => {}
+                    1 => "debug".clone_into(filter),
+                    _ => "trace".clone_into(filter),
+                }
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "log-format",
+            value: Some("text|json"),
+            help: &["Lines for people, or NDJSON in the shape of Pino's (default: text)."],
+            set: |draft, value| {
+                draft.config.logging.format = match value {
+                    "text" => LogFormat::Text,
+                    "json" => LogFormat::Json,
+                    _ => return Err(Wrong::Give("text or json")),
+                };
+                Ok(())
+            },
+            ..SWITCH
+        },
+    ],
+};

@@ -1,0 +1,147 @@
+//! N workers, and how they share what they listen on.
+
+#![forbid(unsafe_code)]
+
+use super::{Chapter, FOR_WORKERS, OptionSpec, SWITCH};
+use crate::cli::values::{self, Wrong};
+use crate::config::{Balance, Readiness};
+
+pub(super) const WORKERS: Chapter = Chapter {
+    title: "Workers (all of these with -i)",
+    options: &[
+        OptionSpec {
+            short: Some('i'),
+            long: "instances",
+            value: Some("N|auto"),
+            help: &[
+                "Run N workers; auto: WEB_CONCURRENCY of them, or else one",
+                "for each CPU that quota and affinity allow.",
+            ],
+            set: |draft, value| {
+                draft.instances = Some(values::instances(value)?);
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "channel",
+            value: Some("node|off"),
+            help: &[
+                "node: be the primary of Node.js' cluster module, so that the",
+                "app's own listen() shares its port; off: any program, with",
+                "--listen or --port-env (default: node; bun and deno: off).",
+            ],
+            set: |draft, value| {
+                let words = [("node", true), ("off", false)];
+                draft.channel = Some(values::one_of(value, &words, Wrong::Give("node or off"))?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "ready",
+            value: Some("HOW"),
+            help: &[
+                "How a worker shows that it serves. listen: it listens;",
+                "message: process.send('ready'); notify: READY=1 to",
+                "NOTIFY_SOCKET; port: its --port-env port accepts; none: it",
+                "runs (default: listen; without channel port, else none).",
+            ],
+            set: |draft, value| {
+                let words = [
+                    ("listen", Readiness::Listen),
+                    ("message", Readiness::Message),
+                    ("notify", Readiness::Notify),
+                    ("port", Readiness::Port),
+                    ("none", Readiness::None),
+                ];
+                let accepted = Wrong::Give("listen, message, notify, port or none");
+                draft.ready = Some(values::one_of(value, &words, accepted)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "ready-timeout",
+            value: Some("TIME"),
+            help: &["A start that takes longer has failed (default: 30s)."],
+            set: |draft, value| {
+                draft.ready_timeout = Some(values::some_time(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "spares",
+            value: Some("K"),
+            help: &[
+                "Boot K more workers up to their listen() and hold them back;",
+                "one takes over at once when a worker dies (default: 0).",
+            ],
+            set: |draft, value| {
+                draft.spares = Some(values::count(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+    ],
+};
+
+pub(super) const SOCKETS: Chapter = Chapter {
+    title: "Sockets",
+    options: &[
+        OptionSpec {
+            long: "listen",
+            value: Some("ADDR"),
+            repeatable: true,
+            help: &[
+                "Listen before anything starts, and pass the socket on as fd 3,",
+                "4, ... with LISTEN_FDS. [HOST:]PORT, [::1]:PORT, udp:PORT,",
+                "unix:PATH. Repeatable.",
+            ],
+            set: |draft, value| {
+                let address = value.parse().map_err(Wrong::Address)?;
+                if draft.config.listen.contains(&address) {
+                    return Err(Wrong::Give("each address once"));
+                }
+                draft.config.listen.push(address);
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "port-env",
+            value: Some("NAME"),
+            help: &[
+                "A port for each worker: worker k gets NAME, say PORT, set to",
+                "what pidone's own NAME is, plus k. Needs -i.",
+            ],
+            set: |draft, value| {
+                draft.port_env = Some(values::variable_name(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "balance",
+            value: Some("HOW"),
+            help: &[
+                "Who gets a new connection. reuseport: the kernel spreads them",
+                "(default); shared: whoever is idle; source-ip: a client stays",
+                "with its worker; round-robin: each in turn. Needs -i.",
+            ],
+            set: |draft, value| {
+                let words = [
+                    ("reuseport", Balance::ReusePort),
+                    ("shared", Balance::Shared),
+                    ("source-ip", Balance::SourceIp),
+                    ("round-robin", Balance::RoundRobin),
+                ];
+                let accepted = Wrong::Give("reuseport, shared, source-ip or round-robin");
+                draft.balance = Some(values::one_of(value, &words, accepted)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+    ],
+};

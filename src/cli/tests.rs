@@ -1,0 +1,267 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::{Balance, Instances, PortEnv, Readiness, RestartPolicy, StopMode, WorkerRules};
+
+/// pidone's words, the command after `--`, and variables as `NAME=value`.
+fn read_with(line: &str, variables: &[&str]) -> Result<(Config, Vec<String>), String> {
+    let line = if line.contains("-- ") {
+        line.to_owned()
+    } else {
+        format!("{line} -- node server.js")
+    };
+    let args = line.split_whitespace().map(OsString::from).collect();
+    let variables = variables.iter().map(|variable| {
+        let (name, value) = variable.split_once('=').unwrap();
+        (OsString::from(name), OsString::from(value))
+    });
+    match read(args, variables, &|_| None) {
+        Ok(Invocation::Run { config, warnings }) => Ok((*config, warnings)),
+        Ok(Invocation::Print(text)) => panic!("{text}"),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[track_caller]
+fn config(line: &str, variables: &[&str]) -> Config {
+    read_with(line, variables).unwrap().0
+}
+
+#[track_caller]
+fn workers(line: &str, variables: &[&str]) -> WorkerRules {
+    config(line, variables).workers.unwrap()
+}
+
+#[track_caller]
+fn refused(line: &str, variables: &[&str], parts: &[&str]) {
+    let sentence = read_with(line, variables).unwrap_err();
+    for part in parts {
+        assert!(
+            sentence.contains(part),
+            "{line}: {part:?} is not in {sentence:?}"
+        );
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn without_instances_nothing_changes() {
+    let config = config("", &[]);
+    assert_eq!(config.workers, None);
+    assert_eq!(config.grace, None);
+    assert_eq!(config.restart.policy, RestartPolicy::Never);
+    assert!(config.listen.is_empty());
+}
+
+#[test]
+fn workers_have_defaults_of_their_own() {
+    let config = config("-i 4", &[]);
+    assert_eq!(config.grace, Some(30 * SECOND));
+    assert_eq!(config.restart.policy, RestartPolicy::Always);
+    let wanted = WorkerRules {
+        instances: Instances::Count(4),
+        channel: true,
+        port_env: None,
+        balance: Balance::ReusePort,
+        ready: Readiness::Listen,
+        ready_timeout: 30 * SECOND,
+        spares: 0,
+        stop: StopMode::Drain,
+        http_drain: None,
+        drain_delay: Duration::ZERO,
+    };
+    assert_eq!(config.workers, Some(wanted));
+}
+
+#[test]
+fn without_channel_the_defaults_are_others() {
+    for line in [
+        "-i 2 --channel off",
+        "--channel off -i 2",
+        "-i 2 -- bun app.ts",
+        "-i 2 -- deno run app.ts",
+    ] {
+        let rules = workers(line, &[]);
+        assert!(!rules.channel, "{line}");
+        assert_eq!(rules.ready, Readiness::None);
+        assert_eq!(rules.stop, StopMode::Signal);
+        let rules = workers(&format!("--port-env=PORT {line}"), &["PORT=3000"]);
+        assert_eq!(rules.ready, Readiness::Port);
+    }
+    // With a channel, the app says itself when it listens on its own port.
+    let rules = workers("-i 2 --port-env PORT", &["PORT=3000"]);
+    assert_eq!(rules.ready, Readiness::Listen);
+    // Not looked at without a channel.
+    assert!(!workers("-i 2 --channel off -- npm start", &[]).channel);
+}
+
+#[test]
+fn every_option_has_its_place() {
+    let line = "--instances=2 --channel node --ready notify --ready-timeout 5s --spares 1 \
+                --listen 8080 --listen unix:/run/a.sock --balance source-ip \
+                --restart on-failure --backoff 1s..2s --min-uptime 3s --max-restarts 4/5s \
+                --grace 10s --stop signal --http-drain 7s --drain-delay 6s";
+    let variables: Vec<String> = line
+        .replace("--instances=2", "--instances 2")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .chunks(2)
+        .filter(|pair| pair[0] != "--listen")
+        .map(|pair| {
+            let name = pair[0].trim_start_matches('-').to_uppercase();
+            format!("PIDONE_{}={}", name.replace('-', "_"), pair[1])
+        })
+        .chain(["PIDONE_LISTEN=8080, unix:/run/a.sock".to_owned()])
+        .collect();
+    let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
+    let said = config(line, &[]);
+    assert_eq!(said, config("", &variables));
+    assert_eq!(said.grace, Some(10 * SECOND));
+    let addresses: Vec<_> = said.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["*:8080", "unix:/run/a.sock"]);
+    assert_eq!(said.restart.policy, RestartPolicy::OnFailure);
+    assert_eq!(said.restart.min_delay, SECOND);
+    assert_eq!(said.restart.max_delay, 2 * SECOND);
+    assert_eq!(said.restart.min_uptime, 3 * SECOND);
+    assert_eq!(
+        (said.restart.max_restarts, said.restart.window),
+        (4, 5 * SECOND)
+    );
+    let wanted = WorkerRules {
+        instances: Instances::Count(2),
+        channel: true,
+        port_env: None,
+        balance: Balance::SourceIp,
+        ready: Readiness::Notify,
+        ready_timeout: 5 * SECOND,
+        spares: 1,
+        stop: StopMode::Signal,
+        http_drain: Some(7 * SECOND),
+        drain_delay: 6 * SECOND,
+    };
+    assert_eq!(said.workers, Some(wanted));
+}
+
+#[test]
+fn the_order_of_options_does_not_matter_and_the_command_line_wins() {
+    let early = config("--grace 5s --restart never -i 2", &["PIDONE_GRACE=9s"]);
+    let late = config(
+        "-i 2 --restart never --grace 5s",
+        &["PIDONE_RESTART=always"],
+    );
+    assert_eq!(early, late);
+    assert_eq!(early.grace, Some(5 * SECOND));
+    assert_eq!(early.restart.policy, RestartPolicy::Never);
+    let rules = workers("-i 3", &["PIDONE_INSTANCES=auto", "WEB_CONCURRENCY=x"]);
+    assert_eq!(rules.instances, Instances::Count(3));
+    assert_eq!(config("-i 2 --grace 0", &[]).grace, Some(Duration::ZERO));
+}
+
+#[test]
+fn single_mode_has_sockets_restarts_and_a_grace() {
+    let config = config(
+        "--listen 80 --restart always --backoff 1s..1s --grace 5s",
+        &[],
+    );
+    assert_eq!(config.workers, None);
+    assert_eq!(config.listen.len(), 1);
+    assert_eq!(config.restart.policy, RestartPolicy::Always);
+}
+
+#[test]
+fn auto_asks_the_environment() {
+    let instances = |variables: &[&str]| workers("-i auto", variables).instances;
+    assert_eq!(instances(&[]), Instances::Auto);
+    assert_eq!(instances(&["WEB_CONCURRENCY="]), Instances::Auto);
+    assert_eq!(instances(&["WEB_CONCURRENCY=3"]), Instances::Count(3));
+    for value in ["0", "-1", "two", "1.5", "1025"] {
+        let variable = format!("WEB_CONCURRENCY={value}");
+        refused(
+            "-i auto",
+            &[&variable],
+            &["WEB_CONCURRENCY: ", value, "a number from 1 to 1024"],
+        );
+        // Nobody asked for it.
+        assert_eq!(workers("-i 2", &[&variable]).instances, Instances::Count(2));
+        assert_eq!(config("", &[&variable]).workers, None);
+    }
+}
+
+#[test]
+fn ports_begin_at_the_variable() {
+    let ports = |base| {
+        Some(PortEnv {
+            name: "P".to_owned(),
+            base,
+        })
+    };
+    assert_eq!(
+        workers("-i 2 --port-env P", &["P=3000"]).port_env,
+        ports(3000)
+    );
+    assert_eq!(
+        workers("-i 2 --port-env P", &["P=65534"]).port_env,
+        ports(65534)
+    );
+    assert_eq!(
+        workers("-i auto --port-env P", &["P=65535"]).port_env,
+        ports(65535)
+    );
+    refused(
+        "-i 2 --port-env P",
+        &["P=65535"],
+        &["--port-env: ", "set P to 65534 or less"],
+    );
+    refused(
+        "-i auto --port-env P",
+        &["P=65535", "WEB_CONCURRENCY=2"],
+        &["65534 or less"],
+    );
+    for variables in [&[][..], &["P="]] {
+        refused(
+            "-i 2 --port-env P",
+            variables,
+            &["--port-env: ", "P is not set", "P=3000"],
+        );
+    }
+    for value in ["0", "65536", "http", "+1"] {
+        let variable = format!("P={value}");
+        refused(
+            "-i 2 --port-env P",
+            &[&variable],
+            &["--port-env: ", value, "1 to 65535"],
+        );
+    }
+}
+
+#[test]
+fn what_makes_sense_together_is_accepted() {
+    for line in [
+        "-i 2 --channel off --spares 0",
+        "-i 2 --channel off --listen 80 --balance shared",
+        "-i 2 --channel off --ready notify --ready-timeout 1s",
+        "-i 2 --ready none",
+        "-i 2 --ready message --stop signal --http-drain 5s",
+        "-i 2 --http-drain 23s",
+        "-i 2 --restart never --grace 0",
+        "-i 1024 --spares 1024",
+        "--restart on-failure --max-restarts 0/1s",
+        "-i 2 --channel node -- ./start.sh",
+    ] {
+        read_with(line, &[]).unwrap();
+    }
+}
+
+#[test]
+fn a_shell_in_between_is_worth_a_warning() {
+    let args = ["-i", "2", "sh", "-c", "node server.js"].map(OsString::from);
+    let invocation = read(args.to_vec(), std::iter::empty(), &|_| None).unwrap();
+    let Invocation::Run { warnings, .. } = invocation else {
+        panic!("{invocation:?}");
+    };
+    assert!(
+        warnings[0].contains("sh -c 'exec node server.js'"),
+        "{warnings:?}"
+    );
+}

@@ -1,0 +1,410 @@
+use super::shell::{shown, split};
+use super::*;
+
+const PACKAGE: &str = r#"{
+  "name": "app", "deep": [[[[[[[[[[[[]]]]]]]]]]]],
+  "scripts": {
+    "start": "node server.js",
+    "env": "NODE_ENV=production node server.js",
+    "port": "node server.js --port $PORT",
+    "quotes": "node 'my app.js' \"\"",
+    "built": "npm run build && node dist/x.js",
+    "prebuilt": "tsc",
+    "piped": "node a.js | pino-pretty",
+    "moved": "cd x && node y.js",
+    "dev": "nodemon src/index.js",
+    "ts": "tsx src/app.ts",
+    "cross": "cross-env A=1 node x.js",
+    "watch": "node --watch x.js",
+    "again": "yarn start",
+    "circle": "npm run circle",
+    "next": "next start",
+    "lines": "node a.js\n node b.js |\n cat"
+  }
+}"#;
+
+fn read_file(path: &str) -> Option<String> {
+    match path {
+        "package.json" => Some(PACKAGE.to_owned()),
+        "node_modules/.bin/next" => Some(String::new()),
+        _ => None,
+    }
+}
+
+fn examine_line(line: &str, read_file: ReadFile<'_>) -> Result<Launch, String> {
+    let [simple] = split(line).unwrap().try_into().unwrap();
+    examine(&simple.words, read_file).map_err(|refusal| refusal.to_string())
+}
+
+#[track_caller]
+fn is(line: &str, known: Known) {
+    let launch = examine_line(line, &read_file);
+    assert_eq!(launch, Ok(Launch::of(known)), "{line}");
+}
+
+/// Refused, with these words first and that command as the remedy.
+#[track_caller]
+fn refused(line: &str, what: &str, instead: &str) {
+    let sentence = examine_line(line, &read_file).unwrap_err();
+    assert!(
+        sentence.starts_with(&format!("{what}: ")),
+        "{line}: {sentence}"
+    );
+    assert!(
+        sentence.contains(&format!("; run {instead} instead")),
+        "{line}: {sentence}"
+    );
+    assert!(!sentence.contains('\n'), "{sentence}");
+}
+
+#[test]
+fn node_with_a_script_is_what_it_should_be() {
+    for line in [
+        "node server.js",
+        "nodejs server.js",
+        "/usr/local/bin/node server.js --watch -e",
+        "node --import tsx app.ts",
+        "node -r dotenv/config --max-old-space-size=300 .",
+        "node --env-file=.env -- server.js",
+        "node --title x --inspect server.js",
+        "env A=1 -u B node server.js",
+        "/usr/bin/env -C /app -- node server.js",
+        "env --chdir=/app --unset=A node server.js",
+        "sh -c 'exec node server.js'",
+        "/bin/sh -ec 'cd /app && A=1 exec node server.js'",
+        "bash -c 'node server.js'",
+        "ash -c 'node server.js'",
+        "node node",
+        "node ./env -i",
+    ] {
+        is(line, Known::NodeJs);
+    }
+}
+
+#[test]
+fn what_is_not_known_is_left_alone() {
+    for line in [
+        "./start.sh",
+        "docker-entrypoint.sh node -e 1",
+        "python3 app.py",
+        "sh start.sh",
+        "sh",
+        "sh -c",
+        "sh -c ''",
+        "sh -c 'node server.js | cat'",
+        "sh -c 'npm start > log'",
+        "sh -c 'trap x TERM; ./start.sh'",
+        "env -S 'node server.js'",
+        "env",
+        "node_modules/.bin/next start",
+        "npmx start",
+    ] {
+        is(line, Known::Nothing);
+    }
+}
+
+#[test]
+fn other_runtimes_have_no_channel() {
+    for line in [
+        "bun app.ts",
+        "/bin/bun run start",
+        "env A=1 bun x.js",
+        "sh -c 'exec bun x.js'",
+    ] {
+        is(line, Known::OtherRuntime("bun"));
+    }
+    is("deno run -A app.ts", Known::OtherRuntime("deno"));
+}
+
+#[test]
+fn a_shell_that_may_stay_is_worth_a_warning() {
+    for (line, command) in [
+        ("sh -c 'node server.js'", "sh -c 'exec node server.js'"),
+        (
+            "dash -c 'cd /app; node a.js x'",
+            "dash -c 'exec node a.js x'",
+        ),
+        ("/bin/sh -c 'A=1 node a.js $PORT'", "exec node a.js"),
+    ] {
+        let launch = examine_line(line, &read_file).unwrap();
+        assert_eq!(launch.known, Known::NodeJs);
+        assert!(launch.warning.unwrap().contains(command), "{line}");
+    }
+}
+
+#[test]
+fn node_that_runs_no_script_itself_is_refused() {
+    let general = "Node.js and the script itself";
+    for (line, what) in [
+        ("node", "node"),
+        ("node -r x", "node"),
+        ("node --import x --title y", "node"),
+        ("node -", "node -"),
+        ("node -i", "node -i"),
+        ("node --test", "node --test"),
+        ("node -v", "node -v"),
+        ("env node", "node"),
+        ("sh -c node", "node"),
+    ] {
+        refused(line, what, general);
+    }
+    for line in [
+        "node -e 1",
+        "node -pe 1",
+        "node --eval=1",
+        "node -r x -p 1",
+        "sh -c 'node -e 1'",
+    ] {
+        let sentence = examine_line(line, &read_file).unwrap_err();
+        assert!(sentence.contains("write it to a file"), "{sentence}");
+    }
+    for (line, instead) in [
+        ("node --watch a.js b", "node a.js b"),
+        (
+            "node --import tsx --watch-path src --watch a.ts",
+            "node --import tsx a.ts",
+        ),
+        ("node --watch-path=src -- a.js", "node -- a.js"),
+        ("env A=1 node --watch a.js", "env A=1 node a.js"),
+        ("/opt/node --watch a.js", "/opt/node a.js"),
+    ] {
+        refused(line, "node --watch", instead);
+    }
+    refused("node --run start", "node --run start", "node server.js");
+    refused(
+        "node --run=start -- -x",
+        "node --run start",
+        "node server.js -x",
+    );
+    refused("node --run", "node --run", general);
+}
+
+#[test]
+fn a_script_of_the_package_is_said_as_a_command() {
+    for (script, instead) in [
+        ("start", "node server.js"),
+        ("env", "env NODE_ENV=production node server.js"),
+        ("port", "sh -c 'exec node server.js --port $PORT'"),
+        ("quotes", "node 'my app.js' ''"),
+        ("built", "node dist/x.js"),
+        ("dev", "node src/index.js"),
+        ("ts", "node --import tsx src/app.ts"),
+        ("cross", "env A=1 node x.js"),
+        ("watch", "node x.js"),
+        ("again", "node server.js"),
+        ("next", "node_modules/.bin/next start"),
+        ("circle", "Node.js and the script itself"),
+        ("missing", "Node.js and the script itself"),
+        (
+            "piped",
+            "the Node.js command of its script \"piped\" itself",
+        ),
+        (
+            "moved",
+            "the Node.js command of its script \"moved\" itself",
+        ),
+        (
+            "lines",
+            "the Node.js command of its script \"lines\" itself",
+        ),
+    ] {
+        for manager in ["npm run", "npm run-script", "pnpm run", "yarn run"] {
+            let line = format!("{manager} {script}");
+            refused(&line, &line, instead);
+        }
+        let line = format!("yarn {script}");
+        refused(&line, &line, instead);
+    }
+    let sentence = examine_line("npm run built", &read_file).unwrap_err();
+    assert!(
+        sentence.ends_with("RUN line: tsc && npm run build"),
+        "{sentence}"
+    );
+    let sentence = examine_line("npm run piped", &read_file).unwrap_err();
+    assert!(
+        sentence.ends_with(": node a.js | pino-pretty"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn package_managers_are_refused_however_they_are_asked() {
+    for (line, what, instead) in [
+        ("npm start", "npm start", "node server.js"),
+        ("/usr/bin/npm -s start", "npm start", "node server.js"),
+        (
+            "npm start --silent -- --port 1",
+            "npm start",
+            "node server.js --port 1",
+        ),
+        (
+            "yarn start --port 1",
+            "yarn start",
+            "node server.js --port 1",
+        ),
+        ("pnpm start", "pnpm start", "node server.js"),
+        ("corepack pnpm start", "corepack pnpm", "node server.js"),
+        (
+            "env A=1 npm run env",
+            "npm run env",
+            "env A=1 NODE_ENV=production node server.js",
+        ),
+        ("sh -c 'npm start'", "npm start", "node server.js"),
+        (
+            "sh -c 'A=1 exec npm start'",
+            "npm start",
+            "env A=1 node server.js",
+        ),
+        ("npx tsx@4 a.ts", "npx tsx@4", "node --import tsx a.ts"),
+        (
+            "npx --yes next -p 1",
+            "npx next",
+            "node_modules/.bin/next -p 1",
+        ),
+        ("npm exec -- next", "npm exec", "node_modules/.bin/next"),
+        ("yarn node a.js", "yarn node", "node a.js"),
+        (
+            "npx -p typescript tsc",
+            "npx typescript",
+            "Node.js and the script itself",
+        ),
+        ("npm", "npm", "Node.js and the script itself"),
+        ("npm ci", "npm ci", "Node.js and the script itself"),
+        ("yarn", "yarn", "Node.js and the script itself"),
+        (
+            "npm --prefix other start",
+            "npm start",
+            "Node.js and the script itself",
+        ),
+        (
+            "env -C other npm start",
+            "npm start",
+            "Node.js and the script itself",
+        ),
+        (
+            "node node_modules/.bin/npm start",
+            "npm start",
+            "node server.js",
+        ),
+    ] {
+        refused(line, what, instead);
+    }
+    let sentence = examine_line("sh -c 'cd x; npm start'", &read_file).unwrap_err();
+    assert!(sentence.contains("exec node server.js"), "{sentence}");
+}
+
+#[test]
+fn a_package_that_says_nothing_gets_general_advice() {
+    let texts = [
+        "",
+        "{",
+        "[]",
+        "{}",
+        r#"{"scripts":1}"#,
+        r#"{"scripts":{"start":1}}"#,
+    ];
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(9999), "]".repeat(9999));
+    for text in texts.into_iter().chain([deep.as_str()]) {
+        let read = |path: &str| (path == "package.json").then(|| text.to_owned());
+        let sentence = examine_line("npm start", &read).unwrap_err();
+        assert!(sentence.ends_with("as in: node server.js"), "{sentence}");
+    }
+    // npm's own default.
+    let read = |path: &str| (path == "server.js").then(String::new);
+    let sentence = examine_line("npm start", &read).unwrap_err();
+    assert!(
+        sentence.ends_with("; run node server.js instead"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn tools_that_start_node_are_refused() {
+    let general = "Node.js and the script itself";
+    for (line, what, instead) in [
+        ("tsx app.ts", "tsx", "node --import tsx app.ts"),
+        (
+            "node_modules/.bin/tsx app.ts",
+            "tsx",
+            "node --import tsx app.ts",
+        ),
+        (
+            "node node_modules/.bin/tsx app.ts",
+            "tsx",
+            "node --import tsx app.ts",
+        ),
+        ("tsx watch app.ts", "tsx", "node --import tsx app.ts"),
+        ("tsx", "tsx", general),
+        (
+            "ts-node app.ts",
+            "ts-node",
+            "node -r ts-node/register app.ts",
+        ),
+        ("ts-node --esm app.ts", "ts-node", general),
+        ("nodemon app.js x", "nodemon", "node app.js x"),
+        ("nodemon app.ts", "nodemon", "node --import tsx app.ts"),
+        ("nodemon -w src app.js", "nodemon", general),
+        (
+            "ts-node-dev app.ts",
+            "ts-node-dev",
+            "node --import tsx app.ts",
+        ),
+        (
+            "pm2-runtime start app.js -i max",
+            "pm2-runtime",
+            "node app.js",
+        ),
+        (
+            "pm2 start app.js -- --port 1",
+            "pm2",
+            "node app.js --port 1",
+        ),
+        (
+            "pm2-runtime ecosystem.config.js",
+            "pm2-runtime",
+            "Node.js and the script that it names itself",
+        ),
+        ("forever app.js", "forever", "node app.js"),
+        ("cross-env A=1 node x.js", "cross-env", "env A=1 node x.js"),
+    ] {
+        refused(line, what, instead);
+    }
+    let sentence = examine_line("env -i node a.js", &read_file).unwrap_err();
+    assert!(sentence.contains("leave -i out"), "{sentence}");
+}
+
+#[test]
+fn simple_scripts_are_split_as_a_shell_does_it() {
+    let words = |script: &str| {
+        let simples = split(script)?.into_iter();
+        Some(
+            simples
+                .map(|simple| simple.words.join("|"))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let some = |all: &[&str]| Some(all.iter().copied().map(String::from).collect());
+    assert_eq!(words("a b  c"), some(&["a|b|c"]));
+    assert_eq!(words("a;b && c\nd;"), some(&["a", "b", "c", "d"]));
+    assert_eq!(words("a 'b c'\"d;e\" ''"), some(&["a|b cd;e|"]));
+    assert_eq!(words(" "), some(&[]));
+    for script in [
+        "a | b", "a || b", "a & b", "(a)", "a > b", "`a`", "a\\ b", "'a", "a # b", "\"\\\"\"",
+    ] {
+        assert_eq!(words(script), None, "{script}");
+    }
+}
+
+#[test]
+fn a_command_is_shown_as_it_can_be_typed() {
+    for line in ["node server.js", "a '' 'b c' 'd;e' '$x'", r"a 'it'\''s'"] {
+        let all = match split(line) {
+            Some(simples) => simples
+                .into_iter()
+                .flat_map(|simple| simple.words)
+                .collect(),
+            None => words(&["a", "it's"]),
+        };
+        assert_eq!(shown(&all), line);
+    }
+}

@@ -1,0 +1,205 @@
+//! The variables of a worker: pidone's own, and what tells it who it is and what it was given.
+
+#![forbid(unsafe_code)]
+
+use crate::config::PortEnv;
+use crate::supervisor::WorkerId;
+use crate::sys::environment::Environment;
+
+/// The descriptor of the first socket (`SD_LISTEN_FDS_START`), as in `sys::activation`.
+const FIRST_DESCRIPTOR: usize = 3;
+
+/// What somebody told pidone, and is no worker's business: a channel of pidone's own, and sockets
+/// that were for pidone to take (sd_listen_fds(3)).
+const FOR_PIDONE: [&str; 7] = [
+    "NODE_CHANNEL_FD",
+    "NODE_CHANNEL_SERIALIZATION_MODE",
+    "NODE_UNIQUE_ID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+];
+
+/// `--http-drain`: ends kept-alive connections with their next answer, once pidone has announced the
+/// end on the channel or the app has closed the server. Node.js 18.19 and newer; 16 does not
+/// start with it. Tried on 18.20, 20, 22, 24 and 26.
+///
+/// `internalMessage` is what Node.js makes of a message with a `cmd` of its own kind; unlike a listener
+/// for `message`, one for it neither keeps the process alive nor takes anything from the app. A server
+/// that has never listened has no `_connectionKey`: it gets its connections from the app, and
+/// `listening` says nothing about it.
+///
+/// As `NODE_OPTIONS` and a URL want it: no space, no double quote, no question mark.
+const DRAIN_MODULE: &str = "data:text/javascript,import{subscribe}from'node:diagnostics_channel';\
+    let%20d;\
+    process.on('internalMessage',m=>{d||=m.cmd=='NODE_PIDONE_DRAIN'});\
+    subscribe('http.server.request.start',({response:r,server:s})=>{\
+    if(d||s._connectionKey&&!s.listening)r.shouldKeepAlive=false})";
+
+/// What distinguishes a worker's environment from pidone's.
+#[derive(Debug, Clone, Copy)]
+pub struct Variables<'a> {
+    /// `NODE_UNIQUE_ID`, with which `cluster.isWorker` is true; not 0.
+    pub worker: WorkerId,
+    /// `NODE_APP_INSTANCE`: its slot; for a spare, a number that no slot has.
+    pub instance: usize,
+    /// The names of its sockets, which are its descriptors 3, 4, …
+    pub sockets: &'a [&'a str],
+    /// The descriptor behind them is a channel of Node.js' `cluster`.
+    pub has_channel: bool,
+    /// `--port-env`.
+    pub port_env: Option<&'a PortEnv>,
+    /// `NOTIFY_SOCKET`, where it can say `READY=1`.
+    pub notify_socket: Option<&'a [u8]>,
+    /// `--http-drain`.
+    pub http_drain: bool,
+}
+
+impl Variables<'_> {
+    /// Adds them to pidone's own.
+    #[must_use]
+    pub fn added_to(&self, own: &Environment) -> Environment {
+        let mut environment = own.clone();
+        for name in FOR_PIDONE {
+            environment.remove(name);
+        }
+        environment.set("NODE_APP_INSTANCE", self.instance.to_string());
+        if self.has_channel {
+            let channel = FIRST_DESCRIPTOR + self.sockets.len();
+            environment.set("NODE_CHANNEL_FD", channel.to_string());
+            environment.set("NODE_CHANNEL_SERIALIZATION_MODE", "json");
+            environment.set("NODE_UNIQUE_ID", self.worker.0.to_string());
+        }
+        let mut environment = with_sockets(environment, self.sockets);
+        if let Some(port_env) = self.port_env
+            && let Some(port) = port_env.port_of(self.instance)
+        {
+            environment.set(&port_env.name, port.to_string());
+        }
+        if let Some(socket) = self.notify_socket {
+            environment.set("NOTIFY_SOCKET", socket);
+        }
+        if self.http_drain {
+            let before = environment.get("NODE_OPTIONS").unwrap_or_default();
+            let separator: &[u8] = if before.is_empty() { b"" } else { b" " };
+            let option = [before, separator, b"--import ", DRAIN_MODULE.as_bytes()];
+            environment.set("NODE_OPTIONS", option.concat());
+        }
+        environment
+    }
+}
+
+/// Adds what tells a child of the sockets it is given.
+#[must_use]
+pub fn with_sockets(mut environment: Environment, names: &[&str]) -> Environment {
+    if !names.is_empty() {
+        environment.set("LISTEN_FDS", names.len().to_string());
+        environment.set("LISTEN_FDNAMES", names.join(":"));
+        environment.set_listen_pid();
+    }
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CString;
+
+    fn environment(entries: &[&str]) -> Environment {
+        let entries = entries.iter().map(|entry| CString::new(*entry).unwrap());
+        Environment::of(entries.collect())
+    }
+
+    fn plain() -> Variables<'static> {
+        Variables {
+            worker: WorkerId(7),
+            instance: 2,
+            sockets: &[],
+            has_channel: false,
+            port_env: None,
+            notify_socket: None,
+            http_drain: false,
+        }
+    }
+
+    fn entries(environment: &Environment) -> Vec<&str> {
+        let entries = environment.entries().iter();
+        entries.map(|entry| entry.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_was_for_pidone_is_not_for_its_workers() {
+        let own = environment(&[
+            "PATH=/bin",
+            "NODE_CHANNEL_FD=3",
+            "no variable",
+            "NODE_CHANNEL_SERIALIZATION_MODE=advanced",
+            "NODE_UNIQUE_ID=1",
+            "LISTEN_FDS=1",
+            "LISTEN_PID=1",
+            "LISTEN_FDNAMES=x",
+            "LISTEN_PIDFDID=1",
+            "LISTEN_HOST=0.0.0.0",
+            "NODE_APP_INSTANCE=0",
+            "NODE_OPTIONS=--enable-source-maps",
+        ]);
+        let worker = plain().added_to(&own);
+        let expected = [
+            "PATH=/bin",
+            "no variable",
+            "LISTEN_HOST=0.0.0.0",
+            "NODE_OPTIONS=--enable-source-maps",
+            "NODE_APP_INSTANCE=2",
+        ];
+        assert_eq!(entries(&worker), expected);
+        assert!(!worker.has_listen_pid());
+    }
+
+    #[test]
+    fn a_worker_learns_what_it_has() {
+        let port_env = PortEnv {
+            name: "PORT".into(),
+            base: 3000,
+        };
+        let worker = Variables {
+            sockets: &["tcp-8080", "unix-app.sock"],
+            has_channel: true,
+            port_env: Some(&port_env),
+            notify_socket: Some(b"@pidone"),
+            ..plain()
+        };
+        let worker = worker.added_to(&environment(&["PORT=3000"]));
+        let expected = [
+            "NODE_APP_INSTANCE=2",
+            "NODE_CHANNEL_FD=5",
+            "NODE_CHANNEL_SERIALIZATION_MODE=json",
+            "NODE_UNIQUE_ID=7",
+            "LISTEN_FDS=2",
+            "LISTEN_FDNAMES=tcp-8080:unix-app.sock",
+            "PORT=3002",
+            "NOTIFY_SOCKET=@pidone",
+        ];
+        assert_eq!(entries(&worker), expected);
+        assert!(worker.has_listen_pid());
+    }
+
+    #[test]
+    fn the_drain_module_comes_behind_options_that_are_there() {
+        let worker = Variables {
+            http_drain: true,
+            ..plain()
+        };
+        for (own, begins) in [
+            ("NODE_OPTIONS=-r x", "-r x --import "),
+            ("A=1", "--import "),
+        ] {
+            let worker = worker.added_to(&environment(&[own]));
+            let options = worker.get("NODE_OPTIONS").unwrap();
+            let module = options.strip_prefix(begins.as_bytes()).unwrap();
+            assert_eq!(module, DRAIN_MODULE.as_bytes());
+        }
+        let special = [' ', '"', '?', '#', '\\', '\n'];
+        assert!(!DRAIN_MODULE.contains(special), "{DRAIN_MODULE}");
+    }
+}

@@ -1,0 +1,131 @@
+//! The channel to one worker: what it says, and what it is told, as far as there is room.
+
+#![forbid(unsafe_code)]
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::protocol::cluster::{FromWorker, Key};
+use crate::protocol::frame::Splitter;
+use crate::protocol::outbox::{Outbox, Outcome};
+use crate::sys::channel::{Channel, Read, Sent};
+
+/// What is read from one worker before the others have their turn, in bytes. What it has more to
+/// say waits in the kernel, and then in the worker.
+const TURN: usize = 16 * 1024;
+
+/// A descriptor on its way to a worker.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    /// The listening socket it has asked for.
+    Listener(OwnedFd),
+    /// A connection that pidone has accepted for it.
+    Connection(OwnedFd),
+}
+
+impl AsFd for Parcel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Listener(fd) | Self::Connection(fd) => fd.as_fd(),
+        }
+    }
+}
+
+/// Something that a worker has said, and what it means for what it had been sent.
+pub(super) struct Heard {
+    pub(super) message: FromWorker,
+    pub(super) outcome: Outcome<Parcel>,
+}
+
+/// See the [module](self).
+pub(super) struct Link {
+    channel: Channel,
+    splitter: Splitter,
+    pub(super) outbox: Outbox<Parcel>,
+    /// The worker does not read fast enough, or at all.
+    is_full: bool,
+    is_closed: bool,
+}
+
+impl Link {
+    pub(super) fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            splitter: Splitter::new(),
+            outbox: Outbox::new(),
+            is_full: false,
+            is_closed: false,
+        }
+    }
+
+    /// What it is to be woken for: something to read, and room to write where that is wanted.
+    pub(super) fn interest(&self) -> Option<(BorrowedFd<'_>, bool)> {
+        (!self.is_closed).then(|| (self.channel.as_fd(), self.is_full))
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Reads one turn's worth of lines; `None`: there is nothing to read.
+    pub(super) fn hear(&mut self) -> Option<Vec<Heard>> {
+        let mut buffer = [0; TURN];
+        let bytes = match self.channel.read(&mut buffer) {
+            Read::Bytes(bytes) => bytes,
+            Read::Empty => return None,
+            Read::Closed => {
+                self.is_closed = true;
+                return None;
+            }
+        };
+        let mut heard = Vec::new();
+        let mut input = buffer.get(..bytes).unwrap_or_default();
+        while let Some(line) = self.splitter.next(&mut input) {
+            let message = FromWorker::parse(line);
+            let outcome = self.outbox.on_message(&message);
+            if !is_idle_talk(&message, &outcome) {
+                heard.push(Heard { message, outcome });
+            }
+        }
+        Some(heard)
+    }
+
+    /// Writes what may be written now.
+    pub(super) fn flush(&mut self) {
+        self.is_full = false;
+        while !self.is_closed
+            && let Some(transmit) = self.outbox.poll_transmit()
+        {
+            let handle = transmit.handle.map(AsFd::as_fd);
+            match self.channel.send(transmit.bytes, handle) {
+                Sent::Bytes(bytes) => self.outbox.wrote(bytes),
+                Sent::Full => {
+                    self.is_full = true;
+                    return;
+                }
+                // The end is read too, after what the worker has said before.
+                Sent::Closed => return,
+            }
+        }
+    }
+
+    /// The worker is gone: connections that it has not taken.
+    pub(super) fn into_untaken(self) -> impl Iterator<Item = (Key, OwnedFd)> {
+        self.outbox
+            .into_unfinished()
+            .into_iter()
+            .filter_map(connection)
+    }
+}
+
+/// The connection, if it is one.
+pub(super) fn connection((key, parcel): (Key, Parcel)) -> Option<(Key, OwnedFd)> {
+    match parcel {
+        Parcel::Connection(fd) => Some((key, fd)),
+        Parcel::Listener(_) => None,
+    }
+}
+
+/// What an app says to its primary is of no concern here, however much it is.
+fn is_idle_talk(message: &FromWorker, outcome: &Outcome<Parcel>) -> bool {
+    matches!(message, FromWorker::UserMessage) && matches!(outcome, Outcome::Nothing)
+}

@@ -1,0 +1,71 @@
+//! Why pidone cannot listen where it was told to: one sentence.
+
+use std::fmt;
+use std::io;
+
+use crate::address::{ListenAddress, UnixName};
+
+/// An address of `--listen`, and what is wrong with it.
+#[derive(Debug)]
+pub struct OpenError {
+    /// Which.
+    pub address: ListenAddress,
+    /// What binding it said; `None`: it is named twice.
+    pub cause: Option<io::Error>,
+}
+
+impl std::error::Error for OpenError {}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = &self.address;
+        let Some(cause) = &self.cause else {
+            return write!(out, "--listen {address}: is named twice; leave one out");
+        };
+        write!(out, "--listen {address}: ")?;
+        match (cause.raw_os_error().unwrap_or_default(), address) {
+            (errno::EADDRINUSE, ListenAddress::Unix(UnixName::Path(_))) => out.write_str(
+                "somebody listens there already, or there is a file that is no socket; stop that program, remove the file, or choose another path",
+            ),
+            (errno::EADDRINUSE, ListenAddress::Unix(_)) => out.write_str(
+                "somebody listens there already; stop that program, or choose another name",
+            ),
+            (errno::EADDRINUSE, _) => out.write_str(
+                "somebody listens there already; stop that program, or choose another port",
+            ),
+            (errno::EACCES, ListenAddress::Unix(_)) => out.write_str(
+                "pidone may not create a file there; choose a directory that it may write to",
+            ),
+            (errno::EACCES, _) => out.write_str(
+                "a port below 1024 is not for everybody; start pidone as root (and the workers as somebody else, with --user), give it CAP_NET_BIND_SERVICE, or choose a port from 1024 up",
+            ),
+            (errno::ENOENT | errno::ENOTDIR, _) => {
+                out.write_str("there is no such directory; create it, or choose another path")
+            }
+            (errno::EADDRNOTAVAIL, _) => out.write_str(
+                "this machine has no such address; choose one that it has, or * for all",
+            ),
+            (errno::EAFNOSUPPORT, _) => out.write_str(
+                "this machine has no IPv6; choose an IPv4 address, or * for all",
+            ),
+            (errno::EMFILE, _) => {
+                out.write_str("too many descriptors are open; raise the limit (ulimit -n)")
+            }
+            _ => write!(out, "cannot listen there: {cause}; choose another address"),
+        }
+    }
+}
+
+/// errno(3), as Linux numbers them on every architecture Node.js runs on.
+pub(super) mod errno {
+    pub const ENOENT: i32 = 2;
+    pub const EIO: i32 = 5;
+    pub const EACCES: i32 = 13;
+    pub const ENOTDIR: i32 = 20;
+    pub const EINVAL: i32 = 22;
+    pub const EMFILE: i32 = 24;
+    pub const EAFNOSUPPORT: i32 = 97;
+    pub const EADDRINUSE: i32 = 98;
+    pub const EADDRNOTAVAIL: i32 = 99;
+    pub const ESHUTDOWN: i32 = 108;
+}

@@ -1,0 +1,237 @@
+//! Which socket is meant: what an app asks for, compared with what is there already.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use crate::address::{Endpoint, Host, ListenAddress, UnixName};
+use crate::protocol::query::ListenerKey;
+use crate::sys::listener::{DEFAULT_BACKLOG, Options};
+
+/// Ports below are not for everybody (ip_unprivileged_port_start, ip(7)).
+const FIRST_FREE_PORT: u16 = 1024;
+
+/// Where the socket is bound that an app asks for; `None` for a descriptor, which is bound already.
+pub(super) fn address(key: &ListenerKey) -> Option<ListenAddress> {
+    Some(match key {
+        ListenerKey::Tcp {
+            address,
+            port,
+            v6only,
+            ..
+        } => ListenAddress::Tcp(endpoint(*address, *port, *v6only)),
+        ListenerKey::Udp {
+            address,
+            port,
+            v6only,
+            ..
+        } => ListenAddress::Udp(endpoint(Some(*address), *port, *v6only)),
+        ListenerKey::Unix { path, .. } => ListenAddress::Unix(UnixName::Path(path.into())),
+        ListenerKey::Abstract(name) => ListenAddress::Unix(UnixName::Abstract(name.clone())),
+        ListenerKey::Fd(_) => return None,
+    })
+}
+
+fn endpoint(address: Option<IpAddr>, port: u16, only: bool) -> Endpoint {
+    let host = match address {
+        None => Host::Any,
+        Some(IpAddr::V4(address)) => Host::V4(address),
+        Some(IpAddr::V6(address)) => Host::V6 { address, only },
+    };
+    Endpoint { host, port }
+}
+
+/// How it is bound; `backlog` 0 stands for Node.js' own.
+pub(super) fn options(key: &ListenerKey, backlog: u32) -> Options {
+    let mut options = Options {
+        backlog: match backlog {
+            0 => DEFAULT_BACKLOG,
+            _ => u16::try_from(backlog).unwrap_or(u16::MAX),
+        },
+        ..Options::default()
+    };
+    match key {
+        ListenerKey::Udp { reuse_addr, .. } => options.reuse_address = *reuse_addr,
+        ListenerKey::Unix {
+            readable_all,
+            writable_all,
+            ..
+        } => {
+            options.readable_all = *readable_all;
+            options.writable_all = *writable_all;
+        }
+        _ => {}
+    }
+    options
+}
+
+/// What tells one socket from another, without flags: the first who asks has his. Node.js' own
+/// primary does the same (`queryServer`, `lib/internal/cluster/primary.js`).
+pub(super) fn without_flags(key: &ListenerKey) -> ListenerKey {
+    let mut key = key.clone();
+    match &mut key {
+        ListenerKey::Tcp { v6only, .. } => *v6only = false,
+        ListenerKey::Udp {
+            v6only, reuse_addr, ..
+        } => (*v6only, *reuse_addr) = (false, false),
+        ListenerKey::Unix {
+            readable_all,
+            writable_all,
+            ..
+        } => (*readable_all, *writable_all) = (false, false),
+        ListenerKey::Abstract(_) | ListenerKey::Fd(_) => {}
+    }
+    key
+}
+
+/// Whether an unprivileged process could have bound it too. What a file system or a list of names
+/// would allow cannot be known from here.
+pub(super) fn is_for_everybody(address: &ListenAddress) -> bool {
+    match address {
+        ListenAddress::Tcp(endpoint) | ListenAddress::Udp(endpoint) => {
+            endpoint.port == 0 || endpoint.port >= FIRST_FREE_PORT
+        }
+        ListenAddress::Unix(_) => false,
+    }
+}
+
+/// Whether a socket that is bound at `there` is what `wanted` names. All addresses of this machine
+/// are the same thing by whatever name, if they have an IP version in common: an app that listens on
+/// `0.0.0.0` is served by `--listen 8080`, and one that listens on `::` by `--listen 0.0.0.0:8080`.
+/// One address is never all of them, nor the other way round: binding it then fails with
+/// `EADDRINUSE`, as it would without pidone.
+pub(super) fn is_at(wanted: &ListenAddress, there: &ListenAddress) -> bool {
+    match (wanted, there) {
+        (ListenAddress::Tcp(wanted), ListenAddress::Tcp(there))
+        | (ListenAddress::Udp(wanted), ListenAddress::Udp(there)) => {
+            wanted.port == there.port && wanted.port != 0 && is_host(wanted.host, there.host)
+        }
+        (
+            ListenAddress::Unix(UnixName::Path(wanted)),
+            ListenAddress::Unix(UnixName::Path(there)),
+        ) => absolute(wanted) == absolute(there),
+        _ => wanted == there,
+    }
+}
+
+fn is_host(wanted: Host, there: Host) -> bool {
+    match (versions(wanted), versions(there)) {
+        (Some((wanted4, wanted6)), Some((there4, there6))) => {
+            wanted4 && there4 || wanted6 && there6
+        }
+        (None, None) => ip(wanted) == ip(there),
+        _ => false,
+    }
+}
+
+/// Whether all IPv4 and all IPv6 addresses are meant; `None`: one address is.
+fn versions(host: Host) -> Option<(bool, bool)> {
+    match host {
+        Host::Any => Some((true, true)),
+        Host::V4(Ipv4Addr::UNSPECIFIED) => Some((true, false)),
+        Host::V6 {
+            address: Ipv6Addr::UNSPECIFIED,
+            only,
+        } => Some((!only, true)),
+        Host::V4(_) | Host::V6 { .. } => None,
+    }
+}
+
+fn ip(host: Host) -> IpAddr {
+    match host {
+        Host::Any => Ipv6Addr::UNSPECIFIED.into(),
+        Host::V4(address) => address.into(),
+        Host::V6 { address, .. } => address.into(),
+    }
+}
+
+/// A path as a worker would say it, which resolves against the directory that pidone is in too.
+fn absolute(path: &Path) -> Option<std::path::PathBuf> {
+    std::path::absolute(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(wanted: &str, there: &str) -> bool {
+        is_at(&wanted.parse().unwrap(), &there.parse().unwrap())
+    }
+
+    #[test]
+    fn all_addresses_are_one_by_any_name() {
+        let all = ["8080", "0.0.0.0:8080", "[::]:8080"];
+        for wanted in all {
+            for there in all {
+                assert!(at(wanted, there), "{wanted} {there}");
+                assert!(at(&format!("udp:{wanted}"), &format!("udp:{there}")));
+                assert!(!at(wanted, &format!("udp:{there}")));
+            }
+            for other in ["127.0.0.1:8080", "[::1]:8080", "8081"] {
+                assert!(!at(wanted, other), "{wanted} {other}");
+                assert!(!at(other, wanted), "{wanted} {other}");
+            }
+        }
+        let only_v6 = |host| {
+            ListenAddress::Tcp(Endpoint {
+                host: Host::V6 {
+                    address: host,
+                    only: true,
+                },
+                port: 8080,
+            })
+        };
+        let all_v6 = only_v6(Ipv6Addr::UNSPECIFIED);
+        assert!(is_at(&all_v6, &"8080".parse().unwrap()));
+        assert!(is_at(&"8080".parse().unwrap(), &all_v6));
+        assert!(!is_at(&all_v6, &"0.0.0.0:8080".parse().unwrap()));
+        assert!(!is_at(&"0.0.0.0:8080".parse().unwrap(), &all_v6));
+        // With one address, `only` says nothing.
+        let one_v6 = only_v6(Ipv6Addr::LOCALHOST);
+        assert!(is_at(&one_v6, &"[::1]:8080".parse().unwrap()));
+    }
+
+    #[test]
+    fn one_address_is_itself_and_port_0_nothing() {
+        assert!(at("127.0.0.1:80", "localhost:80"));
+        assert!(!at("127.0.0.1:80", "127.0.0.2:80"));
+        assert!(!at("127.0.0.1:80", "[::1]:80"));
+        assert!(!at("0", "0"));
+    }
+
+    #[test]
+    fn paths_are_what_a_worker_makes_of_them() {
+        let here = std::env::current_dir().unwrap();
+        let path = format!("unix:{}/app.sock", here.display());
+        assert!(at(&path, "unix:app.sock"));
+        assert!(at(&path, "unix:./app.sock"));
+        assert!(!at(&path, "unix:/app.sock"));
+        assert!(at("unix:@app", "unix:@app"));
+        assert!(!at("unix:@app", "unix:app"));
+    }
+
+    #[test]
+    fn flags_do_not_tell_two_sockets_apart_but_port_0_and_an_index_do() {
+        let unix = |readable_all| ListenerKey::Unix {
+            path: "/a".into(),
+            readable_all,
+            writable_all: false,
+        };
+        assert_eq!(without_flags(&unix(true)), unix(false));
+        let tcp = |port, v6only, index| ListenerKey::Tcp {
+            address: None,
+            port,
+            v6only,
+            index,
+        };
+        assert_eq!(without_flags(&tcp(80, true, 0)), tcp(80, false, 0));
+        assert_ne!(without_flags(&tcp(0, false, 0)), tcp(0, false, 1));
+    }
+
+    #[test]
+    fn a_backlog_is_the_apps_or_nodes_own() {
+        let key = ListenerKey::Fd(3);
+        for (asked, given) in [(0, 511), (1, 1), (65_536, 65_535)] {
+            assert_eq!(options(&key, asked).backlog, given);
+        }
+    }
+}

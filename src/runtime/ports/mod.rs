@@ -1,0 +1,391 @@
+//! Every listening socket, and which worker gets which: what `--listen` names, what pidone was
+//! given, and what apps ask for.
+//!
+//! Knows nothing of how workers live; it is told who serves, and asked.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod matching;
+mod port;
+mod steer;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::address::ListenAddress;
+use crate::config::Balance;
+use crate::protocol::cluster::HandleKind;
+use crate::protocol::query::{Data, ListenerKey, Query};
+use crate::supervisor::{Lane, WorkerId};
+use crate::sys::activation::{self, Inherited};
+use crate::sys::listener::{Listener, Options, group::Group};
+pub use error::OpenError;
+use error::errno;
+use port::{Origin, Port};
+
+/// The most ports that apps can have pidone hold, and the most listens of a worker on one of them:
+/// no app has so many, and a broken one shall not use up pidone's descriptors.
+const LIMIT: usize = 64;
+
+/// A port, as long as it is open; never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortId(u32);
+
+/// What a worker that wants to listen is told.
+#[derive(Debug)]
+pub enum Answer {
+    /// Listen on this.
+    Listener {
+        /// Which port it is.
+        port: PortId,
+        /// A copy of the socket of its lane, for it to have.
+        handle: OwnedFd,
+        /// What kind of socket.
+        kind: HandleKind,
+        /// The data to answer with.
+        data: Data,
+    },
+    /// Wait for the connections that pidone accepts.
+    RoundRobin {
+        /// Which port it is.
+        port: PortId,
+        /// What the app's `server.address()` says; `None`: a UNIX socket.
+        address: Option<SocketAddr>,
+        /// The data to answer with.
+        data: Data,
+    },
+    /// It cannot be: a number of errno(3), which the app gets as Node.js' own error.
+    Failure(i32),
+}
+
+/// The owner of every listening socket.
+///
+/// Who holds a port is counted: an answer counts ([`Self::query`]), an app's `close()` ends that
+/// ([`Self::closed`]) and may close the port, a worker's death ends it too ([`Self::forget`]) and
+/// closes nothing, because what is in the queue waits for the successor.
+#[derive(Debug)]
+pub struct Ports {
+    balance: Balance,
+    may_bind_anything: bool,
+    lanes: usize,
+    /// Where newcomers are wanted, by slot.
+    steering: Vec<Option<Lane>>,
+    /// Those that are passed on at start, in the order of their descriptors.
+    passed_on: Vec<(PortId, String)>,
+    ports: BTreeMap<PortId, Port>,
+    next: u32,
+    is_closed_to_newcomers: bool,
+}
+
+impl Ports {
+    /// No port yet. `may_bind_anything`: workers have pidone's own rights. If not, what an app asks
+    /// for it gets only if it could have bound it itself.
+    #[must_use]
+    pub fn new(balance: Balance, may_bind_anything: bool) -> Self {
+        Self {
+            balance,
+            may_bind_anything,
+            lanes: 0,
+            steering: Vec::new(),
+            passed_on: Vec::new(),
+            ports: BTreeMap::new(),
+            next: 0,
+            is_closed_to_newcomers: false,
+        }
+    }
+
+    /// Takes the sockets that pidone was given, and binds what `--listen` names, unless it is one of
+    /// those. Workers find them in this order.
+    ///
+    /// A socket that somebody else has made stays one for all lanes: as a group, it would still be
+    /// steered when pidone is gone, and take the queues of the other members along.
+    ///
+    /// # Errors
+    /// The first address that cannot be had.
+    pub fn open(
+        &mut self,
+        addresses: &[ListenAddress],
+        inherited: Vec<Inherited>,
+    ) -> Result<(), OpenError> {
+        for socket in inherited {
+            if matches!(self.balance, Balance::SourceIp) && is_tcp(&socket.address) {
+                log::warn!(
+                    "--balance source-ip: {} is a socket that pidone was given, and is shared by all workers",
+                    socket.address
+                );
+            }
+            let port = Port::single(Origin::Inherited, socket.address, socket.listener);
+            let id = self.insert(port);
+            self.passed_on.push((id, socket.name));
+        }
+        for address in addresses {
+            let failed = |cause| OpenError {
+                address: address.clone(),
+                cause,
+            };
+            match self.find_at(address).map(|port| &port.1.origin) {
+                Some(Origin::Inherited) => continue,
+                Some(_) => return Err(failed(None)),
+                None => {}
+            }
+            let id = self
+                .bind(Origin::Named, address, Options::default())
+                .map_err(|cause| failed(Some(cause)))?;
+            let name = self.ports.get(&id).map(|port| &port.address);
+            let name = activation::name(name.unwrap_or(address));
+            self.passed_on.push((id, name));
+        }
+        Ok(())
+    }
+
+    /// Makes as many lanes as workers need; none is ever taken away.
+    ///
+    /// # Errors
+    /// Those of binding one more socket, above all `EMFILE`; the lanes before are there.
+    pub fn ensure_lanes(&mut self, count: usize) -> io::Result<()> {
+        let count = self.lanes.max(count);
+        for port in self.ports.values_mut() {
+            port.grow(count, self.balance, &self.steering)?;
+        }
+        self.lanes = count;
+        Ok(())
+    }
+
+    /// Answers a worker in a lane, who holds the port from then on, unless it is a failure.
+    pub fn query(&mut self, worker: WorkerId, lane: Lane, query: &Query) -> Answer {
+        let answer = match &query.listener {
+            Ok(key) => self
+                .find_or_bind(key, query.backlog)
+                .and_then(|id| self.hand_out(id, worker, lane, &query.data))
+                .map_err(|error| error.raw_os_error().unwrap_or(errno::EIO)),
+            Err(errno) => Err(*errno),
+        };
+        answer.unwrap_or_else(Answer::Failure)
+    }
+
+    fn find_or_bind(&mut self, key: &ListenerKey, backlog: u32) -> io::Result<PortId> {
+        let Some(address) = matching::address(key) else {
+            return self.passed_on_at(key).ok_or_else(|| failure(errno::EINVAL));
+        };
+        let origin = Origin::Asked(matching::without_flags(key));
+        let asked = self.ports.iter().find(|(_, port)| port.origin == origin);
+        if let Some((id, _)) = asked.or_else(|| self.find_at(&address)) {
+            return Ok(*id);
+        }
+        if self.is_closed_to_newcomers {
+            return Err(failure(errno::ESHUTDOWN));
+        }
+        if !self.may_bind_anything && !matching::is_for_everybody(&address) {
+            return Err(failure(errno::EACCES));
+        }
+        if self.ports.len() >= LIMIT + self.passed_on.len() {
+            return Err(failure(errno::EMFILE));
+        }
+        self.bind(origin, &address, matching::options(key, backlog))
+    }
+
+    /// The port whose descriptor workers have been given by that number. Node.js' own primary says
+    /// `EINVAL` to any other.
+    fn passed_on_at(&self, key: &ListenerKey) -> Option<PortId> {
+        let ListenerKey::Fd(number) = key else {
+            return None;
+        };
+        let place = usize::try_from(number.checked_sub(activation::FIRST)?).ok()?;
+        self.passed_on.get(place).map(|(id, _)| *id)
+    }
+
+    /// The named or inherited port that such an address means. An exact match is first: `--listen`
+    /// can name `0.0.0.0:80` beside an inherited IPv6 socket.
+    fn find_at(&self, address: &ListenAddress) -> Option<(&PortId, &Port)> {
+        let fixed = || {
+            let ports = self.passed_on.iter();
+            ports.filter_map(|(id, _)| self.ports.get_key_value(id))
+        };
+        fixed()
+            .find(|(_, port)| port.address == *address)
+            .or_else(|| fixed().find(|(_, port)| matching::is_at(address, &port.address)))
+    }
+
+    fn bind(
+        &mut self,
+        origin: Origin,
+        address: &ListenAddress,
+        options: Options,
+    ) -> io::Result<PortId> {
+        let listener = Listener::bind(address, options)?;
+        // With the port that the kernel has chosen.
+        let bound = listener.address()?.unwrap_or_else(|| address.clone());
+        let in_group = matches!(self.balance, Balance::ReusePort | Balance::SourceIp);
+        let mut port = if in_group && is_tcp(address) {
+            Port::group(origin, bound, Group::new(listener, options.backlog)?)
+        } else {
+            Port::single(origin, bound, listener)
+        };
+        port.grow(self.lanes, self.balance, &self.steering)?;
+        Ok(self.insert(port))
+    }
+
+    fn insert(&mut self, port: Port) -> PortId {
+        let id = PortId(self.next);
+        self.next += 1;
+        self.ports.insert(id, port);
+        id
+    }
+
+    fn hand_out(
+        &mut self,
+        id: PortId,
+        worker: WorkerId,
+        lane: Lane,
+        data: &Data,
+    ) -> io::Result<Answer> {
+        let gone = || failure(errno::EINVAL);
+        let port = self.ports.get_mut(&id).ok_or_else(gone)?;
+        if port.holders().filter(|(id, _)| *id == worker).count() >= LIMIT {
+            return Err(failure(errno::EMFILE));
+        }
+        let is_round_robin = is_round_robin(self.balance, port);
+        let answer = if is_round_robin {
+            Answer::RoundRobin {
+                port: id,
+                address: port.local_address(),
+                data: port.share_data(data),
+            }
+        } else {
+            port.grow(lane.0 + 1, self.balance, &self.steering)?;
+            let socket = port.socket(lane).ok_or_else(gone)?;
+            Answer::Listener {
+                port: id,
+                handle: socket.as_fd().try_clone_to_owned()?,
+                kind: if port.is_stream() {
+                    HandleKind::Stream
+                } else {
+                    HandleKind::Datagram
+                },
+                data: port.share_data(data),
+            }
+        };
+        port.add_holder(worker, lane);
+        port.steer(self.balance, &self.steering);
+        Ok(answer)
+    }
+
+    /// An app has closed a server and goes on. The last one takes the port along, unless it was
+    /// there before the apps. Not to be called for a worker that drains: its successor wants it.
+    pub fn closed(&mut self, port: PortId, worker: WorkerId) {
+        let Some(state) = self.ports.get_mut(&port) else {
+            return;
+        };
+        state.remove_holder(worker);
+        let is_unused = state.holders().next().is_none();
+        if is_unused && matches!(state.origin, Origin::Asked(_)) {
+            self.ports.remove(&port);
+        } else {
+            state.steer(self.balance, &self.steering);
+        }
+    }
+
+    /// A worker is gone; its ports stay, and so does what is in their queues.
+    pub fn forget(&mut self, worker: WorkerId) {
+        for port in self.ports.values_mut() {
+            port.forget(worker);
+        }
+        self.steer_all();
+    }
+
+    /// Who listens on a port, and where.
+    pub fn holders(&self, port: PortId) -> impl Iterator<Item = (WorkerId, Lane)> {
+        self.ports.get(&port).into_iter().flat_map(Port::holders)
+    }
+
+    /// From now on newcomers go to these lanes, one of each slot that has one for them. On a port
+    /// that workers have asked for, only to those who have. With none left, all stays as it was.
+    pub fn steer(&mut self, lanes: &[Option<Lane>]) {
+        lanes.clone_into(&mut self.steering);
+        self.steer_all();
+    }
+
+    fn steer_all(&mut self) {
+        for port in self.ports.values_mut() {
+            port.steer(self.balance, &self.steering);
+        }
+    }
+
+    /// No new connections, for good; those in the queues can still be accepted. An inherited socket
+    /// stays open to them: they wait in it for whoever gets it next.
+    ///
+    /// Keep this value until every worker is gone: workers may have copies of the sockets, and
+    /// without the dead end newcomers would be let into queues that nobody serves.
+    pub fn close_to_newcomers(&mut self) {
+        self.is_closed_to_newcomers = true;
+        for port in self.ports.values_mut() {
+            if let Err(error) = port.close_to_newcomers() {
+                log::warn!("{}: cannot keep newcomers out: {error}", port.address);
+                port.steer(self.balance, &self.steering);
+            }
+        }
+    }
+
+    /// Whether a connection waits: in the lane's own queues, or in any at all.
+    #[must_use]
+    pub fn waiting(&self, lane: Option<Lane>) -> bool {
+        self.ports.values().any(|port| port.is_awaited(lane))
+    }
+
+    /// The queues that nobody empties though others could serve what is in them: of lanes that are
+    /// not served, and of workers that do not listen on this port; with round-robin every queue. A
+    /// port that no worker who serves has asked for has none.
+    pub fn strays(&self, is_served: impl Fn(Lane) -> bool) -> Vec<(PortId, Lane, BorrowedFd<'_>)> {
+        let mut strays = Vec::new();
+        for (id, port) in self.ports.iter().filter(|(_, port)| port.is_stream()) {
+            let queues = port.strays(is_round_robin(self.balance, port), &is_served);
+            strays.extend(queues.map(|(lane, fd)| (*id, lane, fd)));
+        }
+        strays
+    }
+
+    /// The connection that has waited longest; `None`: nobody waits.
+    ///
+    /// # Errors
+    /// `EMFILE` and its like.
+    pub fn accept(&self, port: PortId, lane: Lane) -> io::Result<Option<OwnedFd>> {
+        self.ports
+            .get(&port)
+            .map_or(Ok(None), |port| port.accept(lane))
+    }
+
+    /// What a worker is given at start, as descriptors 3 and up, with their names. A spare, which
+    /// has no lane yet, gets those of lane 0, so that it finds what its successor in life will find:
+    /// what it asks for over the channel is held back all the same, `listen({fd: 3})` too.
+    #[must_use]
+    pub fn inherited_by(&self, lane: Option<Lane>) -> Vec<(BorrowedFd<'_>, &str)> {
+        let socket = |id| {
+            let port = self.ports.get(id)?;
+            // Never a gap: the numbers are counted by those who get them.
+            lane.and_then(|lane| port.socket(lane))
+                .or_else(|| port.socket(Lane(0)))
+        };
+        self.passed_on
+            .iter()
+            .filter_map(|(id, name)| Some((socket(id)?.as_fd(), name.as_str())))
+            .collect()
+    }
+}
+
+fn is_tcp(address: &ListenAddress) -> bool {
+    matches!(address, ListenAddress::Tcp(_))
+}
+
+fn is_round_robin(balance: Balance, port: &Port) -> bool {
+    balance == Balance::RoundRobin && port.is_stream()
+}
+
+fn failure(errno: i32) -> io::Error {
+    io::Error::from_raw_os_error(errno)
+}
+
+#[cfg(test)]
+mod tests;

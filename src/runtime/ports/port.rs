@@ -1,0 +1,257 @@
+//! One address, the socket or sockets on it, and the workers that listen there.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::steer;
+use crate::address::ListenAddress;
+use crate::config::Balance;
+use crate::protocol::query::{Data, ListenerKey};
+use crate::steering::Program;
+use crate::supervisor::{Lane, WorkerId};
+use crate::sys::listener::{Listener, group::Group};
+use crate::sys::poll;
+
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) origin: Origin,
+    pub(super) address: ListenAddress,
+    sockets: Sockets,
+    /// The first that was not `null`: the session ticket keys of all workers' TLS server.
+    data: Option<Data>,
+    /// Who listens here, in which lane; as often as it asked and did not close.
+    holders: Vec<(WorkerId, Lane)>,
+    steered: Option<Program>,
+    /// Nobody has served yet since it is there.
+    is_provisional: bool,
+    has_complained: bool,
+    is_closed_to_newcomers: bool,
+}
+
+/// Why it is there, and so how long.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// `--listen`: as long as pidone.
+    Named,
+    /// pidone was given it, and does not end what its giver has begun.
+    Inherited,
+    /// An app asked for it, in these words less their flags: as long as workers use it.
+    Asked(ListenerKey),
+}
+
+#[derive(Debug)]
+enum Sockets {
+    /// A member for each lane.
+    Group(Group),
+    /// One for all lanes.
+    Single {
+        listener: Listener,
+        /// A group of the same socket alone, made only to keep newcomers out.
+        _dead_end: Option<Group>,
+    },
+}
+
+impl Port {
+    pub(super) fn single(origin: Origin, address: ListenAddress, listener: Listener) -> Self {
+        let _dead_end = None;
+        let sockets = Sockets::Single {
+            listener,
+            _dead_end,
+        };
+        Self::new(origin, address, sockets)
+    }
+
+    pub(super) fn group(origin: Origin, address: ListenAddress, group: Group) -> Self {
+        Self::new(origin, address, Sockets::Group(group))
+    }
+
+    fn new(origin: Origin, address: ListenAddress, sockets: Sockets) -> Self {
+        Self {
+            origin,
+            address,
+            sockets,
+            data: None,
+            holders: Vec::new(),
+            steered: None,
+            is_provisional: true,
+            has_complained: false,
+            is_closed_to_newcomers: false,
+        }
+    }
+
+    /// Each new member is steered past at once: nobody accepts from it yet.
+    pub(super) fn grow(
+        &mut self,
+        lanes: usize,
+        balance: Balance,
+        steering: &[Option<Lane>],
+    ) -> io::Result<()> {
+        while let Sockets::Group(group) = &mut self.sockets
+            && !self.is_closed_to_newcomers
+            && group.members().len() < lanes
+        {
+            group.add()?;
+            self.steer(balance, steering);
+        }
+        Ok(())
+    }
+
+    /// What a worker in that lane listens on.
+    pub(super) fn socket(&self, lane: Lane) -> Option<&Listener> {
+        match &self.sockets {
+            Sockets::Group(group) => group.members().get(lane.0),
+            Sockets::Single { listener, .. } => Some(listener),
+        }
+    }
+
+    /// Whether connections come here, not datagrams.
+    pub(super) fn is_stream(&self) -> bool {
+        !matches!(self.address, ListenAddress::Udp(_))
+    }
+
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        self.socket(Lane(0))?.local_address().ok().flatten()
+    }
+
+    pub(super) fn holders(&self) -> impl Iterator<Item = (WorkerId, Lane)> {
+        self.holders.iter().copied()
+    }
+
+    pub(super) fn add_holder(&mut self, worker: WorkerId, lane: Lane) {
+        self.holders.push((worker, lane));
+    }
+
+    /// One listen less of a worker's.
+    pub(super) fn remove_holder(&mut self, worker: WorkerId) {
+        if let Some(place) = self.holders.iter().position(|(id, _)| *id == worker) {
+            self.holders.swap_remove(place);
+        }
+    }
+
+    pub(super) fn forget(&mut self, worker: WorkerId) {
+        self.holders.retain(|(id, _)| *id != worker);
+    }
+
+    fn is_held_in(&self, lane: Lane) -> bool {
+        self.holders.iter().any(|(_, its)| *its == lane)
+    }
+
+    /// The data to answer with.
+    pub(super) fn share_data(&mut self, own: &Data) -> Data {
+        let is_null = own.as_json() == "null";
+        if is_null {
+            return own.clone();
+        }
+        self.data.get_or_insert_with(|| own.clone()).clone()
+    }
+
+    /// Sends newcomers to these lanes, as far as somebody listens there. Before anybody serves:
+    /// where the first ones will. With nobody left, all stays as it is.
+    pub(super) fn steer(&mut self, balance: Balance, lanes: &[Option<Lane>]) {
+        let Sockets::Group(group) = &self.sockets else {
+            return;
+        };
+        // One alone cannot be steered, and gets everybody.
+        if self.is_closed_to_newcomers || group.members().len() < 2 {
+            return;
+        }
+        let is_anybodys = self.holders.is_empty();
+        let mut program =
+            steer::program(balance, lanes, |lane| is_anybodys || self.is_held_in(lane));
+        if program.is_some() {
+            self.is_provisional = false;
+        } else if self.is_provisional {
+            let first = steer::first_lanes(group.members().len(), &self.holders);
+            program = steer::program(balance, &first, |_| true);
+        }
+        let Some(program) = program.filter(|new| self.steered.as_ref() != Some(new)) else {
+            return;
+        };
+        match group.steer(&program) {
+            Ok(()) => self.steered = Some(program),
+            Err(error) if !self.has_complained => {
+                self.has_complained = true;
+                log::warn!(
+                    "{}: the kernel does not let pidone choose who gets new connections: {error}",
+                    self.address
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// As far as that can be: of a UNIX socket without a file everybody knows the name, and UDP
+    /// knows no connections.
+    pub(super) fn close_to_newcomers(&mut self) -> io::Result<()> {
+        if self.is_closed_to_newcomers || self.origin == Origin::Inherited {
+            return Ok(());
+        }
+        match (&mut self.sockets, &self.address) {
+            (Sockets::Group(group), _) => {
+                // The steering is another one then, whether that succeeds or not.
+                self.steered = None;
+                self.is_provisional = true;
+                group.close_to_newcomers()?;
+            }
+            (
+                Sockets::Single {
+                    listener,
+                    _dead_end,
+                },
+                ListenAddress::Tcp(_),
+            ) => {
+                let mut group = Group::new(listener.duplicate()?, 0)?;
+                group.close_to_newcomers()?;
+                *_dead_end = Some(group);
+            }
+            (Sockets::Single { listener, .. }, ListenAddress::Unix(_)) => listener.unlink(),
+            (Sockets::Single { .. }, ListenAddress::Udp(_)) => {}
+        }
+        self.is_closed_to_newcomers = true;
+        Ok(())
+    }
+
+    /// Whether a connection is in the queue, which pidone answers for; `lane`: in that lane's own.
+    pub(super) fn is_awaited(&self, lane: Option<Lane>) -> bool {
+        match (&self.sockets, lane) {
+            _ if self.origin == Origin::Inherited || !self.is_stream() => false,
+            (Sockets::Group(group), None) => group.members().iter().any(has_queue),
+            (Sockets::Group(group), Some(lane)) => {
+                group.members().get(lane.0).is_some_and(has_queue)
+            }
+            (Sockets::Single { listener, .. }, None) => has_queue(listener),
+            (Sockets::Single { .. }, Some(_)) => false,
+        }
+    }
+
+    /// The queues that pidone has to empty itself.
+    pub(super) fn strays(
+        &self,
+        is_round_robin: bool,
+        is_served: &impl Fn(Lane) -> bool,
+    ) -> impl Iterator<Item = (Lane, BorrowedFd<'_>)> {
+        let could_be_served = self.holders().any(|(_, lane)| is_served(lane));
+        let (sockets, is_group) = match &self.sockets {
+            Sockets::Group(group) => (group.members(), true),
+            Sockets::Single { listener, .. } => (std::slice::from_ref(listener), false),
+        };
+        let sockets = sockets.iter().enumerate();
+        sockets
+            .map(|(index, socket)| (Lane(index), socket.as_fd()))
+            .filter(move |(lane, _)| {
+                let is_orphan = is_group && !(self.is_held_in(*lane) && is_served(*lane));
+                could_be_served && (is_round_robin || is_orphan)
+            })
+    }
+
+    pub(super) fn accept(&self, lane: Lane) -> io::Result<Option<OwnedFd>> {
+        self.socket(lane).map_or(Ok(None), Listener::accept)
+    }
+}
+
+fn has_queue(listener: &Listener) -> bool {
+    // What the kernel does not count, which is a UNIX socket's, it still shows.
+    let length = listener.queue_length().ok();
+    length.map_or_else(|| poll::is_readable(listener.as_fd()), |length| length > 0)
+}

@@ -1,0 +1,598 @@
+use super::*;
+use crate::address::{Endpoint, Host};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+const WATCHDOG: Duration = Duration::from_secs(30);
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A directory of its own, removed at the end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pidone-ports-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Ports for so many slots, of which each is to get newcomers in its first lane.
+fn ports(balance: Balance, slots: usize) -> Ports {
+    let mut ports = Ports::new(balance, true);
+    ports.ensure_lanes(slots * Lane::PER_SLOT).unwrap();
+    ports
+}
+
+fn open(ports: &mut Ports, addresses: &[&str]) -> Result<(), String> {
+    let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    ports
+        .open(&addresses, Vec::new())
+        .map_err(|error| error.to_string())
+}
+
+fn lanes(slots: &[Option<usize>]) -> Vec<Option<Lane>> {
+    slots.iter().map(|lane| lane.map(Lane)).collect()
+}
+
+fn tcp(address: Option<IpAddr>, port: u16) -> ListenerKey {
+    let (v6only, index) = (false, 0);
+    ListenerKey::Tcp {
+        address,
+        port,
+        v6only,
+        index,
+    }
+}
+
+fn at(address: &str, port: u16) -> ListenerKey {
+    tcp(Some(address.parse().unwrap()), port)
+}
+
+fn unix(path: &str) -> ListenerKey {
+    let (readable_all, writable_all) = (false, false);
+    ListenerKey::Unix {
+        path: path.to_owned(),
+        readable_all,
+        writable_all,
+    }
+}
+
+fn udp(port: u16) -> ListenerKey {
+    ListenerKey::Udp {
+        address: HOME,
+        port,
+        v6only: false,
+        reuse_addr: false,
+        index: 0,
+    }
+}
+
+/// A query, by way of the line that a worker would send; its listener is then replaced.
+fn query(listener: ListenerKey, data: &str) -> Query {
+    use crate::protocol::{cluster::FromWorker, frame::Line};
+    let line = format!(
+        r#"{{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"seq":1,"data":{data},"address":null,"port":0,"addressType":4}}"#
+    );
+    let FromWorker::Query(query) = FromWorker::parse(Line::Whole(line.as_bytes())) else {
+        panic!("{line}");
+    };
+    Query {
+        listener: Ok(listener),
+        ..query
+    }
+}
+
+fn ask(ports: &mut Ports, worker: u32, lane: usize, key: &ListenerKey) -> Answer {
+    let query = query(key.clone(), "null");
+    ports.query(WorkerId(worker), Lane(lane), &query)
+}
+
+/// The port and the socket that a worker gets.
+fn get(ports: &mut Ports, worker: u32, lane: usize, key: &ListenerKey) -> (PortId, Listener) {
+    match ask(ports, worker, lane, key) {
+        Answer::Listener { port, handle, .. } => (port, handle.into()),
+        other => panic!("{key:?}: {other:?}"),
+    }
+}
+
+fn refused(answer: Answer) -> i32 {
+    match answer {
+        Answer::Failure(errno) => errno,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn number(listener: &Listener) -> u16 {
+    listener.local_address().unwrap().unwrap().port()
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    let probe = TcpListener::bind((HOME, 0)).unwrap();
+    probe.local_addr().unwrap().port()
+}
+
+/// How many of so many new connections come to which socket; they are closed again.
+fn arrivals(sockets: &[&Listener], count: usize) -> Vec<usize> {
+    let port = number(sockets[0]);
+    let clients: Vec<_> = (0..count)
+        .map(|_| TcpStream::connect((HOME, port)).unwrap())
+        .collect();
+    let deadline = Instant::now() + WATCHDOG;
+    let mut arrived = vec![0; sockets.len()];
+    while arrived.iter().sum::<usize>() < count {
+        for (socket, arrived) in sockets.iter().zip(&mut arrived) {
+            *arrived += std::iter::from_fn(|| socket.accept().unwrap()).count();
+        }
+        assert!(Instant::now() < deadline, "{arrived:?}, not {count}");
+    }
+    drop(clients);
+    arrived
+}
+
+fn is_refused(port: u16) -> bool {
+    let error = TcpStream::connect((HOME, port)).err();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[test]
+fn each_lane_has_a_socket_of_its_own_on_one_port() {
+    let mut ports = ports(Balance::ReusePort, 2);
+    let (id, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
+    let (same, two) = get(&mut ports, 2, 2, &tcp(None, 0));
+    assert_eq!((id, number(&zero)), (same, number(&two)));
+    ports.steer(&lanes(&[Some(0), Some(2)]));
+    let arrived = arrivals(&[&zero, &two], 100);
+    assert!(arrived.iter().all(|count| *count > 20), "{arrived:?}");
+
+    // The successor in slot 0 asks, serves, and gets all that the old one got.
+    let (_, one) = get(&mut ports, 3, 1, &tcp(None, 0));
+    assert_eq!(arrivals(&[&zero, &two, &one], 40)[2], 0);
+    ports.steer(&lanes(&[Some(1), None]));
+    assert_eq!(arrivals(&[&zero, &two, &one], 20), [0, 0, 20]);
+    // Nobody serves: it stays as it was.
+    ports.steer(&lanes(&[None, None]));
+    assert_eq!(arrivals(&[&zero, &two, &one], 20), [0, 0, 20]);
+}
+
+#[test]
+fn before_anybody_serves_newcomers_wait_where_somebody_will() {
+    let mut ports = ports(Balance::ReusePort, 2);
+    open(&mut ports, &["127.0.0.1:0"]).unwrap();
+    let id = ports.passed_on[0].0;
+    let sockets = |ports: &Ports| -> Vec<Listener> {
+        let members = (0..4).map(|lane| ports.ports[&id].socket(Lane(lane)).unwrap());
+        members.map(|member| member.duplicate().unwrap()).collect()
+    };
+    let arrived = arrivals(&sockets(&ports).iter().collect::<Vec<_>>(), 100);
+    assert_eq!((arrived[1], arrived[3]), (0, 0), "{arrived:?}");
+    assert!(arrived[0] > 20 && arrived[2] > 20, "{arrived:?}");
+
+    // More slots, before the first worker serves.
+    ports.ensure_lanes(6).unwrap();
+    let mut members = sockets(&ports);
+    let more = [4, 5].map(|lane| ports.ports[&id].socket(Lane(lane)).unwrap());
+    members.extend(more.map(|member| member.duplicate().unwrap()));
+    let arrived = arrivals(&members.iter().collect::<Vec<_>>(), 150);
+    assert!(arrived[4] > 20 && arrived[5] == 0, "{arrived:?}");
+}
+
+#[test]
+fn by_source_each_client_keeps_its_slot() {
+    let mut ports = ports(Balance::SourceIp, 2);
+    let (_, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
+    let (_, two) = get(&mut ports, 2, 2, &tcp(None, 0));
+    let (_, one) = get(&mut ports, 3, 1, &tcp(None, 0));
+    let (_, three) = get(&mut ports, 4, 3, &tcp(None, 0));
+    let all = [&zero, &one, &two, &three];
+    ports.steer(&lanes(&[Some(0), Some(2)]));
+    let before = arrivals(&all, 10);
+    ports.steer(&lanes(&[Some(1), Some(3)]));
+    let after = arrivals(&all, 10);
+    assert!(before[0] == 10 || before[2] == 10, "{before:?}");
+    assert_eq!((before[0], before[2]), (after[1], after[3]));
+}
+
+#[test]
+fn a_port_that_one_worker_has_asked_for_is_that_workers() {
+    let mut ports = ports(Balance::ReusePort, 2);
+    ports.steer(&lanes(&[Some(0), Some(2)]));
+    let (id, two) = get(&mut ports, 2, 2, &tcp(None, 0));
+    assert_eq!(arrivals(&[&two], 20), [20]);
+    // The first one comes too, and closes again.
+    let (_, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
+    let arrived = arrivals(&[&zero, &two], 60);
+    assert!(arrived[0] > 5 && arrived[1] > 5, "{arrived:?}");
+    ports.closed(id, WorkerId(1));
+    assert_eq!(arrivals(&[&zero, &two], 20), [0, 20]);
+    let holders: Vec<_> = ports.holders(id).collect();
+    assert_eq!(holders, [(WorkerId(2), Lane(2))]);
+}
+
+#[test]
+fn one_socket_for_all_lanes_where_it_must_be() {
+    let directory = Directory::new();
+    let path = directory.path("app.sock");
+    let name = format!("pidone-ports-{}", std::process::id());
+    let mut shared = ports(Balance::Shared, 2);
+    let (_, zero) = get(&mut shared, 1, 0, &tcp(None, 0));
+    let (_, three) = get(&mut shared, 2, 3, &tcp(None, 0));
+    let _client = TcpStream::connect((HOME, number(&zero))).unwrap();
+    assert_eq!(zero.queue_length().unwrap(), 1);
+    assert_eq!(three.queue_length().unwrap(), 1);
+
+    let mut group = ports(Balance::ReusePort, 2);
+    for key in [unix(&path), ListenerKey::Abstract(name.clone())] {
+        let (one, _) = get(&mut group, 1, 0, &key);
+        let (other, socket) = get(&mut group, 2, 3, &key);
+        assert_eq!(one, other);
+        let _client = match &key {
+            ListenerKey::Unix { path, .. } => UnixStream::connect(path).unwrap(),
+            _ => {
+                use std::os::linux::net::SocketAddrExt;
+                let address = std::os::unix::net::SocketAddr::from_abstract_name(&name);
+                UnixStream::connect_addr(&address.unwrap()).unwrap()
+            }
+        };
+        assert!(group.waiting(None) && !group.waiting(Some(Lane(0))));
+        assert!(socket.accept().unwrap().is_some());
+        assert!(!group.waiting(None));
+    }
+    match ask(&mut group, 1, 0, &udp(0)) {
+        Answer::Listener { kind, handle, .. } => {
+            assert_eq!(kind, HandleKind::Datagram);
+            let socket = UdpSocket::from(handle);
+            let client = UdpSocket::bind((HOME, 0)).unwrap();
+            client.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+            assert!(!group.waiting(None), "a datagram is no connection");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn round_robin_is_for_pidone_to_accept() {
+    let directory = Directory::new();
+    let path = directory.path("app.sock");
+    let mut ports = ports(Balance::RoundRobin, 2);
+    let answer = ask(&mut ports, 1, 0, &tcp(None, 0));
+    let Answer::RoundRobin {
+        port,
+        address: Some(address),
+        ..
+    } = answer
+    else {
+        panic!("{answer:?}");
+    };
+    // Nobody who serves could take it.
+    assert!(ports.strays(|_| false).is_empty());
+    let strays = ports.strays(|lane| lane == Lane(0));
+    assert_eq!(strays.len(), 1);
+    assert_eq!((strays[0].0, strays[0].1), (port, Lane(0)));
+    assert!(ports.accept(port, Lane(0)).unwrap().is_none());
+    let _client = TcpStream::connect((HOME, address.port())).unwrap();
+    assert!(ports.accept(port, Lane(0)).unwrap().is_some());
+
+    let answer = ask(&mut ports, 1, 0, &unix(&path));
+    assert!(matches!(answer, Answer::RoundRobin { address: None, .. }));
+    // Datagrams cannot be accepted.
+    let answer = ask(&mut ports, 1, 0, &udp(0));
+    assert!(matches!(answer, Answer::Listener { .. }));
+    assert_eq!(ports.strays(|_| true).len(), 2);
+}
+
+#[test]
+fn what_is_named_is_used_for_whoever_means_it() {
+    let directory = Directory::new();
+    let path = directory.path("app.sock");
+    let mut ports = ports(Balance::ReusePort, 1);
+    let addresses = [
+        "0",
+        "127.0.0.1:0",
+        "udp:127.0.0.1:0",
+        &format!("unix:{path}"),
+    ];
+    open(&mut ports, &addresses).unwrap();
+    let numbers: Vec<_> = ports.passed_on.iter().map(|(id, _)| *id).collect();
+    let port_of = |ports: &Ports, place: usize| {
+        let port = &ports.ports[&numbers[place]];
+        port.local_address().unwrap().port()
+    };
+    let any = port_of(&ports, 0);
+    for key in [tcp(None, any), at("0.0.0.0", any), at("::", any)] {
+        assert_eq!(get(&mut ports, 1, 0, &key).0, numbers[0], "{key:?}");
+    }
+    let one = port_of(&ports, 1);
+    assert_eq!(get(&mut ports, 1, 0, &at("127.0.0.1", one)).0, numbers[1]);
+    // As Node.js itself: one address is not all of them.
+    assert_eq!(refused(ask(&mut ports, 1, 0, &tcp(None, one))), 98);
+    assert_eq!(refused(ask(&mut ports, 1, 0, &at("127.0.0.1", any))), 98);
+    let datagrams = port_of(&ports, 2);
+    assert_eq!(get(&mut ports, 1, 0, &udp(datagrams)).0, numbers[2]);
+    assert_eq!(get(&mut ports, 1, 0, &unix(&path)).0, numbers[3]);
+    for (place, number) in numbers.iter().enumerate() {
+        let fd = i32::try_from(place).unwrap() + 3;
+        assert_eq!(get(&mut ports, 1, 0, &ListenerKey::Fd(fd)).0, *number);
+    }
+    for fd in [0, 2, 7, i32::MAX, i32::MIN] {
+        assert_eq!(refused(ask(&mut ports, 1, 0, &ListenerKey::Fd(fd))), 22);
+    }
+    // They stay when nobody holds them any more.
+    for number in &numbers {
+        for _ in 0..4 {
+            ports.closed(*number, WorkerId(1));
+        }
+        assert_eq!(ports.holders(*number).count(), 0);
+    }
+    assert!(TcpStream::connect((HOME, any)).is_ok());
+    assert!(UnixStream::connect(&path).is_ok());
+}
+
+#[test]
+fn what_is_passed_on_has_names_in_order_and_the_lanes_own_sockets() {
+    let directory = Directory::new();
+    let path = directory.path("app.sock");
+    let mut ports = ports(Balance::ReusePort, 1);
+    let given = UnixListener::bind(&path).unwrap();
+    let address: ListenAddress = format!("unix:{path}").parse().unwrap();
+    let inherited = vec![Inherited {
+        name: "given".into(),
+        address: address.clone(),
+        listener: OwnedFd::from(given.try_clone().unwrap()).into(),
+    }];
+    let number = free_port();
+    let tcp = ListenAddress::Tcp(Endpoint {
+        host: Host::V4(Ipv4Addr::LOCALHOST),
+        port: number,
+    });
+    ports.open(&[tcp, address], inherited).unwrap();
+    let names = |lane| -> Vec<String> {
+        let passed_on = ports.inherited_by(lane).into_iter();
+        passed_on.map(|(_, name)| name.to_owned()).collect()
+    };
+    let expected = ["given".to_owned(), format!("tcp-{number}")];
+    for lane in [Some(Lane(1)), None, Some(Lane(99))] {
+        assert_eq!(names(lane), expected, "{lane:?}");
+    }
+    ports.steer(&lanes(&[Some(1)]));
+    let _client = TcpStream::connect((HOME, number)).unwrap();
+    let accepts = |lane| {
+        let (fd, _) = ports.inherited_by(lane)[1];
+        let socket = Listener::from(fd.try_clone_to_owned().unwrap());
+        socket.accept().unwrap().is_some()
+    };
+    assert!(!accepts(None) && accepts(Some(Lane(1))));
+
+    // What was given is left to its giver.
+    ports.close_to_newcomers();
+    let _late = UnixStream::connect(&path).unwrap();
+    assert!(!ports.waiting(None));
+    drop(ports);
+    assert!(UnixStream::connect(&path).is_ok());
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_told_with_the_remedy() {
+    let directory = Directory::new();
+    let taken = TcpListener::bind((HOME, 0)).unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let file = directory.path("file");
+    fs::write(&file, "").unwrap();
+    let free = free_port();
+    for (addresses, words) in [
+        (vec![taken.clone()], ["already", "another port"]),
+        (vec![format!("unix:{file}")], ["no socket", "remove"]),
+        (vec!["unix:/no/such/place".into()], ["directory", "create"]),
+        (vec!["192.0.2.1:0".into()], ["no such address", "* for all"]),
+        (
+            vec![format!("{free}"), format!("0.0.0.0:{free}")],
+            ["twice", "leave one out"],
+        ),
+    ] {
+        let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
+        let text = open(&mut ports(Balance::ReusePort, 1), &addresses).unwrap_err();
+        let start = format!("--listen {}: ", addresses.last().unwrap());
+        assert!(text.starts_with(&start), "{text}");
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"");
+}
+
+#[test]
+fn workers_of_another_user_get_what_they_could_have_bound() {
+    let directory = Directory::new();
+    let mine = directory.path("mine.sock");
+    let named = directory.path("named.sock");
+    let mut ports = Ports::new(Balance::ReusePort, false);
+    ports.ensure_lanes(2).unwrap();
+    open(&mut ports, &[&format!("unix:{named}")]).unwrap();
+    for key in [
+        tcp(None, 80),
+        tcp(None, 1023),
+        udp(53),
+        unix(&mine),
+        ListenerKey::Abstract("pidone".into()),
+    ] {
+        assert_eq!(refused(ask(&mut ports, 1, 0, &key)), 13, "{key:?}");
+    }
+    assert!(!fs::exists(&mine).unwrap());
+    get(&mut ports, 1, 0, &unix(&named));
+    get(&mut ports, 1, 0, &tcp(None, 0));
+    get(&mut ports, 1, 0, &tcp(None, free_port()));
+    get(&mut ports, 1, 0, &udp(0));
+}
+
+#[test]
+fn a_port_closes_with_its_last_server_but_not_with_a_dead_worker() {
+    let directory = Directory::new();
+    let path = directory.path("app.sock");
+    let mut ports = ports(Balance::ReusePort, 2);
+    let (id, socket) = get(&mut ports, 1, 0, &tcp(None, 0));
+    let number = number(&socket);
+    get(&mut ports, 2, 2, &tcp(None, 0));
+    // Twice by the same worker is twice to close.
+    get(&mut ports, 1, 0, &tcp(None, 0));
+    drop(socket);
+    ports.closed(id, WorkerId(1));
+    ports.closed(id, WorkerId(1));
+    ports.closed(id, WorkerId(1));
+    drop(TcpStream::connect((HOME, number)).unwrap());
+
+    // The only one left dies with somebody in its queue: the successor finds him.
+    let mut client = TcpStream::connect((HOME, number)).unwrap();
+    ports.forget(WorkerId(2));
+    let (same, socket) = get(&mut ports, 3, 2, &tcp(None, 0));
+    assert_eq!(same, id);
+    while let Some(accepted) = socket.accept().unwrap() {
+        let _ = TcpStream::from(accepted).write_all(b"x");
+    }
+    assert_eq!(client.read(&mut [0]).unwrap(), 1);
+
+    drop(socket);
+    ports.closed(id, WorkerId(3));
+    assert!(is_refused(number));
+    // A new one on port 0 is another one.
+    assert_ne!(get(&mut ports, 3, 2, &tcp(None, 0)).0, id);
+
+    let (id, socket) = get(&mut ports, 1, 0, &unix(&path));
+    drop(socket);
+    assert!(fs::exists(&path).unwrap());
+    ports.closed(id, WorkerId(1));
+    assert!(!fs::exists(&path).unwrap());
+}
+
+#[test]
+fn strays_are_of_lanes_without_a_worker_who_listens_there() {
+    let mut ports = ports(Balance::ReusePort, 2);
+    let (id, _zero) = get(&mut ports, 1, 0, &tcp(None, 0));
+    let (_, two) = get(&mut ports, 2, 2, &tcp(None, 0));
+    let strays = |ports: &Ports, served: &[usize]| -> Vec<usize> {
+        let strays = ports.strays(|lane| served.contains(&lane.0));
+        strays.iter().map(|(_, lane, _)| lane.0).collect()
+    };
+    assert_eq!(strays(&ports, &[0, 2]), [1, 3]);
+    assert_eq!(strays(&ports, &[2]), [0, 1, 3]);
+    assert_eq!(strays(&ports, &[1, 2, 3]), [0, 1, 3]);
+    // Nobody could serve them.
+    assert_eq!(strays(&ports, &[]), []);
+    assert_eq!(strays(&ports, &[1]), []);
+
+    // Worker 1 dies with somebody in its queue, who is taken out of it.
+    ports.steer(&lanes(&[Some(0), None]));
+    let _client = TcpStream::connect((HOME, number(&two))).unwrap();
+    ports.forget(WorkerId(1));
+    ports.steer(&lanes(&[None, Some(2)]));
+    assert!(ports.waiting(Some(Lane(0))) && ports.waiting(None));
+    assert!(!ports.waiting(Some(Lane(2))));
+    assert!(ports.accept(id, Lane(0)).unwrap().is_some());
+    assert!(!ports.waiting(None));
+    assert_eq!(arrivals(&[&two], 10), [10]);
+}
+
+#[test]
+fn no_newcomers_whatever_the_balance_and_those_who_wait_are_served() {
+    for balance in [
+        Balance::ReusePort,
+        Balance::SourceIp,
+        Balance::Shared,
+        Balance::RoundRobin,
+    ] {
+        let directory = Directory::new();
+        let path = directory.path("app.sock");
+        let mut ports = ports(balance, 1);
+        open(&mut ports, &["127.0.0.1:0", &format!("unix:{path}")]).unwrap();
+        ports.steer(&lanes(&[Some(0)]));
+        let [tcp_id, unix_id] = [0, 1].map(|place| ports.passed_on[place].0);
+        let address = ports.ports[&tcp_id].local_address().unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        let _local = UnixStream::connect(&path).unwrap();
+        ports.close_to_newcomers();
+        let limit = Duration::from_millis(50);
+        let late = TcpStream::connect_timeout(&address, limit);
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(UnixStream::connect(&path).is_err());
+        // Whoever serves next is not who gets newcomers.
+        ports.steer(&lanes(&[Some(1)]));
+        ports.ensure_lanes(4).unwrap();
+        let late = TcpStream::connect_timeout(&address, limit);
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        for id in [tcp_id, unix_id] {
+            assert!(ports.waiting(None));
+            assert!(ports.accept(id, Lane(0)).unwrap().is_some());
+        }
+        assert!(!ports.waiting(None));
+        // What is known can still be had, and nothing new.
+        ask(&mut ports, 1, 0, &at("127.0.0.1", address.port()));
+        assert_eq!(refused(ask(&mut ports, 1, 0, &tcp(None, 0))), 108);
+        drop(ports);
+        assert!(is_refused(address.port()));
+    }
+}
+
+#[test]
+fn session_keys_are_the_first_workers() {
+    let mut ports = ports(Balance::ReusePort, 1);
+    let mut data = |worker, data| {
+        let query = query(tcp(None, 0), data);
+        match ports.query(WorkerId(worker), Lane(0), &query) {
+            Answer::Listener { data, .. } => data.as_json().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(data(1, "null"), "null");
+    assert_eq!(data(1, r#"{"ticketKeys":"a"}"#), r#"{"ticketKeys":"a"}"#);
+    assert_eq!(data(2, r#"{"ticketKeys":"b"}"#), r#"{"ticketKeys":"a"}"#);
+    assert_eq!(data(2, "null"), "null");
+}
+
+#[test]
+fn a_greedy_worker_comes_to_an_end() {
+    let mut ports = ports(Balance::Shared, 1);
+    let key = |index| {
+        let (address, port, v6only) = (None, 0, false);
+        ListenerKey::Tcp {
+            address,
+            port,
+            v6only,
+            index,
+        }
+    };
+    for index in 0..64 {
+        get(&mut ports, 1, 0, &key(index));
+    }
+    assert_eq!(refused(ask(&mut ports, 1, 0, &key(64))), 24);
+    for _ in 1..64 {
+        get(&mut ports, 1, 0, &key(0));
+    }
+    assert_eq!(refused(ask(&mut ports, 1, 0, &key(0))), 24);
+    get(&mut ports, 2, 0, &key(0));
+}
+
+#[test]
+fn a_worker_asks_for_nonsense() {
+    let mut ports = ports(Balance::ReusePort, 1);
+    let mut query = query(tcp(None, 0), "null");
+    query.listener = Err(36);
+    assert_eq!(refused(ports.query(WorkerId(1), Lane(0), &query)), 36);
+    assert_eq!(refused(ask(&mut ports, 1, 0, &at("192.0.2.1", 0))), 99);
+    assert!(ports.ports.is_empty());
+}

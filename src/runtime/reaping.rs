@@ -1,0 +1,86 @@
+//! Those who end: workers, orphans, and the processes that are left at the end.
+
+#![forbid(unsafe_code)]
+
+use std::os::fd::AsFd;
+
+use super::Runtime;
+use super::pace::Round;
+use crate::ended::Ended;
+use crate::signal::Signal;
+use crate::supervisor::{Event, WorkerId};
+use crate::sys::reaper::{self, Change, Reaped};
+use crate::sys::{leftovers, poll, terminal};
+
+impl Runtime<'_> {
+    /// Collects everybody who has ended; an orphan's end is no news.
+    pub(super) fn reap(&mut self) {
+        self.look_after_workers();
+        let mut round = Round::begin(self.now());
+        self.children_left = loop {
+            match reaper::next_dead() {
+                Reaped::Child(pid, ended) => match self.workers.of_pid(pid) {
+                    Some(worker) => self.worker_ended(worker, pid, ended),
+                    None => self.reporter.orphan(pid, ended),
+                },
+                Reaped::Nobody => break true,
+                Reaped::Childless => break false,
+            }
+            if round.is_too_costly(|| self.started.elapsed()) {
+                break true;
+            }
+        };
+        self.pace.end(&round, self.now());
+    }
+
+    /// The workers' own news come first, however many orphans there are.
+    pub(super) fn look_after_workers(&mut self) {
+        for pid in self.workers.pids() {
+            let Some(worker) = self.workers.of_pid(pid) else {
+                continue;
+            };
+            match reaper::news_of(pid) {
+                Some(Change::Ended(ended)) => self.worker_ended(worker, pid, ended),
+                Some(Change::Stopped(signal)) => self.news.push_back(Event::Stopped {
+                    worker,
+                    signal,
+                    job_control: self.config.workers.is_none() && terminal::has_job_control(),
+                }),
+                None => {}
+            }
+        }
+    }
+
+    pub(super) fn worker_ended(&mut self, worker: WorkerId, pid: i32, ended: Ended) {
+        if let Some(terminal) = &self.terminal {
+            terminal.take_back(pid);
+        }
+        // Its last words tell what it has taken.
+        while self
+            .workers
+            .hear(worker, self.ready, &mut self.ports, &mut self.news)
+        {}
+        self.workers.gone(pid, worker, &mut self.ports);
+        self.news.push_back(Event::Exited { worker, ended });
+    }
+
+    pub(super) fn signal_leftovers(&mut self, signal: Signal) {
+        // Most often nobody is left, and then /proc need not be read to know.
+        if self.children_left || leftovers::strangers_exist() {
+            log::debug!("{signal} to the processes that are left");
+            leftovers::signal(signal);
+            if !self.waiting_for_leftovers {
+                self.waiting_for_leftovers = true;
+                self.strangers = leftovers::watch_strangers();
+            }
+        }
+        self.count_leftovers();
+    }
+
+    pub(super) fn count_leftovers(&mut self) {
+        self.strangers
+            .retain(|process| !poll::is_readable(process.as_fd()));
+        let any = self.children_left || !self.strangers.is_empty();
+        self.news.push_back(Event::Leftovers { any });
+    }
+}

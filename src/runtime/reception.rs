@@ -1,0 +1,114 @@
+//! Newcomers that pidone itself lets in: it accepts what no worker would, and hands it to one that
+//! serves. And whether anybody is still waiting, and who says that it is ready.
+
+#![forbid(unsafe_code)]
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::Runtime;
+use super::ports::PortId;
+use super::workers::Arrival;
+use crate::protocol::notify;
+use crate::supervisor::{Event, Lane, WorkerId};
+use crate::sys::notify::NotifySocket;
+use crate::sys::process;
+
+/// How many connections are accepted from one queue before the others have their turn.
+const ACCEPTED_AT_ONCE: usize = 16;
+
+/// How long a port may take to answer when it is tried; on this machine it does so at once.
+const PROBE_LIMIT: Duration = Duration::from_millis(20);
+
+impl Runtime<'_> {
+    /// What comes from a process of a worker's group is the worker's.
+    pub(super) fn hear_notify(&mut self) {
+        while let Some((pid, message)) = self.notify.as_ref().and_then(NotifySocket::receive) {
+            let worker = self.workers.of_pid(pid);
+            let worker = worker.or_else(|| self.workers.of_pid(process::group_of(pid)?));
+            if let Some(worker) = worker
+                && notify::is_ready(&message)
+            {
+                self.news.push_back(Event::Ready(worker));
+            }
+        }
+    }
+
+    pub(super) fn probe_port(&mut self, worker: WorkerId) {
+        let port = self
+            .workers
+            .instance(worker)
+            .and_then(|instance| self.starter.port(instance));
+        let answers = |port| {
+            let here = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            here.into_iter().any(|ip| {
+                TcpStream::connect_timeout(&SocketAddr::new(ip, port), PROBE_LIMIT).is_ok()
+            })
+        };
+        if port.is_some_and(answers) {
+            self.news.push_back(Event::Ready(worker));
+        }
+    }
+
+    pub(super) fn check_queues(&mut self, worker: Option<WorkerId>) {
+        let lane = worker.and_then(|worker| self.workers.lane(worker));
+        let empty = !self.ports.waiting(lane) && !self.workers.expects(worker);
+        self.news.push_back(Event::Queues { worker, empty });
+    }
+
+    /// Whether somebody accepts what comes into this lane.
+    pub(super) fn is_served(&self, lane: Lane) -> bool {
+        self.supervisor.is_served(lane)
+    }
+
+    /// Who can be handed a connection of this port.
+    pub(super) fn takers(&self, port: PortId) -> impl Iterator<Item = WorkerId> {
+        let serving = self.supervisor.serving();
+        serving.filter(move |worker| {
+            let mut holders = self.ports.holders(port);
+            holders.any(|(holder, _)| holder == *worker)
+        })
+    }
+
+    /// Takes connections out of a queue that nobody else empties.
+    pub(super) fn accept(&mut self, port: PortId, lane: Lane) {
+        for _ in 0..ACCEPTED_AT_ONCE {
+            match self.ports.accept(port, lane) {
+                Ok(Some(connection)) => self.hand_over((port, connection)),
+                Ok(None) => return,
+                Err(error) => {
+                    log::warn!("cannot accept a connection: {error}; see ulimit -n");
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) fn hand_over_arrivals(&mut self) {
+        for _ in 0..self.workers.arrivals.len() {
+            if let Some(arrival) = self.workers.arrivals.pop_front() {
+                self.hand_over(arrival);
+            }
+        }
+    }
+
+    /// To the next worker whose turn it is; if nobody is there, to the first who will be.
+    pub(super) fn hand_over(&mut self, arrival: Arrival) {
+        let port = arrival.0;
+        let takers: Vec<_> = self.takers(port).collect();
+        let last = self.turns.get(&port).copied().unwrap_or(WorkerId(0));
+        let behind = takers.partition_point(|worker| *worker <= last);
+        let in_turn = takers
+            .iter()
+            .cycle()
+            .skip(behind)
+            .take(takers.len())
+            .copied();
+        match self.workers.hand_over(arrival, in_turn) {
+            Ok(worker) => {
+                self.turns.insert(port, worker);
+            }
+            Err(arrival) => self.workers.arrivals.push_back(arrival),
+        }
+    }
+}

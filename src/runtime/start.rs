@@ -1,0 +1,143 @@
+//! Getting ready, and starting workers.
+
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::os::fd::AsFd;
+
+use super::environment::{self, Variables};
+use super::error::RunError;
+use super::link::Link;
+use super::ports::Ports;
+use crate::config::{Balance, Config, Instances, Readiness};
+use crate::supervisor::Start;
+use crate::sys::channel::Channel;
+use crate::sys::environment::Environment;
+use crate::sys::identity::Identity;
+use crate::sys::notify::NotifySocket;
+use crate::sys::process::{Gifts, Program, Setup};
+use crate::sys::{activation, cpu, leftovers, prctl};
+
+/// Does what must be done before anything starts, and binds what `--listen` names.
+pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
+    if let Some(signal) = config.parent_death {
+        prctl::signal_on_parent_death(signal).map_err(RunError::ParentDeath)?;
+    }
+    if !leftovers::is_init()
+        && let Err(error) = prctl::become_subreaper()
+    {
+        if config.subreaper {
+            return Err(RunError::Subreaper(error));
+        }
+        log::debug!("cannot become a subreaper: {error}; orphans go to the init above");
+    }
+    let balance = match &config.workers {
+        // Each port is one worker's own.
+        Some(workers) if workers.port_env.is_none() => workers.balance,
+        _ => Balance::Shared,
+    };
+    let mut ports = Ports::new(balance, config.user.is_none());
+    ports.open(&config.listen, activation::take()?)?;
+    Ok(ports)
+}
+
+/// How many workers there shall be at first.
+pub(super) fn instances(config: &Config) -> usize {
+    match config.workers.as_ref().map(|workers| workers.instances) {
+        Some(Instances::Count(count)) => usize::from(count),
+        Some(Instances::Auto) => cpu::available(),
+        None => 1,
+    }
+}
+
+/// Where workers say that they are ready, if `--ready notify` wants it.
+pub(super) fn notify_socket(config: &Config) -> Result<Option<NotifySocket>, RunError> {
+    let workers = config.workers.as_ref();
+    let wanted = workers.is_some_and(|workers| workers.ready == Readiness::Notify);
+    let socket = wanted.then(NotifySocket::open).transpose();
+    socket.map_err(RunError::System)
+}
+
+/// Starts the command, as often as it takes.
+#[derive(Debug)]
+pub(super) struct Starter<'a> {
+    config: &'a Config,
+    program: Program,
+    setup: Setup,
+    /// pidone's own, which workers' are made from; `None`: the child's is the very same.
+    environment: Option<Environment>,
+    /// `NOTIFY_SOCKET`.
+    notify: Option<Vec<u8>>,
+}
+
+impl<'a> Starter<'a> {
+    /// `foreground`: the child gets the terminal.
+    pub(super) fn new(
+        config: &'a Config,
+        foreground: bool,
+        notify: Option<&NotifySocket>,
+    ) -> Result<Self, RunError> {
+        let identity = config.user.as_ref().map(Identity::look_up).transpose()?;
+        let path = env::var_os("PATH");
+        let program = Program::new(&config.command, path.as_deref())
+            .map_err(|error| RunError::Spawn(config.command.program.clone(), error))?;
+        Ok(Self {
+            config,
+            program,
+            setup: Setup {
+                foreground,
+                identity,
+            },
+            notify: notify.map(|socket| socket.name().to_owned()),
+            environment: config.workers.as_ref().map(|_| Environment::own()),
+        })
+    }
+
+    /// The port that an instance is told to listen on, if each has its own.
+    pub(super) fn port(&self, instance: usize) -> Option<u16> {
+        let port_env = self.config.workers.as_ref()?.port_env.as_ref()?;
+        port_env.port_of(instance)
+    }
+
+    /// Starts a worker; returns its process id, and the channel to it if it has one.
+    pub(super) fn start(
+        &self,
+        start: &Start,
+        ports: &Ports,
+    ) -> Result<(i32, Option<Link>), RunError> {
+        let sockets = ports.inherited_by(start.lane);
+        let (mut descriptors, names): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
+        let workers = self.config.workers.as_ref();
+        let channel = match workers {
+            Some(workers) if workers.channel => Some(Channel::pair().map_err(RunError::Channel)?),
+            _ => None,
+        };
+        // Behind the sockets, whose numbers are fixed.
+        descriptors.extend(channel.as_ref().map(|(_, theirs)| theirs.as_fd()));
+        let environment = match &self.environment {
+            Some(own) => {
+                let variables = Variables {
+                    worker: start.worker,
+                    instance: start.instance,
+                    sockets: &names,
+                    has_channel: channel.is_some(),
+                    port_env: workers.and_then(|workers| workers.port_env.as_ref()),
+                    notify_socket: self.notify.as_deref(),
+                    http_drain: workers.is_some_and(|workers| workers.http_drain.is_some()),
+                };
+                Some(variables.added_to(own))
+            }
+            None if names.is_empty() => None,
+            None => Some(environment::with_sockets(Environment::own(), &names)),
+        };
+        let gifts = Gifts {
+            descriptors: &descriptors,
+            environment: environment.as_ref(),
+        };
+        let pid = self
+            .program
+            .spawn_with(&self.setup, gifts)
+            .map_err(|error| RunError::Spawn(self.config.command.program.clone(), error))?;
+        Ok((pid, channel.map(|(ours, _)| Link::new(ours))))
+    }
+}

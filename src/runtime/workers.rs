@@ -1,0 +1,342 @@
+//! The workers that run: whose process is whose, and what each says and is told.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
+
+use super::link::{Heard, Link, Parcel, connection};
+use super::ports::{Answer, PortId, Ports};
+use super::report::Name;
+use crate::config::Readiness;
+use crate::protocol::cluster::{FromWorker, Key};
+use crate::protocol::outbox::{CAPACITY, Fate, Outcome};
+use crate::protocol::query::Query;
+use crate::supervisor::{Event, Lane, Start, WorkerId};
+use crate::sys::poll::Watched;
+
+/// errno(3): what an app is told when pidone cannot keep up with what it asks for.
+const EMFILE: i32 = 24;
+
+/// One worker.
+pub(super) struct Worker {
+    instance: usize,
+    pid: Option<i32>,
+    lane: Option<Lane>,
+    link: Option<Link>,
+    /// What it asks for before it has a place.
+    held: Vec<Query>,
+    /// The listeners it has open, by its name for them and by ours.
+    open: Vec<(Key, PortId)>,
+    /// It has been told to disconnect: that it closes its listeners is no news.
+    dismissed: bool,
+    has_babbled: bool,
+}
+
+/// A connection that is to go to a worker that listens on this port.
+pub(super) type Arrival = (PortId, OwnedFd);
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Workers {
+    all: BTreeMap<WorkerId, Worker>,
+    by_pid: BTreeMap<i32, WorkerId>,
+    /// Gone, and not reported yet.
+    dead: Vec<WorkerId>,
+    /// Connections that a worker has not taken, or has come too late for.
+    pub(super) arrivals: VecDeque<Arrival>,
+}
+
+impl Workers {
+    pub(super) fn add(&mut self, start: &Start, link: Option<Link>) {
+        let worker = Worker {
+            instance: start.instance,
+            pid: None,
+            lane: start.lane,
+            link,
+            held: Vec::new(),
+            open: Vec::new(),
+            dismissed: false,
+            has_babbled: false,
+        };
+        self.all.insert(start.worker, worker);
+    }
+
+    pub(super) fn started(&mut self, id: WorkerId, pid: i32) {
+        if let Some(worker) = self.all.get_mut(&id) {
+            worker.pid = Some(pid);
+            self.by_pid.insert(pid, id);
+        }
+    }
+
+    /// The process of a worker that is not reaped, so that the number is still its own.
+    pub(super) fn pid(&self, id: WorkerId) -> Option<i32> {
+        let pid = self.all.get(&id)?.pid?;
+        self.by_pid.contains_key(&pid).then_some(pid)
+    }
+
+    pub(super) fn of_pid(&self, pid: i32) -> Option<WorkerId> {
+        self.by_pid.get(&pid).copied()
+    }
+
+    pub(super) fn pids(&self) -> Vec<i32> {
+        self.by_pid.keys().copied().collect()
+    }
+
+    /// As people call it, in single mode too.
+    pub(super) fn name(&self, id: WorkerId, single: bool) -> Name {
+        let worker = self.all.get(&id);
+        Name {
+            instance: worker.filter(|_| !single).map(|worker| worker.instance),
+            pid: worker.and_then(|worker| worker.pid),
+        }
+    }
+
+    pub(super) fn instance(&self, id: WorkerId) -> Option<usize> {
+        self.all.get(&id).map(|worker| worker.instance)
+    }
+
+    pub(super) fn lane(&self, id: WorkerId) -> Option<Lane> {
+        self.all.get(&id)?.lane
+    }
+
+    /// Its process is reaped, and all it has said is heard. What it had not taken goes to others.
+    pub(super) fn gone(&mut self, pid: i32, id: WorkerId, ports: &mut Ports) {
+        self.by_pid.remove(&pid);
+        self.dead.push(id);
+        ports.forget(id);
+        let Some(worker) = self.all.get_mut(&id) else {
+            return;
+        };
+        if let Some(link) = worker.link.take() {
+            let untaken = link.into_untaken();
+            let arrivals = untaken.filter_map(|(key, fd)| Some((worker.port(key)?, fd)));
+            self.arrivals.extend(arrivals);
+        }
+    }
+
+    /// Forgets those who are gone, when all has been said about them.
+    pub(super) fn bury(&mut self) {
+        for id in self.dead.drain(..) {
+            self.all.remove(&id);
+        }
+    }
+
+    /// Writes to each what may be written.
+    pub(super) fn flush(&mut self) {
+        for link in self
+            .all
+            .values_mut()
+            .filter_map(|worker| worker.link.as_mut())
+        {
+            link.flush();
+        }
+    }
+
+    /// What is to be waited for.
+    pub(super) fn watched(&self) -> impl Iterator<Item = (WorkerId, Watched<'_>)> {
+        self.all.iter().filter_map(|(id, worker)| {
+            let watched = worker.link.as_ref()?.interest()?;
+            Some((*id, watched))
+        })
+    }
+
+    /// Listens to one worker for a while. Whether it had anything to say.
+    pub(super) fn hear(
+        &mut self,
+        id: WorkerId,
+        ready: Readiness,
+        ports: &mut Ports,
+        news: &mut VecDeque<Event>,
+    ) -> bool {
+        let Some(worker) = self.all.get_mut(&id) else {
+            return false;
+        };
+        let Some(link) = worker.link.as_mut().filter(|link| !link.is_closed()) else {
+            return false;
+        };
+        let Some(heard) = link.hear() else {
+            if link.is_closed() {
+                news.push_back(Event::ChannelClosed(id));
+            }
+            return false;
+        };
+        for Heard { message, outcome } in heard {
+            match outcome {
+                Outcome::ListenerClosed(key) => worker.closed(id, key, ports),
+                Outcome::HandleReleased {
+                    key,
+                    handle: Parcel::Connection(fd),
+                    fate: Fate::Refused,
+                } => {
+                    let arrival = worker.port(key).map(|port| (port, fd));
+                    self.arrivals.extend(arrival);
+                }
+                Outcome::HandleReleased {
+                    key,
+                    handle: Parcel::Listener(_),
+                    fate: Fate::Refused,
+                } => worker.closed(id, key, ports),
+                Outcome::Leaves => news.push_back(Event::Leaving(id)),
+                Outcome::Nothing | Outcome::PingAnswered | Outcome::HandleReleased { .. } => {}
+            }
+            match message {
+                FromWorker::Query(query) if worker.lane.is_none() => {
+                    worker.hold(query);
+                    news.push_back(Event::Held(id));
+                }
+                FromWorker::Query(query) => worker.answer(id, &query, ports),
+                FromWorker::Listening(_) if ready == Readiness::Listen => {
+                    news.push_back(Event::Ready(id));
+                }
+                FromWorker::Ready if ready == Readiness::Message => {
+                    news.push_back(Event::Ready(id));
+                }
+                FromWorker::Garbage if !worker.has_babbled => {
+                    worker.has_babbled = true;
+                    let instance = worker.instance;
+                    log::warn!(
+                        "worker {instance} says things on its channel that no Node.js says; they are left alone"
+                    );
+                }
+                _ => {}
+            }
+        }
+        true
+    }
+
+    /// A spare gets its place.
+    pub(super) fn admit(&mut self, id: WorkerId, lane: Lane, ports: &mut Ports) {
+        if let Some(worker) = self.all.get_mut(&id) {
+            worker.lane = Some(lane);
+            for query in std::mem::take(&mut worker.held) {
+                worker.answer(id, &query, ports);
+            }
+        }
+    }
+
+    pub(super) fn announce(&mut self, id: WorkerId) {
+        if let Some(link) = self.link(id) {
+            link.outbox.announce();
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, id: WorkerId) {
+        let Some(worker) = self.all.get_mut(&id) else {
+            return;
+        };
+        worker.dismissed = true;
+        if let Some(link) = &mut worker.link {
+            let unsent = link.outbox.disconnect();
+            let unsent = unsent.into_iter().filter_map(connection);
+            let arrivals = unsent.filter_map(|(key, fd)| Some((worker.port(key)?, fd)));
+            self.arrivals.extend(arrivals);
+        }
+    }
+
+    /// Whether connections are on their way to this worker, or to any.
+    pub(super) fn expects(&self, id: Option<WorkerId>) -> bool {
+        let on_its_way = |worker: &Worker| {
+            let link = worker.link.as_ref();
+            link.is_some_and(|link| link.outbox.has_connections())
+        };
+        match id {
+            Some(id) => self.all.get(&id).is_some_and(on_its_way),
+            None => !self.arrivals.is_empty() || self.all.values().any(on_its_way),
+        }
+    }
+
+    /// Hands a connection to the first of these workers that takes it; gives it back if none does.
+    pub(super) fn hand_over(
+        &mut self,
+        (port, mut fd): Arrival,
+        to: impl Iterator<Item = WorkerId>,
+    ) -> Result<WorkerId, Arrival> {
+        for id in to {
+            let Some(worker) = self.all.get_mut(&id) else {
+                continue;
+            };
+            let key = worker.key(port);
+            if let (Some(link), Some(key)) = (&mut worker.link, key) {
+                match link.outbox.queue_connection(key, Parcel::Connection(fd)) {
+                    Ok(()) => {
+                        link.flush();
+                        return Ok(id);
+                    }
+                    Err((_, Parcel::Connection(back) | Parcel::Listener(back))) => fd = back,
+                }
+            }
+        }
+        Err((port, fd))
+    }
+
+    fn link(&mut self, id: WorkerId) -> Option<&mut Link> {
+        self.all.get_mut(&id)?.link.as_mut()
+    }
+}
+
+impl Worker {
+    fn port(&self, key: Key) -> Option<PortId> {
+        let mut open = self.open.iter();
+        open.find_map(|(its_key, port)| (*its_key == key).then_some(*port))
+    }
+
+    fn key(&self, port: PortId) -> Option<Key> {
+        let mut open = self.open.iter();
+        open.find_map(|(key, its_port)| (*its_port == port).then_some(*key))
+    }
+
+    /// One that asks for more than any app does is not answered, and nothing else.
+    fn hold(&mut self, query: Query) {
+        if self.held.len() < CAPACITY {
+            self.held.push(query);
+        }
+    }
+
+    fn answer(&mut self, id: WorkerId, query: &Query, ports: &mut Ports) {
+        let (Some(lane), Some(link)) = (self.lane, &mut self.link) else {
+            return;
+        };
+        let seq = query.seq;
+        let outbox = &mut link.outbox;
+        let (port, opened) = match ports.query(id, lane, query) {
+            Answer::Listener {
+                port,
+                handle,
+                kind,
+                data,
+            } => {
+                let parcel = Parcel::Listener(handle);
+                let opened = outbox.queue_listener(seq, &data, parcel, kind);
+                (port, opened.ok())
+            }
+            Answer::RoundRobin {
+                port,
+                address,
+                data,
+            } => (port, outbox.queue_round_robin(seq, &data, address).ok()),
+            Answer::Failure(errno) => {
+                // No room means that it does not read, or has left.
+                let _ = outbox.queue_failure(seq, errno, &query.data);
+                return;
+            }
+        };
+        match opened {
+            Some(key) => self.open.push((key, port)),
+            None => {
+                ports.closed(port, id);
+                let _ = outbox.queue_failure(seq, EMFILE, &query.data);
+            }
+        }
+    }
+
+    fn closed(&mut self, id: WorkerId, key: Key, ports: &mut Ports) {
+        let Some(port) = self.port(key) else {
+            return;
+        };
+        self.open.retain(|(its_key, _)| *its_key != key);
+        if !self.dismissed {
+            ports.closed(port, id);
+        }
+    }
+}

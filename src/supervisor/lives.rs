@@ -1,0 +1,361 @@
+//! Workers come and go: who is started, where, and what follows from each end.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::event::{Action, Moment, Start};
+use super::lane::{Lane, WorkerId};
+use super::report::{Next, Report};
+use super::worker::{Place, Worker};
+use super::{Phase, Supervisor};
+use crate::config::{Readiness, RestartPolicy};
+use crate::ended::Ended;
+
+impl Supervisor {
+    /// Starts a worker for a slot, in its lane; in the other one if somebody is still leaving there.
+    pub(super) fn start_in_slot(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        if self
+            .workers
+            .values()
+            .any(|worker| worker.lane == Some(slot.lane))
+        {
+            slot.lane = slot.lane.other();
+        }
+        slot.start_at = None;
+        let (instance, lane) = (slot.instance, slot.lane);
+        let worker = self.launch(Place::Slot(index), instance, Some(lane), now, actions);
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.current = Some(worker);
+        }
+    }
+
+    pub(super) fn launch(
+        &mut self,
+        place: Place,
+        instance: usize,
+        lane: Option<Lane>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> WorkerId {
+        // From 1 on: Node.js takes 0 for no number at all.
+        self.names += 1;
+        let worker = WorkerId(self.names);
+        let life = Worker::new(worker, place, lane, now);
+        self.workers.insert(worker, life);
+        actions.push(Action::Start(Start {
+            worker,
+            instance,
+            lane,
+        }));
+        worker
+    }
+
+    fn start_spare(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let Some(spare) = self.spares.get_mut(index) else {
+            return;
+        };
+        spare.start_at = None;
+        let instance = spare.instance;
+        let worker = self.launch(Place::Spare(index), instance, None, now, actions);
+        if let Some(spare) = self.spares.get_mut(index) {
+            spare.worker = Some(worker);
+        }
+    }
+
+    pub(super) fn start_those_due(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let is_due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
+        for index in 0..self.slots.len() {
+            if self
+                .slots
+                .get(index)
+                .is_some_and(|slot| is_due(slot.start_at))
+            {
+                self.start_in_slot(index, now, actions);
+            }
+        }
+        for index in 0..self.spares.len() {
+            if self
+                .spares
+                .get(index)
+                .is_some_and(|spare| is_due(spare.start_at))
+            {
+                self.start_spare(index, now, actions);
+            }
+        }
+    }
+
+    pub(super) fn on_started(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        let (timeout, ready) = (self.rules.ready_timeout, self.rules.ready);
+        let probed = ready == Readiness::Port;
+        self.with(
+            id,
+            |worker, rules, actions| {
+                worker.on_started(now, timeout, probed, rules.to_group, actions);
+            },
+            actions,
+        );
+        if ready == Readiness::None {
+            self.on_ready(id, now, actions);
+        }
+        if matches!(self.phase, Phase::Beginning) {
+            self.phase = Phase::Running;
+            for index in 1..self.target {
+                self.start_in_slot(index, now, actions);
+            }
+            for index in 0..self.spares.len() {
+                self.start_spare(index, now, actions);
+            }
+        }
+    }
+
+    pub(super) fn on_start_failed(
+        &mut self,
+        id: WorkerId,
+        status: u8,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        // The very first one: it is the command that is wrong.
+        if self.names == 1 {
+            self.workers.remove(&id);
+            actions.push(Action::Exit(status));
+        } else {
+            self.on_exited(id, Ended::Code(status), now, actions);
+        }
+    }
+
+    pub(super) fn on_ready(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if !worker.on_ready() {
+            return;
+        }
+        if let Place::Slot(index) = worker.place {
+            self.on_slot_ready(index, id, now, actions);
+        }
+        let is_ready = |id: &WorkerId| self.workers.get(id).is_some_and(Worker::is_ready);
+        let mut wanted = self.slots.iter().take(self.target);
+        let complete = wanted.all(|slot| slot.current.as_ref().is_some_and(is_ready));
+        if complete && !self.was_complete && !self.rules.transparent {
+            let workers = self.target;
+            actions.push(Action::Report(Report::AllReady { workers }));
+        }
+        self.was_complete |= complete;
+    }
+
+    /// It has missed its time to get ready.
+    pub(super) fn on_never_ready(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        actions.push(Action::Report(Report::NeverReady {
+            worker: id,
+            timeout: self.rules.ready_timeout,
+        }));
+        self.with(
+            id,
+            |worker, rules, actions| worker.leave(false, now, rules, actions),
+            actions,
+        );
+        self.give_up_successor(id, actions);
+    }
+
+    /// The app disconnects by itself, and will end: somebody else serves in its place.
+    pub(super) fn on_leaving(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.is_ready()) else {
+            return;
+        };
+        worker.leaves_by_itself(now, &self.rules.leave);
+        let (place, uptime) = (worker.place, worker.uptime(now));
+        if let (Phase::Running, Place::Slot(index)) = (&self.phase, place)
+            && self.rules.restart.policy == RestartPolicy::Always
+            && self
+                .slots
+                .get(index)
+                .is_some_and(|slot| slot.current == Some(id))
+        {
+            self.was_complete = false;
+            if self.replace(index, uptime, now, actions).is_none() {
+                self.crash_loop(id, 0, now, actions);
+            }
+        }
+    }
+
+    pub(super) fn on_exited(
+        &mut self,
+        id: WorkerId,
+        ended: Ended,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(worker) = self.workers.remove(&id) else {
+            return;
+        };
+        let sent_by_us = matches!(ended, Ended::Killed(signal) if worker.was_sent(signal));
+        let uptime = worker.uptime(now);
+        // Said first, although what comes next must be known for it.
+        let place_of_report = actions.len();
+        let next = match &mut self.phase {
+            Phase::Running => self.follow(&worker, ended, now, actions),
+            Phase::Stopping(stop) => {
+                stop.on_exited(&worker);
+                Some(Next::Nothing)
+            }
+            Phase::Beginning | Phase::Leaving(_) => Some(Next::Nothing),
+        };
+        let report = Report::Ended {
+            worker: id,
+            ended,
+            uptime,
+            sent_by_us,
+            next: next.unwrap_or(Next::Nothing),
+        };
+        actions.insert(place_of_report, Action::Report(report));
+        if next.is_none() {
+            self.crash_loop(id, ended.status(), now, actions);
+        }
+        self.leave_if_done(worker.kill_at(), now, actions);
+    }
+
+    /// What follows from the end of a worker that is not known any more; `None`: a crash loop.
+    fn follow(
+        &mut self,
+        worker: &Worker,
+        ended: Ended,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> Option<Next> {
+        let index = match worker.place {
+            Place::Slot(index) => index,
+            Place::Spare(index) => return Some(self.follow_spare(index, worker, now, actions)),
+        };
+        self.give_up_successor(worker.id, actions);
+        let slot = self.slots.get_mut(index)?;
+        if slot.current != Some(worker.id) {
+            self.trim();
+            if self.is_retiring(worker.id) {
+                self.advance(now, actions);
+            }
+            return Some(Next::Nothing);
+        }
+        slot.current = None;
+        if index >= self.target {
+            self.trim();
+            return Some(Next::Nothing);
+        }
+        self.was_complete = false;
+        if self.is_retiring(worker.id) {
+            self.start_in_slot(index, now, actions);
+            self.watch_boot(index);
+            return Some(Next::Nothing);
+        }
+        self.status = ended.status();
+        let restarts = match self.rules.restart.policy {
+            RestartPolicy::Always => true,
+            RestartPolicy::Never => false,
+            RestartPolicy::OnFailure => self.expected(self.status) != 0,
+        };
+        if !restarts || self.stop_requested.is_some() {
+            return Some(Next::Nothing);
+        }
+        self.replace(index, worker.uptime(now), now, actions)
+    }
+
+    fn follow_spare(
+        &mut self,
+        index: usize,
+        worker: &Worker,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> Next {
+        let Some(spare) = self.spares.get_mut(index) else {
+            return Next::Nothing;
+        };
+        spare.worker = None;
+        let delay = if worker.is_leaving() && !worker.failed {
+            Duration::ZERO
+        } else {
+            // Those that serve must not suffer from one that does not.
+            let rules = &self.rules.restart;
+            let delay = spare.backoff.after(worker.uptime(now), now, rules);
+            delay.unwrap_or(rules.max_delay)
+        };
+        if delay.is_zero() {
+            self.start_spare(index, now, actions);
+        } else {
+            spare.start_at = Some(now + delay);
+        }
+        Next::Restart(delay)
+    }
+
+    /// Finds somebody for a slot whose worker is gone, or going; `None`: it is a crash loop.
+    fn replace(
+        &mut self,
+        index: usize,
+        uptime: Duration,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> Option<Next> {
+        let slot = self.slots.get_mut(index)?;
+        if let Some(successor) = slot.successor.take() {
+            self.promote(index, successor);
+            return Some(Next::Successor);
+        }
+        slot.current = None;
+        let delay = slot.backoff.after(uptime, now, &self.rules.restart)?;
+        if self.admit_spare(index, now, delay, actions) {
+            return Some(Next::Spare);
+        }
+        if delay.is_zero() {
+            self.start_in_slot(index, now, actions);
+        } else if let Some(slot) = self.slots.get_mut(index) {
+            slot.start_at = Some(now + delay);
+        }
+        Some(Next::Restart(delay))
+    }
+
+    /// Gives a slot a spare that is booted, if there is one. The next spare comes after `delay`.
+    fn admit_spare(
+        &mut self,
+        index: usize,
+        now: Moment,
+        delay: Duration,
+        actions: &mut Vec<Action>,
+    ) -> bool {
+        let workers = &mut self.workers;
+        let mut booted = self
+            .spares
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(at, spare)| {
+                let id = spare.worker?;
+                workers.get(&id)?.is_held().then_some((at, spare, id))
+            });
+        let (Some((at, spare, id)), Some(slot)) = (booted.next(), self.slots.get_mut(index)) else {
+            return false;
+        };
+        spare.worker = None;
+        spare.start_at = Some(now + delay);
+        // The numbers stay unique: the next spare gets the one that has become free.
+        std::mem::swap(&mut slot.instance, &mut spare.instance);
+        drop(booted);
+        if workers
+            .values()
+            .any(|worker| worker.lane == Some(slot.lane))
+        {
+            slot.lane = slot.lane.other();
+        }
+        slot.current = Some(id);
+        let lane = slot.lane;
+        if let Some(worker) = workers.get_mut(&id) {
+            worker.admit(Place::Slot(index), lane, now + self.rules.ready_timeout);
+        }
+        actions.push(Action::Admit { worker: id, lane });
+        if delay.is_zero() {
+            self.start_spare(at, now, actions);
+        }
+        true
+    }
+}

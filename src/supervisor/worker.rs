@@ -1,0 +1,453 @@
+//! One process, from its start to its end: its states, and the deadline of each.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::event::{Action, Moment};
+use super::lane::{Lane, WorkerId};
+use super::report::Report;
+use crate::config::StopMode;
+use crate::signal::Signal;
+
+/// How long a new connection may take to become one, and a client to send its first bytes over it,
+/// while a worker that is about to leave goes on serving. Node.js 26 resets connections on which
+/// nothing has come when it closes a server; no version tells of handshakes in progress.
+pub(super) const SETTLE: Duration = Duration::from_millis(250);
+
+/// How often an accept queue is looked at until it is empty: the kernel does not tell.
+pub(super) const QUEUE_CHECK: Duration = Duration::from_millis(10);
+
+/// How often a port is tried by `--ready port`, while a worker boots.
+const PROBE: Duration = Duration::from_millis(50);
+
+/// What a worker that is drained has to end by itself, before it gets the stop signal.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// When the app closes itself (`--stop signal`), how long after the signal it is told to disconnect:
+/// without that a cluster worker never ends, and both at once makes Fastify answer 503.
+const AFTER_SIGNAL: Duration = Duration::from_millis(50);
+
+/// What the departure of a worker depends on.
+#[derive(Debug, Clone)]
+pub(super) struct LeaveRules {
+    /// Signals go to the group.
+    pub(super) to_group: bool,
+    /// Node.js' channel is there.
+    pub(super) channel: bool,
+    /// pidone owns the sockets, so that newcomers can be steered away first.
+    pub(super) has_lanes: bool,
+    pub(super) stop: StopMode,
+    pub(super) stop_signal: Signal,
+    pub(super) http_drain: Option<Duration>,
+    /// How long a departure may take until SIGKILL.
+    pub(super) grace: Duration,
+}
+
+/// Where a worker is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In this slot.
+    Slot(usize),
+    /// In reserve.
+    Spare(usize),
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) id: WorkerId,
+    pub(super) place: Place,
+    pub(super) lane: Option<Lane>,
+    /// When its start was asked for.
+    pub(super) asked: Moment,
+    /// It did not get ready in time; that it is made to leave is its own fault.
+    pub(super) failed: bool,
+    /// It has been killed at the end of its grace.
+    pub(super) killed: bool,
+    since: Option<Moment>,
+    state: State,
+    /// What waits for its program to run.
+    held: Vec<Signal>,
+    /// What pidone has sent it, as one bit per signal: tells a death that was asked for.
+    sent: u64,
+    /// The terminal's user has stopped it, and pidone with it.
+    suspended: bool,
+    channel_open: bool,
+    grace: Duration,
+    kill_at: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It boots.
+    Starting {
+        ready_by: Option<Moment>,
+        probe_at: Option<Moment>,
+    },
+    /// A spare that is booted.
+    Held,
+    /// It serves.
+    Ready,
+    /// It is on its way out.
+    Leaving(Step),
+}
+
+/// The way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It says `Connection: close`, and serves.
+    Announced { until: Moment },
+    /// It serves what is in its queue; newcomers go elsewhere.
+    Emptying {
+        check_at: Moment,
+        give_up_at: Moment,
+    },
+    /// It has been told to disconnect.
+    Disconnected { signal_at: Moment },
+    /// It has got the stop signal, and will be told to disconnect.
+    Signalled { disconnect_at: Option<Moment> },
+}
+
+impl Worker {
+    pub(super) fn new(id: WorkerId, place: Place, lane: Option<Lane>, now: Moment) -> Self {
+        Self {
+            id,
+            place,
+            lane,
+            asked: now,
+            failed: false,
+            killed: false,
+            since: None,
+            state: State::Starting {
+                ready_by: None,
+                probe_at: None,
+            },
+            held: Vec::new(),
+            sent: 0,
+            suspended: false,
+            channel_open: true,
+            grace: Duration::ZERO,
+            kill_at: None,
+        }
+    }
+
+    pub(super) fn is_starting(&self) -> bool {
+        matches!(self.state, State::Starting { .. })
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.state == State::Held
+    }
+
+    /// It serves, and nobody wants it to leave.
+    pub(super) fn is_ready(&self) -> bool {
+        self.state == State::Ready
+    }
+
+    /// It takes new connections, perhaps for the last time.
+    pub(super) fn accepts(&self) -> bool {
+        match self.state {
+            State::Ready => true,
+            State::Leaving(step) => {
+                matches!(step, Step::Announced { .. } | Step::Emptying { .. })
+            }
+            State::Starting { .. } | State::Held => false,
+        }
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.state, State::Leaving(_))
+    }
+
+    pub(super) fn is_spare(&self) -> bool {
+        matches!(self.place, Place::Spare(_))
+    }
+
+    pub(super) fn uptime(&self, now: Moment) -> Duration {
+        now.saturating_sub(self.since.unwrap_or(now))
+    }
+
+    pub(super) fn was_sent(&self, signal: Signal) -> bool {
+        self.sent & bit(signal) != 0
+    }
+
+    pub(super) fn kill_at(&self) -> Option<Moment> {
+        self.kill_at
+    }
+
+    /// When [`on_tick`](Self::on_tick) is due.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.since?;
+        let step = match self.state {
+            State::Starting { ready_by, probe_at } => earliest(ready_by, probe_at),
+            State::Held | State::Ready => None,
+            State::Leaving(step) => match step {
+                Step::Announced { until: at }
+                | Step::Emptying { check_at: at, .. }
+                | Step::Disconnected { signal_at: at } => Some(at),
+                Step::Signalled { disconnect_at } => disconnect_at,
+            },
+        };
+        if self.killed {
+            None
+        } else {
+            earliest(step, self.kill_at)
+        }
+    }
+
+    /// Its program runs. `ready_timeout`: it has so long to get ready, and its port is `probed`.
+    pub(super) fn on_started(
+        &mut self,
+        now: Moment,
+        ready_timeout: Duration,
+        probed: bool,
+        to_group: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.since.is_some() {
+            return;
+        }
+        self.since = Some(now);
+        if self.is_starting() {
+            self.state = State::Starting {
+                ready_by: Some(now + ready_timeout),
+                probe_at: probed.then_some(now + PROBE),
+            };
+        }
+        for signal in std::mem::take(&mut self.held) {
+            self.deliver(signal, to_group, actions);
+        }
+    }
+
+    /// Whether that is news.
+    pub(super) fn on_ready(&mut self) -> bool {
+        let is_news = self.is_starting() && self.since.is_some() && self.lane.is_some();
+        if is_news {
+            self.state = State::Ready;
+        }
+        is_news
+    }
+
+    pub(super) fn on_held(&mut self) {
+        if self.is_starting() && self.lane.is_none() {
+            self.state = State::Held;
+        }
+    }
+
+    /// A spare takes a place, and will say when it serves.
+    pub(super) fn admit(&mut self, place: Place, lane: Lane, ready_by: Moment) {
+        self.place = place;
+        self.lane = Some(lane);
+        self.state = State::Starting {
+            ready_by: Some(ready_by),
+            probe_at: None,
+        };
+    }
+
+    pub(super) fn deliver(&mut self, signal: Signal, group: bool, actions: &mut Vec<Action>) {
+        if self.since.is_none() {
+            self.held.push(signal);
+            return;
+        }
+        self.sent |= bit(signal);
+        if signal == Signal::CONT && std::mem::take(&mut self.suspended) {
+            actions.push(Action::Resume(self.id));
+        } else {
+            let worker = self.id;
+            actions.push(Action::Signal {
+                worker,
+                signal,
+                group,
+            });
+        }
+    }
+
+    /// SIGKILL when this much has passed since `from`, unless that is settled already.
+    pub(super) fn kill_after(&mut self, grace: Duration, from: Moment) {
+        if self.kill_at.is_none() {
+            self.grace = grace;
+            self.kill_at = Some(from + grace);
+        }
+    }
+
+    pub(super) fn kill(&mut self, to_group: bool, actions: &mut Vec<Action>) {
+        if !self.killed {
+            self.killed = true;
+            self.deliver(Signal::KILL, to_group, actions);
+        }
+    }
+
+    /// SIGSTOP is no terminal's doing: whoever sent it to the child meant the child alone.
+    pub(super) fn on_stopped(
+        &mut self,
+        signal: Signal,
+        job_control: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        match signal {
+            Signal::TSTP | Signal::TTIN | Signal::TTOU if job_control => {
+                self.suspended = true;
+                actions.push(Action::Suspend(self.id));
+            }
+            // Ctrl-Z where nobody could ever resume the job; the kernel, too, ignores it there for
+            // a process group without a parent in the session (setpgid(2), "orphaned").
+            Signal::TSTP => actions.push(Action::Resume(self.id)),
+            _ => {}
+        }
+    }
+
+    /// Asks it to leave, in the order that loses nothing. `quiet`: newcomers are kept away and the
+    /// queues are empty already.
+    pub(super) fn leave(
+        &mut self,
+        quiet: bool,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.is_leaving() {
+            return;
+        }
+        let serves = self.is_ready();
+        self.kill_after(rules.grace, now);
+        match rules.http_drain {
+            // It has nothing to lose.
+            _ if !serves => self.signal(now, rules, actions),
+            _ if quiet => self.dismiss(now, rules, actions),
+            Some(time) if self.channel_open => {
+                self.state = State::Leaving(Step::Announced { until: now + time });
+                actions.push(Action::Announce(self.id));
+            }
+            _ => self.empty(now, rules, actions),
+        }
+    }
+
+    /// It leaves on its own account.
+    pub(super) fn leaves_by_itself(&mut self, now: Moment, rules: &LeaveRules) {
+        self.kill_after(rules.grace, now);
+        let signal_at = now + rules.grace * 4 / 5;
+        self.state = State::Leaving(Step::Disconnected { signal_at });
+    }
+
+    pub(super) fn on_queues(
+        &mut self,
+        empty: bool,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        if empty && matches!(self.state, State::Leaving(Step::Emptying { .. })) {
+            self.dismiss(now, rules, actions);
+        }
+    }
+
+    /// Every connection has ended, if it was told to disconnect; what is left may end by itself.
+    pub(super) fn on_channel_closed(&mut self, now: Moment) {
+        self.channel_open = false;
+        if let State::Leaving(Step::Disconnected { signal_at }) = &mut self.state {
+            *signal_at = (*signal_at).min(now + LINGER);
+        }
+    }
+
+    /// Does what is due. Whether it has missed its time to get ready.
+    pub(super) fn on_tick(
+        &mut self,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) -> bool {
+        if self.deadline().is_none_or(|at| at > now) {
+            return false;
+        }
+        if self.kill_at.is_some_and(|at| at <= now) {
+            let (worker, grace) = (self.id, self.grace);
+            actions.push(Action::Report(Report::Overdue { worker, grace }));
+            self.kill(rules.to_group, actions);
+            return false;
+        }
+        match self.state {
+            State::Starting { ready_by, .. } if ready_by.is_some_and(|at| at <= now) => {
+                self.failed = true;
+                return true;
+            }
+            State::Starting { ready_by, .. } => {
+                actions.push(Action::ProbePort(self.id));
+                let probe_at = Some(now + PROBE);
+                self.state = State::Starting { ready_by, probe_at };
+            }
+            State::Leaving(Step::Announced { .. }) => self.empty(now, rules, actions),
+            State::Leaving(Step::Emptying { give_up_at, .. }) if give_up_at <= now => {
+                self.dismiss(now, rules, actions);
+            }
+            State::Leaving(Step::Emptying { give_up_at, .. }) => {
+                actions.push(Action::CheckQueues(Some(self.id)));
+                let check_at = now + QUEUE_CHECK;
+                self.state = State::Leaving(Step::Emptying {
+                    check_at,
+                    give_up_at,
+                });
+            }
+            State::Leaving(Step::Disconnected { .. }) => self.signal(now, rules, actions),
+            State::Leaving(Step::Signalled { .. }) => {
+                let disconnect_at = None;
+                self.state = State::Leaving(Step::Signalled { disconnect_at });
+                actions.push(Action::Disconnect(self.id));
+            }
+            State::Held | State::Ready => {}
+        }
+        false
+    }
+
+    fn empty(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
+        if !rules.has_lanes {
+            self.dismiss(now, rules, actions);
+            return;
+        }
+        let patience = rules.grace / 2;
+        self.state = State::Leaving(Step::Emptying {
+            check_at: now + SETTLE.min(patience),
+            // A worker that hangs never empties its queue.
+            give_up_at: now + patience,
+        });
+    }
+
+    fn dismiss(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
+        if rules.channel && self.channel_open && rules.stop == StopMode::Drain {
+            let signal_at = self.asked_to_leave(now, rules) + rules.grace * 4 / 5;
+            self.state = State::Leaving(Step::Disconnected { signal_at });
+            actions.push(Action::Disconnect(self.id));
+        } else {
+            self.signal(now, rules, actions);
+        }
+    }
+
+    /// When its departure began.
+    fn asked_to_leave(&self, now: Moment, rules: &LeaveRules) -> Moment {
+        self.kill_at
+            .map_or(now, |at| at.saturating_sub(rules.grace))
+    }
+
+    fn signal(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
+        let tell = rules.channel && self.channel_open && rules.stop == StopMode::Signal;
+        let disconnect_at = (tell && self.is_serving()).then_some(now + AFTER_SIGNAL);
+        self.state = State::Leaving(Step::Signalled { disconnect_at });
+        self.deliver(rules.stop_signal, rules.to_group, actions);
+    }
+
+    /// It may have connections, whether it is to leave or not.
+    fn is_serving(&self) -> bool {
+        matches!(self.state, State::Ready | State::Leaving(_))
+    }
+}
+
+pub(super) fn earliest(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn bit(signal: Signal) -> u64 {
+    1 << (signal.number() - 1)
+}

@@ -1,0 +1,98 @@
+use super::*;
+use crate::config::Command;
+use crate::sys::reaper;
+use std::io::{PipeReader, Read, pipe};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+
+fn shell(script: &str) -> Program {
+    let command = Command {
+        program: "/bin/sh".into(),
+        args: ["-c", script].map(Into::into).into(),
+    };
+    Program::new(&command, None).unwrap()
+}
+
+/// What the children wrote until the last of them ended.
+fn read(mut output: PipeReader) -> String {
+    let mut text = String::new();
+    output.read_to_string(&mut text).unwrap();
+    text
+}
+
+fn gifts_of<'a>(descriptors: &'a [BorrowedFd<'a>]) -> Gifts<'a> {
+    Gifts {
+        descriptors,
+        environment: None,
+    }
+}
+
+/// A descriptor with a number of its own choosing or above; the number is what the test is about.
+fn move_to(fd: BorrowedFd<'_>, number: i32) -> OwnedFd {
+    // SAFETY: takes numbers only.
+    let moved = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number) };
+    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
+    unsafe { OwnedFd::from_raw_fd(Errno::result(moved).unwrap()) }
+}
+
+#[test]
+fn descriptors_arrive_in_order_from_wherever_they_are() {
+    // The pipes themselves most likely are where the child's descriptors go, in another order.
+    for far_away in [false, true] {
+        let (readers, mut writers): (Vec<_>, Vec<_>) = (0..6)
+            .map(|_| pipe().unwrap())
+            .map(|(reader, writer)| (reader, OwnedFd::from(writer)))
+            .unzip();
+        if far_away {
+            writers = writers.iter().map(|fd| move_to(fd.as_fd(), 100)).collect();
+        }
+        let gifts: Vec<_> = writers.iter().rev().map(AsFd::as_fd).collect();
+        let program = shell("for fd in 3 4 5 6 7 8; do eval \"echo $fd >&$fd\"; done");
+        let pid = program.spawn_with(&Setup::default(), gifts_of(&gifts));
+        drop(writers);
+        for (reader, number) in readers.into_iter().rev().zip(3..) {
+            assert_eq!(read(reader), format!("{number}\n"));
+        }
+        reaper::discard(pid.unwrap());
+    }
+}
+
+#[test]
+fn one_descriptor_can_be_given_twice_and_stay_where_it_is() {
+    let (reader, writer) = pipe().unwrap();
+    let program = shell("echo three >&3; echo four >&4");
+    let gifts = [writer.as_fd(), writer.as_fd()];
+    let pid = program.spawn_with(&Setup::default(), gifts_of(&gifts));
+    drop(writer);
+    assert_eq!(read(reader), "three\nfour\n");
+    reaper::discard(pid.unwrap());
+}
+
+#[test]
+fn the_environment_is_what_it_is_given_with_its_own_process_id() {
+    let (reader, writer) = pipe().unwrap();
+    let mut environment = Environment::of(vec![c"no variable".into(), c"A=1".into()]);
+    environment.set("LISTEN_PID", "77");
+    environment.set_listen_pid();
+    // Written by the shell itself: the first process reads its own environment.
+    let program = shell("echo $$ >&3; tr '\\0' '\\n' </proc/$$/environ >&3");
+    let gifts = Gifts {
+        descriptors: &[writer.as_fd()],
+        environment: Some(&environment),
+    };
+    let pid = program.spawn_with(&Setup::default(), gifts).unwrap();
+    drop(writer);
+    let expected = format!("{pid}\nno variable\nA=1\nLISTEN_PID={pid}\n");
+    assert_eq!(read(reader), expected);
+    reaper::discard(pid);
+}
+
+#[test]
+fn descriptors_for_which_there_is_no_room_are_a_step_of_their_own() {
+    // SAFETY: a number that is not open, which is never used as more than a number.
+    let closed = unsafe { BorrowedFd::borrow_raw(9_999) };
+    let error = shell("exit 0")
+        .spawn_with(&Setup::default(), gifts_of(&[closed]))
+        .unwrap_err();
+    assert_eq!(error.step, Step::Descriptors);
+    assert_eq!(error.cause.raw_os_error(), Some(libc::EBADF));
+}

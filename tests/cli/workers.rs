@@ -1,0 +1,298 @@
+//! What `-i` refuses: options that make no sense together, and commands that cannot be workers.
+
+use std::path::Path;
+
+use crate::harness::{Pidone, TempDir};
+
+/// Runs pidone with these options and this command in that directory.
+#[track_caller]
+fn refuses(directory: &Path, options: &str, command: &[&str], parts: &[&str]) {
+    let pidone = Pidone::new(options.split_whitespace()).command(command);
+    let end = pidone
+        .under([Path::new("env"), Path::new("-C"), directory])
+        .run();
+    end.code(125).says(&["pidone: error: "]).says(parts);
+    assert_eq!(end.text(), "");
+}
+
+#[test]
+fn options_for_workers_need_some() {
+    let trace = crate::Trace::new();
+    for (option, value) in [
+        ("--channel", "node"),
+        ("--port-env", "PORT"),
+        ("--balance", "shared"),
+        ("--ready", "listen"),
+        ("--ready-timeout", "5s"),
+        ("--spares", "1"),
+        ("--stop", "drain"),
+        ("--http-drain", "5s"),
+        ("--drain-delay", "5s"),
+    ] {
+        let parts = ["there are none", "add -i N, or leave it out"];
+        let named =
+            |name: &str| [&format!("error: {name}: "), parts[0], parts[1]].map(String::from);
+        let wanted = named(option);
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        trace.refuses(Pidone::new([option, value]), &wanted);
+        let name = crate::variable(option);
+        let wanted = named(&name);
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        trace.refuses(Pidone::plain().env(&name, value), &wanted);
+    }
+}
+
+#[test]
+fn what_makes_no_sense_together_is_refused() {
+    let trace = crate::Trace::new();
+    for (options, parts) in [
+        ("--backoff 1s..2s", ["--backoff: ", "add --restart always"]),
+        (
+            "--min-uptime 1s",
+            ["--min-uptime: ", "add --restart always"],
+        ),
+        (
+            "-i 2 --restart never --max-restarts 1/1s",
+            ["--max-restarts: ", "add --restart always"],
+        ),
+        (
+            "--listen 80 --listen *:80",
+            ["--listen: \"*:80\"", "each address once"],
+        ),
+        (
+            "-i 2 --channel off --ready listen",
+            [
+                "--ready: listen",
+                "--channel off rules out; give notify, port or none",
+            ],
+        ),
+        (
+            "-i 2 --channel=off --ready=message",
+            [
+                "--ready: message",
+                "--channel off rules out; give notify, port or none",
+            ],
+        ),
+        (
+            "-i 2 --channel off --stop drain",
+            ["--stop: drain", "--channel off rules out; give signal"],
+        ),
+        (
+            "-i 2 --channel off --http-drain 5s",
+            ["--http-drain: ", "--channel off rules out; leave it out"],
+        ),
+        (
+            "-i 2 --channel off --spares 1",
+            ["--spares: ", "--channel off rules out; leave it out"],
+        ),
+        (
+            "-i 2 --channel off --listen 80 --balance round-robin",
+            [
+                "--balance: round-robin",
+                "give reuseport, shared or source-ip",
+            ],
+        ),
+        (
+            "-i 2 --channel off --balance shared",
+            ["--balance: ", "add --listen, or leave it out"],
+        ),
+        (
+            "-i 2 --ready port --listen 80",
+            ["--ready: port", "add --port-env NAME, or give another"],
+        ),
+        (
+            "-i 2 --ready none --ready-timeout 1s",
+            ["--ready-timeout: ", "leave one out"],
+        ),
+        (
+            "-i 2 --spares 1 --restart never",
+            ["--spares: ", "leave it or --restart out"],
+        ),
+        (
+            "-i 2 --http-drain 24s",
+            [
+                "--http-drain: 24s is too long",
+                "give less than 24s, or a longer --grace",
+            ],
+        ),
+        (
+            "-i 2 --http-drain 1s --grace 0",
+            ["--http-drain: 1s is too long", "a longer --grace"],
+        ),
+        (
+            "-i 2 --port-env NONE_SUCH_PORT",
+            [
+                "--port-env: NONE_SUCH_PORT is not set",
+                "NONE_SUCH_PORT=3000",
+            ],
+        ),
+    ] {
+        trace.refuses(Pidone::new(options.split_whitespace()), &parts);
+    }
+    let port = |value| Pidone::new(["-i", "2", "--port-env", "PORT"]).env("PORT", value);
+    trace.refuses(
+        port("65535"),
+        &["--port-env: ", "set PORT to 65534 or less"],
+    );
+    trace.refuses(port("http"), &["--port-env: ", "\"http\"", "1 to 65535"]);
+    let spares = port("3000").env("PIDONE_SPARES", "1");
+    trace.refuses(spares, &["PIDONE_SPARES: ", "leave it or --port-env out"]);
+    let off = Pidone::new(["-i", "2", "--stop=drain"]).env("PIDONE_CHANNEL", "off");
+    trace.refuses(off, &["--stop: ", "PIDONE_CHANNEL=off rules out"]);
+    let many = Pidone::new(["-i", "auto"]).env("WEB_CONCURRENCY", "many");
+    trace.refuses(
+        many,
+        &["WEB_CONCURRENCY: \"many\"", "a number from 1 to 1024"],
+    );
+}
+
+#[test]
+fn other_runtimes_are_workers_without_a_channel() {
+    let here = TempDir::new();
+    let here = &here.path("");
+    for runtime in ["bun", "deno"] {
+        let command = [runtime, "app.ts"];
+        let parts = ["--channel: ", runtime, "give off, or leave it out"];
+        refuses(here, "-i 2 --channel node", &command, &parts);
+        let rules_out = format!("{runtime} as the command rules out");
+        for (option, value) in [
+            ("--spares", "1"),
+            ("--stop", "drain"),
+            ("--ready", "listen"),
+        ] {
+            let options = format!("-i 2 {option} {value}");
+            refuses(here, &options, &command, &[option, &rules_out]);
+        }
+    }
+}
+
+#[test]
+fn commands_that_take_the_channel_are_refused_with_the_one_to_run() {
+    let package = r#"{"name": "app", "engines": {"node": ">=20"}, "scripts": {
+        "start": "NODE_ENV=production node server.js",
+        "dev": "nodemon --exec tsx src/app.ts",
+        "serve": "npm run build && node dist/server.js --port $PORT",
+        "piped": "node server.js | pino-pretty",
+        "next": "next start"
+    }}"#;
+    let here = TempDir::new();
+    here.file("package.json", package, 0o644);
+    std::fs::create_dir_all(here.path("node_modules/.bin")).unwrap();
+    here.file("node_modules/.bin/next", "#!/usr/bin/env node\n", 0o755);
+    let general = "run Node.js and the script itself instead";
+    for (command, parts) in [
+        (
+            "npm start",
+            [
+                "npm start: npm takes",
+                "run env NODE_ENV=production node server.js instead",
+            ],
+        ),
+        (
+            "yarn start",
+            [
+                "yarn start: yarn takes",
+                "run env NODE_ENV=production node server.js instead",
+            ],
+        ),
+        (
+            "pnpm run start -x",
+            [
+                "pnpm run start: ",
+                "NODE_ENV=production node server.js -x instead",
+            ],
+        ),
+        ("npm run dev", ["npm run dev: ", general]),
+        (
+            "npm run piped",
+            [
+                "npm run piped: ",
+                "in package.json: node server.js | pino-pretty",
+            ],
+        ),
+        (
+            "npm run serve",
+            [
+                "run sh -c 'exec node dist/server.js --port $PORT' ",
+                "npm run build",
+            ],
+        ),
+        (
+            "npm run next",
+            ["npm run next: ", "run node_modules/.bin/next start instead"],
+        ),
+        (
+            "npx tsx app.ts",
+            ["npx tsx: npx takes", "run node --import tsx app.ts instead"],
+        ),
+        (
+            "tsx app.ts",
+            ["tsx: tsx takes", "run node --import tsx app.ts instead"],
+        ),
+        (
+            "ts-node app.ts",
+            ["ts-node: ", "run node -r ts-node/register app.ts instead"],
+        ),
+        (
+            "nodemon app.js",
+            ["nodemon: it is for development", "run node app.js instead"],
+        ),
+        (
+            "pm2-runtime app.js",
+            ["pm2-runtime: ", "run node app.js instead"],
+        ),
+        ("forever app.js", ["forever: ", "run node app.js instead"]),
+        (
+            "node --watch app.js",
+            ["node --watch: ", "run node app.js instead"],
+        ),
+        (
+            "node --run start",
+            [
+                "node --run start: ",
+                "NODE_ENV=production node server.js instead",
+            ],
+        ),
+        ("node -e 1", ["node -e: ", "write it to a file"]),
+        ("node -p 1", ["node -p: ", "write it to a file"]),
+        ("node", ["node: Node.js is given no script", general]),
+        ("node -", ["node -: ", general]),
+        (
+            "env A=1 npm start",
+            [
+                "npm start: ",
+                "env A=1 NODE_ENV=production node server.js instead",
+            ],
+        ),
+        ("env -i node app.js", ["env -i: ", "leave -i out"]),
+    ] {
+        let command: Vec<&str> = command.split(' ').collect();
+        refuses(&here.path(""), "-i 2", &command, &parts);
+        refuses(&here.path(""), "--channel node -i auto", &command, &parts);
+    }
+    for script in ["npm start", "exec npm start"] {
+        let parts = ["npm start: ", "NODE_ENV=production node server.js instead"];
+        refuses(&here.path(""), "-i 2", &["sh", "-c", script], &parts);
+    }
+}
+
+#[test]
+fn without_a_package_there_is_still_advice() {
+    let here = TempDir::new();
+    let parts = ["npm start: npm takes", "as in: node server.js"];
+    refuses(&here.path(""), "-i 2", &["npm", "start"], &parts);
+    here.file("package.json", "{\"scripts\": ", 0o644);
+    refuses(&here.path(""), "-i 2", &["npm", "start"], &parts);
+    here.file("server.js", "", 0o644);
+    let parts = ["npm start: npm takes", "run node server.js instead"];
+    refuses(&here.path(""), "-i 2", &["npm", "start"], &parts);
+}
+
+#[test]
+fn a_single_process_may_be_anything() {
+    Pidone::plain()
+        .node("process.exit(4)")
+        .run()
+        .code(4)
+        .quiet();
+}

@@ -1,0 +1,156 @@
+//! `--http-drain`: what pidone adds to `NODE_OPTIONS`, and what it makes of kept-alive connections.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use pidone::runtime::environment::Variables;
+use pidone::supervisor::WorkerId;
+use pidone::sys::environment::Environment;
+
+use crate::apps::SERVER;
+use crate::node::{Node, on_every_node};
+use crate::primary::Worker;
+use crate::rules::with_listener;
+use crate::sockets::{answer, connect};
+
+const ANNOUNCEMENT: &str = r#"{"cmd":"NODE_PIDONE_DRAIN"}"#;
+
+/// A worker with the variable that pidone would give it; `None`: a Node.js that is too old.
+fn start(node: &Node, script: &str) -> Option<Worker> {
+    let variables = Variables {
+        worker: WorkerId(1),
+        instance: 0,
+        sockets: &[],
+        has_channel: true,
+        port_env: None,
+        notify_socket: None,
+        http_drain: true,
+    };
+    let environment = variables.added_to(&Environment::of(Vec::new()));
+    let options = str::from_utf8(environment.get("NODE_OPTIONS").unwrap()).unwrap();
+    let quoted = options.replace('\'', r"'\''");
+    let before = format!("export NODE_OPTIONS='{quoted}';");
+    let mut worker = Worker::start_after(node, &before, script);
+    if node.major < 18 {
+        worker.crashes("--import is not allowed in NODE_OPTIONS");
+        return None;
+    }
+    Some(worker)
+}
+
+fn serving(node: &Node, script: &str) -> Option<(Worker, TcpStream)> {
+    let (worker, address) = with_listener(start(node, script)?);
+    Some((worker, connect(address)))
+}
+
+fn ask_and_stay(client: &mut TcpStream) {
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+}
+
+/// An answer after which the connection stays open.
+fn one_answer(client: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    while !text.ends_with(b"served") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        text.push(byte[0]);
+    }
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn once_announced_each_answer_is_the_last_on_its_connection() {
+    let script = format!("process.on('message', () => process.send('seen'));{SERVER}");
+    on_every_node(|node| {
+        let Some((mut worker, mut client)) = serving(node, &script) else {
+            return;
+        };
+        for _ in 0..2 {
+            ask_and_stay(&mut client);
+            let text = one_answer(&mut client);
+            assert!(text.contains("\r\nConnection: keep-alive\r\n"), "{text}");
+        }
+        worker.send_raw(ANNOUNCEMENT, None);
+        worker.ping();
+        ask_and_stay(&mut client);
+        let text = answer(&mut client);
+        assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
+        worker.outbox.disconnect();
+        let said = worker.until_end();
+        assert!(said.iter().all(|said| said.line != "\"seen\""), "{said:?}");
+        worker.ends_well();
+    });
+}
+
+/// The client's next request is there before the answer to the one that is in progress, so that the
+/// server cannot end the connection between the two.
+#[test]
+fn an_app_that_closes_its_server_by_itself_says_so_to_its_clients() {
+    const SCRIPT: &str = "
+        let first;
+        const server = require('http').createServer((request, response) => {
+            if (first) return response.end('served');
+            first = response;
+            process.send('asked');
+        });
+        process.on('message', (message) => {
+            if (message !== 'close') return first.end('served');
+            server.close();
+            process.send('closed');
+        });
+        server.listen(0, '127.0.0.1');
+    ";
+    on_every_node(|node| {
+        let Some((mut worker, mut client)) = serving(node, SCRIPT) else {
+            return;
+        };
+        ask_and_stay(&mut client);
+        worker.until_line("\"asked\"");
+        worker.send_raw("\"close\"", None);
+        worker.until_line("\"closed\"");
+        ask_and_stay(&mut client);
+        worker.send_raw("\"go\"", None);
+        let text = answer(&mut client);
+        let connections = text.matches("Connection: close").count();
+        assert_eq!(
+            (text.matches("served").count(), connections),
+            (2, 1),
+            "{text}"
+        );
+        worker.outbox.disconnect();
+        worker.ends_well_after_the_channel();
+    });
+}
+
+/// As @socket.io/sticky does it: connections come from elsewhere.
+#[test]
+fn a_server_that_never_listens_keeps_its_connections() {
+    const SCRIPT: &str = "
+        const http = require('http').createServer((request, response) => response.end('served'));
+        require('net').createServer((socket) => http.emit('connection', socket))
+            .listen(0, '127.0.0.1');
+    ";
+    on_every_node(|node| {
+        let Some((mut worker, mut client)) = serving(node, SCRIPT) else {
+            return;
+        };
+        for announced in [false, true] {
+            if announced {
+                worker.send_raw(ANNOUNCEMENT, None);
+                worker.ping();
+            }
+            ask_and_stay(&mut client);
+            let text = one_answer(&mut client);
+            assert_eq!(
+                text.contains("\r\nConnection: close\r\n"),
+                announced,
+                "{text}"
+            );
+        }
+        drop(client);
+        worker.outbox.disconnect();
+        worker.ends_well_after_the_channel();
+    });
+}
