@@ -16,6 +16,7 @@ mod start;
 mod workers;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         strangers: Vec::new(),
         children_left: false,
         waiting_for_leftovers: false,
+        just_started: false,
         pace: Pace::default(),
         news: VecDeque::new(),
         config,
@@ -94,6 +96,8 @@ struct Runtime<'a> {
     strangers: Vec<OwnedFd>,
     children_left: bool,
     waiting_for_leftovers: bool,
+    /// What only starting needed is still in memory.
+    just_started: bool,
     pace: Pace,
     /// What has happened and has not been told yet.
     news: VecDeque<Event>,
@@ -172,7 +176,7 @@ impl Runtime<'_> {
     }
 
     /// Sleeps until somebody wants something, or something is due; and tells who.
-    fn until_ready(&self, due: Option<Duration>) -> Result<Vec<Source>, RunError> {
+    fn until_ready(&mut self, due: Option<Duration>) -> Result<Vec<Source>, RunError> {
         let strays = self.ports.strays(|lane| self.is_served(lane));
         let strays = strays
             .into_iter()
@@ -187,6 +191,10 @@ impl Runtime<'_> {
                 .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
                 .chain(strays.map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, false))))
                 .unzip();
+        // As late as can be, since all that runs in between is mapped again.
+        if mem::take(&mut self.just_started) {
+            memory::release_code();
+        }
         let ready = poll::wait(&watched, due).map_err(RunError::System)?;
         let ready = sources.into_iter().zip(ready);
         Ok(ready
@@ -244,9 +252,7 @@ impl Runtime<'_> {
                 self.workers.started(worker, pid);
                 let single = self.config.workers.is_none();
                 self.reporter.started(self.workers.name(worker, single));
-                if single {
-                    memory::release_code();
-                }
+                self.just_started |= single;
                 self.news.push_back(Event::Started(worker));
             }
             Err(error) => {
@@ -282,9 +288,7 @@ impl Runtime<'_> {
             .workers
             .name(report.worker().unwrap_or(WorkerId(0)), single);
         self.reporter.report(report, name);
-        if matches!(report, Report::AllReady { .. }) {
-            memory::release_code();
-        }
+        self.just_started |= matches!(report, Report::AllReady { .. });
     }
 
     fn suspend(&self, worker: WorkerId) {
