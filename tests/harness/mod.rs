@@ -11,6 +11,10 @@
     clippy::indexing_slicing
 )]
 
+pub mod http;
+pub mod load;
+pub mod net;
+pub mod packages;
 pub mod processes;
 
 use std::ffi::{OsStr, OsString};
@@ -196,6 +200,15 @@ impl Pidone {
         Self::new::<&str>([])
     }
 
+    /// Another program, with pidone left out.
+    pub fn program<S: AsRef<OsStr>>(line: impl IntoIterator<Item = S>) -> Self {
+        let mut line = words(line);
+        let arguments = line.split_off(1);
+        let mut bare = Self::new(arguments);
+        bare.program = line.remove(0);
+        bare
+    }
+
     /// What follows `--`.
     pub fn command<S: AsRef<OsStr>>(mut self, command: impl IntoIterator<Item = S>) -> Self {
         self.command = words(command);
@@ -295,13 +308,11 @@ impl Pidone {
             .map(|directory| directory.join(shell))
             .find(|path| path.exists())
             .unwrap_or_else(|| panic!("{shell} is not in PATH"));
-        let mut pidone = Self::plain()
+        Self::program(std::iter::once(path.into()).chain(words(arguments)))
             .env("PS1", "SHELL> ")
             .env("TERM", "dumb")
-            .in_terminal();
-        pidone.program = path.into();
-        pidone.options = words(arguments);
-        pidone.start()
+            .in_terminal()
+            .start()
     }
 
     /// Starts it.
@@ -375,6 +386,12 @@ struct Known {
     stderr: Vec<u8>,
     stderr_ended: bool,
     status: Option<Status>,
+}
+
+impl Known {
+    fn stderr_count(&self, text: &str) -> usize {
+        String::from_utf8_lossy(&self.stderr).matches(text).count()
+    }
 }
 
 type News = Arc<(Mutex<Known>, Condvar)>;
@@ -547,15 +564,25 @@ impl Run {
     /// Reads its standard error until this has been seen.
     #[track_caller]
     pub fn until_stderr(&self, text: &str) {
-        let found = self.wait(&format!("{text:?} on stderr"), |known| {
-            let seen = String::from_utf8_lossy(&known.stderr).contains(text);
-            if seen {
+        self.until_stderr_times(text, 1);
+    }
+
+    /// Reads its standard error until this has been seen so often.
+    #[track_caller]
+    pub fn until_stderr_times(&self, text: &str, times: usize) {
+        let found = self.wait(&format!("{text:?} on stderr, {times} times"), |known| {
+            if known.stderr_count(text) >= times {
                 Some(true)
             } else {
                 known.stderr_ended.then_some(false)
             }
         });
         assert!(found, "its standard error has ended without {text:?}");
+    }
+
+    /// How often this has been seen on its standard error until now.
+    pub fn stderr_count(&self, text: &str) -> usize {
+        self.news.0.lock().unwrap().stderr_count(text)
     }
 
     /// Writes to its stdin, or types at its terminal.
@@ -686,6 +713,11 @@ impl Drop for Run {
         }
         if !self.over {
             processes::kill_all(self.outer_pid(), &format!("{MARK}={}", self.mark));
+            // Who watches it must have seen its end before it is reaped.
+            let (known, changed) = &*self.news;
+            if let Ok(known) = known.lock() {
+                drop(changed.wait_while(known, |known| known.status.is_none()));
+            }
         }
         let _ = self.child.wait();
     }

@@ -1,0 +1,232 @@
+//! pidone with N workers of an app, as the tests want it.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use crate::harness::load::{Failure, Plan};
+use crate::harness::net::{accepted, fresh_ports};
+use crate::harness::packages::node_modules;
+use crate::harness::{End, Pidone, Run, TempDir, processes};
+use crate::words;
+
+/// An app by the name of its script, or with a script of the test's own.
+pub const PLAIN: &str = "plain.js";
+pub const CLOSE: &str = "close.js";
+pub const FASTIFY: &str = "fastify.js";
+pub const FASTIFY_CLOSE: &str = "fastify-close.js";
+pub const FRAGILE: &str = "fragile.js";
+
+const SCRIPTS: &[(&str, &str)] = &[
+    ("answer.js", include_str!("apps/answer.js")),
+    ("close.js", include_str!("apps/close.js")),
+    ("esm.mjs", include_str!("apps/esm.mjs")),
+    ("fastify-close.js", include_str!("apps/fastify-close.js")),
+    ("fastify.js", include_str!("apps/fastify.js")),
+    ("fragile.js", include_str!("apps/fragile.js")),
+    ("plain.js", include_str!("apps/plain.js")),
+    ("several.js", include_str!("apps/several.js")),
+    ("talker.js", include_str!("apps/talker.js")),
+    ("tls.js", include_str!("apps/tls.js")),
+    ("typed.ts", include_str!("apps/typed.ts")),
+];
+
+/// An app in a directory of its own, and the port it is to use.
+#[must_use]
+pub struct App {
+    pub directory: TempDir,
+    pub port: u16,
+    node: PathBuf,
+    flags: Vec<OsString>,
+    script: PathBuf,
+}
+
+impl App {
+    /// One of the apps in tests/workers/apps.
+    pub fn named(name: &str) -> Self {
+        let directory = TempDir::new();
+        for (name, text) in SCRIPTS {
+            directory.file(name, text, 0o644);
+        }
+        let app = Self {
+            script: directory.path(name),
+            directory,
+            // A few in a row, for apps that listen on more than one.
+            port: fresh_ports(8),
+            node: "node".into(),
+            flags: Vec::new(),
+        };
+        if name.starts_with("fastify") || name.ends_with(".ts") {
+            return app.with_packages();
+        }
+        app
+    }
+
+    /// A script of the test's own, which may require those.
+    pub fn script(text: &str) -> Self {
+        let mut app = Self::named(PLAIN);
+        app.script = app.directory.file("test.js", text, 0o644);
+        app
+    }
+
+    /// The packages of tests/workers/packages.
+    pub fn with_packages(self) -> Self {
+        let modules = node_modules("tests/workers/packages");
+        std::os::unix::fs::symlink(modules, self.directory.path("node_modules")).unwrap();
+        self
+    }
+
+    pub fn node(mut self, node: impl Into<PathBuf>) -> Self {
+        self.node = node.into();
+        self
+    }
+
+    /// Options of Node.js.
+    pub fn flags<S: AsRef<OsStr>>(mut self, flags: impl IntoIterator<Item = S>) -> Self {
+        self.flags = flags.into_iter().map(|flag| flag.as_ref().into()).collect();
+        self
+    }
+
+    fn command(&self) -> Vec<OsString> {
+        let mut command = vec![self.node.clone().into_os_string()];
+        command.extend(self.flags.iter().cloned());
+        command.push(self.script.clone().into_os_string());
+        command
+    }
+
+    /// So many workers of it, with these options of pidone.
+    pub fn workers<S: AsRef<OsStr>>(
+        self,
+        count: usize,
+        options: impl IntoIterator<Item = S>,
+    ) -> Service {
+        self.start_with(count, options, |pidone| pidone)
+    }
+
+    /// The same, with more to say about the start.
+    pub fn start_with<S: AsRef<OsStr>>(
+        self,
+        count: usize,
+        options: impl IntoIterator<Item = S>,
+        more: impl FnOnce(Pidone) -> Pidone,
+    ) -> Service {
+        let mut all: Vec<OsString> = vec!["-i".into(), count.to_string().into()];
+        // A door of its own, for the tests run side by side.
+        all.push("--control".into());
+        all.push(self.directory.path("control.sock").into());
+        all.extend(options.into_iter().map(|option| option.as_ref().to_owned()));
+        let pidone = more(Pidone::new(all).env("PORT", self.port.to_string()));
+        let run = pidone.command(self.command()).start();
+        Service {
+            app: self,
+            run,
+            count,
+        }
+    }
+
+    /// The app alone, without pidone.
+    pub fn bare(self) -> Service {
+        let bare = Pidone::program(self.command()).env("PORT", self.port.to_string());
+        Service {
+            run: bare.start(),
+            app: self,
+            count: 1,
+        }
+    }
+}
+
+/// An app that runs.
+pub struct Service {
+    pub app: App,
+    pub run: Run,
+    count: usize,
+}
+
+impl Service {
+    /// Waits until so many more processes listen.
+    #[track_caller]
+    pub fn up(&self, count: usize) -> BTreeSet<i32> {
+        (0..count).map(|_| self.pid_after("up ")).collect()
+    }
+
+    /// Waits until all listen, and pidone has said so.
+    #[track_caller]
+    pub fn ready(self) -> Self {
+        self.up(self.count);
+        self.run.until_stderr(words::READY);
+        self
+    }
+
+    /// The process id in the next line that begins like this.
+    #[track_caller]
+    pub fn pid_after(&self, start: &str) -> i32 {
+        loop {
+            if let Some(pid) = self.run.line().strip_prefix(start) {
+                return pid.parse().unwrap();
+            }
+        }
+    }
+
+    /// pidone's children.
+    #[track_caller]
+    pub fn workers(&self) -> BTreeSet<i32> {
+        let alive = |pid: &i32| processes::state(*pid).is_some_and(|state| state != 'Z');
+        processes::children(self.run.pid())
+            .into_iter()
+            .filter(alive)
+            .collect()
+    }
+
+    /// A load on it, to be adjusted.
+    pub fn load(&self) -> Plan {
+        Plan::of(self.app.port)
+    }
+
+    /// Reloads, and waits for the end of it.
+    #[track_caller]
+    pub fn reload(&self) {
+        let times = self.run.stderr_count(words::RELOADED);
+        self.run.signal(libc::SIGHUP);
+        self.run.until_stderr_times(words::RELOADED, times + 1);
+    }
+
+    /// Asks it to stop, and waits for its end.
+    #[track_caller]
+    pub fn stop(self) -> End {
+        self.run.signal(libc::SIGTERM);
+        self.run.end()
+    }
+}
+
+/// A process that was killed, and what was inside it then.
+pub struct Killed {
+    pub pid: i32,
+    pub at: Instant,
+    inside: HashSet<u16>,
+}
+
+impl Killed {
+    /// kill -9, of a process that is stopped first: what it has accepted by then is known exactly.
+    #[track_caller]
+    pub fn now(pid: i32, port: u16) -> Self {
+        let send = |signal| nix::sys::signal::kill(Pid::from_raw(pid), signal).unwrap();
+        send(Signal::SIGSTOP);
+        processes::wait_until("it is stopped", || processes::state(pid) == Some('T'));
+        let inside = accepted(pid, port);
+        send(Signal::SIGKILL);
+        Self {
+            pid,
+            at: Instant::now(),
+            inside,
+        }
+    }
+
+    /// Whether a request that has failed was lost inside it.
+    pub fn explains(&self, failure: &Failure) -> bool {
+        failure.established && failure.asked <= self.at && self.inside.contains(&failure.port)
+    }
+}
