@@ -16,6 +16,8 @@ pub mod load;
 pub mod net;
 pub mod packages;
 pub mod processes;
+pub mod service;
+pub mod words;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

@@ -13,6 +13,4 @@ mod harness;
 #[path = "../conformance/node.rs"]
 mod node;
 
-mod client;
-mod service;
-mod words;
+mod listen;

@@ -28,7 +28,7 @@ struct Flight {
 
 struct Connection {
     stream: TcpStream,
-    port: u16,
+    from: SocketAddr,
     established: bool,
     /// Requests that it has had answered.
     answered: u32,
@@ -183,7 +183,7 @@ impl Engine<'_> {
         }
         let begun = connect(fd.as_raw_fd(), &SockaddrStorage::from(target));
         let stream = TcpStream::from(fd);
-        let port = stream.local_addr().map_or(0, |address| address.port());
+        let from = stream.local_addr().unwrap();
         let token = self.next_token;
         self.next_token += 1;
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT;
@@ -192,7 +192,7 @@ impl Engine<'_> {
             .unwrap();
         let connection = Connection {
             stream,
-            port,
+            from,
             established: false,
             answered: 0,
             flight: None,
@@ -278,7 +278,7 @@ impl Engine<'_> {
             asked: flight.asked,
             at: Instant::now(),
             pid,
-            port: connection.port,
+            from: connection.from,
             reused: connection.answered,
             closing,
         });
@@ -335,7 +335,7 @@ impl Engine<'_> {
             request: self.next_number,
             asked: now,
             at: now,
-            port: connection.port,
+            port: connection.from.port(),
             established: true,
             reused: connection.answered,
             bytes: 0,
@@ -352,7 +352,7 @@ impl Engine<'_> {
             request: flight.number,
             asked: flight.asked,
             at: Instant::now(),
-            port: connection.port,
+            port: connection.from.port(),
             established: connection.established,
             reused: connection.answered,
             bytes: flight.response.len(),

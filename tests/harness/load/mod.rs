@@ -166,6 +166,14 @@ impl Load {
         }
     }
 
+    /// The next so many answers.
+    #[track_caller]
+    pub fn next(&self, count: usize) -> Vec<Answer> {
+        self.until(&format!("{count} more answers"), |answers| {
+            answers.get(..count).map(<[Answer]>::to_vec)
+        })
+    }
+
     /// What there is until now.
     pub fn report(&self) -> Report {
         self.shared.report().clone()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// A request that was answered as it should be.
@@ -12,8 +13,8 @@ pub struct Answer {
     pub at: Instant,
     /// Who answered.
     pub pid: i32,
-    /// The client's port.
-    pub port: u16,
+    /// The client.
+    pub from: SocketAddr,
     /// Requests on this connection before.
     pub reused: u32,
     /// It said `Connection: close`.

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::harness::load::{Failure, Kind, Plan};
 use crate::harness::net::fresh_port;
 use crate::harness::processes::kill;
-use crate::service::{App, FASTIFY, Killed, PLAIN, Service};
+use crate::harness::service::{App, FASTIFY, Killed, PLAIN, Service};
 
 fn bare(script: &str) -> Service {
     let service = App::script(script).bare();

@@ -8,11 +8,10 @@ use std::time::Instant;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::harness::load::{Failure, Plan};
-use crate::harness::net::{accepted, fresh_ports};
-use crate::harness::packages::node_modules;
-use crate::harness::{End, Pidone, Run, TempDir, processes};
-use crate::words;
+use super::load::{Failure, Plan};
+use super::net::{accepted, fresh_ports};
+use super::packages::node_modules;
+use super::{End, Pidone, Run, TempDir, processes, words};
 
 /// An app by the name of its script, or with a script of the test's own.
 pub const PLAIN: &str = "plain.js";
@@ -46,7 +45,7 @@ pub struct App {
 }
 
 impl App {
-    /// One of the apps in tests/workers/apps.
+    /// One of the apps in tests/harness/apps.
     pub fn named(name: &str) -> Self {
         let directory = TempDir::new();
         for (name, text) in SCRIPTS {
@@ -73,9 +72,9 @@ impl App {
         app
     }
 
-    /// The packages of tests/workers/packages.
+    /// The packages of tests/harness/apps.
     pub fn with_packages(self) -> Self {
-        let modules = node_modules("tests/workers/packages");
+        let modules = node_modules("tests/harness/apps");
         std::os::unix::fs::symlink(modules, self.directory.path("node_modules")).unwrap();
         self
     }
@@ -115,9 +114,6 @@ impl App {
         more: impl FnOnce(Pidone) -> Pidone,
     ) -> Service {
         let mut all: Vec<OsString> = vec!["-i".into(), count.to_string().into()];
-        // A door of its own, for the tests run side by side.
-        all.push("--control".into());
-        all.push(self.directory.path("control.sock").into());
         all.extend(options.into_iter().map(|option| option.as_ref().to_owned()));
         let pidone = more(Pidone::new(all).env("PORT", self.port.to_string()));
         let run = pidone.command(self.command()).start();
@@ -222,6 +218,17 @@ impl Killed {
             pid,
             at: Instant::now(),
             inside,
+        }
+    }
+
+    /// kill -9, out of the blue.
+    #[track_caller]
+    pub fn suddenly(pid: i32) -> Self {
+        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        Self {
+            pid,
+            at: Instant::now(),
+            inside: HashSet::new(),
         }
     }
 
