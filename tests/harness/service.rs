@@ -232,8 +232,11 @@ impl Killed {
         }
     }
 
-    /// Whether a request that has failed was lost inside it.
+    /// Whether a request that has failed was lost inside it. What is asked on a kept connection is
+    /// lost too between the death and the end of the connection.
     pub fn explains(&self, failure: &Failure) -> bool {
-        failure.established && failure.asked <= self.at && self.inside.contains(&failure.port)
+        failure.established
+            && (failure.asked <= self.at || failure.reused > 0)
+            && self.inside.contains(&failure.port)
     }
 }

@@ -49,9 +49,11 @@ fn what_was_accepted_is_answered_in_any_way_of_balancing() {
 fn kept_connections_lose_nothing_with_http_drain() {
     let _alone = alone();
     for app in [PLAIN, FASTIFY_CLOSE] {
-        let options = ["--http-drain", "2s", "--drain-delay", "2s"];
-        let service = App::named(app).workers(2, options).ready();
-        let plan = service.load().keep_alive(64);
-        stop_under(service, plan);
+        for delay in ["0s", "1s"] {
+            let options = ["--http-drain", "2s", "--drain-delay", delay];
+            let service = App::named(app).workers(2, options).ready();
+            let plan = service.load().keep_alive(64);
+            stop_under(service, plan);
+        }
     }
 }
