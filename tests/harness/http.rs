@@ -117,6 +117,16 @@ pub fn ask(stream: &mut (impl Read + Write), path: &str, keep_alive: bool) -> Re
     answer(stream)
 }
 
+/// The process that answers, as the apps do, with its id and the name of the request.
+#[track_caller]
+pub fn server_of(mut stream: impl Read + Write) -> i32 {
+    let response = ask(&mut stream, "/who?", false);
+    assert_eq!(response.status(), 200, "{}", response.body());
+    let pid = response.body().strip_suffix(" /who?");
+    pid.and_then(|pid| pid.parse().ok())
+        .unwrap_or_else(|| panic!("{:?}", response.body()))
+}
+
 /// Waits for the answer to what has been asked.
 #[track_caller]
 pub fn answer(stream: &mut impl Read) -> Response {

@@ -165,6 +165,7 @@ pub struct Pidone {
     env: Vec<(OsString, OsString)>,
     clean_env: bool,
     as_init: bool,
+    directory: Option<PathBuf>,
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
@@ -190,6 +191,7 @@ impl Pidone {
             env: Vec::new(),
             clean_env: false,
             as_init: false,
+            directory: None,
             stdin: None,
             stdout: None,
             stderr: None,
@@ -248,6 +250,12 @@ impl Pidone {
     /// As PID 1 of a namespace of its own.
     pub fn init(mut self) -> Self {
         self.as_init = true;
+        self
+    }
+
+    /// Where it is started.
+    pub fn directory(mut self, path: PathBuf) -> Self {
+        self.directory = Some(path);
         self
     }
 
@@ -349,6 +357,9 @@ impl Pidone {
             command.env(MARK, &mark);
         }
         command.envs(self.env);
+        if let Some(directory) = self.directory {
+            command.current_dir(directory);
+        }
         if self.terminal.is_none() {
             command.process_group(0);
         }

@@ -2,13 +2,18 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::{Ipv6Addr, TcpListener, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, listen,
+    recv, send, setsockopt, socket, sockopt,
 };
+
+use super::PATIENCE;
 
 /// A port that nobody has. Below those the kernel gives to clients, so that none of them takes it
 /// before the test does.
@@ -34,6 +39,55 @@ pub fn fresh_ports(count: u16) -> u16 {
             return port;
         }
     }
+}
+
+/// A listener on this port that would share it (SO_REUSEPORT).
+pub fn shared_listener(port: u16) -> OwnedFd {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    setsockopt(&fd, sockopt::ReusePort, &true).unwrap();
+    bind(fd.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)).unwrap();
+    listen(&fd, Backlog::new(16).unwrap()).unwrap();
+    fd
+}
+
+/// A connection that does not wait for ever.
+#[track_caller]
+pub fn connect(address: impl Into<SocketAddr>) -> TcpStream {
+    let address = address.into();
+    // connect(2) is the one call that the library does not repeat when it is interrupted.
+    let stream = loop {
+        match TcpStream::connect(address) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            other => break other.unwrap(),
+        }
+    };
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// The same to a UNIX socket.
+#[track_caller]
+pub fn connect_unix(path: &Path) -> UnixStream {
+    let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends a datagram, and waits for the answer.
+#[track_caller]
+pub fn echo(address: impl Into<SocketAddr>, text: &str) -> String {
+    let address = address.into();
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.send_to(text.as_bytes(), address).unwrap();
+    let mut answer = [0; 1024];
+    let length = socket.recv(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
 /// The client's ports of all connections that a process has accepted on this port.

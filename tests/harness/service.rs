@@ -42,6 +42,7 @@ pub struct App {
     node: PathBuf,
     flags: Vec<OsString>,
     script: PathBuf,
+    line: Option<Vec<OsString>>,
 }
 
 impl App {
@@ -58,6 +59,7 @@ impl App {
             port: fresh_ports(8),
             node: "node".into(),
             flags: Vec::new(),
+            line: None,
         };
         if name.starts_with("fastify") || name.ends_with(".ts") {
             return app.with_packages();
@@ -91,10 +93,26 @@ impl App {
     }
 
     fn command(&self) -> Vec<OsString> {
+        if let Some(line) = &self.line {
+            return line.clone();
+        }
         let mut command = vec![self.node.clone().into_os_string()];
         command.extend(self.flags.iter().cloned());
         command.push(self.script.clone().into_os_string());
         command
+    }
+
+    /// Lets every user read it.
+    pub fn open_to_all(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        let all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.directory.path("."), all).unwrap();
+    }
+
+    /// Another command instead of the script.
+    pub fn command_line<S: AsRef<OsStr>>(mut self, line: impl IntoIterator<Item = S>) -> Self {
+        self.line = Some(line.into_iter().map(|word| word.as_ref().into()).collect());
+        self
     }
 
     /// So many workers of it, with these options of pidone.
@@ -115,8 +133,8 @@ impl App {
     ) -> Service {
         let mut all: Vec<OsString> = vec!["-i".into(), count.to_string().into()];
         all.extend(options.into_iter().map(|option| option.as_ref().to_owned()));
-        let pidone = more(Pidone::new(all).env("PORT", self.port.to_string()));
-        let run = pidone.command(self.command()).start();
+        let pidone = self.in_place(Pidone::new(all).command(self.command()));
+        let run = more(pidone).start();
         Service {
             app: self,
             run,
@@ -124,9 +142,15 @@ impl App {
         }
     }
 
+    fn in_place(&self, pidone: Pidone) -> Pidone {
+        pidone
+            .env("PORT", self.port.to_string())
+            .directory(self.directory.path("."))
+    }
+
     /// The app alone, without pidone.
     pub fn bare(self) -> Service {
-        let bare = Pidone::program(self.command()).env("PORT", self.port.to_string());
+        let bare = self.in_place(Pidone::program(self.command()));
         Service {
             run: bare.start(),
             app: self,
@@ -160,11 +184,24 @@ impl Service {
     /// The process id in the next line that begins like this.
     #[track_caller]
     pub fn pid_after(&self, start: &str) -> i32 {
+        self.after(start).parse().unwrap()
+    }
+
+    /// The rest of the next line that begins like this; those before it are of no interest.
+    #[track_caller]
+    pub fn after(&self, start: &str) -> String {
         loop {
-            if let Some(pid) = self.run.line().strip_prefix(start) {
-                return pid.parse().unwrap();
+            if let Some(rest) = self.run.line().strip_prefix(start) {
+                return rest.to_owned();
             }
         }
+    }
+
+    /// Waits until pidone says that all workers are ready.
+    #[track_caller]
+    pub fn until_ready(self) -> Self {
+        self.run.until_stderr(words::READY);
+        self
     }
 
     /// pidone's children.
@@ -193,8 +230,14 @@ impl Service {
     /// Asks it to stop, and waits for its end.
     #[track_caller]
     pub fn stop(self) -> End {
+        self.stop_and_keep().1
+    }
+
+    /// The same; the app's directory is still there to be looked at.
+    #[track_caller]
+    pub fn stop_and_keep(self) -> (App, End) {
         self.run.signal(libc::SIGTERM);
-        self.run.end()
+        (self.app, self.run.end())
     }
 }
 
