@@ -11,7 +11,13 @@
     clippy::indexing_slicing
 )]
 
+pub mod http;
+pub mod load;
+pub mod net;
+pub mod packages;
 pub mod processes;
+pub mod service;
+pub mod words;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -159,6 +165,7 @@ pub struct Pidone {
     env: Vec<(OsString, OsString)>,
     clean_env: bool,
     as_init: bool,
+    directory: Option<PathBuf>,
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
@@ -184,6 +191,7 @@ impl Pidone {
             env: Vec::new(),
             clean_env: false,
             as_init: false,
+            directory: None,
             stdin: None,
             stdout: None,
             stderr: None,
@@ -194,6 +202,15 @@ impl Pidone {
     /// pidone without any option.
     pub fn plain() -> Self {
         Self::new::<&str>([])
+    }
+
+    /// Another program, with pidone left out.
+    pub fn program<S: AsRef<OsStr>>(line: impl IntoIterator<Item = S>) -> Self {
+        let mut line = words(line);
+        let arguments = line.split_off(1);
+        let mut bare = Self::new(arguments);
+        bare.program = line.remove(0);
+        bare
     }
 
     /// What follows `--`.
@@ -233,6 +250,12 @@ impl Pidone {
     /// As PID 1 of a namespace of its own.
     pub fn init(mut self) -> Self {
         self.as_init = true;
+        self
+    }
+
+    /// Where it is started.
+    pub fn directory(mut self, path: PathBuf) -> Self {
+        self.directory = Some(path);
         self
     }
 
@@ -295,13 +318,11 @@ impl Pidone {
             .map(|directory| directory.join(shell))
             .find(|path| path.exists())
             .unwrap_or_else(|| panic!("{shell} is not in PATH"));
-        let mut pidone = Self::plain()
+        Self::program(std::iter::once(path.into()).chain(words(arguments)))
             .env("PS1", "SHELL> ")
             .env("TERM", "dumb")
-            .in_terminal();
-        pidone.program = path.into();
-        pidone.options = words(arguments);
-        pidone.start()
+            .in_terminal()
+            .start()
     }
 
     /// Starts it.
@@ -336,6 +357,9 @@ impl Pidone {
             command.env(MARK, &mark);
         }
         command.envs(self.env);
+        if let Some(directory) = self.directory {
+            command.current_dir(directory);
+        }
         if self.terminal.is_none() {
             command.process_group(0);
         }
@@ -375,6 +399,12 @@ struct Known {
     stderr: Vec<u8>,
     stderr_ended: bool,
     status: Option<Status>,
+}
+
+impl Known {
+    fn stderr_count(&self, text: &str) -> usize {
+        String::from_utf8_lossy(&self.stderr).matches(text).count()
+    }
 }
 
 type News = Arc<(Mutex<Known>, Condvar)>;
@@ -547,15 +577,25 @@ impl Run {
     /// Reads its standard error until this has been seen.
     #[track_caller]
     pub fn until_stderr(&self, text: &str) {
-        let found = self.wait(&format!("{text:?} on stderr"), |known| {
-            let seen = String::from_utf8_lossy(&known.stderr).contains(text);
-            if seen {
+        self.until_stderr_times(text, 1);
+    }
+
+    /// Reads its standard error until this has been seen so often.
+    #[track_caller]
+    pub fn until_stderr_times(&self, text: &str, times: usize) {
+        let found = self.wait(&format!("{text:?} on stderr, {times} times"), |known| {
+            if known.stderr_count(text) >= times {
                 Some(true)
             } else {
                 known.stderr_ended.then_some(false)
             }
         });
         assert!(found, "its standard error has ended without {text:?}");
+    }
+
+    /// How often this has been seen on its standard error until now.
+    pub fn stderr_count(&self, text: &str) -> usize {
+        self.news.0.lock().unwrap().stderr_count(text)
     }
 
     /// Writes to its stdin, or types at its terminal.
@@ -686,6 +726,11 @@ impl Drop for Run {
         }
         if !self.over {
             processes::kill_all(self.outer_pid(), &format!("{MARK}={}", self.mark));
+            // Who watches it must have seen its end before it is reaped.
+            let (known, changed) = &*self.news;
+            if let Ok(known) = known.lock() {
+                drop(changed.wait_while(known, |known| known.status.is_none()));
+            }
         }
         let _ = self.child.wait();
     }

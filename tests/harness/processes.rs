@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -50,6 +50,14 @@ fn everybody() -> Vec<(i32, char, i32)> {
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid| stat(pid).map(|(state, parent)| (pid, state, parent)))
         .collect()
+}
+
+/// The time a process has had on a processor (the first field of /proc/PID/schedstat).
+#[track_caller]
+pub fn cpu_time(pid: i32) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap();
+    let nanoseconds = text.split_whitespace().next().unwrap().parse().unwrap();
+    Duration::from_nanos(nanoseconds)
 }
 
 /// The state of a process, as a letter of proc(5).

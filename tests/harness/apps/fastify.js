@@ -1,0 +1,9 @@
+// Fastify, unchanged and without signal handlers.
+const fastify = require('fastify')();
+const { setTimeout: sleep } = require('timers/promises');
+fastify.get('*', async (request) => {
+  if (request.query.ms) await sleep(Number(request.query.ms));
+  return `${process.pid} ${request.url}`;
+});
+fastify.listen({ port: Number(process.env.PORT), host: '::' })
+  .then(() => console.log('up', process.pid));

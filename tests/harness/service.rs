@@ -1,0 +1,285 @@
+//! pidone with N workers of an app, as the tests want it.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::load::{Failure, Plan};
+use super::net::{accepted, fresh_ports};
+use super::packages::node_modules;
+use super::{End, Pidone, Run, TempDir, processes, words};
+
+/// An app by the name of its script, or with a script of the test's own.
+pub const PLAIN: &str = "plain.js";
+pub const CLOSE: &str = "close.js";
+pub const FASTIFY: &str = "fastify.js";
+pub const FASTIFY_CLOSE: &str = "fastify-close.js";
+pub const FRAGILE: &str = "fragile.js";
+
+const SCRIPTS: &[(&str, &str)] = &[
+    ("answer.js", include_str!("apps/answer.js")),
+    ("close.js", include_str!("apps/close.js")),
+    ("esm.mjs", include_str!("apps/esm.mjs")),
+    ("fastify-close.js", include_str!("apps/fastify-close.js")),
+    ("fastify.js", include_str!("apps/fastify.js")),
+    ("fragile.js", include_str!("apps/fragile.js")),
+    ("plain.js", include_str!("apps/plain.js")),
+    ("several.js", include_str!("apps/several.js")),
+    ("talker.js", include_str!("apps/talker.js")),
+    ("tls.js", include_str!("apps/tls.js")),
+    ("typed.ts", include_str!("apps/typed.ts")),
+];
+
+/// An app in a directory of its own, and the port it is to use.
+#[must_use]
+pub struct App {
+    pub directory: TempDir,
+    pub port: u16,
+    node: PathBuf,
+    flags: Vec<OsString>,
+    script: PathBuf,
+    line: Option<Vec<OsString>>,
+}
+
+impl App {
+    /// One of the apps in tests/harness/apps.
+    pub fn named(name: &str) -> Self {
+        let directory = TempDir::new();
+        for (name, text) in SCRIPTS {
+            directory.file(name, text, 0o644);
+        }
+        let app = Self {
+            script: directory.path(name),
+            directory,
+            // A few in a row, for apps that listen on more than one.
+            port: fresh_ports(8),
+            node: "node".into(),
+            flags: Vec::new(),
+            line: None,
+        };
+        if name.starts_with("fastify") || name.ends_with(".ts") {
+            return app.with_packages();
+        }
+        app
+    }
+
+    /// A script of the test's own, which may require those.
+    pub fn script(text: &str) -> Self {
+        let mut app = Self::named(PLAIN);
+        app.script = app.directory.file("test.js", text, 0o644);
+        app
+    }
+
+    /// The packages of tests/harness/apps.
+    pub fn with_packages(self) -> Self {
+        let modules = node_modules("tests/harness/apps");
+        std::os::unix::fs::symlink(modules, self.directory.path("node_modules")).unwrap();
+        self
+    }
+
+    pub fn node(mut self, node: impl Into<PathBuf>) -> Self {
+        self.node = node.into();
+        self
+    }
+
+    /// Options of Node.js.
+    pub fn flags<S: AsRef<OsStr>>(mut self, flags: impl IntoIterator<Item = S>) -> Self {
+        self.flags = flags.into_iter().map(|flag| flag.as_ref().into()).collect();
+        self
+    }
+
+    fn command(&self) -> Vec<OsString> {
+        if let Some(line) = &self.line {
+            return line.clone();
+        }
+        let mut command = vec![self.node.clone().into_os_string()];
+        command.extend(self.flags.iter().cloned());
+        command.push(self.script.clone().into_os_string());
+        command
+    }
+
+    /// Lets every user read it.
+    pub fn open_to_all(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        let all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.directory.path("."), all).unwrap();
+    }
+
+    /// Another command instead of the script.
+    pub fn command_line<S: AsRef<OsStr>>(mut self, line: impl IntoIterator<Item = S>) -> Self {
+        self.line = Some(line.into_iter().map(|word| word.as_ref().into()).collect());
+        self
+    }
+
+    /// So many workers of it, with these options of pidone.
+    pub fn workers<S: AsRef<OsStr>>(
+        self,
+        count: usize,
+        options: impl IntoIterator<Item = S>,
+    ) -> Service {
+        self.start_with(count, options, |pidone| pidone)
+    }
+
+    /// The same, with more to say about the start.
+    pub fn start_with<S: AsRef<OsStr>>(
+        self,
+        count: usize,
+        options: impl IntoIterator<Item = S>,
+        more: impl FnOnce(Pidone) -> Pidone,
+    ) -> Service {
+        let mut all: Vec<OsString> = vec!["-i".into(), count.to_string().into()];
+        all.extend(options.into_iter().map(|option| option.as_ref().to_owned()));
+        let pidone = self.in_place(Pidone::new(all).command(self.command()));
+        let run = more(pidone).start();
+        Service {
+            app: self,
+            run,
+            count,
+        }
+    }
+
+    fn in_place(&self, pidone: Pidone) -> Pidone {
+        pidone
+            .env("PORT", self.port.to_string())
+            .directory(self.directory.path("."))
+    }
+
+    /// The app alone, without pidone.
+    pub fn bare(self) -> Service {
+        let bare = self.in_place(Pidone::program(self.command()));
+        Service {
+            run: bare.start(),
+            app: self,
+            count: 1,
+        }
+    }
+}
+
+/// An app that runs.
+pub struct Service {
+    pub app: App,
+    pub run: Run,
+    count: usize,
+}
+
+impl Service {
+    /// Waits until so many more processes listen.
+    #[track_caller]
+    pub fn up(&self, count: usize) -> BTreeSet<i32> {
+        (0..count).map(|_| self.pid_after("up ")).collect()
+    }
+
+    /// Waits until all listen, and pidone has said so.
+    #[track_caller]
+    pub fn ready(self) -> Self {
+        self.up(self.count);
+        self.run.until_stderr(words::READY);
+        self
+    }
+
+    /// The process id in the next line that begins like this.
+    #[track_caller]
+    pub fn pid_after(&self, start: &str) -> i32 {
+        self.after(start).parse().unwrap()
+    }
+
+    /// The rest of the next line that begins like this; those before it are of no interest.
+    #[track_caller]
+    pub fn after(&self, start: &str) -> String {
+        loop {
+            if let Some(rest) = self.run.line().strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    /// Waits until pidone says that all workers are ready.
+    #[track_caller]
+    pub fn until_ready(self) -> Self {
+        self.run.until_stderr(words::READY);
+        self
+    }
+
+    /// pidone's children.
+    #[track_caller]
+    pub fn workers(&self) -> BTreeSet<i32> {
+        let alive = |pid: &i32| processes::state(*pid).is_some_and(|state| state != 'Z');
+        processes::children(self.run.pid())
+            .into_iter()
+            .filter(alive)
+            .collect()
+    }
+
+    /// A load on it, to be adjusted.
+    pub fn load(&self) -> Plan {
+        Plan::of(self.app.port)
+    }
+
+    /// Reloads, and waits for the end of it.
+    #[track_caller]
+    pub fn reload(&self) {
+        let times = self.run.stderr_count(words::RELOADED);
+        self.run.signal(libc::SIGHUP);
+        self.run.until_stderr_times(words::RELOADED, times + 1);
+    }
+
+    /// Asks it to stop, and waits for its end.
+    #[track_caller]
+    pub fn stop(self) -> End {
+        self.stop_and_keep().1
+    }
+
+    /// The same; the app's directory is still there to be looked at.
+    #[track_caller]
+    pub fn stop_and_keep(self) -> (App, End) {
+        self.run.signal(libc::SIGTERM);
+        (self.app, self.run.end())
+    }
+}
+
+/// A process that was killed, and what was inside it then.
+pub struct Killed {
+    pub pid: i32,
+    pub at: Instant,
+    inside: HashSet<u16>,
+}
+
+impl Killed {
+    /// kill -9, of a process that is stopped first: what it has accepted by then is known exactly.
+    #[track_caller]
+    pub fn now(pid: i32, port: u16) -> Self {
+        let send = |signal| nix::sys::signal::kill(Pid::from_raw(pid), signal).unwrap();
+        send(Signal::SIGSTOP);
+        processes::wait_until("it is stopped", || processes::state(pid) == Some('T'));
+        let inside = accepted(pid, port);
+        send(Signal::SIGKILL);
+        Self {
+            pid,
+            at: Instant::now(),
+            inside,
+        }
+    }
+
+    /// kill -9, out of the blue.
+    #[track_caller]
+    pub fn suddenly(pid: i32) -> Self {
+        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        Self {
+            pid,
+            at: Instant::now(),
+            inside: HashSet::new(),
+        }
+    }
+
+    /// Whether a request that has failed was lost inside it. What is asked on a kept connection is
+    /// lost too between the death and the end of the connection.
+    pub fn explains(&self, failure: &Failure) -> bool {
+        failure.established
+            && (failure.asked <= self.at || failure.reused > 0)
+            && self.inside.contains(&failure.port)
+    }
+}

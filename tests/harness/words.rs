@@ -1,0 +1,35 @@
+//! What pidone says of its workers, each in one place: a part of the line that is waited for.
+
+/// All serve, after the start or a change of their number.
+pub const READY: &str = " ready";
+/// A reload is complete.
+pub const RELOADED: &str = "reload done";
+/// A reload was given up.
+pub const RELOAD_FAILED: &str = "reload failed";
+/// Too many restarts.
+pub const CRASH_LOOP: &str = "crash loop";
+/// A worker did not become ready in time.
+pub const NEVER_READY: &str = "did not get ready within";
+/// A place is filled again, now or later.
+pub const STARTED_ANEW: &str = "started anew";
+/// A spare has taken a place.
+pub const SPARE: &str = "a spare takes its place";
+/// The stop has begun.
+pub const STOPPING: &str = ": stopping";
+/// It took longer than it may.
+pub const OVERDUE: &str = "has not ended within its grace";
+
+/// A worker was killed by somebody else.
+pub fn killed(pid: i32) -> String {
+    format!("(pid {pid}) was killed by SIGKILL")
+}
+
+/// A worker has left by itself.
+pub fn left(pid: i32, status: u8) -> String {
+    format!("(pid {pid}) left with status {status}")
+}
+
+/// The number of workers changes.
+pub fn scaling(from: usize, to: usize) -> String {
+    format!("scaling from {from} to {to} workers")
+}

@@ -1,0 +1,29 @@
+//! Nothing is dropped: the real pidone under a steady load, every answer checked. One test at a time,
+//! for the load is part of the test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod client;
+mod cost;
+mod kill;
+mod reload;
+mod scale;
+mod stop;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Waits until no other test is under load.
+fn alone() -> MutexGuard<'static, ()> {
+    static LOAD: Mutex<()> = Mutex::new(());
+    LOAD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const BALANCES: [&str; 4] = ["reuseport", "shared", "source-ip", "round-robin"];

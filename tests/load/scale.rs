@@ -1,0 +1,50 @@
+//! More and fewer workers under load.
+
+use std::time::Duration;
+
+use crate::alone;
+use crate::harness::load::Plan;
+use crate::harness::service::{App, FASTIFY_CLOSE, PLAIN, Service};
+use crate::harness::{processes, words};
+
+fn four_one_four(service: &Service, plan: Plan) {
+    let load = plan.start();
+    load.until_answered_by(4);
+    for size in [3, 2, 1] {
+        service.run.signal(libc::SIGTTOU);
+        service.run.until_stderr(&words::scaling(size + 1, size));
+    }
+    processes::wait_until("one is left", || {
+        std::thread::sleep(Duration::from_millis(5));
+        service.workers().len() == 1
+    });
+    load.until_answered(500);
+    let left = service.workers();
+    for size in [2, 3, 4] {
+        service.run.signal(libc::SIGTTIN);
+        service.run.until_stderr(&words::scaling(size - 1, size));
+    }
+    service.up(3);
+    load.until_answered_by(4);
+    assert_eq!(service.workers().intersection(&left).count(), 1);
+    load.stop().no_failures().rate_of_at_least(950.0);
+}
+
+#[test]
+fn new_connections_lose_nothing() {
+    let _alone = alone();
+    for app in [PLAIN, FASTIFY_CLOSE] {
+        let service = App::named(app).workers(4, [""; 0]).ready();
+        four_one_four(&service, service.load());
+        four_one_four(&service, service.load().slow(Duration::from_millis(200)));
+        service.stop().code(0);
+    }
+}
+
+#[test]
+fn kept_connections_lose_nothing_with_http_drain() {
+    let _alone = alone();
+    let service = App::named(PLAIN).workers(4, ["--http-drain", "2s"]).ready();
+    four_one_four(&service, service.load().keep_alive(64));
+    service.stop().code(0);
+}

@@ -1,0 +1,16 @@
+//! N workers of unchanged Node.js apps under the real pidone. On the `node` of PATH, and where it
+//! says so on every `node-*` in the directory that `PIDONE_TEST_NODES` names.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+#[path = "../conformance/node.rs"]
+mod node;
+
+mod listen;
