@@ -10,6 +10,7 @@
 //! | [`launch`] | which commands cannot be workers, and what to run instead | running them, reading files |
 //! | [`logging`] | the shape of a log line | what is worth saying |
 //! | [`steering`] | which member of a group gets a new connection, as BPF programs | sockets |
+//! | [`table`] | a small ordered map | what is in it |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
 //! | [`protocol`] | Node's cluster channel: bytes in, values out, and back; what may be in flight | descriptors, reading and writing |
 //! | [`sys`] | thin typed wrappers around system calls; the only `unsafe` | decisions |
@@ -32,3 +33,4 @@ pub mod steering;
 pub mod supervisor;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod table;

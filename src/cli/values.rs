@@ -72,28 +72,33 @@ pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), Wrong> {
 /// `500ms`, `10s`, `2m`, `1h`, or `0`; with a decimal point if need be.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     const ACCEPTED: Wrong = Wrong::Give("a time such as 500ms, 10s, 2m or 1h, at most 1000h");
+    const LONGEST: Duration = Duration::from_secs(1000 * 3600);
     if text == "0" {
         return Ok(Duration::ZERO);
     }
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let seconds_each = match text.get(digits.len()..) {
-        Some("ms") => 0.001,
-        Some("s") => 1.0,
-        Some("m") => 60.0,
-        Some("h") => 3600.0,
+    let unit = match text.get(digits.len()..) {
+        Some("ms") => Duration::from_millis(1),
+        Some("s") => Duration::from_secs(1),
+        Some("m") => Duration::from_secs(60),
+        Some("h") => Duration::from_secs(3600),
         _ => return Err(ACCEPTED),
     };
-    if !digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.')
-    {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let number = |digits: &str| {
+        let all = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse::<u32>().ok().filter(|_| all);
+        number.ok_or(ACCEPTED)
+    };
+    // No more digits than a nanosecond has; and no floating point, which is large.
+    let places = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
+    let parts = 10_u32.checked_pow(places).ok_or(ACCEPTED)?;
+    let part = unit.checked_mul(number(fraction)?).ok_or(ACCEPTED)? / parts;
+    let duration = unit.checked_mul(number(whole)?).ok_or(ACCEPTED)? + part;
+    if duration > LONGEST {
         return Err(ACCEPTED);
     }
-    let seconds = digits.parse::<f64>().map_err(|_| ACCEPTED)? * seconds_each;
-    if seconds > 3_600_000.0 {
-        return Err(ACCEPTED);
-    }
-    Duration::try_from_secs_f64(seconds).map_err(|_| ACCEPTED)
+    Ok(duration)
 }
 
 pub(super) fn exit_code(text: &str) -> Result<u8, Wrong> {

@@ -15,7 +15,7 @@ mod report;
 mod start;
 mod workers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -28,6 +28,7 @@ use crate::sys::notify::NotifySocket;
 use crate::sys::poll::{self, Watched};
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
+use crate::table::Table;
 pub use error::RunError;
 use pace::Pace;
 use ports::{PortId, Ports};
@@ -56,7 +57,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
             .map_or(Readiness::None, |workers| workers.ready),
         started: Instant::now(),
         workers: Workers::default(),
-        turns: BTreeMap::new(),
+        turns: Table::default(),
         strangers: Vec::new(),
         children_left: false,
         waiting_for_leftovers: false,
@@ -87,7 +88,7 @@ struct Runtime<'a> {
     ports: Ports,
     workers: Workers,
     /// Who got the last connection that pidone accepted on a port.
-    turns: BTreeMap<PortId, WorkerId>,
+    turns: Table<PortId, WorkerId>,
     terminal: Option<Terminal>,
     /// The child is given the terminal.
     foreground: bool,

@@ -96,7 +96,7 @@ impl Runtime<'_> {
     pub(super) fn hand_over(&mut self, arrival: Arrival) {
         let port = arrival.0;
         let takers: Vec<_> = self.takers(port).collect();
-        let last = self.turns.get(&port).copied().unwrap_or(WorkerId(0));
+        let last = self.turns.get(port).copied().unwrap_or(WorkerId(0));
         let behind = takers.partition_point(|worker| *worker <= last);
         let in_turn = takers
             .iter()

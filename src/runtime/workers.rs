@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
 use super::link::{Heard, Link, Parcel, connection};
@@ -14,6 +14,7 @@ use crate::protocol::outbox::{CAPACITY, Fate, Outcome};
 use crate::protocol::query::Query;
 use crate::supervisor::{Event, Lane, Start, WorkerId};
 use crate::sys::poll::Watched;
+use crate::table::Table;
 
 /// errno(3): what an app is told when pidone cannot keep up with what it asks for.
 const EMFILE: i32 = 24;
@@ -39,8 +40,8 @@ pub(super) type Arrival = (PortId, OwnedFd);
 /// All of them.
 #[derive(Default)]
 pub(super) struct Workers {
-    all: BTreeMap<WorkerId, Worker>,
-    by_pid: BTreeMap<i32, WorkerId>,
+    all: Table<WorkerId, Worker>,
+    by_pid: Table<i32, WorkerId>,
     /// Gone, and not reported yet.
     dead: Vec<WorkerId>,
     /// Connections that a worker has not taken, or has come too late for.
@@ -63,7 +64,7 @@ impl Workers {
     }
 
     pub(super) fn started(&mut self, id: WorkerId, pid: i32) {
-        if let Some(worker) = self.all.get_mut(&id) {
+        if let Some(worker) = self.all.get_mut(id) {
             worker.pid = Some(pid);
             self.by_pid.insert(pid, id);
         }
@@ -71,21 +72,21 @@ impl Workers {
 
     /// The process of a worker that is not reaped, so that the number is still its own.
     pub(super) fn pid(&self, id: WorkerId) -> Option<i32> {
-        let pid = self.all.get(&id)?.pid?;
-        self.by_pid.contains_key(&pid).then_some(pid)
+        let pid = self.all.get(id)?.pid?;
+        self.by_pid.get(pid).map(|_| pid)
     }
 
     pub(super) fn of_pid(&self, pid: i32) -> Option<WorkerId> {
-        self.by_pid.get(&pid).copied()
+        self.by_pid.get(pid).copied()
     }
 
     pub(super) fn pids(&self) -> Vec<i32> {
-        self.by_pid.keys().copied().collect()
+        self.by_pid.keys().collect()
     }
 
     /// As people call it, in single mode too.
     pub(super) fn name(&self, id: WorkerId, single: bool) -> Name {
-        let worker = self.all.get(&id);
+        let worker = self.all.get(id);
         Name {
             instance: worker.filter(|_| !single).map(|worker| worker.instance),
             pid: worker.and_then(|worker| worker.pid),
@@ -93,19 +94,19 @@ impl Workers {
     }
 
     pub(super) fn instance(&self, id: WorkerId) -> Option<usize> {
-        self.all.get(&id).map(|worker| worker.instance)
+        self.all.get(id).map(|worker| worker.instance)
     }
 
     pub(super) fn lane(&self, id: WorkerId) -> Option<Lane> {
-        self.all.get(&id)?.lane
+        self.all.get(id)?.lane
     }
 
     /// Its process is reaped, and all it has said is heard. What it had not taken goes to others.
     pub(super) fn gone(&mut self, pid: i32, id: WorkerId, ports: &mut Ports) {
-        self.by_pid.remove(&pid);
+        self.by_pid.remove(pid);
         self.dead.push(id);
         ports.forget(id);
-        let Some(worker) = self.all.get_mut(&id) else {
+        let Some(worker) = self.all.get_mut(id) else {
             return;
         };
         if let Some(link) = worker.link.take() {
@@ -118,7 +119,7 @@ impl Workers {
     /// Forgets those who are gone, when all has been said about them.
     pub(super) fn bury(&mut self) {
         for id in self.dead.drain(..) {
-            self.all.remove(&id);
+            self.all.remove(id);
         }
     }
 
@@ -137,7 +138,7 @@ impl Workers {
     pub(super) fn watched(&self) -> impl Iterator<Item = (WorkerId, Watched<'_>)> {
         self.all.iter().filter_map(|(id, worker)| {
             let watched = worker.link.as_ref()?.interest()?;
-            Some((*id, watched))
+            Some((id, watched))
         })
     }
 
@@ -149,7 +150,7 @@ impl Workers {
         ports: &mut Ports,
         news: &mut VecDeque<Event>,
     ) -> bool {
-        let Some(worker) = self.all.get_mut(&id) else {
+        let Some(worker) = self.all.get_mut(id) else {
             return false;
         };
         let Some(link) = worker.link.as_mut().filter(|link| !link.is_closed()) else {
@@ -207,7 +208,7 @@ impl Workers {
 
     /// A spare gets its place.
     pub(super) fn admit(&mut self, id: WorkerId, lane: Lane, ports: &mut Ports) {
-        if let Some(worker) = self.all.get_mut(&id) {
+        if let Some(worker) = self.all.get_mut(id) {
             worker.lane = Some(lane);
             for query in std::mem::take(&mut worker.held) {
                 worker.answer(id, &query, ports);
@@ -222,7 +223,7 @@ impl Workers {
     }
 
     pub(super) fn disconnect(&mut self, id: WorkerId) {
-        let Some(worker) = self.all.get_mut(&id) else {
+        let Some(worker) = self.all.get_mut(id) else {
             return;
         };
         worker.dismissed = true;
@@ -241,7 +242,7 @@ impl Workers {
             link.is_some_and(|link| link.outbox.has_connections())
         };
         match id {
-            Some(id) => self.all.get(&id).is_some_and(on_its_way),
+            Some(id) => self.all.get(id).is_some_and(on_its_way),
             None => !self.arrivals.is_empty() || self.all.values().any(on_its_way),
         }
     }
@@ -253,7 +254,7 @@ impl Workers {
         to: impl Iterator<Item = WorkerId>,
     ) -> Result<WorkerId, Arrival> {
         for id in to {
-            let Some(worker) = self.all.get_mut(&id) else {
+            let Some(worker) = self.all.get_mut(id) else {
                 continue;
             };
             let key = worker.key(port);
@@ -271,7 +272,7 @@ impl Workers {
     }
 
     fn link(&mut self, id: WorkerId) -> Option<&mut Link> {
-        self.all.get_mut(&id)?.link.as_mut()
+        self.all.get_mut(id)?.link.as_mut()
     }
 }
 

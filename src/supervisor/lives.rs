@@ -121,7 +121,7 @@ impl Supervisor {
     ) {
         // The very first one: it is the command that is wrong.
         if self.names == 1 {
-            self.workers.remove(&id);
+            self.workers.remove(id);
             actions.push(Action::Exit(status));
         } else {
             self.on_exited(id, Ended::Code(status), now, actions);
@@ -129,7 +129,7 @@ impl Supervisor {
     }
 
     pub(super) fn on_ready(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
-        let Some(worker) = self.workers.get_mut(&id) else {
+        let Some(worker) = self.workers.get_mut(id) else {
             return;
         };
         if !worker.on_ready() {
@@ -138,7 +138,7 @@ impl Supervisor {
         if let Place::Slot(index) = worker.place {
             self.on_slot_ready(index, id, now, actions);
         }
-        let is_ready = |id: &WorkerId| self.workers.get(id).is_some_and(Worker::is_ready);
+        let is_ready = |id: &WorkerId| self.workers.get(*id).is_some_and(Worker::is_ready);
         let mut wanted = self.slots.iter().take(self.target);
         let complete = wanted.all(|slot| slot.current.as_ref().is_some_and(is_ready));
         if complete && !self.was_complete && !self.rules.transparent {
@@ -164,7 +164,7 @@ impl Supervisor {
 
     /// The app disconnects by itself, and will end: somebody else serves in its place.
     pub(super) fn on_leaving(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
-        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.is_ready()) else {
+        let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.is_ready()) else {
             return;
         };
         worker.leaves_by_itself(now, &self.rules.leave);
@@ -190,7 +190,7 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let Some(worker) = self.workers.remove(&id) else {
+        let Some(worker) = self.workers.remove(id) else {
             return;
         };
         let sent_by_us = matches!(ended, Ended::Killed(signal) if worker.was_sent(signal));
@@ -331,7 +331,7 @@ impl Supervisor {
             .enumerate()
             .filter_map(|(at, spare)| {
                 let id = spare.worker?;
-                workers.get(&id)?.is_held().then_some((at, spare, id))
+                workers.get(id)?.is_held().then_some((at, spare, id))
             });
         let (Some((at, spare, id)), Some(slot)) = (booted.next(), self.slots.get_mut(index)) else {
             return false;
@@ -349,7 +349,7 @@ impl Supervisor {
         }
         slot.current = Some(id);
         let lane = slot.lane;
-        if let Some(worker) = workers.get_mut(&id) {
+        if let Some(worker) = workers.get_mut(id) {
             worker.admit(Place::Slot(index), lane, now + self.rules.ready_timeout);
         }
         actions.push(Action::Admit { worker: id, lane });

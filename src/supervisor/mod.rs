@@ -18,11 +18,11 @@ mod shutdown;
 mod slot;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::{Config, Readiness, RestartRules, SignalRules, StopMode};
 use crate::signal::Signal;
+use crate::table::Table;
 pub use event::{Action, Event, Moment, Start};
 pub use lane::{Lane, WorkerId};
 pub use report::{Next, Report};
@@ -35,7 +35,7 @@ use worker::{LeaveRules, Worker, earliest};
 #[derive(Debug)]
 pub struct Supervisor {
     rules: Rules,
-    workers: BTreeMap<WorkerId, Worker>,
+    workers: Table<WorkerId, Worker>,
     /// How many have been started so far.
     names: u32,
     slots: Vec<Slot>,
@@ -113,7 +113,7 @@ impl Supervisor {
                     grace: config.grace.unwrap_or(shutdown::LEFTOVER_GRACE),
                 },
             },
-            workers: BTreeMap::new(),
+            workers: Table::default(),
             names: 0,
             slots: (0..target).map(Slot::new).collect(),
             target,
@@ -221,7 +221,7 @@ impl Supervisor {
         each: impl FnOnce(&mut Worker, &LeaveRules, &mut Vec<Action>),
         actions: &mut Vec<Action>,
     ) {
-        if let Some(worker) = self.workers.get_mut(&worker) {
+        if let Some(worker) = self.workers.get_mut(worker) {
             each(worker, &self.rules.leave, actions);
         }
     }
@@ -291,7 +291,7 @@ impl Supervisor {
             return;
         }
         let serves = |slot: &Slot| {
-            let current = slot.current.and_then(|current| self.workers.get(&current));
+            let current = slot.current.and_then(|current| self.workers.get(current));
             current.is_some_and(Worker::is_ready)
         };
         let anybody = self.slots.iter().any(serves);

@@ -73,7 +73,7 @@ impl Supervisor {
         for spare in spares.collect::<Vec<_>>() {
             if self
                 .workers
-                .get(&spare)
+                .get(spare)
                 .is_some_and(|spare| spare.asked < begun)
             {
                 self.dismiss(spare, now, actions);
@@ -85,7 +85,7 @@ impl Supervisor {
 
     fn outdated(&self, index: usize, begun: Moment) -> Option<WorkerId> {
         let slot = self.slots.get(index).filter(|_| index < self.target)?;
-        let worker = self.workers.get(&slot.current?)?;
+        let worker = self.workers.get(slot.current?)?;
         let outdated = worker.asked < begun && !worker.is_leaving();
         (outdated && slot.successor.is_none()).then_some(worker.id)
     }
@@ -146,7 +146,7 @@ impl Supervisor {
 
     /// A successor takes its slot over; returns whom it replaces.
     pub(super) fn promote(&mut self, index: usize, successor: WorkerId) -> Option<WorkerId> {
-        let lane = self.workers.get(&successor).and_then(|worker| worker.lane);
+        let lane = self.workers.get(successor).and_then(|worker| worker.lane);
         let slot = self.slots.get_mut(index)?;
         slot.successor = None;
         slot.lane = lane.unwrap_or(slot.lane);
@@ -184,7 +184,7 @@ impl Supervisor {
             let current = self.slots.get(index).and_then(|slot| slot.current);
             let stays = |id| {
                 self.workers
-                    .get(&id)
+                    .get(id)
                     .is_some_and(|worker: &Worker| !worker.is_leaving())
             };
             if !current.is_some_and(stays) {

@@ -3,7 +3,6 @@
 //! For PID 1 that is everybody else in the container; otherwise it is pidone's descendants, who as
 //! orphans become its children (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{FromRawFd, OwnedFd};
 
@@ -60,20 +59,20 @@ fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
 }
 
 /// Everybody below pidone, found through /proc.
-fn descendants() -> BTreeSet<i32> {
-    let parents = parents();
-    let mut family: BTreeSet<i32> = i32::try_from(std::process::id()).into_iter().collect();
-    loop {
-        let known = family.len();
-        let children = parents.iter().filter(|(_, parent)| family.contains(parent));
-        let children: Vec<i32> = children.map(|(pid, _)| *pid).collect();
-        family.extend(children);
-        if family.len() == known {
-            break;
-        }
+fn descendants() -> Vec<i32> {
+    let mut parents = parents();
+    parents.sort_unstable_by_key(|(_, parent)| *parent);
+    let mut family: Vec<i32> = i32::try_from(std::process::id()).into_iter().collect();
+    // Each looks for its children; those that are found are looked at in turn.
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        let children = parents
+            .iter()
+            .filter(|(_, its_parent)| *its_parent == parent);
+        family.extend(children.map(|(pid, _)| *pid));
+        next += 1;
     }
-    family.retain(|pid| u32::try_from(*pid) != Ok(std::process::id()));
-    family
+    family.split_off(family.len().min(1))
 }
 
 /// Each process with its parent.

@@ -10,7 +10,6 @@ mod matching;
 mod port;
 mod steer;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,6 +21,7 @@ use crate::protocol::query::{Data, ListenerKey, Query};
 use crate::supervisor::{Lane, WorkerId};
 use crate::sys::activation::{self, Inherited};
 use crate::sys::listener::{Listener, Options, group::Group};
+use crate::table::Table;
 pub use error::OpenError;
 use error::errno;
 use port::{Origin, Port};
@@ -75,7 +75,7 @@ pub struct Ports {
     steering: Vec<Option<Lane>>,
     /// Those that are passed on at start, in the order of their descriptors.
     passed_on: Vec<(PortId, String)>,
-    ports: BTreeMap<PortId, Port>,
+    ports: Table<PortId, Port>,
     next: u32,
     is_closed_to_newcomers: bool,
 }
@@ -91,7 +91,7 @@ impl Ports {
             lanes: 0,
             steering: Vec::new(),
             passed_on: Vec::new(),
-            ports: BTreeMap::new(),
+            ports: Table::default(),
             next: 0,
             is_closed_to_newcomers: false,
         }
@@ -134,7 +134,7 @@ impl Ports {
             let id = self
                 .bind(Origin::Named, address, Options::default())
                 .map_err(|cause| failed(Some(cause)))?;
-            let name = self.ports.get(&id).map(|port| &port.address);
+            let name = self.ports.get(id).map(|port| &port.address);
             let name = activation::name(name.unwrap_or(address));
             self.passed_on.push((id, name));
         }
@@ -173,7 +173,7 @@ impl Ports {
         let origin = Origin::Asked(matching::without_flags(key));
         let asked = self.ports.iter().find(|(_, port)| port.origin == origin);
         if let Some((id, _)) = asked.or_else(|| self.find_at(&address)) {
-            return Ok(*id);
+            return Ok(id);
         }
         if self.is_closed_to_newcomers {
             return Err(failure(errno::ESHUTDOWN));
@@ -199,10 +199,10 @@ impl Ports {
 
     /// The named or inherited port that such an address means. An exact match is first: `--listen`
     /// can name `0.0.0.0:80` beside an inherited IPv6 socket.
-    fn find_at(&self, address: &ListenAddress) -> Option<(&PortId, &Port)> {
+    fn find_at(&self, address: &ListenAddress) -> Option<(PortId, &Port)> {
         let fixed = || {
             let ports = self.passed_on.iter();
-            ports.filter_map(|(id, _)| self.ports.get_key_value(id))
+            ports.filter_map(|(id, _)| Some((*id, self.ports.get(*id)?)))
         };
         fixed()
             .find(|(_, port)| port.address == *address)
@@ -243,7 +243,7 @@ impl Ports {
         data: &Data,
     ) -> io::Result<Answer> {
         let gone = || failure(errno::EINVAL);
-        let port = self.ports.get_mut(&id).ok_or_else(gone)?;
+        let port = self.ports.get_mut(id).ok_or_else(gone)?;
         if port.holders().filter(|(id, _)| *id == worker).count() >= LIMIT {
             return Err(failure(errno::EMFILE));
         }
@@ -276,13 +276,13 @@ impl Ports {
     /// An app has closed a server and goes on. The last one takes the port along, unless it was
     /// there before the apps. Not to be called for a worker that drains: its successor wants it.
     pub fn closed(&mut self, port: PortId, worker: WorkerId) {
-        let Some(state) = self.ports.get_mut(&port) else {
+        let Some(state) = self.ports.get_mut(port) else {
             return;
         };
         state.remove_holder(worker);
         let is_unused = state.holders().next().is_none();
         if is_unused && matches!(state.origin, Origin::Asked(_)) {
-            self.ports.remove(&port);
+            self.ports.remove(port);
         } else {
             state.steer(self.balance, &self.steering);
         }
@@ -298,7 +298,7 @@ impl Ports {
 
     /// Who listens on a port, and where.
     pub fn holders(&self, port: PortId) -> impl Iterator<Item = (WorkerId, Lane)> {
-        self.ports.get(&port).into_iter().flat_map(Port::holders)
+        self.ports.get(port).into_iter().flat_map(Port::holders)
     }
 
     /// From now on newcomers go to these lanes, one of each slot that has one for them. On a port
@@ -342,7 +342,7 @@ impl Ports {
         let mut strays = Vec::new();
         for (id, port) in self.ports.iter().filter(|(_, port)| port.is_stream()) {
             let queues = port.strays(is_round_robin(self.balance, port), &is_served);
-            strays.extend(queues.map(|(lane, fd)| (*id, lane, fd)));
+            strays.extend(queues.map(|(lane, fd)| (id, lane, fd)));
         }
         strays
     }
@@ -353,7 +353,7 @@ impl Ports {
     /// `EMFILE` and its like.
     pub fn accept(&self, port: PortId, lane: Lane) -> io::Result<Option<OwnedFd>> {
         self.ports
-            .get(&port)
+            .get(port)
             .map_or(Ok(None), |port| port.accept(lane))
     }
 
@@ -370,7 +370,7 @@ impl Ports {
         };
         self.passed_on
             .iter()
-            .filter_map(|(id, name)| Some((socket(id)?.as_fd(), name.as_str())))
+            .filter_map(|(id, name)| Some((socket(*id)?.as_fd(), name.as_str())))
             .collect()
     }
 }

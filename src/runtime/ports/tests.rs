@@ -180,7 +180,7 @@ fn before_anybody_serves_newcomers_wait_where_somebody_will() {
     open(&mut ports, &["127.0.0.1:0"]).unwrap();
     let id = ports.passed_on[0].0;
     let sockets = |ports: &Ports| -> Vec<Listener> {
-        let members = (0..4).map(|lane| ports.ports[&id].socket(Lane(lane)).unwrap());
+        let members = (0..4).map(|lane| ports.ports.get(id).unwrap().socket(Lane(lane)).unwrap());
         members.map(|member| member.duplicate().unwrap()).collect()
     };
     let arrived = arrivals(&sockets(&ports).iter().collect::<Vec<_>>(), 100);
@@ -190,7 +190,7 @@ fn before_anybody_serves_newcomers_wait_where_somebody_will() {
     // More slots, before the first worker serves.
     ports.ensure_lanes(6).unwrap();
     let mut members = sockets(&ports);
-    let more = [4, 5].map(|lane| ports.ports[&id].socket(Lane(lane)).unwrap());
+    let more = [4, 5].map(|lane| ports.ports.get(id).unwrap().socket(Lane(lane)).unwrap());
     members.extend(more.map(|member| member.duplicate().unwrap()));
     let arrived = arrivals(&members.iter().collect::<Vec<_>>(), 150);
     assert!(arrived[4] > 20 && arrived[5] == 0, "{arrived:?}");
@@ -314,7 +314,7 @@ fn what_is_named_is_used_for_whoever_means_it() {
     open(&mut ports, &addresses).unwrap();
     let numbers: Vec<_> = ports.passed_on.iter().map(|(id, _)| *id).collect();
     let port_of = |ports: &Ports, place: usize| {
-        let port = &ports.ports[&numbers[place]];
+        let port = ports.ports.get(numbers[place]).unwrap();
         port.local_address().unwrap().port()
     };
     let any = port_of(&ports, 0);
@@ -522,7 +522,7 @@ fn no_newcomers_whatever_the_balance_and_those_who_wait_are_served() {
         open(&mut ports, &["127.0.0.1:0", &format!("unix:{path}")]).unwrap();
         ports.steer(&lanes(&[Some(0)]));
         let [tcp_id, unix_id] = [0, 1].map(|place| ports.passed_on[place].0);
-        let address = ports.ports[&tcp_id].local_address().unwrap();
+        let address = ports.ports.get(tcp_id).unwrap().local_address().unwrap();
         let _client = TcpStream::connect(address).unwrap();
         let _local = UnixStream::connect(&path).unwrap();
         ports.close_to_newcomers();
