@@ -9,6 +9,7 @@ use super::lane::WorkerId;
 use super::report::Report;
 use super::worker::{QUEUE_CHECK, SETTLE, Worker};
 use super::{Phase, Supervisor};
+use crate::ended::Ended;
 use crate::signal::Signal;
 
 /// How long leftovers may take to finish when no `--grace` was given.
@@ -21,9 +22,17 @@ const KILL_GRACE: Duration = Duration::from_secs(1);
 /// A stop of all workers.
 #[derive(Debug)]
 pub(super) struct Stop {
-    asked: Moment,
+    cause: Cause,
     status: u8,
     step: Step,
+}
+
+#[derive(Debug)]
+struct Cause {
+    /// When the user first asked for it.
+    asked: Option<Moment>,
+    /// The last of those that died one after the other, whose status it will be.
+    blamed: Option<WorkerId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +43,8 @@ enum Step {
     Emptying { since: Moment, check_at: Moment },
     /// Every worker leaves.
     Draining,
+    /// Somebody is in a hurry.
+    Killing,
 }
 
 impl Stop {
@@ -44,12 +55,14 @@ impl Stop {
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self.step {
             Step::Serving { until: at } | Step::Emptying { check_at: at, .. } => Some(at),
-            Step::Draining => None,
+            Step::Draining | Step::Killing => None,
         }
     }
 
-    pub(super) fn on_exited(&mut self, worker: &Worker) {
-        if worker.killed && self.status == 0 {
+    pub(super) fn on_exited(&mut self, worker: &Worker, ended: Ended) {
+        if self.cause.blamed == Some(worker.id) {
+            self.status = ended.status();
+        } else if worker.killed && !worker.is_spare() && self.status == 0 {
             self.status = Signal::KILL.exit_code();
         }
     }
@@ -63,10 +76,16 @@ impl Supervisor {
                 actions.push(Action::Report(Report::Stopping { signal }));
                 let signal = self.rules.signals.stop.unwrap_or(signal);
                 self.rules.leave.stop_signal = signal;
-                self.begin_stop(0, now, actions);
+                let asked = Some(now);
+                let cause = Cause {
+                    asked,
+                    blamed: None,
+                };
+                self.begin_stop(cause, 0, now, actions);
             }
-            Phase::Stopping(stop) if stop.asked < now => {
-                stop.step = Step::Draining;
+            Phase::Stopping(stop) if stop.cause.asked.is_none() => stop.cause.asked = Some(now),
+            Phase::Stopping(stop) if stop.cause.asked < Some(now) => {
+                stop.step = Step::Killing;
                 actions.push(Action::Report(Report::StoppingAtOnce));
                 for worker in self.workers.values_mut() {
                     worker.kill(self.rules.leave.to_group, actions);
@@ -90,10 +109,15 @@ impl Supervisor {
             restarts: self.rules.restart.max_restarts,
             window: self.rules.restart.window,
         }));
-        self.begin_stop(status, now, actions);
+        let blamed = Some(worker);
+        let cause = Cause {
+            asked: None,
+            blamed,
+        };
+        self.begin_stop(cause, status, now, actions);
     }
 
-    fn begin_stop(&mut self, status: u8, now: Moment, actions: &mut Vec<Action>) {
+    fn begin_stop(&mut self, cause: Cause, status: u8, now: Moment, actions: &mut Vec<Action>) {
         self.rollout.abandon();
         let rules = &self.rules;
         let serving = rules
@@ -103,11 +127,11 @@ impl Supervisor {
             if !worker.is_ready() {
                 worker.leave(true, now, &rules.leave, actions);
             } else if rules.leave.http_drain.is_some() {
-                actions.push(Action::Announce(worker.id));
+                worker.announce(actions);
             }
         }
         self.phase = Phase::Stopping(Stop {
-            asked: now,
+            cause,
             status,
             step: Step::Serving {
                 until: now + serving,
@@ -124,7 +148,7 @@ impl Supervisor {
         match stop.step {
             Step::Serving { until } if until <= now => {
                 if !self.rules.leave.has_lanes {
-                    self.drain(now, actions);
+                    self.drain(now, now, actions);
                     return;
                 }
                 actions.push(Action::CloseToNewcomers);
@@ -136,7 +160,7 @@ impl Supervisor {
             Step::Emptying { since, check_at } if check_at <= now => {
                 // Workers that hang never empty their queues.
                 if since + self.rules.leave.grace / 2 <= now {
-                    self.drain(since, actions);
+                    self.drain(since, now, actions);
                     return;
                 }
                 actions.push(Action::CheckQueues(None));
@@ -154,16 +178,12 @@ impl Supervisor {
             && let Step::Emptying { since, .. } = stop.step
             && empty
         {
-            self.drain_since(since, now, actions);
+            self.drain(since, now, actions);
         }
     }
 
-    fn drain(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        self.drain_since(now, now, actions);
-    }
-
     /// Every worker leaves; their grace has begun at `since`.
-    fn drain_since(&mut self, since: Moment, now: Moment, actions: &mut Vec<Action>) {
+    fn drain(&mut self, since: Moment, now: Moment, actions: &mut Vec<Action>) {
         if let Phase::Stopping(stop) = &mut self.phase {
             stop.step = Step::Draining;
         }
@@ -198,17 +218,19 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let status = match &self.phase {
+        let grace = self.rules.grace.unwrap_or(LEFTOVER_GRACE);
+        let kill_at = kill_at.unwrap_or(now + grace);
+        let (status, kill_at) = match &self.phase {
             Phase::Leaving(_) => return,
-            Phase::Stopping(stop) => stop.status,
-            Phase::Beginning | Phase::Running => self.status,
+            Phase::Stopping(stop) if matches!(stop.step, Step::Killing) => (stop.status, now),
+            Phase::Stopping(stop) => (stop.status, kill_at),
+            Phase::Beginning | Phase::Running => (self.status, kill_at),
         };
         let waits = matches!(self.phase, Phase::Running)
             && self.slots.iter().any(|slot| slot.start_at.is_some());
         if waits || self.workers.values().any(|worker| !worker.is_spare()) {
             return;
         }
-        let kill_at = kill_at.unwrap_or_else(|| now + self.rules.grace.unwrap_or(LEFTOVER_GRACE));
         let status = self.expected(status);
         self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, actions));
     }
@@ -246,6 +268,15 @@ impl Leftovers {
         Self {
             status,
             step: LastStep::Asked { kill_at },
+        }
+    }
+
+    /// Nothing has ever run.
+    pub(super) fn none(status: u8, actions: &mut Vec<Action>) -> Self {
+        actions.push(Action::Exit(status));
+        Self {
+            status,
+            step: LastStep::Done,
         }
     }
 

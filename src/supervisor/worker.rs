@@ -24,8 +24,8 @@ const PROBE: Duration = Duration::from_millis(50);
 /// What a worker that is drained has to end by itself, before it gets the stop signal.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// When the app closes itself (`--stop signal`), how long after the signal it is told to disconnect:
-/// without that a cluster worker never ends, and both at once makes Fastify answer 503.
+/// How long after a stop signal that comes first a worker is told to disconnect: without that no
+/// cluster worker ends that has a handler, and both at once makes Fastify answer 503.
 const AFTER_SIGNAL: Duration = Duration::from_millis(50);
 
 /// What the departure of a worker depends on.
@@ -63,6 +63,8 @@ pub(super) struct Worker {
     pub(super) asked: Moment,
     /// It did not get ready in time; that it is made to leave is its own fault.
     pub(super) failed: bool,
+    /// It has said that it serves, which a spare may do before it has a place.
+    pub(super) said_ready: bool,
     /// It has been killed at the end of its grace.
     pub(super) killed: bool,
     since: Option<Moment>,
@@ -117,6 +119,7 @@ impl Worker {
             lane,
             asked: now,
             failed: false,
+            said_ready: false,
             killed: false,
             since: None,
             state: State::Starting {
@@ -168,8 +171,24 @@ impl Worker {
         now.saturating_sub(self.since.unwrap_or(now))
     }
 
+    /// How long it was of use: to wait for one that never got ready was no good run.
+    pub(super) fn good_for(&self, now: Moment) -> Duration {
+        if self.failed {
+            Duration::ZERO
+        } else {
+            self.uptime(now)
+        }
+    }
+
     pub(super) fn was_sent(&self, signal: Signal) -> bool {
         self.sent & bit(signal) != 0
+    }
+
+    /// Announces the end, to one that can hear it.
+    pub(super) fn announce(&self, actions: &mut Vec<Action>) {
+        if self.channel_open {
+            actions.push(Action::Announce(self.id));
+        }
     }
 
     pub(super) fn kill_at(&self) -> Option<Moment> {
@@ -220,8 +239,9 @@ impl Worker {
         }
     }
 
-    /// Whether that is news.
+    /// It says that it serves. Whether that is news.
     pub(super) fn on_ready(&mut self) -> bool {
+        self.said_ready = true;
         let is_news = self.is_starting() && self.since.is_some() && self.lane.is_some();
         if is_news {
             self.state = State::Ready;
@@ -343,10 +363,16 @@ impl Worker {
     }
 
     /// Every connection has ended, if it was told to disconnect; what is left may end by itself.
+    /// One that still serves goes on: Node.js ends a worker whose channel is cut, and what does not
+    /// end is still of use. Only it can be told nothing any more.
     pub(super) fn on_channel_closed(&mut self, now: Moment) {
         self.channel_open = false;
-        if let State::Leaving(Step::Disconnected { signal_at }) = &mut self.state {
-            *signal_at = (*signal_at).min(now + LINGER);
+        match &mut self.state {
+            State::Leaving(Step::Disconnected { signal_at }) => {
+                *signal_at = (*signal_at).min(now + LINGER);
+            }
+            State::Leaving(Step::Signalled { disconnect_at }) => *disconnect_at = None,
+            _ => {}
         }
     }
 
@@ -429,15 +455,11 @@ impl Worker {
     }
 
     fn signal(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        let tell = rules.channel && self.channel_open && rules.stop == StopMode::Signal;
-        let disconnect_at = (tell && self.is_serving()).then_some(now + AFTER_SIGNAL);
+        let knows = matches!(self.state, State::Leaving(Step::Disconnected { .. }));
+        let tell = rules.channel && self.channel_open && !knows;
+        let disconnect_at = tell.then_some(now + AFTER_SIGNAL);
         self.state = State::Leaving(Step::Signalled { disconnect_at });
         self.deliver(rules.stop_signal, rules.to_group, actions);
-    }
-
-    /// It may have connections, whether it is to leave or not.
-    fn is_serving(&self) -> bool {
-        matches!(self.state, State::Ready | State::Leaving(_))
     }
 }
 
