@@ -2,47 +2,19 @@
 
 #![forbid(unsafe_code)]
 
+mod departure;
+
 use std::time::Duration;
 
 use super::event::{Action, Moment};
 use super::lane::{Lane, WorkerId};
 use super::report::Report;
-use crate::config::StopMode;
 use crate::signal::Signal;
-
-/// How long a new connection may take to become one, and a client to send its first bytes over it,
-/// while a worker that is about to leave goes on serving. Node.js 26 resets connections on which
-/// nothing has come when it closes a server; no version tells of handshakes in progress.
-pub(super) const SETTLE: Duration = Duration::from_millis(250);
-
-/// How often an accept queue is looked at until it is empty: the kernel does not tell.
-pub(super) const QUEUE_CHECK: Duration = Duration::from_millis(10);
+use departure::Step;
+pub(super) use departure::{LeaveRules, QUEUE_CHECK, SETTLE};
 
 /// How often a port is tried by `--ready port`, while a worker boots.
 const PROBE: Duration = Duration::from_millis(50);
-
-/// What a worker that is drained has to end by itself, before it gets the stop signal.
-const LINGER: Duration = Duration::from_millis(500);
-
-/// How long after a stop signal that comes first a worker is told to disconnect: without that no
-/// cluster worker ends that has a handler, and both at once makes Fastify answer 503.
-const AFTER_SIGNAL: Duration = Duration::from_millis(50);
-
-/// What the departure of a worker depends on.
-#[derive(Debug, Clone)]
-pub(super) struct LeaveRules {
-    /// Signals go to the group.
-    pub(super) to_group: bool,
-    /// Node.js' channel is there.
-    pub(super) channel: bool,
-    /// pidone owns the sockets, so that newcomers can be steered away first.
-    pub(super) has_lanes: bool,
-    pub(super) stop: StopMode,
-    pub(super) stop_signal: Signal,
-    pub(super) http_drain: Option<Duration>,
-    /// How long a departure may take until SIGKILL.
-    pub(super) grace: Duration,
-}
 
 /// Where a worker is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,22 +65,6 @@ enum State {
     Ready,
     /// It is on its way out.
     Leaving(Step),
-}
-
-/// The way out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// It says `Connection: close`, and serves.
-    Announced { until: Moment },
-    /// It serves what is in its queue; newcomers go elsewhere.
-    Emptying {
-        check_at: Moment,
-        give_up_at: Moment,
-    },
-    /// It has been told to disconnect.
-    Disconnected { signal_at: Moment },
-    /// It has got the stop signal, and will be told to disconnect.
-    Signalled { disconnect_at: Option<Moment> },
 }
 
 impl Worker {
@@ -184,13 +140,6 @@ impl Worker {
         self.sent & bit(signal) != 0
     }
 
-    /// Announces the end, to one that can hear it.
-    pub(super) fn announce(&self, actions: &mut Vec<Action>) {
-        if self.channel_open {
-            actions.push(Action::Announce(self.id));
-        }
-    }
-
     pub(super) fn kill_at(&self) -> Option<Moment> {
         self.kill_at
     }
@@ -201,12 +150,7 @@ impl Worker {
         let step = match self.state {
             State::Starting { ready_by, probe_at } => earliest(ready_by, probe_at),
             State::Held | State::Ready => None,
-            State::Leaving(step) => match step {
-                Step::Announced { until: at }
-                | Step::Emptying { check_at: at, .. }
-                | Step::Disconnected { signal_at: at } => Some(at),
-                Step::Signalled { disconnect_at } => disconnect_at,
-            },
+            State::Leaving(step) => step.deadline(),
         };
         if self.killed {
             None
@@ -317,65 +261,6 @@ impl Worker {
         }
     }
 
-    /// Asks it to leave, in the order that loses nothing. `quiet`: newcomers are kept away and the
-    /// queues are empty already.
-    pub(super) fn leave(
-        &mut self,
-        quiet: bool,
-        now: Moment,
-        rules: &LeaveRules,
-        actions: &mut Vec<Action>,
-    ) {
-        if self.is_leaving() {
-            return;
-        }
-        let serves = self.is_ready();
-        self.kill_after(rules.grace, now);
-        match rules.http_drain {
-            // It has nothing to lose.
-            _ if !serves => self.signal(now, rules, actions),
-            _ if quiet => self.dismiss(now, rules, actions),
-            Some(time) if self.channel_open => {
-                self.state = State::Leaving(Step::Announced { until: now + time });
-                actions.push(Action::Announce(self.id));
-            }
-            _ => self.empty(now, rules, actions),
-        }
-    }
-
-    /// It leaves on its own account.
-    pub(super) fn leaves_by_itself(&mut self, now: Moment, rules: &LeaveRules) {
-        self.kill_after(rules.grace, now);
-        let signal_at = now + rules.grace * 4 / 5;
-        self.state = State::Leaving(Step::Disconnected { signal_at });
-    }
-
-    pub(super) fn on_queues(
-        &mut self,
-        empty: bool,
-        now: Moment,
-        rules: &LeaveRules,
-        actions: &mut Vec<Action>,
-    ) {
-        if empty && matches!(self.state, State::Leaving(Step::Emptying { .. })) {
-            self.dismiss(now, rules, actions);
-        }
-    }
-
-    /// Every connection has ended, if it was told to disconnect; what is left may end by itself.
-    /// One that still serves goes on: Node.js ends a worker whose channel is cut, and what does not
-    /// end is still of use. Only it can be told nothing any more.
-    pub(super) fn on_channel_closed(&mut self, now: Moment) {
-        self.channel_open = false;
-        match &mut self.state {
-            State::Leaving(Step::Disconnected { signal_at }) => {
-                *signal_at = (*signal_at).min(now + LINGER);
-            }
-            State::Leaving(Step::Signalled { disconnect_at }) => *disconnect_at = None,
-            _ => {}
-        }
-    }
-
     /// Does what is due. Whether it has missed its time to get ready.
     pub(super) fn on_tick(
         &mut self,
@@ -402,64 +287,10 @@ impl Worker {
                 let probe_at = Some(now + PROBE);
                 self.state = State::Starting { ready_by, probe_at };
             }
-            State::Leaving(Step::Announced { .. }) => self.empty(now, rules, actions),
-            State::Leaving(Step::Emptying { give_up_at, .. }) if give_up_at <= now => {
-                self.dismiss(now, rules, actions);
-            }
-            State::Leaving(Step::Emptying { give_up_at, .. }) => {
-                actions.push(Action::CheckQueues(Some(self.id)));
-                let check_at = now + QUEUE_CHECK;
-                self.state = State::Leaving(Step::Emptying {
-                    check_at,
-                    give_up_at,
-                });
-            }
-            State::Leaving(Step::Disconnected { .. }) => self.signal(now, rules, actions),
-            State::Leaving(Step::Signalled { .. }) => {
-                let disconnect_at = None;
-                self.state = State::Leaving(Step::Signalled { disconnect_at });
-                actions.push(Action::Disconnect(self.id));
-            }
+            State::Leaving(step) => self.go_on(step, now, rules, actions),
             State::Held | State::Ready => {}
         }
         false
-    }
-
-    fn empty(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        if !rules.has_lanes {
-            self.dismiss(now, rules, actions);
-            return;
-        }
-        let patience = rules.grace / 2;
-        self.state = State::Leaving(Step::Emptying {
-            check_at: now + SETTLE.min(patience),
-            // A worker that hangs never empties its queue.
-            give_up_at: now + patience,
-        });
-    }
-
-    fn dismiss(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        if rules.channel && self.channel_open && rules.stop == StopMode::Drain {
-            let signal_at = self.asked_to_leave(now, rules) + rules.grace * 4 / 5;
-            self.state = State::Leaving(Step::Disconnected { signal_at });
-            actions.push(Action::Disconnect(self.id));
-        } else {
-            self.signal(now, rules, actions);
-        }
-    }
-
-    /// When its departure began.
-    fn asked_to_leave(&self, now: Moment, rules: &LeaveRules) -> Moment {
-        self.kill_at
-            .map_or(now, |at| at.saturating_sub(rules.grace))
-    }
-
-    fn signal(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        let knows = matches!(self.state, State::Leaving(Step::Disconnected { .. }));
-        let tell = rules.channel && self.channel_open && !knows;
-        let disconnect_at = tell.then_some(now + AFTER_SIGNAL);
-        self.state = State::Leaving(Step::Signalled { disconnect_at });
-        self.deliver(rules.stop_signal, rules.to_group, actions);
     }
 }
 
