@@ -242,7 +242,7 @@ impl Supervisor {
                 actions.push(Action::Report(Report::LastWorker));
             }
             Signal::TTOU => self.scale(self.target - 1, now, actions),
-            _ => self.to_everybody(signal, actions),
+            _ => self.send_to_all(signal, actions),
         }
     }
 
@@ -254,10 +254,10 @@ impl Supervisor {
             self.pass_on_stop(now, actions);
         }
         // Nobody may be left whom it was meant for.
-        self.to_everybody(sent, actions);
+        self.send_to_all(sent, actions);
     }
 
-    fn to_everybody(&mut self, signal: Signal, actions: &mut Vec<Action>) {
+    fn send_to_all(&mut self, signal: Signal, actions: &mut Vec<Action>) {
         for worker in self.workers.values_mut() {
             worker.deliver(signal, self.rules.signals.to_group, actions);
         }

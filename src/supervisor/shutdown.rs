@@ -42,7 +42,7 @@ enum Step {
     /// Newcomers are kept away, and what the kernel has accepted is taken in.
     Emptying { since: Moment, check_at: Moment },
     /// Every worker leaves.
-    Draining,
+    Draining { since: Moment },
     /// Somebody is in a hurry.
     Killing,
 }
@@ -55,13 +55,23 @@ impl Stop {
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self.step {
             Step::Serving { until: at } | Step::Emptying { check_at: at, .. } => Some(at),
-            Step::Draining | Step::Killing => None,
+            Step::Draining { .. } | Step::Killing => None,
+        }
+    }
+
+    /// When the grace ends, which workers and leftovers share.
+    fn ends_by(&self, grace: Duration, now: Moment) -> Moment {
+        match self.step {
+            Step::Serving { .. } => now + grace,
+            Step::Emptying { since, .. } | Step::Draining { since } => since + grace,
+            Step::Killing => now,
         }
     }
 
     pub(super) fn on_exited(&mut self, worker: &Worker, ended: Ended) {
-        if self.cause.blamed == Some(worker.id) {
-            self.status = ended.status();
+        let own = ended.status();
+        if self.cause.blamed == Some(worker.id) && own != 0 {
+            self.status = own;
         } else if worker.killed && !worker.is_spare() && self.status == 0 {
             self.status = Signal::KILL.exit_code();
         }
@@ -185,7 +195,7 @@ impl Supervisor {
     /// Every worker leaves; their grace has begun at `since`.
     fn drain(&mut self, since: Moment, now: Moment, actions: &mut Vec<Action>) {
         if let Phase::Stopping(stop) = &mut self.phase {
-            stop.step = Step::Draining;
+            stop.step = Step::Draining { since };
         }
         let rules = &self.rules.leave;
         for worker in self.workers.values_mut() {
@@ -222,8 +232,7 @@ impl Supervisor {
         let kill_at = kill_at.unwrap_or(now + grace);
         let (status, kill_at) = match &self.phase {
             Phase::Leaving(_) => return,
-            Phase::Stopping(stop) if matches!(stop.step, Step::Killing) => (stop.status, now),
-            Phase::Stopping(stop) => (stop.status, kill_at),
+            Phase::Stopping(stop) => (stop.status, stop.ends_by(grace, now)),
             Phase::Beginning | Phase::Running => (self.status, kill_at),
         };
         let waits = matches!(self.phase, Phase::Running)

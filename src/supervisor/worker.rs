@@ -227,11 +227,12 @@ impl Worker {
         }
     }
 
-    /// SIGKILL when this much has passed since `from`, unless that is settled already.
+    /// SIGKILL when this much has passed since `from`, unless it comes sooner anyway.
     pub(super) fn kill_after(&mut self, grace: Duration, from: Moment) {
-        if self.kill_at.is_none() {
+        let kill_at = from + grace;
+        if self.kill_at.is_none_or(|at| at > kill_at) {
             self.grace = grace;
-            self.kill_at = Some(from + grace);
+            self.kill_at = Some(kill_at);
         }
     }
 

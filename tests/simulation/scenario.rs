@@ -56,13 +56,26 @@ fn config(random: &mut Random, instances: Option<usize>) -> Config {
             RestartPolicy::Always,
         ],
     };
-    let restart = RestartRules {
-        policy: random.pick(&policies),
-        min_delay: ms(random.pick(&[0, 1, 100])),
-        max_delay: ms(random.pick(&[100, 1000, 30_000])),
-        min_uptime: ms(random.pick(&[0, 100, 10_000])),
-        max_restarts: random.pick(&[0, 1, 3, 10, 1000]),
-        window: ms(random.pick(&[100, 60_000])),
+    // In a short window no crash loop is ever found; then only the delay keeps a run from being
+    // made of nothing but crashes.
+    let restart = if random.chance(30) {
+        RestartRules {
+            policy: random.pick(&policies),
+            min_delay: ms(random.pick(&[10, 100])),
+            max_delay: ms(random.pick(&[1000, 30_000])),
+            min_uptime: ms(10_000),
+            max_restarts: random.pick(&[3, 10, 1000]),
+            window: ms(100),
+        }
+    } else {
+        RestartRules {
+            policy: random.pick(&policies),
+            min_delay: ms(random.pick(&[0, 1, 100])),
+            max_delay: ms(random.pick(&[100, 1000, 30_000])),
+            min_uptime: ms(random.pick(&[0, 100, 10_000])),
+            max_restarts: random.pick(&[0, 1, 3, 10, 100]),
+            window: ms(60_000),
+        }
     };
     let grace = match instances {
         Some(_) => Some(ms(random.pick(&[0, 10, 1000, 10_000, 30_000]))),
