@@ -172,10 +172,6 @@ impl Supervisor {
         let (place, uptime) = (worker.place, worker.good_for(now));
         if let (Phase::Running, Place::Slot(index)) = (&self.phase, place)
             && self.rules.restart.policy == RestartPolicy::Always
-            && self
-                .slots
-                .get(index)
-                .is_some_and(|slot| slot.current == Some(id))
         {
             self.was_complete = false;
             if self.replace(index, uptime, now, actions).is_none() {

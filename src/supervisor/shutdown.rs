@@ -128,7 +128,6 @@ impl Supervisor {
     }
 
     fn begin_stop(&mut self, cause: Cause, status: u8, now: Moment, actions: &mut Vec<Action>) {
-        self.rollout.abandon();
         let rules = &self.rules;
         let serving = rules
             .drain_delay

@@ -12,14 +12,16 @@
 
 mod process;
 mod random;
+mod record;
 mod scenario;
 mod witness;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use record::Record;
 use witness::Broken;
-use world::{Record, World};
+use world::World;
 
 /// Lives are short: a debug build lives through these in a few seconds.
 const SEEDS: u64 = 3000;

@@ -10,6 +10,7 @@ use pidone::supervisor::{Action, Event, Lane, Moment, Supervisor, WorkerId};
 
 use crate::process::{OnStop, Process};
 use crate::random::Random;
+use crate::record::Record;
 use crate::scenario::{Scenario, ms};
 use crate::witness::{Broken, Witness};
 
@@ -44,6 +45,7 @@ enum Other {
     Gone,
 }
 
+#[derive(Clone, Copy)]
 enum Happening {
     Asked(Signal),
     Booted(WorkerId),
@@ -55,30 +57,6 @@ enum Happening {
     Told(Event),
     /// The container runtime has waited long enough.
     RuntimeKills,
-}
-
-/// What was told and done.
-#[derive(Default)]
-pub struct Record {
-    pub lines: Option<Vec<String>>,
-    /// Events told.
-    pub steps: u64,
-    /// Of all actions, to compare runs.
-    pub digest: u64,
-}
-
-impl Record {
-    fn note(&mut self, now: Moment, what: impl std::fmt::Debug, arrow: &str) {
-        if let Some(lines) = &mut self.lines {
-            lines.push(format!("{:>12.6} {arrow} {what:?}", now.as_secs_f64()));
-        }
-    }
-
-    fn digest(&mut self, actions: &[Action]) {
-        for byte in format!("{actions:?}").bytes() {
-            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
 }
 
 impl World {
@@ -120,7 +98,7 @@ impl World {
         self.supervisor.start(self.now, &mut actions);
         loop {
             for action in actions.drain(..) {
-                self.perform(action);
+                self.perform(&action);
             }
             if let Some(status) = self.status {
                 let left = self.processes.values().any(|process| process.alive);
@@ -142,7 +120,7 @@ impl World {
             if self.record.lines.is_none() {
                 self.record.digest(&actions);
             }
-            self.witness.actions(&event, &actions, self.now)?;
+            self.witness.actions(&actions, self.now)?;
             self.witness
                 .after(&event, &actions, &self.supervisor, self.now)?;
         }
@@ -327,9 +305,9 @@ impl World {
         }
     }
 
-    fn perform(&mut self, action: Action) {
-        match action {
-            Action::Start(start) => self.start(start.worker, start.lane),
+    fn perform(&mut self, action: &Action) {
+        match *action {
+            Action::Start(ref start) => self.start(start.worker, start.lane),
             Action::Admit { worker, .. } => {
                 if let Some(process) = self.alive(worker) {
                     let told_already = std::mem::replace(&mut process.admitted, true);

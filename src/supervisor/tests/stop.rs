@@ -137,3 +137,22 @@ fn nobody_is_started_any_more() {
         assert_eq!(run.signal(ignored), []);
     }
 }
+
+#[test]
+fn one_that_leaves_by_itself_meanwhile_gets_no_more_time_than_the_others() {
+    let mut run = Run::serving(&workers(1));
+    run.signal(Signal::TERM);
+    run.after(10 * SECOND).tell(Event::Leaving(WorkerId(1)));
+    run.queue_is_empty(None);
+    assert_eq!(run.supervisor.next_deadline(), Some(30 * SECOND));
+}
+
+#[test]
+fn leftovers_get_no_new_grace_when_the_last_worker_dies_meanwhile() {
+    let mut run = Run::serving(&workers(1));
+    run.signal(Signal::TERM);
+    run.after(10 * SECOND).exits(1, 1);
+    assert_eq!(run.tell(Event::Leftovers { any: true }), []);
+    assert_eq!(run.tick(), [Action::SignalLeftovers(Signal::KILL)]);
+    assert_eq!(run.now, 30 * SECOND);
+}
