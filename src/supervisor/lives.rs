@@ -43,8 +43,8 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) -> WorkerId {
         // From 1 on: Node.js takes 0 for no number at all.
-        self.names += 1;
-        let worker = WorkerId(self.names);
+        self.launched += 1;
+        let worker = WorkerId(self.launched);
         let life = Worker::new(worker, place, lane, now);
         self.workers.insert(worker, life);
         actions.push(Action::Start(Start {
@@ -120,8 +120,8 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        // The very first one: it is the command that is wrong.
-        if self.names == 1 {
+        // The very first one: it is the command that is wrong, whoever wants to stop meanwhile.
+        if self.launched == 1 {
             self.workers.remove(&id);
             self.phase = Phase::Leaving(Leftovers::none(status, actions));
         } else {

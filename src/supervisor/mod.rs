@@ -37,7 +37,7 @@ pub struct Supervisor {
     rules: Rules,
     workers: BTreeMap<WorkerId, Worker>,
     /// How many have been started so far.
-    names: u32,
+    launched: u32,
     slots: Vec<Slot>,
     /// How many of the slots are wanted; those beyond are being vacated.
     target: usize,
@@ -114,7 +114,7 @@ impl Supervisor {
                 },
             },
             workers: BTreeMap::new(),
-            names: 0,
+            launched: 0,
             slots: (0..target).map(Slot::new).collect(),
             target,
             spares: (0..spares)

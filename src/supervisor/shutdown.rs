@@ -203,7 +203,8 @@ impl Supervisor {
         }
     }
 
-    /// Single mode: the child has been asked to stop by a signal that is passed on to it.
+    /// Single mode: the child has been asked to stop by a signal that is passed on to it. One that
+    /// has ended, and was to be restarted later, is not: its last status is that of the run.
     pub(super) fn pass_on_stop(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let first = *self.stop_requested.get_or_insert(now);
         if let (true, Phase::Leaving(leftovers)) = (first < now, &mut self.phase) {

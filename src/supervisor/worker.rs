@@ -48,7 +48,6 @@ pub(super) struct Worker {
     /// The terminal's user has stopped it, and pidone with it.
     suspended: bool,
     channel_open: bool,
-    grace: Duration,
     kill_at: Option<Moment>,
 }
 
@@ -86,7 +85,6 @@ impl Worker {
             sent: 0,
             suspended: false,
             channel_open: true,
-            grace: Duration::ZERO,
             kill_at: None,
         }
     }
@@ -231,7 +229,6 @@ impl Worker {
     pub(super) fn kill_after(&mut self, grace: Duration, from: Moment) {
         let kill_at = from + grace;
         if self.kill_at.is_none_or(|at| at > kill_at) {
-            self.grace = grace;
             self.kill_at = Some(kill_at);
         }
     }
@@ -273,7 +270,7 @@ impl Worker {
             return false;
         }
         if self.kill_at.is_some_and(|at| at <= now) {
-            let (worker, grace) = (self.id, self.grace);
+            let (worker, grace) = (self.id, rules.grace);
             actions.push(Action::Report(Report::Overdue { worker, grace }));
             self.kill(rules.to_group, actions);
             return false;

@@ -1,7 +1,8 @@
 //! The supervisor in a simulated world: random configurations, apps and people, from a seed.
 //!
 //! `PIDONE_SIM_SEEDS=1000000 cargo test --release --test simulation` lives through more lives;
-//! `PIDONE_SIM_SEED=42 cargo test --test simulation` through one, and prints all that was said.
+//! `PIDONE_SIM_SEED=42 cargo test --test simulation -- --nocapture` through one, and prints all that
+//! was told and done.
 
 #![allow(
     clippy::unwrap_used,
@@ -67,7 +68,9 @@ fn whatever_happens_what_must_never_be_is_not() {
         steps += record.steps;
         if let Err(broken) = run {
             let _ = replay(seed);
-            panic!("{broken}; once more: PIDONE_SIM_SEED={seed} cargo test --test simulation");
+            panic!(
+                "{broken}; once more: PIDONE_SIM_SEED={seed} cargo test --test simulation -- --nocapture"
+            );
         }
     }
     println!("{steps} events");
