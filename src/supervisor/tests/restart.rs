@@ -28,7 +28,7 @@ fn a_crash_loop_ends_with_the_apps_own_status_after_the_others_have_left() {
         match next(&actions) {
             Some(Next::Restart(Duration::ZERO)) => {}
             Some(Next::Restart(_)) => {
-                assert_eq!(run.tick(), [start(id + 1 + u32::from(id == 1), 0, Some(0))])
+                assert_eq!(run.tick(), [start(id + 1 + u32::from(id == 1), 0, Some(0))]);
             }
             _ => break actions,
         }
