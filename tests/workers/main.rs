@@ -13,4 +13,7 @@ mod harness;
 #[path = "../conformance/node.rs"]
 mod node;
 
+mod balance;
 mod listen;
+mod sockets;
+mod supervision;
