@@ -14,6 +14,9 @@ mod harness;
 mod node;
 
 mod balance;
+mod drain;
 mod listen;
+mod reload;
 mod sockets;
+mod spares;
 mod supervision;
