@@ -14,7 +14,9 @@ mod harness;
 mod node;
 
 mod balance;
+mod boundary;
 mod drain;
+mod haproxy;
 mod listen;
 mod reload;
 mod sockets;

@@ -173,6 +173,7 @@ fn workers_come_and_go_at_the_end_and_the_last_one_stays() {
         assert_eq!(gossip(&service), ("gone".into(), "2".into(), third.2));
         service.run.signal(libc::SIGTTOU);
         assert_eq!(gossip(&service), ("gone".into(), "1".into(), first[1].2));
+        service.run.until_stderr(&words::left(first[1].2, 0));
         service.run.signal(libc::SIGTTOU);
         service.run.until_stderr(words::LAST_ONE);
         assert_eq!(service.workers(), BTreeSet::from([first[0].2]));
