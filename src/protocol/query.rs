@@ -288,9 +288,8 @@ mod tests {
             Ok(ListenerKey::Abstract("name/x".into()))
         );
         for (kind, is_udp) in [("null", false), ("\"udp4\"", true), ("\"udp6\"", true)] {
-            let form = format!(
-                r#""address":null,"port":null,"addressType":{kind},"fd":3,"flags":null"#
-            );
+            let form =
+                format!(r#""address":null,"port":null,"addressType":{kind},"fd":3,"flags":null"#);
             assert_eq!(key(&form), Ok(ListenerKey::Fd { number: 3, is_udp }));
         }
         let udp = |address: &str, port, v6only, reuse_addr, index| {
