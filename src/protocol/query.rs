@@ -59,8 +59,14 @@ pub enum ListenerKey {
         /// As with TCP.
         index: u32,
     },
-    /// `listen({fd})`: a number in the *primary's* table. Never to be used without an allow list.
-    Fd(i32),
+    /// `listen({fd})` of a server or `bind({fd})` of a datagram socket. Never to be used without an
+    /// allow list.
+    Fd {
+        /// A number in the *primary's* table.
+        number: i32,
+        /// It must be a UDP socket.
+        is_udp: bool,
+    },
 }
 
 /// What a worker sends along with a query and wants back with the answer, as JSON.
@@ -124,10 +130,14 @@ fn listener(message: &Object<'_>) -> Result<ListenerKey, i32> {
     let kind = message.get("addressType").filter(|value| !value.is_null());
     let port = message.get("port").filter(|value| !value.is_null());
 
-    let (Some(kind), None) = (kind, fd(message)) else {
-        let fd = fd(message).filter(|_| kind.is_none() && address.is_none());
-        return fd.map(ListenerKey::Fd).ok_or(EINVAL);
-    };
+    if let Some(number) = fd(message) {
+        let is_udp = kind.is_some_and(|kind| kind.is_string("udp4") || kind.is_string("udp6"));
+        let is_descriptor = address.is_none() && port.is_none() && (is_udp || kind.is_none());
+        return is_descriptor
+            .then_some(ListenerKey::Fd { number, is_udp })
+            .ok_or(EINVAL);
+    }
+    let kind = kind.ok_or(EINVAL)?;
     if kind.integer() == Some(-1) {
         return local(message, &address.and_then(Value::string).ok_or(EINVAL)?);
     }
@@ -277,10 +287,11 @@ mod tests {
             key(r#""address":"/app/\u0000name/x","port":-1,"addressType":-1"#),
             Ok(ListenerKey::Abstract("name/x".into()))
         );
-        assert_eq!(
-            key(r#""address":null,"port":null,"addressType":null,"fd":3"#),
-            Ok(ListenerKey::Fd(3))
-        );
+        for (kind, is_udp) in [("null", false), ("\"udp4\"", true), ("\"udp6\"", true)] {
+            let form =
+                format!(r#""address":null,"port":null,"addressType":{kind},"fd":3,"flags":null"#);
+            assert_eq!(key(&form), Ok(ListenerKey::Fd { number: 3, is_udp }));
+        }
         let udp = |address: &str, port, v6only, reuse_addr, index| {
             Ok(ListenerKey::Udp {
                 address: address.parse().unwrap(),
@@ -353,6 +364,8 @@ mod tests {
             r#""address":null,"port":null,"addressType":null,"fd":-1"#,
             r#""address":null,"port":null,"addressType":null,"fd":4294967296"#,
             r#""address":null,"port":80,"addressType":4,"fd":3"#,
+            r#""address":null,"port":80,"addressType":"udp4","fd":3"#,
+            r#""address":"0.0.0.0","port":null,"addressType":"udp4","fd":3"#,
             r#""address":"/a","port":null,"addressType":null,"fd":3"#,
         ] {
             assert_eq!(key(form), Err(EINVAL), "{form}");

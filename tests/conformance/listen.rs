@@ -37,6 +37,10 @@ fn udp(address: std::net::IpAddr, port: u16) -> ListenerKey {
     }
 }
 
+fn fd(number: i32, is_udp: bool) -> ListenerKey {
+    ListenerKey::Fd { number, is_udp }
+}
+
 #[test]
 fn every_form_of_listen_is_understood() {
     const SCRIPT: &str = "
@@ -112,7 +116,9 @@ fn every_form_of_listen_is_understood() {
                 Box::new(is(ListenerKey::Abstract("a/name".into()))),
                 0,
             ),
-            ("tcp({ fd: 7 })", Box::new(is(ListenerKey::Fd(7))), 0),
+            ("tcp({ fd: 7 })", Box::new(is(fd(7, false))), 0),
+            ("udp('udp4', { fd: 7 })", Box::new(is(fd(7, true))), 0),
+            ("udp('udp6', { fd: 7 })", Box::new(is(fd(7, true))), 0),
             (
                 "udp('udp4')",
                 Box::new(is(udp(Ipv4Addr::UNSPECIFIED.into(), 0))),

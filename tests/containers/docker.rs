@@ -4,7 +4,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::env;
 use std::fs;
 use std::hash::Hasher;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
@@ -84,6 +84,8 @@ pub struct Images {
     pub node: String,
     /// The same with `examples/fastify`.
     pub fastify: String,
+    /// Distroless, with apps of the harness in /app that know of no signal, under pidone.
+    pub workers: String,
     /// Debian with a shell and node, under pidone.
     pub debian: String,
 }
@@ -97,12 +99,18 @@ pub fn images() -> &'static Images {
             "FROM scratch\nCOPY pidone /pidone\nENTRYPOINT [\"/pidone\"]\n",
             &[("pidone", &binary())],
         );
-        let on = |name: &str, base: &str, more: &str| {
+        let with = |name: &str, base: &str, more: &str, files: &[(&str, &Path)]| {
             let lines = format!(
                 "FROM {base}\nCOPY --from={alone} /pidone /pidone\n{more}\nENTRYPOINT [\"/pidone\", \"--\"]\n"
             );
-            build(name, &lines, &[])
+            build(name, &lines, files)
         };
+        let on = |name: &str, base: &str, more: &str| with(name, base, more, &[]);
+        let apps = root().join("tests/harness/apps");
+        let files = ["answer.js", "fastify.js", "plain.js"].map(|file| (file, apps.join(file)));
+        let files = files
+            .each_ref()
+            .map(|(file, path)| (*file, path.as_path()));
         Images {
             node: on("on-node", "pidone-test/node", ""),
             // Its command is lost where an entrypoint is set in a base's child: said again.
@@ -111,6 +119,7 @@ pub fn images() -> &'static Images {
                 "pidone-test/fastify",
                 "CMD [\"node\", \"server.js\"]",
             ),
+            workers: with("workers", "pidone-test/fastify", "COPY *.js /app/", &files),
             debian: on(
                 "on-debian",
                 "debian:stable-slim",
@@ -179,18 +188,46 @@ impl Container {
     /// Waits for a line with `part` on standard output, and gives it.
     #[track_caller]
     pub fn line(&self, part: &str) -> String {
-        let mut follow = client(PATIENCE.as_secs())
+        self.lines(part, 1)
+    }
+
+    /// Waits for so many of them, and gives the last.
+    #[track_caller]
+    pub fn lines(&self, part: &str, times: usize) -> String {
+        self.follow([Stdio::piped(), Stdio::null()], part, times)
+    }
+
+    /// Waits until so many lines on standard error, where pidone speaks, have had `part`.
+    #[track_caller]
+    pub fn said(&self, part: &str, times: usize) -> String {
+        self.follow([Stdio::null(), Stdio::piped()], part, times)
+    }
+
+    #[track_caller]
+    fn follow(&self, [stdout, stderr]: [Stdio; 2], part: &str, times: usize) -> String {
+        let mut logs = client(PATIENCE.as_secs())
             .args(["logs", "-f", &self.id])
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .unwrap();
-        let lines = BufReader::new(follow.stdout.take().unwrap()).lines();
-        let found = lines.map_while(Result::ok).find(|line| line.contains(part));
-        follow.kill().unwrap();
-        follow.wait().unwrap();
-        found.unwrap_or_else(|| panic!("no line with {part:?}: {:?}", self.logs()))
+        let stdout = logs
+            .stdout
+            .take()
+            .map(|pipe| Box::new(pipe) as Box<dyn Read>);
+        let stderr = logs
+            .stderr
+            .take()
+            .map(|pipe| Box::new(pipe) as Box<dyn Read>);
+        let lines = BufReader::new(stdout.or(stderr).unwrap()).lines();
+        let mut found = lines
+            .map_while(Result::ok)
+            .filter(|line| line.contains(part));
+        let found = found.nth(times - 1);
+        logs.kill().unwrap();
+        logs.wait().unwrap();
+        found.unwrap_or_else(|| panic!("no {times} lines with {part:?}: {:?}", self.logs()))
     }
 
     /// The port in the line that a server logs when it listens.

@@ -9,6 +9,9 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../harness/mod.rs"]
+mod harness;
+
 mod docker;
 mod engine_init;
 mod shipped;
@@ -16,3 +19,4 @@ mod status;
 mod stop;
 mod terminal;
 mod walls;
+mod workers;

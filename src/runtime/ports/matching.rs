@@ -27,7 +27,7 @@ pub(super) fn address(key: &ListenerKey) -> Option<ListenAddress> {
         } => ListenAddress::Udp(endpoint(Some(*address), *port, *v6only)),
         ListenerKey::Unix { path, .. } => ListenAddress::Unix(UnixName::Path(path.into())),
         ListenerKey::Abstract(name) => ListenAddress::Unix(UnixName::Abstract(name.clone())),
-        ListenerKey::Fd(_) => return None,
+        ListenerKey::Fd { .. } => return None,
     })
 }
 
@@ -78,7 +78,7 @@ pub(super) fn without_flags(key: &ListenerKey) -> ListenerKey {
             writable_all,
             ..
         } => (*readable_all, *writable_all) = (false, false),
-        ListenerKey::Abstract(_) | ListenerKey::Fd(_) => {}
+        ListenerKey::Abstract(_) | ListenerKey::Fd { .. } => {}
     }
     key
 }
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_backlog_is_the_apps_or_nodes_own() {
-        let key = ListenerKey::Fd(3);
+        let key = ListenerKey::Abstract("app".into());
         for (asked, given) in [(0, 511), (1, 1), (65_536, 65_535)] {
             assert_eq!(options(&key, asked).backlog, given);
         }

@@ -187,14 +187,16 @@ impl Ports {
         self.bind(origin, &address, matching::options(key, backlog))
     }
 
-    /// The port whose descriptor workers have been given by that number. Node.js' own primary says
-    /// `EINVAL` to any other.
+    /// The port whose descriptor workers have been given by that number, if it is of the kind that
+    /// is asked for. Node.js' own primary says `EINVAL` to any other.
     fn passed_on_at(&self, key: &ListenerKey) -> Option<PortId> {
-        let ListenerKey::Fd(number) = key else {
+        let ListenerKey::Fd { number, is_udp } = key else {
             return None;
         };
         let place = usize::try_from(number.checked_sub(activation::FIRST)?).ok()?;
-        self.passed_on.get(place).map(|(id, _)| *id)
+        let (id, _) = self.passed_on.get(place)?;
+        let is_stream = self.ports.get(*id)?.is_stream();
+        (is_stream != *is_udp).then_some(*id)
     }
 
     /// The named or inherited port that such an address means. An exact match is first: `--listen`
@@ -316,9 +318,6 @@ impl Ports {
 
     /// No new connections, for good; those in the queues can still be accepted. An inherited socket
     /// stays open to them: they wait in it for whoever gets it next.
-    ///
-    /// Keep this value until every worker is gone: workers may have copies of the sockets, and
-    /// without the dead end newcomers would be let into queues that nobody serves.
     pub fn close_to_newcomers(&mut self) {
         self.is_closed_to_newcomers = true;
         for port in self.ports.values_mut() {

@@ -329,12 +329,15 @@ fn what_is_named_is_used_for_whoever_means_it() {
     let datagrams = port_of(&ports, 2);
     assert_eq!(get(&mut ports, 1, 0, &udp(datagrams)).0, numbers[2]);
     assert_eq!(get(&mut ports, 1, 0, &unix(&path)).0, numbers[3]);
+    let fd = |number, is_udp| ListenerKey::Fd { number, is_udp };
     for (place, number) in numbers.iter().enumerate() {
-        let fd = i32::try_from(place).unwrap() + 3;
-        assert_eq!(get(&mut ports, 1, 0, &ListenerKey::Fd(fd)).0, *number);
+        let (descriptor, is_udp) = (i32::try_from(place).unwrap() + 3, place == 2);
+        assert_eq!(get(&mut ports, 1, 0, &fd(descriptor, is_udp)).0, *number);
+        // A server gets no datagram socket, nor the other way round.
+        assert_eq!(refused(ask(&mut ports, 1, 0, &fd(descriptor, !is_udp))), 22);
     }
-    for fd in [0, 2, 7, i32::MAX, i32::MIN] {
-        assert_eq!(refused(ask(&mut ports, 1, 0, &ListenerKey::Fd(fd))), 22);
+    for descriptor in [0, 2, 7, i32::MAX, i32::MIN] {
+        assert_eq!(refused(ask(&mut ports, 1, 0, &fd(descriptor, false))), 22);
     }
     // They stay when nobody holds them any more.
     for number in &numbers {
