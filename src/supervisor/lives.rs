@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::event::{Action, Moment, Start};
 use super::lane::{Lane, WorkerId};
 use super::report::{Next, Report};
+use super::shutdown::Leftovers;
 use super::worker::{Place, Worker};
 use super::{Phase, Supervisor};
 use crate::config::{Readiness, RestartPolicy};
@@ -42,8 +43,8 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) -> WorkerId {
         // From 1 on: Node.js takes 0 for no number at all.
-        self.names += 1;
-        let worker = WorkerId(self.names);
+        self.launched += 1;
+        let worker = WorkerId(self.launched);
         let life = Worker::new(worker, place, lane, now);
         self.workers.insert(worker, life);
         actions.push(Action::Start(Start {
@@ -119,10 +120,10 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        // The very first one: it is the command that is wrong.
-        if self.names == 1 {
+        // The very first one: it is the command that is wrong, whoever wants to stop meanwhile.
+        if self.launched == 1 {
             self.workers.remove(id);
-            actions.push(Action::Exit(status));
+            self.phase = Phase::Leaving(Leftovers::none(status, actions));
         } else {
             self.on_exited(id, Ended::Code(status), now, actions);
         }
@@ -168,13 +169,9 @@ impl Supervisor {
             return;
         };
         worker.leaves_by_itself(now, &self.rules.leave);
-        let (place, uptime) = (worker.place, worker.uptime(now));
+        let (place, uptime) = (worker.place, worker.good_for(now));
         if let (Phase::Running, Place::Slot(index)) = (&self.phase, place)
             && self.rules.restart.policy == RestartPolicy::Always
-            && self
-                .slots
-                .get(index)
-                .is_some_and(|slot| slot.current == Some(id))
         {
             self.was_complete = false;
             if self.replace(index, uptime, now, actions).is_none() {
@@ -200,7 +197,7 @@ impl Supervisor {
         let next = match &mut self.phase {
             Phase::Running => self.follow(&worker, ended, now, actions),
             Phase::Stopping(stop) => {
-                stop.on_exited(&worker);
+                stop.on_exited(&worker, ended);
                 Some(Next::Nothing)
             }
             Phase::Beginning | Phase::Leaving(_) => Some(Next::Nothing),
@@ -233,24 +230,23 @@ impl Supervisor {
         };
         self.give_up_successor(worker.id, actions);
         let slot = self.slots.get_mut(index)?;
-        if slot.current != Some(worker.id) {
+        let was_current = slot.current == Some(worker.id);
+        if was_current {
+            slot.current = None;
+        }
+        if !was_current || index >= self.target {
             self.trim();
             if self.is_retiring(worker.id) {
                 self.advance(now, actions);
             }
             return Some(Next::Nothing);
         }
-        slot.current = None;
-        if index >= self.target {
-            self.trim();
-            return Some(Next::Nothing);
-        }
-        self.was_complete = false;
         if self.is_retiring(worker.id) {
             self.start_in_slot(index, now, actions);
             self.watch_boot(index);
             return Some(Next::Nothing);
         }
+        self.was_complete = false;
         self.status = ended.status();
         let restarts = match self.rules.restart.policy {
             RestartPolicy::Always => true,
@@ -260,7 +256,7 @@ impl Supervisor {
         if !restarts || self.stop_requested.is_some() {
             return Some(Next::Nothing);
         }
-        self.replace(index, worker.uptime(now), now, actions)
+        self.replace(index, worker.good_for(now), now, actions)
     }
 
     fn follow_spare(
@@ -279,7 +275,7 @@ impl Supervisor {
         } else {
             // Those that serve must not suffer from one that does not.
             let rules = &self.rules.restart;
-            let delay = spare.backoff.after(worker.uptime(now), now, rules);
+            let delay = spare.backoff.after(worker.good_for(now), now, rules);
             delay.unwrap_or(rules.max_delay)
         };
         if delay.is_zero() {
@@ -353,6 +349,9 @@ impl Supervisor {
             worker.admit(Place::Slot(index), lane, now + self.rules.ready_timeout);
         }
         actions.push(Action::Admit { worker: id, lane });
+        if workers.get(id).is_some_and(|worker| worker.said_ready) {
+            self.on_ready(id, now, actions);
+        }
         if delay.is_zero() {
             self.start_spare(at, now, actions);
         }

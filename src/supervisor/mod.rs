@@ -37,7 +37,7 @@ pub struct Supervisor {
     rules: Rules,
     workers: Table<WorkerId, Worker>,
     /// How many have been started so far.
-    names: u32,
+    launched: u32,
     slots: Vec<Slot>,
     /// How many of the slots are wanted; those beyond are being vacated.
     target: usize,
@@ -114,7 +114,7 @@ impl Supervisor {
                 },
             },
             workers: Table::default(),
-            names: 0,
+            launched: 0,
             slots: (0..target).map(Slot::new).collect(),
             target,
             spares: (0..spares)
@@ -242,7 +242,7 @@ impl Supervisor {
                 actions.push(Action::Report(Report::LastWorker));
             }
             Signal::TTOU => self.scale(self.target - 1, now, actions),
-            _ => self.tell_everybody(signal, actions),
+            _ => self.send_to_all(signal, actions),
         }
     }
 
@@ -254,10 +254,10 @@ impl Supervisor {
             self.pass_on_stop(now, actions);
         }
         // Nobody may be left whom it was meant for.
-        self.tell_everybody(sent, actions);
+        self.send_to_all(sent, actions);
     }
 
-    fn tell_everybody(&mut self, signal: Signal, actions: &mut Vec<Action>) {
+    fn send_to_all(&mut self, signal: Signal, actions: &mut Vec<Action>) {
         for worker in self.workers.values_mut() {
             worker.deliver(signal, self.rules.signals.to_group, actions);
         }

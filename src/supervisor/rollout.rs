@@ -2,21 +2,18 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::VecDeque;
-
 use super::event::{Action, Moment};
 use super::lane::WorkerId;
 use super::report::Report;
 use super::slot::Slot;
-use super::worker::{Place, Worker};
+use super::worker::Place;
 use super::{Phase, Supervisor};
 
 /// What is being replaced.
 #[derive(Debug, Default)]
 pub(super) struct Rollout {
-    /// When it was asked for; workers started later need not be replaced.
+    /// When it was asked for: workers started earlier are to be replaced.
     begun: Option<Moment>,
-    queue: VecDeque<usize>,
     step: Option<Step>,
 }
 
@@ -42,7 +39,6 @@ impl Supervisor {
         }
         actions.push(Action::Report(Report::ReloadBegun));
         self.rollout.begun = Some(now);
-        self.rollout.queue = (0..self.target).collect();
         if self.rollout.step.is_none() {
             self.advance(now, actions);
         }
@@ -54,11 +50,10 @@ impl Supervisor {
         let Some(begun) = self.rollout.begun else {
             return;
         };
-        while let Some(index) = self.rollout.queue.pop_front() {
-            // Nobody there, or somebody who is on the way: the next one is a new one anyway.
-            let Some(old) = self.outdated(index, begun) else {
-                continue;
-            };
+        let mut slots = 0..self.target;
+        if let Some((index, old)) =
+            slots.find_map(|index| Some((index, self.outdated(index, begun)?)))
+        {
             let step = if self.rules.in_place {
                 self.dismiss(old, now, actions);
                 Step::Retiring(old)
@@ -83,11 +78,10 @@ impl Supervisor {
         actions.push(Action::Report(Report::ReloadDone { took }));
     }
 
+    /// A slot's worker, if it is to be replaced. Whoever follows one that leaves is new anyway.
     fn outdated(&self, index: usize, begun: Moment) -> Option<WorkerId> {
-        let slot = self.slots.get(index).filter(|_| index < self.target)?;
-        let worker = self.workers.get(slot.current?)?;
-        let outdated = worker.asked < begun && !worker.is_leaving();
-        (outdated && slot.successor.is_none()).then_some(worker.id)
+        let worker = self.workers.get(self.slots.get(index)?.current?)?;
+        (worker.asked < begun && !worker.is_leaving()).then_some(worker.id)
     }
 
     fn start_successor(
@@ -181,15 +175,7 @@ impl Supervisor {
             self.slots.push(slot);
         }
         for index in from..to {
-            let current = self.slots.get(index).and_then(|slot| slot.current);
-            let stays = |id| {
-                self.workers
-                    .get(id)
-                    .is_some_and(|worker: &Worker| !worker.is_leaving())
-            };
-            if !current.is_some_and(stays) {
-                self.start_in_slot(index, now, actions);
-            }
+            self.start_in_slot(index, now, actions);
         }
         for index in to..self.slots.len() {
             self.vacate(index, now, actions);
@@ -202,16 +188,12 @@ impl Supervisor {
             return;
         };
         slot.start_at = None;
-        let current = slot.current;
-        if let Some(successor) = slot.successor.take() {
-            self.dismiss(successor, now, actions);
-            // It is the slot that was given up, not the successor.
-            if self.rollout.step == Some(Step::Booting(successor)) {
-                self.rollout.step = Some(Step::Retiring(successor));
+        for worker in [slot.successor.take(), slot.current].into_iter().flatten() {
+            self.dismiss(worker, now, actions);
+            // It is the slot that was given up, not the worker that boots for it.
+            if self.rollout.step == Some(Step::Booting(worker)) {
+                self.rollout.step = Some(Step::Retiring(worker));
             }
-        }
-        if let Some(current) = current {
-            self.dismiss(current, now, actions);
         }
     }
 

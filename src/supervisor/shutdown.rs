@@ -9,6 +9,7 @@ use super::lane::WorkerId;
 use super::report::Report;
 use super::worker::{QUEUE_CHECK, SETTLE, Worker};
 use super::{Phase, Supervisor};
+use crate::ended::Ended;
 use crate::signal::Signal;
 
 /// How long leftovers may take to finish when no `--grace` was given.
@@ -21,9 +22,17 @@ const KILL_GRACE: Duration = Duration::from_secs(1);
 /// A stop of all workers.
 #[derive(Debug)]
 pub(super) struct Stop {
-    asked: Moment,
+    cause: Cause,
     status: u8,
     step: Step,
+}
+
+#[derive(Debug)]
+struct Cause {
+    /// When the user first asked for it.
+    asked: Option<Moment>,
+    /// The last of those that died one after the other, whose status it will be.
+    blamed: Option<WorkerId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +42,9 @@ enum Step {
     /// Newcomers are kept away, and what the kernel has accepted is taken in.
     Emptying { since: Moment, check_at: Moment },
     /// Every worker leaves.
-    Draining,
+    Draining { since: Moment },
+    /// Somebody is in a hurry.
+    Killing,
 }
 
 impl Stop {
@@ -44,12 +55,24 @@ impl Stop {
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self.step {
             Step::Serving { until: at } | Step::Emptying { check_at: at, .. } => Some(at),
-            Step::Draining => None,
+            Step::Draining { .. } | Step::Killing => None,
         }
     }
 
-    pub(super) fn on_exited(&mut self, worker: &Worker) {
-        if worker.killed && self.status == 0 {
+    /// When the grace ends, which workers and leftovers share.
+    fn ends_by(&self, grace: Duration, now: Moment) -> Moment {
+        match self.step {
+            Step::Serving { .. } => now + grace,
+            Step::Emptying { since, .. } | Step::Draining { since } => since + grace,
+            Step::Killing => now,
+        }
+    }
+
+    pub(super) fn on_exited(&mut self, worker: &Worker, ended: Ended) {
+        let own = ended.status();
+        if self.cause.blamed == Some(worker.id) && own != 0 {
+            self.status = own;
+        } else if worker.killed && !worker.is_spare() && self.status == 0 {
             self.status = Signal::KILL.exit_code();
         }
     }
@@ -63,10 +86,16 @@ impl Supervisor {
                 actions.push(Action::Report(Report::Stopping { signal }));
                 let signal = self.rules.signals.stop.unwrap_or(signal);
                 self.rules.leave.stop_signal = signal;
-                self.begin_stop(0, now, actions);
+                let asked = Some(now);
+                let cause = Cause {
+                    asked,
+                    blamed: None,
+                };
+                self.begin_stop(cause, 0, now, actions);
             }
-            Phase::Stopping(stop) if stop.asked < now => {
-                stop.step = Step::Draining;
+            Phase::Stopping(stop) if stop.cause.asked.is_none() => stop.cause.asked = Some(now),
+            Phase::Stopping(stop) if stop.cause.asked < Some(now) => {
+                stop.step = Step::Killing;
                 actions.push(Action::Report(Report::StoppingAtOnce));
                 for worker in self.workers.values_mut() {
                     worker.kill(self.rules.leave.to_group, actions);
@@ -90,11 +119,15 @@ impl Supervisor {
             restarts: self.rules.restart.max_restarts,
             window: self.rules.restart.window,
         }));
-        self.begin_stop(status, now, actions);
+        let blamed = Some(worker);
+        let cause = Cause {
+            asked: None,
+            blamed,
+        };
+        self.begin_stop(cause, status, now, actions);
     }
 
-    fn begin_stop(&mut self, status: u8, now: Moment, actions: &mut Vec<Action>) {
-        self.rollout.abandon();
+    fn begin_stop(&mut self, cause: Cause, status: u8, now: Moment, actions: &mut Vec<Action>) {
         let rules = &self.rules;
         let serving = rules
             .drain_delay
@@ -103,11 +136,11 @@ impl Supervisor {
             if !worker.is_ready() {
                 worker.leave(true, now, &rules.leave, actions);
             } else if rules.leave.http_drain.is_some() {
-                actions.push(Action::Announce(worker.id));
+                worker.announce(actions);
             }
         }
         self.phase = Phase::Stopping(Stop {
-            asked: now,
+            cause,
             status,
             step: Step::Serving {
                 until: now + serving,
@@ -124,7 +157,7 @@ impl Supervisor {
         match stop.step {
             Step::Serving { until } if until <= now => {
                 if !self.rules.leave.has_lanes {
-                    self.drain(now, actions);
+                    self.drain(now, now, actions);
                     return;
                 }
                 actions.push(Action::CloseToNewcomers);
@@ -136,7 +169,7 @@ impl Supervisor {
             Step::Emptying { since, check_at } if check_at <= now => {
                 // Workers that hang never empty their queues.
                 if since + self.rules.leave.grace / 2 <= now {
-                    self.drain(since, actions);
+                    self.drain(since, now, actions);
                     return;
                 }
                 actions.push(Action::CheckQueues(None));
@@ -154,18 +187,14 @@ impl Supervisor {
             && let Step::Emptying { since, .. } = stop.step
             && empty
         {
-            self.drain_since(since, now, actions);
+            self.drain(since, now, actions);
         }
     }
 
-    fn drain(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        self.drain_since(now, now, actions);
-    }
-
     /// Every worker leaves; their grace has begun at `since`.
-    fn drain_since(&mut self, since: Moment, now: Moment, actions: &mut Vec<Action>) {
+    fn drain(&mut self, since: Moment, now: Moment, actions: &mut Vec<Action>) {
         if let Phase::Stopping(stop) = &mut self.phase {
-            stop.step = Step::Draining;
+            stop.step = Step::Draining { since };
         }
         let rules = &self.rules.leave;
         for worker in self.workers.values_mut() {
@@ -174,7 +203,8 @@ impl Supervisor {
         }
     }
 
-    /// Single mode: the child has been asked to stop by a signal that is passed on to it.
+    /// Single mode: the child has been asked to stop by a signal that is passed on to it. One that
+    /// has ended, and was to be restarted later, is not: its last status is that of the run.
     pub(super) fn pass_on_stop(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let first = *self.stop_requested.get_or_insert(now);
         if let (true, Phase::Leaving(leftovers)) = (first < now, &mut self.phase) {
@@ -198,17 +228,18 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let status = match &self.phase {
+        let grace = self.rules.grace.unwrap_or(LEFTOVER_GRACE);
+        let kill_at = kill_at.unwrap_or(now + grace);
+        let (status, kill_at) = match &self.phase {
             Phase::Leaving(_) => return,
-            Phase::Stopping(stop) => stop.status,
-            Phase::Beginning | Phase::Running => self.status,
+            Phase::Stopping(stop) => (stop.status, stop.ends_by(grace, now)),
+            Phase::Beginning | Phase::Running => (self.status, kill_at),
         };
         let waits = matches!(self.phase, Phase::Running)
             && self.slots.iter().any(|slot| slot.start_at.is_some());
         if waits || self.workers.values().any(|worker| !worker.is_spare()) {
             return;
         }
-        let kill_at = kill_at.unwrap_or_else(|| now + self.rules.grace.unwrap_or(LEFTOVER_GRACE));
         let status = self.expected(status);
         self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, actions));
     }
@@ -246,6 +277,15 @@ impl Leftovers {
         Self {
             status,
             step: LastStep::Asked { kill_at },
+        }
+    }
+
+    /// Nothing has ever run.
+    pub(super) fn none(status: u8, actions: &mut Vec<Action>) -> Self {
+        actions.push(Action::Exit(status));
+        Self {
+            status,
+            step: LastStep::Done,
         }
     }
 

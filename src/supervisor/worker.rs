@@ -2,47 +2,19 @@
 
 #![forbid(unsafe_code)]
 
+mod departure;
+
 use std::time::Duration;
 
 use super::event::{Action, Moment};
 use super::lane::{Lane, WorkerId};
 use super::report::Report;
-use crate::config::StopMode;
 use crate::signal::Signal;
-
-/// How long a new connection may take to become one, and a client to send its first bytes over it,
-/// while a worker that is about to leave goes on serving. Node.js 26 resets connections on which
-/// nothing has come when it closes a server; no version tells of handshakes in progress.
-pub(super) const SETTLE: Duration = Duration::from_millis(250);
-
-/// How often an accept queue is looked at until it is empty: the kernel does not tell.
-pub(super) const QUEUE_CHECK: Duration = Duration::from_millis(10);
+use departure::Step;
+pub(super) use departure::{LeaveRules, QUEUE_CHECK, SETTLE};
 
 /// How often a port is tried by `--ready port`, while a worker boots.
 const PROBE: Duration = Duration::from_millis(50);
-
-/// What a worker that is drained has to end by itself, before it gets the stop signal.
-const LINGER: Duration = Duration::from_millis(500);
-
-/// When the app closes itself (`--stop signal`), how long after the signal it is told to disconnect:
-/// without that a cluster worker never ends, and both at once makes Fastify answer 503.
-const AFTER_SIGNAL: Duration = Duration::from_millis(50);
-
-/// What the departure of a worker depends on.
-#[derive(Debug, Clone)]
-pub(super) struct LeaveRules {
-    /// Signals go to the group.
-    pub(super) to_group: bool,
-    /// Node.js' channel is there.
-    pub(super) channel: bool,
-    /// pidone owns the sockets, so that newcomers can be steered away first.
-    pub(super) has_lanes: bool,
-    pub(super) stop: StopMode,
-    pub(super) stop_signal: Signal,
-    pub(super) http_drain: Option<Duration>,
-    /// How long a departure may take until SIGKILL.
-    pub(super) grace: Duration,
-}
 
 /// Where a worker is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +35,8 @@ pub(super) struct Worker {
     pub(super) asked: Moment,
     /// It did not get ready in time; that it is made to leave is its own fault.
     pub(super) failed: bool,
+    /// It has said that it serves, which a spare may do before it has a place.
+    pub(super) said_ready: bool,
     /// It has been killed at the end of its grace.
     pub(super) killed: bool,
     since: Option<Moment>,
@@ -74,7 +48,6 @@ pub(super) struct Worker {
     /// The terminal's user has stopped it, and pidone with it.
     suspended: bool,
     channel_open: bool,
-    grace: Duration,
     kill_at: Option<Moment>,
 }
 
@@ -93,22 +66,6 @@ enum State {
     Leaving(Step),
 }
 
-/// The way out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// It says `Connection: close`, and serves.
-    Announced { until: Moment },
-    /// It serves what is in its queue; newcomers go elsewhere.
-    Emptying {
-        check_at: Moment,
-        give_up_at: Moment,
-    },
-    /// It has been told to disconnect.
-    Disconnected { signal_at: Moment },
-    /// It has got the stop signal, and will be told to disconnect.
-    Signalled { disconnect_at: Option<Moment> },
-}
-
 impl Worker {
     pub(super) fn new(id: WorkerId, place: Place, lane: Option<Lane>, now: Moment) -> Self {
         Self {
@@ -117,6 +74,7 @@ impl Worker {
             lane,
             asked: now,
             failed: false,
+            said_ready: false,
             killed: false,
             since: None,
             state: State::Starting {
@@ -127,7 +85,6 @@ impl Worker {
             sent: 0,
             suspended: false,
             channel_open: true,
-            grace: Duration::ZERO,
             kill_at: None,
         }
     }
@@ -168,6 +125,15 @@ impl Worker {
         now.saturating_sub(self.since.unwrap_or(now))
     }
 
+    /// How long it was of use: to wait for one that never got ready was no good run.
+    pub(super) fn good_for(&self, now: Moment) -> Duration {
+        if self.failed {
+            Duration::ZERO
+        } else {
+            self.uptime(now)
+        }
+    }
+
     pub(super) fn was_sent(&self, signal: Signal) -> bool {
         self.sent & bit(signal) != 0
     }
@@ -182,12 +148,7 @@ impl Worker {
         let step = match self.state {
             State::Starting { ready_by, probe_at } => earliest(ready_by, probe_at),
             State::Held | State::Ready => None,
-            State::Leaving(step) => match step {
-                Step::Announced { until: at }
-                | Step::Emptying { check_at: at, .. }
-                | Step::Disconnected { signal_at: at } => Some(at),
-                Step::Signalled { disconnect_at } => disconnect_at,
-            },
+            State::Leaving(step) => step.deadline(),
         };
         if self.killed {
             None
@@ -220,8 +181,9 @@ impl Worker {
         }
     }
 
-    /// Whether that is news.
+    /// It says that it serves. Whether that is news.
     pub(super) fn on_ready(&mut self) -> bool {
+        self.said_ready = true;
         let is_news = self.is_starting() && self.since.is_some() && self.lane.is_some();
         if is_news {
             self.state = State::Ready;
@@ -263,11 +225,11 @@ impl Worker {
         }
     }
 
-    /// SIGKILL when this much has passed since `from`, unless that is settled already.
+    /// SIGKILL when this much has passed since `from`, unless it comes sooner anyway.
     pub(super) fn kill_after(&mut self, grace: Duration, from: Moment) {
-        if self.kill_at.is_none() {
-            self.grace = grace;
-            self.kill_at = Some(from + grace);
+        let kill_at = from + grace;
+        if self.kill_at.is_none_or(|at| at > kill_at) {
+            self.kill_at = Some(kill_at);
         }
     }
 
@@ -297,59 +259,6 @@ impl Worker {
         }
     }
 
-    /// Asks it to leave, in the order that loses nothing. `quiet`: newcomers are kept away and the
-    /// queues are empty already.
-    pub(super) fn leave(
-        &mut self,
-        quiet: bool,
-        now: Moment,
-        rules: &LeaveRules,
-        actions: &mut Vec<Action>,
-    ) {
-        if self.is_leaving() {
-            return;
-        }
-        let serves = self.is_ready();
-        self.kill_after(rules.grace, now);
-        match rules.http_drain {
-            // It has nothing to lose.
-            _ if !serves => self.signal(now, rules, actions),
-            _ if quiet => self.dismiss(now, rules, actions),
-            Some(time) if self.channel_open => {
-                self.state = State::Leaving(Step::Announced { until: now + time });
-                actions.push(Action::Announce(self.id));
-            }
-            _ => self.empty(now, rules, actions),
-        }
-    }
-
-    /// It leaves on its own account.
-    pub(super) fn leaves_by_itself(&mut self, now: Moment, rules: &LeaveRules) {
-        self.kill_after(rules.grace, now);
-        let signal_at = now + rules.grace * 4 / 5;
-        self.state = State::Leaving(Step::Disconnected { signal_at });
-    }
-
-    pub(super) fn on_queues(
-        &mut self,
-        empty: bool,
-        now: Moment,
-        rules: &LeaveRules,
-        actions: &mut Vec<Action>,
-    ) {
-        if empty && matches!(self.state, State::Leaving(Step::Emptying { .. })) {
-            self.dismiss(now, rules, actions);
-        }
-    }
-
-    /// Every connection has ended, if it was told to disconnect; what is left may end by itself.
-    pub(super) fn on_channel_closed(&mut self, now: Moment) {
-        self.channel_open = false;
-        if let State::Leaving(Step::Disconnected { signal_at }) = &mut self.state {
-            *signal_at = (*signal_at).min(now + LINGER);
-        }
-    }
-
     /// Does what is due. Whether it has missed its time to get ready.
     pub(super) fn on_tick(
         &mut self,
@@ -361,7 +270,7 @@ impl Worker {
             return false;
         }
         if self.kill_at.is_some_and(|at| at <= now) {
-            let (worker, grace) = (self.id, self.grace);
+            let (worker, grace) = (self.id, rules.grace);
             actions.push(Action::Report(Report::Overdue { worker, grace }));
             self.kill(rules.to_group, actions);
             return false;
@@ -376,68 +285,10 @@ impl Worker {
                 let probe_at = Some(now + PROBE);
                 self.state = State::Starting { ready_by, probe_at };
             }
-            State::Leaving(Step::Announced { .. }) => self.empty(now, rules, actions),
-            State::Leaving(Step::Emptying { give_up_at, .. }) if give_up_at <= now => {
-                self.dismiss(now, rules, actions);
-            }
-            State::Leaving(Step::Emptying { give_up_at, .. }) => {
-                actions.push(Action::CheckQueues(Some(self.id)));
-                let check_at = now + QUEUE_CHECK;
-                self.state = State::Leaving(Step::Emptying {
-                    check_at,
-                    give_up_at,
-                });
-            }
-            State::Leaving(Step::Disconnected { .. }) => self.signal(now, rules, actions),
-            State::Leaving(Step::Signalled { .. }) => {
-                let disconnect_at = None;
-                self.state = State::Leaving(Step::Signalled { disconnect_at });
-                actions.push(Action::Disconnect(self.id));
-            }
+            State::Leaving(step) => self.go_on(step, now, rules, actions),
             State::Held | State::Ready => {}
         }
         false
-    }
-
-    fn empty(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        if !rules.has_lanes {
-            self.dismiss(now, rules, actions);
-            return;
-        }
-        let patience = rules.grace / 2;
-        self.state = State::Leaving(Step::Emptying {
-            check_at: now + SETTLE.min(patience),
-            // A worker that hangs never empties its queue.
-            give_up_at: now + patience,
-        });
-    }
-
-    fn dismiss(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        if rules.channel && self.channel_open && rules.stop == StopMode::Drain {
-            let signal_at = self.asked_to_leave(now, rules) + rules.grace * 4 / 5;
-            self.state = State::Leaving(Step::Disconnected { signal_at });
-            actions.push(Action::Disconnect(self.id));
-        } else {
-            self.signal(now, rules, actions);
-        }
-    }
-
-    /// When its departure began.
-    fn asked_to_leave(&self, now: Moment, rules: &LeaveRules) -> Moment {
-        self.kill_at
-            .map_or(now, |at| at.saturating_sub(rules.grace))
-    }
-
-    fn signal(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        let tell = rules.channel && self.channel_open && rules.stop == StopMode::Signal;
-        let disconnect_at = (tell && self.is_serving()).then_some(now + AFTER_SIGNAL);
-        self.state = State::Leaving(Step::Signalled { disconnect_at });
-        self.deliver(rules.stop_signal, rules.to_group, actions);
-    }
-
-    /// It may have connections, whether it is to leave or not.
-    fn is_serving(&self) -> bool {
-        matches!(self.state, State::Ready | State::Leaving(_))
     }
 }
 

@@ -41,6 +41,19 @@ pub fn fresh_ports(count: u16) -> u16 {
     }
 }
 
+/// One that needs rights, or a sysctl, to be bound.
+pub fn fresh_port_below_1024() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 100).unwrap() * 3;
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 600 + (start + step) % 400;
+        if TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// A listener on this port that would share it (SO_REUSEPORT).
 pub fn shared_listener(port: u16) -> OwnedFd {
     let flags = SockFlag::SOCK_CLOEXEC;

@@ -241,6 +241,19 @@ impl Service {
     }
 }
 
+/// All workers answer to this, and nobody else does.
+#[track_caller]
+pub fn all_answer(service: &Service, ask: impl Fn() -> i32) {
+    let workers = service.workers();
+    assert_eq!(workers.len(), service.count);
+    let mut seen = BTreeSet::new();
+    while seen != workers {
+        let pid = ask();
+        assert!(workers.contains(&pid), "{pid} of {workers:?}");
+        seen.insert(pid);
+    }
+}
+
 /// A process that was killed, and what was inside it then.
 pub struct Killed {
     pub pid: i32,

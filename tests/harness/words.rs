@@ -2,6 +2,8 @@
 
 /// All serve, after the start or a change of their number.
 pub const READY: &str = " ready";
+/// A reload has begun.
+pub const RELOAD_BEGUN: &str = "reload begun";
 /// A reload is complete.
 pub const RELOADED: &str = "reload done";
 /// A reload was given up.
@@ -14,6 +16,10 @@ pub const NEVER_READY: &str = "did not get ready within";
 pub const STARTED_ANEW: &str = "started anew";
 /// A spare has taken a place.
 pub const SPARE: &str = "a spare takes its place";
+/// What a worker has written is no message of Node.js'.
+pub const BABBLES: &str = "says things on its channel that no Node.js says";
+/// There is only one, and it was to be taken away.
+pub const LAST_ONE: &str = "there is one worker left";
 /// The stop has begun.
 pub const STOPPING: &str = ": stopping";
 /// It took longer than it may.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::harness::http::server_of;
 use crate::harness::net::{connect, connect_unix, echo, shared_listener};
-use crate::harness::service::{App, PLAIN, Service};
+use crate::harness::service::{App, PLAIN, Service, all_answer};
 use crate::node::{Node, on_every_node};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -27,19 +27,6 @@ fn listening(node: &Node, arguments: &str) -> Service {
         .until_ready()
 }
 
-/// Both workers answer there, and nobody else.
-#[track_caller]
-fn both_answer(service: &Service, ask: impl Fn() -> i32) {
-    let workers = service.workers();
-    assert_eq!(workers.len(), 2);
-    let mut seen = BTreeSet::new();
-    while seen != workers {
-        let pid = ask();
-        assert!(workers.contains(&pid), "{pid} of {workers:?}");
-        seen.insert(pid);
-    }
-}
-
 #[test]
 fn a_port_at_any_address() {
     for (arguments, at, not_at) in [
@@ -57,7 +44,7 @@ fn a_port_at_any_address() {
             let service = listening(node, arguments);
             let port = service.app.port;
             for address in at {
-                both_answer(&service, || server_of(connect((*address, port))));
+                all_answer(&service, || server_of(connect((*address, port))));
             }
             for address in not_at {
                 let refused = std::net::TcpStream::connect((*address, port));
@@ -75,7 +62,7 @@ fn a_port_at_a_name() {
         let service = listening(node, "{ port, host: 'localhost' }");
         let is_v6 = service.after("address ").contains("::1");
         let address = if is_v6 { V6 } else { V4 };
-        both_answer(&service, || server_of(connect((address, service.app.port))));
+        all_answer(&service, || server_of(connect((address, service.app.port))));
         service.stop().code(0);
     });
 }
@@ -96,7 +83,7 @@ fn a_port_of_the_kernels_choice_is_one_for_all() {
             let address = addresses.first().unwrap();
             let port = address.split("\"port\":").nth(1).unwrap();
             let port: u16 = port.trim_end_matches('}').parse().unwrap();
-            both_answer(&service, || server_of(connect((V4, port))));
+            all_answer(&service, || server_of(connect((V4, port))));
             service.stop().code(0);
         });
     }
@@ -111,7 +98,7 @@ fn a_unix_socket_by_any_path_is_gone_at_the_end() {
         on_every_node(|node| {
             let service = listening(node, arguments);
             let path = service.app.directory.path("app.sock");
-            both_answer(&service, || server_of(connect_unix(&path)));
+            all_answer(&service, || server_of(connect_unix(&path)));
             let (app, end) = service.stop_and_keep();
             end.code(0);
             assert!(!app.directory.path("app.sock").exists());
@@ -130,7 +117,7 @@ fn one_that_an_earlier_run_has_left_behind_is_in_nobodys_way() {
     let path = app.directory.path("app.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let service = app.workers(2, [""; 0]).ready();
-    both_answer(&service, || server_of(connect_unix(&path)));
+    all_answer(&service, || server_of(connect_unix(&path)));
     service.stop().code(0);
 }
 
@@ -142,10 +129,10 @@ fn several_servers_in_one_app() {
             .workers(2, [""; 0])
             .ready();
         let port = service.app.port;
-        both_answer(&service, || server_of(connect((V4, port))));
-        both_answer(&service, || server_of(connect((V6, port))));
-        both_answer(&service, || server_of(connect((V4, port + 1))));
-        both_answer(&service, || {
+        all_answer(&service, || server_of(connect((V4, port))));
+        all_answer(&service, || server_of(connect((V6, port))));
+        all_answer(&service, || server_of(connect((V4, port + 1))));
+        all_answer(&service, || {
             let mut text = String::new();
             std::io::Read::read_to_string(&mut connect((V4, port + 2)), &mut text).unwrap();
             text.strip_suffix(" net").unwrap().parse().unwrap()
@@ -157,7 +144,7 @@ fn several_servers_in_one_app() {
             assert!(workers.contains(&pid.parse().unwrap()), "{answer}");
         }
         let path = service.app.directory.path("app.sock");
-        both_answer(&service, || server_of(connect_unix(&path)));
+        all_answer(&service, || server_of(connect_unix(&path)));
         service.stop().code(0);
     });
 }
@@ -178,7 +165,7 @@ fn a_server_that_is_closed_can_listen_again() {
         );
         let service = app.node(&node.path).workers(2, [""; 0]);
         service.up(2);
-        both_answer(&service, || server_of(connect((V4, service.app.port))));
+        all_answer(&service, || server_of(connect((V4, service.app.port))));
         service.stop().code(0);
     });
 }
@@ -249,7 +236,7 @@ fn modules_and_typescript() {
         }
         for app in apps {
             let service = app.node(&node.path).workers(2, [""; 0]).ready();
-            both_answer(&service, || server_of(connect((V4, service.app.port))));
+            all_answer(&service, || server_of(connect((V4, service.app.port))));
             service.stop().code(0);
         }
     });
@@ -264,7 +251,7 @@ fn a_shell_script_that_execs_node() {
         0o755,
     );
     let service = app.command_line([script]).workers(2, [""; 0]).ready();
-    both_answer(&service, || server_of(connect((V4, service.app.port))));
+    all_answer(&service, || server_of(connect((V4, service.app.port))));
     service.stop().code(0);
 }
 
@@ -279,7 +266,7 @@ fn whatever_an_app_sends_is_harmless() {
             .collect();
         assert_eq!(instances, ["0", "1"], "{said:?}");
         service.run.until_stderr(crate::harness::words::READY);
-        both_answer(&service, || server_of(connect((V4, service.app.port))));
+        all_answer(&service, || server_of(connect((V4, service.app.port))));
         service.stop().code(0);
     });
 }
@@ -309,7 +296,7 @@ fn a_taken_port_is_an_error_of_node() {
             format!("EADDRNOTAVAIL bind true {port}"),
         ];
         assert_eq!(errors, expected);
-        both_answer(&service, || server_of(connect((V4, port + 1))));
+        all_answer(&service, || server_of(connect((V4, port + 1))));
         service.stop().code(0);
     });
 }
@@ -349,7 +336,7 @@ fn a_port_that_the_workers_user_may_not_have_is_an_error_of_node() {
     for _ in 0..4 {
         assert_eq!(service.after("error "), "EACCES bind");
     }
-    both_answer(&service, || server_of(connect((V4, service.app.port))));
+    all_answer(&service, || server_of(connect((V4, service.app.port))));
     service.stop().code(0);
 }
 

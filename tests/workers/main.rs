@@ -13,4 +13,12 @@ mod harness;
 #[path = "../conformance/node.rs"]
 mod node;
 
+mod balance;
+mod boundary;
+mod drain;
+mod haproxy;
 mod listen;
+mod reload;
+mod sockets;
+mod spares;
+mod supervision;

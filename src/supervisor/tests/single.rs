@@ -1,82 +1,9 @@
+//! Single mode: a transparent init.
+
 use super::*;
-use crate::config::{Command, LogFormat, Logging, RestartRules};
-use crate::ended::Ended;
-
-fn config() -> Config {
-    Config {
-        command: Command {
-            program: "node".into(),
-            args: Vec::new(),
-        },
-        signals: SignalRules::default(),
-        grace: None,
-        listen: Vec::new(),
-        restart: RestartRules::default(),
-        workers: None,
-        subreaper: false,
-        parent_death: None,
-        expected: Vec::new(),
-        user: None,
-        warn_on_reap: false,
-        logging: Logging {
-            format: LogFormat::Text,
-            filter: "info".into(),
-        },
-    }
-}
-
-/// A run under a clock that the test moves.
-struct Run {
-    supervisor: Supervisor,
-    now: Moment,
-}
-
-impl Run {
-    /// The child is being started.
-    fn begin(config: &Config) -> Self {
-        let mut run = Self {
-            supervisor: Supervisor::new(config, 1),
-            now: Moment::ZERO,
-        };
-        let mut actions = Vec::new();
-        run.supervisor.start(run.now, &mut actions);
-        assert!(matches!(actions[..], [Action::Start(_)]));
-        run
-    }
-
-    /// The child runs.
-    fn of(config: &Config) -> Self {
-        let mut run = Self::begin(config);
-        assert_eq!(run.tell(Event::Started(CHILD)), []);
-        run
-    }
-
-    fn tell(&mut self, event: Event) -> Vec<Action> {
-        let mut actions = Vec::new();
-        self.supervisor.handle(event, self.now, &mut actions);
-        actions
-    }
-
-    fn signal(&mut self, signal: Signal) -> Vec<Action> {
-        self.tell(Event::Signal(signal))
-    }
-
-    fn after(&mut self, wait: Duration) -> &mut Self {
-        self.now += wait;
-        self
-    }
-
-    /// Jumps to the next deadline.
-    fn tick(&mut self) -> Vec<Action> {
-        self.now = self.supervisor.next_deadline().expect("nothing is due");
-        self.tell(Event::Tick)
-    }
-}
 
 /// The only worker of single mode.
 const CHILD: WorkerId = WorkerId(1);
-
-const SECOND: Duration = Duration::from_secs(1);
 
 fn to_child(signal: Signal) -> Action {
     Action::Signal {
@@ -287,4 +214,58 @@ fn what_nobody_could_resume_does_not_stay_stopped() {
     );
     // A background read would only be stopped again.
     assert_eq!(run.tell(stopped(Signal::TTIN, false)), []);
+}
+
+fn restarted(policy: RestartPolicy) -> Config {
+    let mut config = config();
+    config.restart.policy = policy;
+    config
+}
+
+#[test]
+fn a_child_that_is_restarted_ends_with_its_own_status_once_a_stop_was_asked_for() {
+    let mut run = Run::of(&restarted(RestartPolicy::Always));
+    let actions = run.tell(exited(Ended::Code(1)));
+    assert_eq!(actions.last(), Some(&start(2, 0, Some(0))));
+    run.tell(Event::Started(WorkerId(2)));
+    run.signal(Signal::TERM);
+    let actions = run.tell(Event::Exited {
+        worker: WorkerId(2),
+        ended: Ended::Code(5),
+    });
+    assert_eq!(actions.last(), Some(&Action::SignalLeftovers(Signal::TERM)));
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(5)]);
+}
+
+#[test]
+fn a_stop_between_two_runs_ends_with_the_status_of_the_last() {
+    let mut run = Run::of(&restarted(RestartPolicy::OnFailure));
+    run.tell(exited(Ended::Code(1)));
+    run.tell(Event::Started(WorkerId(2)));
+    run.tell(Event::Exited {
+        worker: WorkerId(2),
+        ended: Ended::Code(3),
+    });
+    assert_eq!(run.supervisor.next_deadline(), Some(100 * MS));
+    assert_eq!(
+        run.signal(Signal::TERM),
+        [Action::SignalLeftovers(Signal::TERM)]
+    );
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(3)]);
+}
+
+#[test]
+fn a_command_that_cannot_be_started_leaves_with_its_status_even_when_asked_to_stop() {
+    for asked in [false, true] {
+        let mut run = Run::begin(&config());
+        if asked {
+            assert_eq!(run.signal(Signal::TERM), []);
+        }
+        let failed = Event::StartFailed {
+            worker: CHILD,
+            status: 127,
+        };
+        assert_eq!(run.tell(failed), [Action::Exit(127)]);
+        assert_eq!(run.supervisor.next_deadline(), None);
+    }
 }

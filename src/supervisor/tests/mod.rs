@@ -1,0 +1,221 @@
+//! The important lives, event by event; `tests/simulation` lives the others.
+
+mod in_place;
+mod reload;
+mod restart;
+mod scale;
+mod single;
+mod spares;
+mod stop;
+
+use super::*;
+use crate::config::{Balance, Command, Instances, LogFormat, Logging, RestartPolicy, WorkerRules};
+use crate::ended::Ended;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Single mode.
+fn config() -> Config {
+    Config {
+        command: Command {
+            program: "node".into(),
+            args: Vec::new(),
+        },
+        signals: SignalRules::default(),
+        grace: None,
+        listen: Vec::new(),
+        restart: RestartRules::default(),
+        workers: None,
+        subreaper: false,
+        parent_death: None,
+        expected: Vec::new(),
+        user: None,
+        warn_on_reap: false,
+        logging: Logging {
+            format: LogFormat::Text,
+            filter: "info".into(),
+        },
+    }
+}
+
+/// `-i COUNT`, and what follows from it.
+fn workers(count: u16) -> Config {
+    Config {
+        grace: Some(30 * SECOND),
+        restart: RestartRules {
+            policy: RestartPolicy::Always,
+            ..RestartRules::default()
+        },
+        workers: Some(WorkerRules {
+            instances: Instances::Count(count),
+            channel: true,
+            port_env: None,
+            balance: Balance::ReusePort,
+            ready: Readiness::Listen,
+            ready_timeout: 30 * SECOND,
+            spares: 0,
+            stop: StopMode::Drain,
+            http_drain: None,
+            drain_delay: Duration::ZERO,
+        }),
+        ..config()
+    }
+}
+
+/// `workers`, some of whose rules are other ones.
+fn workers_with(count: u16, change: impl FnOnce(&mut WorkerRules)) -> Config {
+    let mut config = workers(count);
+    change(config.workers.as_mut().unwrap());
+    config
+}
+
+/// A run under a clock that the test moves.
+struct Run {
+    supervisor: Supervisor,
+    now: Moment,
+}
+
+impl Run {
+    /// The first worker is being started.
+    fn begin(config: &Config) -> Self {
+        let count = match config.workers.as_ref().map(|workers| workers.instances) {
+            Some(Instances::Count(count)) => usize::from(count),
+            _ => 1,
+        };
+        let mut run = Self {
+            supervisor: Supervisor::new(config, count),
+            now: Moment::ZERO,
+        };
+        let mut actions = Vec::new();
+        run.supervisor.start(run.now, &mut actions);
+        assert_eq!(actions, [start(1, 0, Some(0))]);
+        run
+    }
+
+    /// The child runs.
+    fn of(config: &Config) -> Self {
+        let mut run = Self::begin(config);
+        assert_eq!(run.tell(Event::Started(WorkerId(1))), []);
+        run
+    }
+
+    /// All serve, spares are booted, and nothing is due.
+    fn serving(config: &Config) -> Self {
+        let mut run = Self::begin(config);
+        let actions = run.tell(Event::Started(WorkerId(1)));
+        let followers = actions.iter().filter_map(|action| match action {
+            Action::Start(start) => Some(start),
+            _ => None,
+        });
+        for start in followers {
+            run.tell(Event::Started(start.worker));
+            if start.lane.is_some() {
+                run.ready(start.worker.0);
+            } else {
+                run.tell(Event::Held(start.worker));
+            }
+        }
+        run.ready(1);
+        assert_eq!(run.supervisor.next_deadline(), None);
+        run
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.supervisor.handle(event, self.now, &mut actions);
+        actions
+    }
+
+    fn signal(&mut self, signal: Signal) -> Vec<Action> {
+        self.tell(Event::Signal(signal))
+    }
+
+    fn started(&mut self, worker: u32) -> Vec<Action> {
+        self.tell(Event::Started(WorkerId(worker)))
+    }
+
+    fn ready(&mut self, worker: u32) -> Vec<Action> {
+        self.tell(Event::Ready(WorkerId(worker)))
+    }
+
+    /// A worker leaves with this status.
+    fn exits(&mut self, worker: u32, code: u8) -> Vec<Action> {
+        let worker = WorkerId(worker);
+        let ended = Ended::Code(code);
+        self.tell(Event::Exited { worker, ended })
+    }
+
+    fn queue_is_empty(&mut self, worker: Option<u32>) -> Vec<Action> {
+        let worker = worker.map(WorkerId);
+        let empty = true;
+        self.tell(Event::Queues { worker, empty })
+    }
+
+    fn after(&mut self, wait: Duration) -> &mut Self {
+        self.now += wait;
+        self
+    }
+
+    /// Jumps to the next deadline.
+    fn tick(&mut self) -> Vec<Action> {
+        self.now = self.supervisor.next_deadline().expect("nothing is due");
+        self.tell(Event::Tick)
+    }
+
+    /// A worker that has begun to leave does so without further ado.
+    fn drains(&mut self, worker: u32) -> Vec<Action> {
+        assert_eq!(self.tick(), [Action::CheckQueues(Some(WorkerId(worker)))]);
+        assert_eq!(self.queue_is_empty(Some(worker)), [disconnect(worker)]);
+        assert_eq!(self.tell(Event::ChannelClosed(WorkerId(worker))), []);
+        self.exits(worker, 0)
+    }
+
+    fn serve(&self) -> Vec<u32> {
+        self.supervisor.serving().map(|worker| worker.0).collect()
+    }
+}
+
+fn start(worker: u32, instance: usize, lane: Option<usize>) -> Action {
+    Action::Start(Start {
+        worker: WorkerId(worker),
+        instance,
+        lane: lane.map(Lane),
+    })
+}
+
+fn signal(worker: u32, signal: Signal) -> Action {
+    Action::Signal {
+        worker: WorkerId(worker),
+        signal,
+        group: false,
+    }
+}
+
+fn disconnect(worker: u32) -> Action {
+    Action::Disconnect(WorkerId(worker))
+}
+
+/// Newcomers go to these lanes, which is said with a `None` for each slot that gets none.
+fn steer(lanes: &[Option<usize>]) -> Action {
+    Action::Steer(lanes.iter().map(|lane| lane.map(Lane)).collect())
+}
+
+fn report(report: Report) -> Action {
+    Action::Report(report)
+}
+
+/// All but what is said about an end, whose uptime a test would only repeat.
+fn done(actions: Vec<Action>) -> Vec<Action> {
+    let is_obituary = |action: &Action| matches!(action, Action::Report(Report::Ended { .. }));
+    let rest = actions.into_iter().filter(|action| !is_obituary(action));
+    rest.collect()
+}
+
+/// What is said to follow from an end.
+fn next(actions: &[Action]) -> Option<Next> {
+    actions.iter().find_map(|action| match action {
+        Action::Report(Report::Ended { next, .. }) => Some(*next),
+        _ => None,
+    })
+}

@@ -1,0 +1,157 @@
+//! SIGHUP: successor first, one slot at a time.
+
+use super::*;
+
+#[test]
+fn each_worker_is_replaced_by_one_that_serves_before_it_leaves() {
+    let mut run = Run::serving(&workers(2));
+    run.after(SECOND);
+    assert_eq!(
+        run.signal(Signal::HUP),
+        [report(Report::ReloadBegun), start(3, 0, Some(1))]
+    );
+    assert_eq!(run.started(3), []);
+    assert_eq!(run.serve(), [1, 2]);
+    // Newcomers go to the successor, and the one before it empties its own queue.
+    assert_eq!(run.ready(3), [steer(&[Some(1), Some(2)])]);
+    assert_eq!(run.serve(), [2, 3]);
+    assert_eq!(run.supervisor.next_deadline(), Some(run.now + 250 * MS));
+    assert_eq!(done(run.drains(1)), [start(4, 1, Some(3))]);
+    assert_eq!(run.started(4), []);
+    assert_eq!(run.ready(4), [steer(&[Some(1), Some(3)])]);
+    let took = 500 * MS;
+    assert_eq!(done(run.drains(2)), [report(Report::ReloadDone { took })]);
+    assert_eq!(run.serve(), [3, 4]);
+    assert_eq!(run.supervisor.next_deadline(), None);
+}
+
+#[test]
+fn a_successor_that_crashes_ends_the_reload_and_the_old_worker_stays() {
+    let mut run = Run::serving(&workers(2));
+    run.after(SECOND).signal(Signal::HUP);
+    run.started(3);
+    let worker = WorkerId(3);
+    assert_eq!(
+        done(run.exits(3, 1)),
+        [report(Report::ReloadFailed { worker })]
+    );
+    assert_eq!(run.serve(), [1, 2]);
+    assert_eq!(run.supervisor.next_deadline(), None);
+    // And another one can be tried.
+    assert_eq!(
+        run.after(SECOND).signal(Signal::HUP)[1],
+        start(4, 0, Some(1))
+    );
+}
+
+#[test]
+fn a_successor_that_cannot_be_started_ends_the_reload() {
+    let mut run = Run::serving(&workers(1));
+    run.after(SECOND).signal(Signal::HUP);
+    let worker = WorkerId(2);
+    let failed = Event::StartFailed {
+        worker,
+        status: 126,
+    };
+    assert_eq!(
+        done(run.tell(failed)),
+        [report(Report::ReloadFailed { worker })]
+    );
+    assert_eq!(run.serve(), [1]);
+}
+
+#[test]
+fn a_successor_that_never_gets_ready_is_told_to_end() {
+    let mut run = Run::serving(&workers(1));
+    run.after(SECOND).signal(Signal::HUP);
+    run.started(2);
+    let worker = WorkerId(2);
+    let timeout = 30 * SECOND;
+    assert_eq!(
+        run.tick(),
+        [
+            report(Report::NeverReady { worker, timeout }),
+            signal(2, Signal::TERM),
+            report(Report::ReloadFailed { worker })
+        ]
+    );
+    assert_eq!(run.serve(), [1]);
+    // It has a handler, and would wait for ever: its channel keeps it alive.
+    assert_eq!(run.tick(), [disconnect(2)]);
+    assert_eq!(done(run.exits(2, 0)), []);
+}
+
+#[test]
+fn a_successor_takes_over_at_once_when_the_old_worker_crashes() {
+    let mut run = Run::serving(&workers(2));
+    run.after(SECOND).signal(Signal::HUP);
+    run.started(3);
+    let actions = run.exits(1, 1);
+    assert_eq!(next(&actions), Some(Next::Successor));
+    assert_eq!(done(actions), [steer(&[None, Some(2)])]);
+    let actions = run.ready(3);
+    assert!(
+        actions.contains(&start(4, 1, Some(3))),
+        "the next slot: {actions:?}"
+    );
+    assert!(actions.contains(&steer(&[Some(1), Some(2)])));
+}
+
+#[test]
+fn a_second_request_replaces_those_too_that_came_by_the_first() {
+    let mut run = Run::serving(&workers(1));
+    run.after(SECOND).signal(Signal::HUP);
+    run.started(2);
+    assert_eq!(
+        run.after(SECOND).signal(Signal::HUP),
+        [report(Report::ReloadBegun)]
+    );
+    run.ready(2);
+    assert_eq!(done(run.drains(1)), [start(3, 0, Some(0))]);
+    run.started(3);
+    run.ready(3);
+    let actions = done(run.drains(2));
+    assert!(matches!(
+        actions[..],
+        [Action::Report(Report::ReloadDone { .. })]
+    ));
+}
+
+#[test]
+fn a_busy_queue_is_waited_for_but_not_for_ever() {
+    let mut run = Run::serving(&workers(1));
+    run.after(SECOND).signal(Signal::HUP);
+    run.started(2);
+    run.ready(2);
+    let dismissed = run.now;
+    let worker = Some(WorkerId(1));
+    while run.tick() == [Action::CheckQueues(worker)] {
+        let empty = false;
+        assert_eq!(run.tell(Event::Queues { worker, empty }), []);
+    }
+    // Half the grace for the queue, and four fifths until the signal, whose disconnect is over.
+    assert_eq!(run.now, dismissed + 15 * SECOND);
+    assert_eq!(run.tick(), [signal(1, Signal::TERM)]);
+    assert_eq!(run.now, dismissed + 24 * SECOND);
+    let overdue = Report::Overdue {
+        worker: WorkerId(1),
+        grace: 30 * SECOND,
+    };
+    assert_eq!(run.tick(), [report(overdue), signal(1, Signal::KILL)]);
+    assert_eq!(run.now, dismissed + 30 * SECOND);
+}
+
+#[test]
+fn with_http_drain_the_end_is_announced_while_newcomers_go_elsewhere_already() {
+    let config = workers_with(1, |rules| rules.http_drain = Some(5 * SECOND));
+    let mut run = Run::serving(&config);
+    run.after(SECOND).signal(Signal::HUP);
+    run.started(2);
+    assert_eq!(
+        run.ready(2),
+        [Action::Announce(WorkerId(1)), steer(&[Some(1)])]
+    );
+    assert_eq!(run.after(5 * SECOND).tell(Event::Tick), []);
+    run.drains(1);
+    assert_eq!(run.supervisor.next_deadline(), None);
+}

@@ -1,0 +1,158 @@
+//! SIGTERM with workers.
+
+use super::*;
+
+fn stopping() -> Action {
+    report(Report::Stopping {
+        signal: Signal::TERM,
+    })
+}
+
+#[test]
+fn newcomers_first_then_the_queues_then_the_workers() {
+    let config = workers_with(2, |rules| {
+        rules.drain_delay = 10 * SECOND;
+        rules.http_drain = Some(5 * SECOND);
+    });
+    let mut run = Run::serving(&config);
+    assert_eq!(
+        run.signal(Signal::TERM),
+        [
+            stopping(),
+            Action::Announce(WorkerId(1)),
+            Action::Announce(WorkerId(2))
+        ]
+    );
+    assert_eq!(run.serve(), [1, 2]);
+    assert_eq!(run.tick(), [Action::CloseToNewcomers]);
+    assert_eq!(run.now, 10 * SECOND);
+    assert_eq!(run.tick(), [Action::CheckQueues(None)]);
+    let (worker, empty) = (None, false);
+    assert_eq!(run.tell(Event::Queues { worker, empty }), []);
+    assert_eq!(run.tick(), [Action::CheckQueues(None)]);
+    assert_eq!(run.queue_is_empty(None), [disconnect(1), disconnect(2)]);
+    run.tell(Event::ChannelClosed(WorkerId(1)));
+    assert_eq!(done(run.exits(1, 0)), []);
+    // Its connections have ended, and something keeps it alive.
+    run.tell(Event::ChannelClosed(WorkerId(2)));
+    assert_eq!(run.tick(), [signal(2, Signal::TERM)]);
+    assert_eq!(
+        done(run.exits(2, 3)),
+        [Action::SignalLeftovers(Signal::TERM)]
+    );
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(0)]);
+}
+
+#[test]
+fn whoever_does_not_leave_is_killed_which_shows_in_the_status() {
+    let mut run = Run::serving(&workers(1));
+    run.signal(Signal::TERM);
+    run.tick();
+    run.queue_is_empty(None);
+    assert_eq!(run.tick(), [signal(1, Signal::TERM)]);
+    let overdue = Report::Overdue {
+        worker: WorkerId(1),
+        grace: 30 * SECOND,
+    };
+    assert_eq!(run.tick(), [report(overdue), signal(1, Signal::KILL)]);
+    assert_eq!(run.now, 30 * SECOND);
+    run.tell(Event::Exited {
+        worker: WorkerId(1),
+        ended: Ended::Killed(Signal::KILL),
+    });
+    assert_eq!(
+        run.tell(Event::Leftovers { any: false }),
+        [Action::Exit(137)]
+    );
+}
+
+#[test]
+fn with_stop_signal_the_disconnect_comes_after_the_signal() {
+    let config = workers_with(1, |rules| rules.stop = StopMode::Signal);
+    let mut run = Run::serving(&config);
+    run.signal(Signal::INT);
+    run.tick();
+    assert_eq!(run.queue_is_empty(None), [signal(1, Signal::INT)]);
+    let signalled = run.now;
+    assert_eq!(run.tick(), [disconnect(1)]);
+    assert_eq!(run.now, signalled + 50 * MS);
+}
+
+#[test]
+fn those_that_boot_have_nothing_to_lose() {
+    let mut run = Run::serving(&workers(1));
+    run.after(SECOND).signal(Signal::HUP);
+    run.started(2);
+    assert_eq!(
+        run.signal(Signal::TERM),
+        [
+            stopping(),
+            signal(2, Signal::TERM),
+            Action::CloseToNewcomers
+        ]
+    );
+}
+
+#[test]
+fn a_stop_before_anything_runs_waits_for_it() {
+    let mut run = Run::begin(&workers(2));
+    let actions = run.signal(Signal::TERM);
+    assert_eq!(actions, [stopping(), Action::CloseToNewcomers]);
+    assert_eq!(run.started(1), [signal(1, Signal::TERM)]);
+    run.exits(1, 1);
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(0)]);
+}
+
+#[test]
+fn a_second_request_kills_workers_and_leftovers() {
+    let mut run = Run::serving(&workers(2));
+    run.signal(Signal::TERM);
+    assert_eq!(
+        run.after(SECOND).signal(Signal::INT),
+        [
+            report(Report::StoppingAtOnce),
+            signal(1, Signal::KILL),
+            signal(2, Signal::KILL)
+        ]
+    );
+    for worker in [WorkerId(1), WorkerId(2)] {
+        let ended = Ended::Killed(Signal::KILL);
+        run.tell(Event::Exited { worker, ended });
+    }
+    assert_eq!(run.tell(Event::Leftovers { any: true }), []);
+    assert_eq!(run.supervisor.next_deadline(), Some(run.now));
+    assert_eq!(run.tick(), [Action::SignalLeftovers(Signal::KILL)]);
+    assert_eq!(
+        run.tell(Event::Leftovers { any: false }),
+        [Action::Exit(137)]
+    );
+}
+
+#[test]
+fn nobody_is_started_any_more() {
+    let mut run = Run::serving(&workers_with(2, |rules| rules.drain_delay = SECOND));
+    run.signal(Signal::TERM);
+    assert_eq!(done(run.exits(1, 1)), [steer(&[None, Some(2)])]);
+    for ignored in [Signal::HUP, Signal::TTIN] {
+        assert_eq!(run.signal(ignored), []);
+    }
+}
+
+#[test]
+fn one_that_leaves_by_itself_meanwhile_gets_no_more_time_than_the_others() {
+    let mut run = Run::serving(&workers(1));
+    run.signal(Signal::TERM);
+    run.after(10 * SECOND).tell(Event::Leaving(WorkerId(1)));
+    run.queue_is_empty(None);
+    assert_eq!(run.supervisor.next_deadline(), Some(30 * SECOND));
+}
+
+#[test]
+fn leftovers_get_no_new_grace_when_the_last_worker_dies_meanwhile() {
+    let mut run = Run::serving(&workers(1));
+    run.signal(Signal::TERM);
+    run.after(10 * SECOND).exits(1, 1);
+    assert_eq!(run.tell(Event::Leftovers { any: true }), []);
+    assert_eq!(run.tick(), [Action::SignalLeftovers(Signal::KILL)]);
+    assert_eq!(run.now, 30 * SECOND);
+}

@@ -1,0 +1,203 @@
+//! How a worker leaves, in the order that loses nothing.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::{State, Worker};
+use crate::config::StopMode;
+use crate::signal::Signal;
+use crate::supervisor::event::{Action, Moment};
+
+/// How long a new connection may take to become one, and a client to send its first bytes over it,
+/// while a worker that is about to leave goes on serving. Node.js 26 resets connections on which
+/// nothing has come when it closes a server; no version tells of handshakes in progress.
+pub(in crate::supervisor) const SETTLE: Duration = Duration::from_millis(250);
+
+/// How often an accept queue is looked at until it is empty: the kernel does not tell.
+pub(in crate::supervisor) const QUEUE_CHECK: Duration = Duration::from_millis(10);
+
+/// What a worker that is drained has to end by itself, before it gets the stop signal.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// How long after a stop signal that comes first a worker is told to disconnect: without that no
+/// cluster worker ends that has a handler, and both at once makes Fastify answer 503.
+const AFTER_SIGNAL: Duration = Duration::from_millis(50);
+
+/// What the departure of a worker depends on.
+#[derive(Debug, Clone)]
+pub(in crate::supervisor) struct LeaveRules {
+    /// Signals go to the group.
+    pub(in crate::supervisor) to_group: bool,
+    /// Node.js' channel is there.
+    pub(in crate::supervisor) channel: bool,
+    /// pidone owns the sockets, so that newcomers can be steered away first.
+    pub(in crate::supervisor) has_lanes: bool,
+    pub(in crate::supervisor) stop: StopMode,
+    pub(in crate::supervisor) stop_signal: Signal,
+    pub(in crate::supervisor) http_drain: Option<Duration>,
+    /// How long a departure may take until SIGKILL.
+    pub(in crate::supervisor) grace: Duration,
+}
+
+/// The way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It says `Connection: close`, and serves.
+    Announced { until: Moment },
+    /// It serves what is in its queue; newcomers go elsewhere.
+    Emptying {
+        check_at: Moment,
+        give_up_at: Moment,
+    },
+    /// It has been told to disconnect.
+    Disconnected { signal_at: Moment },
+    /// It has got the stop signal, and will be told to disconnect.
+    Signalled { disconnect_at: Option<Moment> },
+}
+
+impl Step {
+    pub(super) fn deadline(self) -> Option<Moment> {
+        match self {
+            Self::Announced { until: at }
+            | Self::Emptying { check_at: at, .. }
+            | Self::Disconnected { signal_at: at } => Some(at),
+            Self::Signalled { disconnect_at } => disconnect_at,
+        }
+    }
+}
+
+impl Worker {
+    /// Announces the end, to one that can hear it.
+    pub(in crate::supervisor) fn announce(&self, actions: &mut Vec<Action>) {
+        if self.channel_open {
+            actions.push(Action::Announce(self.id));
+        }
+    }
+
+    /// Asks it to leave, in the order that loses nothing. `quiet`: newcomers are kept away and the
+    /// queues are empty already.
+    pub(in crate::supervisor) fn leave(
+        &mut self,
+        quiet: bool,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.is_leaving() {
+            return;
+        }
+        let serves = self.is_ready();
+        self.kill_after(rules.grace, now);
+        match rules.http_drain {
+            // It has nothing to lose.
+            _ if !serves => self.signal(now, rules, actions),
+            _ if quiet => self.dismiss(now, rules, actions),
+            Some(time) if self.channel_open => {
+                self.state = State::Leaving(Step::Announced { until: now + time });
+                actions.push(Action::Announce(self.id));
+            }
+            _ => self.empty(now, rules, actions),
+        }
+    }
+
+    /// It leaves on its own account.
+    pub(in crate::supervisor) fn leaves_by_itself(&mut self, now: Moment, rules: &LeaveRules) {
+        self.kill_after(rules.grace, now);
+        let signal_at = now + rules.grace * 4 / 5;
+        self.state = State::Leaving(Step::Disconnected { signal_at });
+    }
+
+    pub(in crate::supervisor) fn on_queues(
+        &mut self,
+        empty: bool,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        if empty && matches!(self.state, State::Leaving(Step::Emptying { .. })) {
+            self.dismiss(now, rules, actions);
+        }
+    }
+
+    /// Every connection has ended, if it was told to disconnect; what is left may end by itself.
+    /// One that still serves goes on: Node.js ends a worker whose channel is cut, and what does not
+    /// end is still of use. Only it can be told nothing any more.
+    pub(in crate::supervisor) fn on_channel_closed(&mut self, now: Moment) {
+        self.channel_open = false;
+        match &mut self.state {
+            State::Leaving(Step::Disconnected { signal_at }) => {
+                *signal_at = (*signal_at).min(now + LINGER);
+            }
+            State::Leaving(Step::Signalled { disconnect_at }) => *disconnect_at = None,
+            _ => {}
+        }
+    }
+
+    /// Takes the next step, which is due.
+    pub(super) fn go_on(
+        &mut self,
+        step: Step,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        match step {
+            Step::Announced { .. } => self.empty(now, rules, actions),
+            Step::Emptying { give_up_at, .. } if give_up_at <= now => {
+                self.dismiss(now, rules, actions);
+            }
+            Step::Emptying { give_up_at, .. } => {
+                actions.push(Action::CheckQueues(Some(self.id)));
+                let check_at = now + QUEUE_CHECK;
+                self.state = State::Leaving(Step::Emptying {
+                    check_at,
+                    give_up_at,
+                });
+            }
+            Step::Disconnected { .. } => self.signal(now, rules, actions),
+            Step::Signalled { .. } => {
+                let disconnect_at = None;
+                self.state = State::Leaving(Step::Signalled { disconnect_at });
+                actions.push(Action::Disconnect(self.id));
+            }
+        }
+    }
+
+    fn empty(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
+        if !rules.has_lanes {
+            self.dismiss(now, rules, actions);
+            return;
+        }
+        let patience = rules.grace / 2;
+        self.state = State::Leaving(Step::Emptying {
+            check_at: now + SETTLE.min(patience),
+            // A worker that hangs never empties its queue.
+            give_up_at: now + patience,
+        });
+    }
+
+    fn dismiss(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
+        if rules.channel && self.channel_open && rules.stop == StopMode::Drain {
+            let signal_at = self.asked_to_leave(now, rules) + rules.grace * 4 / 5;
+            self.state = State::Leaving(Step::Disconnected { signal_at });
+            actions.push(Action::Disconnect(self.id));
+        } else {
+            self.signal(now, rules, actions);
+        }
+    }
+
+    /// When its departure began.
+    fn asked_to_leave(&self, now: Moment, rules: &LeaveRules) -> Moment {
+        self.kill_at
+            .map_or(now, |at| at.saturating_sub(rules.grace))
+    }
+
+    fn signal(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
+        let knows = matches!(self.state, State::Leaving(Step::Disconnected { .. }));
+        let tell = rules.channel && self.channel_open && !knows;
+        let disconnect_at = tell.then_some(now + AFTER_SIGNAL);
+        self.state = State::Leaving(Step::Signalled { disconnect_at });
+        self.deliver(rules.stop_signal, rules.to_group, actions);
+    }
+}

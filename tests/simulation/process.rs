@@ -1,0 +1,81 @@
+//! One simulated process: what it will do of its own accord, and how it takes what it is told.
+
+use std::time::Duration;
+
+use pidone::ended::Ended;
+use pidone::signal::Signal;
+
+use crate::random::Random;
+
+/// Settled when it is started.
+pub struct Process {
+    /// The status, if it cannot be started at all.
+    pub cannot_start: Option<u8>,
+    /// How long until it serves, or waits for its place; `None`: it never does.
+    pub boots_in: Option<Duration>,
+    /// It ends all by itself.
+    pub crashes: Option<(Duration, Ended)>,
+    /// It leaves by itself, so long after it has begun to serve.
+    pub leaves_in: Option<Duration>,
+    /// It closes its channel, and goes on.
+    pub hangs_up_in: Option<Duration>,
+    pub on_stop: OnStop,
+    /// How long after it was told to disconnect its last connection ends.
+    pub drains_in: Option<Duration>,
+    /// How long after its channel is closed it ends; `None`: something keeps it alive.
+    pub lingers: Option<Duration>,
+    /// It does not empty its queue.
+    pub hangs: bool,
+    pub dies_in: Duration,
+    pub alive: bool,
+    pub channel_open: bool,
+    pub booted: bool,
+    pub admitted: bool,
+}
+
+/// What it does about a stop signal.
+#[derive(Clone, Copy)]
+pub enum OnStop {
+    Dies,
+    /// It has a handler, which leaves.
+    Leaves(Duration, u8),
+    /// It has a handler, which closes what it knows of; the channel keeps it alive.
+    WaitsForChannel,
+    Ignores,
+}
+
+impl Process {
+    pub fn draw(random: &mut Random, faults: u64, admitted: bool) -> Self {
+        let faulty = random.chance(faults);
+        let fault = |random: &mut Random, percent| faulty && random.chance(percent);
+        let ended = |random: &mut Random| match random.below(4) {
+            0 => Ended::Code(0),
+            1 => Ended::Killed(Signal::KILL),
+            _ => Ended::Code(u8::try_from(random.below(3)).unwrap()),
+        };
+        Self {
+            cannot_start: fault(random, 3).then(|| random.pick(&[125, 126, 127])),
+            boots_in: (!fault(random, 15)).then(|| random.up_to(2000)),
+            crashes: fault(random, 50).then(|| {
+                let longest = random.pick(&[0, 1000, 20_000, 100_000]);
+                (random.up_to(longest), ended(random))
+            }),
+            leaves_in: fault(random, 20).then(|| random.up_to(30_000)),
+            hangs_up_in: fault(random, 10).then(|| random.up_to(30_000)),
+            on_stop: match random.below(8) {
+                0..3 => OnStop::Dies,
+                3 => OnStop::Ignores,
+                4 => OnStop::WaitsForChannel,
+                _ => OnStop::Leaves(random.up_to(5000), random.pick(&[0, 0, 1])),
+            },
+            drains_in: (!fault(random, 30)).then(|| random.up_to(10_000)),
+            lingers: (!fault(random, 30)).then(|| random.up_to(1000)),
+            hangs: fault(random, 20),
+            dies_in: random.up_to(50),
+            alive: false,
+            channel_open: true,
+            booted: false,
+            admitted,
+        }
+    }
+}

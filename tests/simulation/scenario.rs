@@ -1,0 +1,211 @@
+//! What a run is about: how pidone was called, how good the app is, what people ask for.
+
+use std::time::Duration;
+
+use pidone::config::{
+    Balance, Command, Config, Instances, LogFormat, Logging, PortEnv, Readiness, RestartPolicy,
+    RestartRules, SignalRules, StopMode, WorkerRules,
+};
+use pidone::signal::Signal;
+use pidone::supervisor::Moment;
+
+use crate::random::Random;
+
+pub struct Scenario {
+    pub config: Config,
+    pub instances: usize,
+    /// How many of a hundred workers have something wrong with them.
+    pub faults: u64,
+    /// What reaches pidone, and when; the last ones ask it to stop.
+    pub signals: Vec<(Moment, Signal)>,
+    /// Processes besides the workers.
+    pub others: u64,
+}
+
+pub fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+impl Scenario {
+    pub fn draw(random: &mut Random) -> Self {
+        let workers = random.chance(85);
+        let instances = usize::try_from(1 + random.below(5)).unwrap();
+        let config = config(random, workers.then_some(instances));
+        Self {
+            config,
+            instances,
+            faults: random.pick(&[0, 5, 20, 50, 100]),
+            signals: signals(random),
+            others: random.pick(&[0, 0, 0, 1, 3]),
+        }
+    }
+}
+
+fn config(random: &mut Random, instances: Option<usize>) -> Config {
+    let policies = match instances {
+        Some(_) => [
+            RestartPolicy::Always,
+            RestartPolicy::Always,
+            RestartPolicy::OnFailure,
+            RestartPolicy::Never,
+        ],
+        None => [
+            RestartPolicy::Never,
+            RestartPolicy::Never,
+            RestartPolicy::OnFailure,
+            RestartPolicy::Always,
+        ],
+    };
+    // In a short window no crash loop is ever found; then only the delay keeps a run from being
+    // made of nothing but crashes.
+    let restart = if random.chance(30) {
+        RestartRules {
+            policy: random.pick(&policies),
+            min_delay: ms(random.pick(&[10, 100])),
+            max_delay: ms(random.pick(&[1000, 30_000])),
+            min_uptime: ms(10_000),
+            max_restarts: random.pick(&[3, 10, 1000]),
+            window: ms(100),
+        }
+    } else {
+        RestartRules {
+            policy: random.pick(&policies),
+            min_delay: ms(random.pick(&[0, 1, 100])),
+            max_delay: ms(random.pick(&[100, 1000, 30_000])),
+            min_uptime: ms(random.pick(&[0, 100, 10_000])),
+            max_restarts: random.pick(&[0, 1, 3, 10, 100]),
+            window: ms(60_000),
+        }
+    };
+    let grace = match instances {
+        Some(_) => Some(ms(random.pick(&[0, 10, 1000, 10_000, 30_000]))),
+        None => random.maybe(50, |random| ms(random.pick(&[0, 10, 10_000]))),
+    };
+    let listen = if random.chance(30) {
+        vec!["8080".parse().unwrap()]
+    } else {
+        Vec::new()
+    };
+    let policy = restart.policy;
+    Config {
+        command: Command {
+            program: "node".into(),
+            args: Vec::new(),
+        },
+        signals: SignalRules {
+            to_group: random.chance(20),
+            rewrites: rewrites(random),
+            stop: random.pick(&[None, None, Some(Signal::QUIT), Some(Signal::ABRT)]),
+        },
+        grace,
+        listen,
+        restart,
+        workers: instances.map(|instances| workers(random, instances, policy, grace)),
+        subreaper: false,
+        parent_death: None,
+        expected: random.pick(&[&[][..], &[], &[1], &[137, 143]]).to_vec(),
+        user: None,
+        warn_on_reap: false,
+        logging: Logging {
+            format: LogFormat::Text,
+            filter: String::new(),
+        },
+    }
+}
+
+/// As `cli` would let it pass.
+fn workers(
+    random: &mut Random,
+    instances: usize,
+    policy: RestartPolicy,
+    grace: Option<Duration>,
+) -> WorkerRules {
+    let channel = random.chance(75);
+    let port_env = random.maybe(if channel { 10 } else { 60 }, |_| PortEnv {
+        name: "PORT".into(),
+        base: 3000,
+    });
+    let readiness: &[_] = match (channel, port_env.is_some()) {
+        (true, false) => &[
+            Readiness::Listen,
+            Readiness::Listen,
+            Readiness::Message,
+            Readiness::Notify,
+            Readiness::None,
+        ],
+        (true, true) => &[Readiness::Listen, Readiness::Port],
+        (false, true) => &[Readiness::Port, Readiness::Notify, Readiness::None],
+        (false, false) => &[Readiness::Notify, Readiness::None],
+    };
+    let may_spare = channel && port_env.is_none() && policy != RestartPolicy::Never;
+    let before_signal = grace.unwrap_or_default() / 5 * 4;
+    WorkerRules {
+        instances: Instances::Count(u16::try_from(instances).unwrap()),
+        channel,
+        ready: random.pick(readiness),
+        port_env,
+        balance: Balance::ReusePort,
+        ready_timeout: ms(random.pick(&[50, 1000, 30_000])),
+        spares: if may_spare {
+            random.pick(&[0, 0, 1, 2])
+        } else {
+            0
+        },
+        stop: if channel && random.chance(70) {
+            StopMode::Drain
+        } else {
+            StopMode::Signal
+        },
+        http_drain: random
+            .maybe(40, |random| ms(random.pick(&[1, 300, 5000])))
+            .filter(|time| channel && *time < before_signal),
+        drain_delay: ms(random.pick(&[0, 0, 100, 5000])),
+    }
+}
+
+/// 10 is SIGUSR1 (signal(7)).
+fn usr1() -> Signal {
+    Signal::from_number(10).unwrap()
+}
+
+fn rewrites(random: &mut Random) -> Vec<(Signal, Option<Signal>)> {
+    match random.below(8) {
+        0 => vec![(usr1(), Some(Signal::HUP))],
+        1 => vec![(usr1(), Some(Signal::TTIN)), (Signal::TTIN, None)],
+        2 => vec![(Signal::TERM, Some(Signal::QUIT))],
+        _ => Vec::new(),
+    }
+}
+
+fn signals(random: &mut Random) -> Vec<(Moment, Signal)> {
+    let life = random.pick(&[0, 1000, 60_000, 600_000]);
+    let many = random.pick(&[0, 3, 10, 40]);
+    let wishes = [
+        Signal::HUP,
+        Signal::HUP,
+        Signal::HUP,
+        Signal::TTIN,
+        Signal::TTOU,
+        Signal::TTOU,
+        Signal::CONT,
+        usr1(),
+    ];
+    let mut signals = Vec::new();
+    for _ in 0..many {
+        let at = random.up_to(life);
+        signals.push((at, random.pick(&wishes)));
+        // People are impatient.
+        if random.chance(30) {
+            signals.push((at + random.up_to(20), random.pick(&wishes)));
+        }
+    }
+    let stop = [Signal::TERM, Signal::TERM, Signal::INT, Signal::QUIT];
+    let mut at = ms(life);
+    signals.push((at, random.pick(&stop)));
+    while random.chance(30) {
+        at += random.up_to(10_000);
+        signals.push((at, random.pick(&stop)));
+        signals.push((at + random.up_to(10), random.pick(&wishes)));
+    }
+    signals
+}

@@ -1,0 +1,217 @@
+//! What must hold of each action.
+
+use super::*;
+
+impl Witness {
+    pub fn actions(&mut self, actions: &[Action], now: Moment) -> Result<(), Broken> {
+        for action in actions {
+            must!(!self.exited, "{action:?} after the exit");
+            self.action(action, now)
+                .map_err(|broken| format!("{broken}: {action:?}"))?;
+        }
+        Ok(())
+    }
+
+    fn action(&mut self, action: &Action, now: Moment) -> Result<(), Broken> {
+        match action {
+            Action::Start(start) => self.starts(start, now)?,
+            Action::Admit { worker, lane } => {
+                self.check_free(*lane)?;
+                let seen = self.seen(*worker)?;
+                must!(seen.lane.is_none(), "it has a place already");
+                must!(!seen.stopped, "it is to leave");
+                seen.lane = Some(*lane);
+                seen.waits_since = Some(now);
+                let at_once = self
+                    .config
+                    .workers
+                    .as_ref()
+                    .is_some_and(|workers| workers.ready == Readiness::None);
+                self.seen(*worker)?.said_ready |= at_once;
+                must!(!self.is_ending(), "it is over");
+            }
+            Action::Signal { worker, signal, .. } => {
+                let stops = signal.asks_to_stop() || *signal == Signal::ABRT;
+                if stops && !self.single() {
+                    self.check_quiet(*worker, now)?;
+                }
+                let seen = self.seen(*worker)?;
+                must!(seen.waits_since.is_some(), "it does not run yet");
+                seen.stopped |= stops || *signal == Signal::KILL;
+                must!(
+                    *signal != Signal::KILL || !seen.killed,
+                    "it is killed already"
+                );
+                seen.killed |= *signal == Signal::KILL;
+            }
+            Action::Announce(worker) => {
+                let seen = self.seen(*worker)?;
+                must!(!seen.announced, "twice");
+                must!(!seen.disconnected && !seen.stopped, "too late");
+                seen.announced = true;
+            }
+            Action::Disconnect(worker) => {
+                must!(self.channel(), "there is no channel");
+                self.check_quiet(*worker, now)?;
+                let seen = self.seen(*worker)?;
+                must!(!seen.disconnected, "twice");
+                must!(!seen.hung_up, "its channel is closed");
+                seen.disconnected = true;
+            }
+            Action::CheckQueues(Some(worker)) => {
+                must!(self.has_lanes(), "there are no queues");
+                self.seen(*worker)?;
+            }
+            Action::CheckQueues(None) => must!(self.end.closed.is_some(), "it is not closed"),
+            Action::ProbePort(worker) => must!(self.seen(*worker)?.boots(), "it does not boot"),
+            Action::Steer(lanes) => {
+                must!(self.has_lanes(), "there is nothing to steer");
+                must!(self.end.closed.is_none(), "it is closed");
+                must!(self.steered.as_ref() != Some(lanes), "that is no change");
+                self.steered = Some(lanes.clone());
+            }
+            Action::CloseToNewcomers => {
+                must!(self.has_lanes(), "there is nothing to close");
+                must!(self.end.closed.is_none(), "it is closed already");
+                must!(self.end.asked.is_some(), "nobody wants to stop");
+                self.end.closed = Some(now);
+            }
+            Action::Suspend(worker) | Action::Resume(worker) => {
+                self.seen(*worker)?;
+            }
+            Action::Report(report) => self.report(*report, now)?,
+            Action::SignalLeftovers(_) => {
+                let waited_for = self.known.values().any(|seen| seen.lane.is_some());
+                must!(!waited_for, "a worker is still there");
+                self.end.leftovers.get_or_insert(now);
+            }
+            Action::Exit(_) => self.exited = true,
+        }
+        Ok(())
+    }
+
+    fn seen(&mut self, id: WorkerId) -> Result<&mut Seen, Broken> {
+        self.known
+            .get_mut(&id)
+            .ok_or_else(|| format!("{id:?} is gone, or never was"))
+    }
+
+    fn starts(&mut self, start: &Start, now: Moment) -> Result<(), Broken> {
+        must!(start.worker.0 == self.newest + 1, "no fresh number");
+        self.newest += 1;
+        must!(!self.is_ending() && !self.end.child_asked, "it is over");
+        if let Some(lane) = start.lane {
+            self.check_free(lane)?;
+        }
+        let seen = Seen {
+            instance: start.instance,
+            lane: start.lane,
+            asked: now,
+            ..Seen::default()
+        };
+        self.known.insert(start.worker, seen);
+        Ok(())
+    }
+
+    /// Nobody serves or boots in this lane.
+    fn check_free(&self, lane: Lane) -> Result<(), Broken> {
+        let taken = |id: &WorkerId, seen: &Seen| {
+            let serves = self.serving.contains(id)
+                && !seen.leaves_by_itself
+                && !seen.stopped
+                && seen.retired.is_none();
+            seen.lane == Some(lane) && (serves || seen.boots())
+        };
+        let taker = self.known.iter().find(|(id, seen)| taken(id, seen));
+        must!(taker.is_none(), "the lane is {:?}'s", taker.map(|it| it.0));
+        let somebody_in = |lane| self.known.values().any(|seen| seen.lane == Some(lane));
+        must!(
+            !somebody_in(lane) || somebody_in(lane.other()),
+            "somebody still leaves from there"
+        );
+        Ok(())
+    }
+
+    /// Nothing can be waiting for a worker that has served and is to close.
+    fn check_quiet(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
+        let (has_lanes, grace, closed) = (self.has_lanes(), self.grace(), self.end.closed);
+        let all_empty = self.end.queues_empty;
+        let in_a_hurry = self.end.in_a_hurry;
+        let seen = self.seen(id)?;
+        let out_of_patience = |since: Option<Moment>| since.is_some_and(|at| at + grace / 2 <= now);
+        let quiet = !has_lanes
+            || !seen.has_served
+            || seen.leaves_by_itself
+            || seen.queue_empty
+            || all_empty
+            || in_a_hurry
+            || out_of_patience(seen.retired)
+            || out_of_patience(closed);
+        must!(quiet, "connections may wait for it");
+        Ok(())
+    }
+
+    fn report(&mut self, report: Report, now: Moment) -> Result<(), Broken> {
+        match report {
+            Report::Ended {
+                next: Next::Restart(delay),
+                ..
+            } => {
+                let rules = &self.config.restart;
+                let bounds = rules.min_delay..=rules.max_delay;
+                must!(
+                    delay.is_zero() || bounds.contains(&delay),
+                    "a delay out of bounds"
+                );
+            }
+            Report::Ended { .. } | Report::Overdue { .. } | Report::LastWorker => {}
+            Report::NeverReady { worker, timeout } => {
+                let expected = self.ready_timeout();
+                let seen = self.seen(worker)?;
+                let waited = seen.waits_since.map(|since| now - since);
+                must!(timeout == expected, "another timeout was asked for");
+                must!(
+                    waited.is_some_and(|waited| waited >= timeout),
+                    "it has waited {waited:?}"
+                );
+                must!(!(seen.said_ready && seen.lane.is_some()), "it said it is");
+                seen.never_ready = true;
+            }
+            Report::AllReady { .. } => must!(!self.is_ending(), "it is over"),
+            Report::CrashLoop { worker, .. } => {
+                self.end.asked.get_or_insert(now);
+                self.end.crash_loop = Some(worker);
+                self.reload = None;
+            }
+            Report::ReloadBegun => self.reload = Some(now),
+            Report::ReloadDone { .. } => {
+                let begun = self.reload.take();
+                must!(begun.is_some(), "none was begun");
+                let old = self.known.iter().find(|(id, seen)| {
+                    let serves = self.serving.contains(id) && !seen.leaves_by_itself;
+                    let in_reserve = seen.lane.is_none() && seen.held && !seen.stopped;
+                    let stays = (serves && seen.retired.is_none()) || seen.boots() || in_reserve;
+                    stays && Some(seen.asked) < begun
+                });
+                must!(old.is_none(), "{:?} is an old one", old.map(|it| it.0));
+            }
+            Report::ReloadFailed { worker } => {
+                must!(self.reload.take().is_some(), "none was begun");
+                let seen = self.known.get(&worker).or(self.just_gone.as_ref());
+                let by_itself = seen.is_some_and(|seen| seen.never_ready || !seen.stopped);
+                must!(by_itself, "its successor has not failed");
+            }
+            Report::Scaled { from, to } => {
+                must!(from == self.target && to > 0, "there were {}", self.target);
+                self.target = to;
+            }
+            Report::Stopping { .. } => {
+                must!(self.end.asked.is_none(), "twice");
+                self.end.asked = Some(now);
+                self.reload = None;
+            }
+            Report::StoppingAtOnce => self.end.in_a_hurry = true,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,234 @@
+//! What must hold, judged from outside: by the events that go in and the actions that come out.
+
+macro_rules! must {
+    ($holds:expr, $($what:tt)+) => {
+        if !$holds {
+            return Err(format!($($what)+));
+        }
+    };
+}
+
+mod deeds;
+mod standing;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use pidone::config::{Config, Readiness, RestartPolicy};
+use pidone::ended::Ended;
+use pidone::signal::Signal;
+use pidone::supervisor::{Action, Event, Lane, Moment, Next, Report, Start, Supervisor, WorkerId};
+
+/// The sentence that says what does not hold.
+pub type Broken = String;
+
+/// Deaths and ticks take a moment.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// How long the last leftovers are waited for after SIGKILL.
+const KILL_GRACE: Duration = Duration::from_secs(1);
+
+pub struct Witness {
+    config: Config,
+    /// Those whose end has not been told.
+    known: BTreeMap<WorkerId, Seen>,
+    /// Whose end is being told.
+    just_gone: Option<Seen>,
+    /// How the others ended.
+    statuses: BTreeMap<WorkerId, u8>,
+    last_to_end: Option<WorkerId>,
+    newest: u32,
+    target: usize,
+    serving: Vec<WorkerId>,
+    steered: Option<Vec<Option<Lane>>>,
+    reload: Option<Moment>,
+    end: End,
+    exited: bool,
+    last_tick: Option<Moment>,
+    ticks_in_a_row: u32,
+}
+
+/// What is known of how the run ends.
+#[derive(Default)]
+struct End {
+    asked: Option<Moment>,
+    crash_loop: Option<WorkerId>,
+    closed: Option<Moment>,
+    queues_empty: bool,
+    leftovers: Option<Moment>,
+    any_left: bool,
+    killed: bool,
+    /// Single mode: the child was asked to stop.
+    child_asked: bool,
+    in_a_hurry: bool,
+    first_failed: Option<u8>,
+}
+
+#[derive(Default)]
+struct Seen {
+    instance: usize,
+    lane: Option<Lane>,
+    asked: Moment,
+    waits_since: Option<Moment>,
+    /// It has said that it serves.
+    said_ready: bool,
+    /// It waits for a place.
+    held: bool,
+    has_served: bool,
+    retired: Option<Moment>,
+    queue_empty: bool,
+    announced: bool,
+    disconnected: bool,
+    /// It got a stop signal, or SIGKILL.
+    stopped: bool,
+    killed: bool,
+    leaves_by_itself: bool,
+    never_ready: bool,
+    hung_up: bool,
+}
+
+impl Seen {
+    fn boots(&self) -> bool {
+        self.lane.is_some() && self.waits_since.is_some() && !self.has_served && !self.stopped
+    }
+}
+
+impl Witness {
+    pub fn new(config: &Config, target: usize) -> Self {
+        let target = if config.workers.is_some() { target } else { 1 };
+        let first = Seen {
+            lane: Some(Lane(0)),
+            ..Seen::default()
+        };
+        Self {
+            config: config.clone(),
+            known: BTreeMap::from([(WorkerId(1), first)]),
+            just_gone: None,
+            statuses: BTreeMap::new(),
+            last_to_end: None,
+            newest: 1,
+            target,
+            serving: Vec::new(),
+            steered: None,
+            reload: None,
+            end: End::default(),
+            exited: false,
+            last_tick: None,
+            ticks_in_a_row: 0,
+        }
+    }
+
+    fn channel(&self) -> bool {
+        let workers = self.config.workers.as_ref();
+        workers.is_some_and(|workers| workers.channel)
+    }
+
+    fn single(&self) -> bool {
+        self.config.workers.is_none()
+    }
+
+    fn in_place(&self) -> bool {
+        let workers = self.config.workers.as_ref();
+        workers.is_some_and(|workers| workers.port_env.is_some()) && !self.channel()
+    }
+
+    fn has_lanes(&self) -> bool {
+        self.channel() || (!self.single() && !self.config.listen.is_empty())
+    }
+
+    fn ready_timeout(&self) -> Duration {
+        let workers = self.config.workers.as_ref();
+        workers.map_or(Duration::ZERO, |workers| workers.ready_timeout)
+    }
+
+    fn grace(&self) -> Duration {
+        self.config.grace.unwrap_or_default()
+    }
+
+    fn spares(&self) -> usize {
+        let workers = self.config.workers.as_ref();
+        workers.map_or(0, |workers| usize::from(workers.spares))
+    }
+
+    fn is_ending(&self) -> bool {
+        self.end.asked.is_some() || self.end.leftovers.is_some()
+    }
+
+    pub fn before(&mut self, event: &Event, supervisor: &Supervisor, now: Moment) {
+        self.serving = supervisor.serving().collect();
+        self.just_gone = None;
+        match *event {
+            Event::Started(id) => {
+                let ready_at_once = self
+                    .config
+                    .workers
+                    .as_ref()
+                    .is_none_or(|workers| workers.ready == Readiness::None);
+                if let Some(seen) = self.known.get_mut(&id) {
+                    seen.waits_since = Some(now);
+                    seen.said_ready = ready_at_once;
+                }
+            }
+            Event::StartFailed { worker, status } => {
+                if worker == WorkerId(1) {
+                    self.end.first_failed = Some(status);
+                }
+                self.gone(worker, status);
+            }
+            Event::Exited { worker, ended } => self.gone(worker, ended.status()),
+            Event::Ready(id) => {
+                if let Some(seen) = self.known.get_mut(&id) {
+                    seen.said_ready = true;
+                }
+            }
+            Event::Leaving(id) => {
+                let serves = self.serving.contains(&id);
+                if let Some(seen) = self.known.get_mut(&id).filter(|_| serves) {
+                    seen.leaves_by_itself = true;
+                }
+            }
+            Event::ChannelClosed(id) => {
+                if let Some(seen) = self.known.get_mut(&id) {
+                    seen.hung_up = true;
+                }
+            }
+            Event::Queues {
+                worker: Some(id),
+                empty,
+            } => {
+                if let Some(seen) = self.known.get_mut(&id) {
+                    seen.queue_empty |= empty;
+                }
+            }
+            Event::Queues {
+                worker: None,
+                empty,
+            } => self.end.queues_empty |= empty,
+            Event::Leftovers { any } => self.end.any_left = any,
+            Event::Held(id) => {
+                if let Some(seen) = self.known.get_mut(&id) {
+                    seen.held = true;
+                }
+            }
+            Event::Signal(signal) if self.single() => {
+                let rewrites = &self.config.signals.rewrites;
+                let rewrite = rewrites.iter().find(|(from, _)| *from == signal);
+                let sent = rewrite.map_or(Some(signal), |(_, to)| *to);
+                self.end.child_asked |= sent.is_some_and(Signal::asks_to_stop);
+            }
+            Event::Signal(_) | Event::Stopped { .. } | Event::Tick => {}
+        }
+    }
+
+    fn gone(&mut self, id: WorkerId, status: u8) {
+        self.just_gone = self.known.remove(&id);
+        if let Some(seen) = &self.just_gone {
+            let counts = seen.lane.is_some() && self.end.leftovers.is_none();
+            self.end.killed |= seen.killed && counts && self.end.asked.is_some();
+            if counts {
+                self.last_to_end = Some(id);
+            }
+        }
+        self.statuses.insert(id, status);
+    }
+}

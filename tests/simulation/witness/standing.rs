@@ -1,0 +1,211 @@
+//! What must hold after each event, and at the end.
+
+use super::*;
+
+impl Witness {
+    pub fn after(
+        &mut self,
+        event: &Event,
+        actions: &[Action],
+        supervisor: &Supervisor,
+        now: Moment,
+    ) -> Result<(), Broken> {
+        let before = std::mem::take(&mut self.serving);
+        self.serving = supervisor.serving().collect();
+        for id in &self.serving {
+            if let Some(seen) = self.known.get_mut(id) {
+                seen.has_served = true;
+            }
+        }
+        for id in before.iter().filter(|id| !self.serving.contains(id)) {
+            if let Some(seen) = self.known.get_mut(id) {
+                seen.retired = Some(now);
+            }
+        }
+        self.check_serving(supervisor)?;
+        self.check_loss(&before, event)?;
+        self.check_steering()?;
+        self.check_deadline(event, actions, supervisor, now)
+    }
+
+    /// One for each place, and not too many.
+    fn check_serving(&self, supervisor: &Supervisor) -> Result<(), Broken> {
+        let mut instances = BTreeSet::new();
+        let mut slots = BTreeSet::new();
+        for id in &self.serving {
+            let seen = self
+                .known
+                .get(id)
+                .ok_or_else(|| format!("{id:?} serves, and is dead"))?;
+            let lane = seen
+                .lane
+                .ok_or_else(|| format!("{id:?} is a spare, and serves"))?;
+            must!(seen.said_ready, "{id:?} never said that it serves");
+            must!(
+                instances.insert(seen.instance),
+                "two have the number of {id:?}"
+            );
+            must!(slots.insert(lane.slot()), "two serve in the slot of {id:?}");
+            must!(supervisor.is_served(lane), "nobody accepts for {id:?}");
+        }
+        let booting: Vec<_> = self.known.values().filter(|seen| seen.boots()).collect();
+        let most = self.target + 1;
+        must!(
+            self.serving.len() <= self.target && self.serving.len() + booting.len() <= most,
+            "{} serve and {} boot, of {}",
+            self.serving.len(),
+            booting.len(),
+            self.target
+        );
+        // A replacement has the number of the one before.
+        let mut numbers = BTreeMap::new();
+        for seen in self.known.values().filter(|seen| seen.boots()) {
+            *numbers.entry(seen.instance).or_insert(0) += 1;
+        }
+        let twins = numbers
+            .iter()
+            .filter(|(number, count)| **count + usize::from(instances.contains(number)) > 1);
+        must!(twins.count() <= 1, "more than one is being replaced");
+        Ok(())
+    }
+
+    /// Nobody stops to serve without a reason.
+    fn check_loss(&self, before: &[WorkerId], event: &Event) -> Result<(), Broken> {
+        let explained = match event {
+            Event::Exited { worker, .. } | Event::Leaving(worker) => before.contains(worker),
+            Event::Signal(_) => true,
+            _ => false,
+        };
+        let lost = before.len().saturating_sub(self.serving.len());
+        let allowed = usize::from(explained || self.in_place());
+        must!(
+            lost <= allowed || self.is_ending(),
+            "{lost} less serve than before"
+        );
+        Ok(())
+    }
+
+    /// Newcomers go to all those who serve, and to nobody else.
+    fn check_steering(&self) -> Result<(), Broken> {
+        if !self.has_lanes() || self.exited || self.is_ending() {
+            return Ok(());
+        }
+        let Some(lanes) = &self.steered else {
+            return Err("nothing is steered".into());
+        };
+        let named: BTreeSet<_> = lanes.iter().copied().flatten().collect();
+        must!(!named.is_empty(), "newcomers go nowhere");
+        let serve: BTreeSet<_> = self
+            .serving
+            .iter()
+            .filter_map(|id| self.known.get(id)?.lane)
+            .collect();
+        must!(
+            serve.is_empty() || serve == named,
+            "{serve:?} serve, and newcomers go to {named:?}"
+        );
+        let in_order = lanes.iter().enumerate();
+        let mut strays = in_order.filter_map(|(slot, lane)| Some((slot, (*lane)?.slot())));
+        must!(strays.all(|(slot, own)| slot == own), "another slot's lane");
+        Ok(())
+    }
+
+    fn check_deadline(
+        &mut self,
+        event: &Event,
+        actions: &[Action],
+        supervisor: &Supervisor,
+        now: Moment,
+    ) -> Result<(), Broken> {
+        if self.exited {
+            return Ok(());
+        }
+        let deadline = supervisor.next_deadline();
+        if *event == Event::Tick {
+            let overdue = deadline.is_some_and(|at| at <= now);
+            must!(!overdue || !actions.is_empty(), "a tick without progress");
+            let same_time = self.last_tick == Some(now);
+            self.last_tick = Some(now);
+            self.ticks_in_a_row = if same_time {
+                self.ticks_in_a_row + 1
+            } else {
+                0
+            };
+            must!(self.ticks_in_a_row < 50, "it ticks and ticks");
+        }
+        if let Some(asked) = self.end.asked
+            && let Some(workers) = &self.config.workers
+        {
+            let serving = workers
+                .drain_delay
+                .max(workers.http_drain.unwrap_or_default());
+            let most = serving + self.grace() + KILL_GRACE + SLACK;
+            must!(now <= asked + most, "it takes longer to stop than {most:?}");
+        }
+        if !self.is_ending() {
+            self.check_rest(deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Who has nothing to do sleeps; who lacks a worker does not.
+    fn check_rest(&self, deadline: Option<Moment>) -> Result<(), Broken> {
+        let all_there = self.serving.len() == self.target;
+        let rests = |(id, seen): (&WorkerId, &Seen)| {
+            self.serving.contains(id) || (seen.held && seen.lane.is_none() && !seen.stopped)
+        };
+        let nobody_else = self.known.len() == self.target + self.spares();
+        if all_there && nobody_else && self.known.iter().all(rests) && !self.single() {
+            must!(deadline.is_none(), "nothing is going on, but it wakes up");
+            must!(self.reload.is_none(), "a reload does not go on");
+        }
+        let always = self.config.restart.policy == RestartPolicy::Always;
+        if always && !self.single() && !all_there {
+            let mut others = self.known.iter().filter(|(_, seen)| seen.lane.is_some());
+            let changes = others.any(|(id, _)| !self.serving.contains(id));
+            must!(
+                changes || deadline.is_some(),
+                "somebody is missing, and nobody comes"
+            );
+        }
+        Ok(())
+    }
+
+    pub fn at_the_end(&self, status: u8, left: bool, now: Moment) -> Result<(), Broken> {
+        must!(
+            !(left && self.end.leftovers.is_none_or(|at| now < at)),
+            "somebody is left behind"
+        );
+        let expected = |status: u8| {
+            if self.config.expected.contains(&status) {
+                0
+            } else {
+                status
+            }
+        };
+        let killed = if self.end.killed {
+            Ended::Killed(Signal::KILL).status()
+        } else {
+            0
+        };
+        let right = if let Some(failed) = self.end.first_failed {
+            failed
+        } else if let Some(looper) = self.end.crash_loop {
+            match self.statuses.get(&looper).copied().unwrap_or(0) {
+                0 => expected(killed),
+                own => expected(own),
+            }
+        } else if self.end.asked.is_some() {
+            expected(killed)
+        } else if self.single() {
+            let last = self.last_to_end.and_then(|id| self.statuses.get(&id));
+            expected(last.copied().unwrap_or(0))
+        } else {
+            let one_of_them = |own: &&u8| expected(**own) == status;
+            let own = self.statuses.values().find(one_of_them);
+            own.map_or(255, |own| expected(*own))
+        };
+        must!(status == right, "the exit status is {status}, not {right}");
+        Ok(())
+    }
+}

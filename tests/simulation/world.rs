@@ -1,0 +1,431 @@
+//! The simulated kernel: it does what the real supervisor says, in a time of its own.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use pidone::config::Readiness;
+use pidone::ended::Ended;
+use pidone::signal::Signal;
+use pidone::supervisor::{Action, Event, Lane, Moment, Supervisor, WorkerId};
+
+use crate::process::{OnStop, Process};
+use crate::random::Random;
+use crate::record::Record;
+use crate::scenario::{Scenario, ms};
+use crate::witness::{Broken, Witness};
+
+/// How many events a run may have before it is called endless.
+const MANY: u64 = 200_000;
+
+pub struct World {
+    random: Random,
+    scenario: Scenario,
+    now: Moment,
+    supervisor: Supervisor,
+    witness: Witness,
+    processes: BTreeMap<WorkerId, Process>,
+    others: Vec<Other>,
+    leftovers_asked: bool,
+    /// What has happened and has not been told yet.
+    news: VecDeque<Event>,
+    /// What will happen; the number keeps the order of what happens at the same time.
+    future: BTreeMap<(Moment, u64), Happening>,
+    numbers: u64,
+    status: Option<u8>,
+    pub record: Record,
+}
+
+/// A process that is nobody's worker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Other {
+    Obeys,
+    Ignores,
+    /// In the middle of a system call.
+    CannotDie,
+    Gone,
+}
+
+#[derive(Clone, Copy)]
+enum Happening {
+    Asked(Signal),
+    Booted(WorkerId),
+    Ends(WorkerId, Ended),
+    Leaves(WorkerId),
+    HangsUp(WorkerId),
+    Drained(WorkerId),
+    OtherDies(usize),
+    Told(Event),
+    /// The container runtime has waited long enough.
+    RuntimeKills,
+}
+
+impl World {
+    pub fn new(seed: u64, record: Record) -> Self {
+        let mut random = Random::new(seed);
+        let scenario = Scenario::draw(&mut random);
+        let others = [Other::Obeys, Other::Obeys, Other::Ignores, Other::CannotDie];
+        let mut world = Self {
+            now: Moment::ZERO,
+            supervisor: Supervisor::new(&scenario.config, scenario.instances),
+            witness: Witness::new(&scenario.config, scenario.instances),
+            processes: BTreeMap::new(),
+            others: (0..scenario.others).map(|_| random.pick(&others)).collect(),
+            leftovers_asked: false,
+            news: VecDeque::new(),
+            future: BTreeMap::new(),
+            numbers: 0,
+            status: None,
+            random,
+            record,
+            scenario,
+        };
+        let config = &world.scenario.config;
+        world.record.note(world.now, config, "config");
+        let signals = std::mem::take(&mut world.scenario.signals);
+        let last = signals.iter().map(|(at, _)| *at).max().unwrap_or_default();
+        for (at, signal) in signals {
+            world.later(at, Happening::Asked(signal));
+        }
+        if world.scenario.config.grace.is_none() {
+            world.later(last + ms(60_000), Happening::RuntimeKills);
+        }
+        world
+    }
+
+    /// Lives from the start to the exit.
+    pub fn run(&mut self) -> Result<(), Broken> {
+        let mut actions = Vec::new();
+        self.supervisor.start(self.now, &mut actions);
+        loop {
+            for action in actions.drain(..) {
+                self.perform(&action);
+            }
+            if let Some(status) = self.status {
+                let left = self.processes.values().any(|process| process.alive);
+                return self.witness.at_the_end(status, left, self.now);
+            }
+            let Some(event) = self.next_event()? else {
+                continue;
+            };
+            self.record.note(self.now, event, "  <-");
+            self.record.steps += 1;
+            if self.record.steps > MANY {
+                return Err("it does not end".into());
+            }
+            self.witness.before(&event, &self.supervisor, self.now);
+            self.supervisor.handle(event, self.now, &mut actions);
+            for action in &actions {
+                self.record.note(self.now, action, "->");
+            }
+            if self.record.lines.is_none() {
+                self.record.digest(&actions);
+            }
+            self.witness.actions(&actions, self.now)?;
+            self.witness
+                .after(&event, &actions, &self.supervisor, self.now)?;
+        }
+    }
+
+    /// The next thing that pidone is told; `None`: something has happened that it does not see.
+    fn next_event(&mut self) -> Result<Option<Event>, Broken> {
+        if let Some(event) = self.news.pop_front() {
+            self.disturb(event);
+            return Ok(Some(event));
+        }
+        let due = self.supervisor.next_deadline();
+        let happens = self.future.first_key_value().map(|((at, _), _)| *at);
+        match (due, happens) {
+            (None, None) => Err("nothing will ever happen, and it has not left".into()),
+            (Some(due), happens) if happens.is_none_or(|at| due <= at) => {
+                self.now = self.now.max(due);
+                if self.random.chance(10) {
+                    self.now += self.random.up_to(5);
+                }
+                Ok(Some(Event::Tick))
+            }
+            _ => {
+                if let Some(((at, _), happening)) = self.future.pop_first() {
+                    self.now = self.now.max(at);
+                    self.happen(happening);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Some things are told twice, or too late, or for no reason.
+    fn disturb(&mut self, event: Event) {
+        if self.random.chance(2) {
+            self.news.push_back(Event::Tick);
+        }
+        let may_repeat = matches!(
+            event,
+            Event::Ready(_) | Event::Held(_) | Event::Leaving(_) | Event::ChannelClosed(_)
+        );
+        if may_repeat && self.random.chance(10) {
+            let at = self.now + self.random.up_to(5000);
+            self.later(at, Happening::Told(event));
+        }
+    }
+
+    fn later(&mut self, at: Moment, happening: Happening) {
+        self.numbers += 1;
+        self.future.insert((at, self.numbers), happening);
+    }
+
+    fn after(&mut self, wait: Duration, happening: Happening) {
+        self.later(self.now + wait, happening);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Asked(signal) => self.news.push_back(Event::Signal(signal)),
+            Happening::Booted(id) => self.booted(id),
+            Happening::Ends(id, ended) => self.end(id, ended),
+            Happening::Leaves(id) => {
+                if self.alive(id).is_some_and(|process| process.channel_open) {
+                    self.news.push_back(Event::Leaving(id));
+                    self.drain(id);
+                }
+            }
+            Happening::HangsUp(id) => self.close_channel(id),
+            Happening::Drained(id) => {
+                self.close_channel(id);
+                if let Some(lingers) = self.alive(id).and_then(|process| process.lingers) {
+                    self.after(lingers, Happening::Ends(id, Ended::Code(0)));
+                }
+            }
+            Happening::OtherDies(index) => {
+                self.others[index] = Other::Gone;
+                if self.leftovers_asked {
+                    self.count_leftovers();
+                }
+            }
+            Happening::Told(event) => {
+                if self.is_known(&event) {
+                    self.news.push_back(event);
+                }
+            }
+            Happening::RuntimeKills => {
+                let ids: Vec<_> = self.processes.keys().copied().collect();
+                for id in ids {
+                    self.end(id, Ended::Killed(Signal::KILL));
+                }
+            }
+        }
+    }
+
+    /// The shell never says that a worker which does not accept anything does: what is repeated is
+    /// about its past.
+    fn is_known(&self, event: &Event) -> bool {
+        match event {
+            Event::Leaving(id) => self
+                .processes
+                .get(id)
+                .is_some_and(|process| process.alive || !process.channel_open),
+            _ => true,
+        }
+    }
+
+    fn alive(&mut self, id: WorkerId) -> Option<&mut Process> {
+        self.processes.get_mut(&id).filter(|process| process.alive)
+    }
+
+    fn has_channel(&self) -> bool {
+        let workers = self.scenario.config.workers.as_ref();
+        workers.is_some_and(|workers| workers.channel)
+    }
+
+    fn readiness(&self) -> Readiness {
+        let workers = self.scenario.config.workers.as_ref();
+        workers.map_or(Readiness::None, |workers| workers.ready)
+    }
+
+    /// It is up to its `listen()`.
+    fn booted(&mut self, id: WorkerId) {
+        let early = self.random.chance(30);
+        let readiness = self.readiness();
+        let Some(process) = self.alive(id) else {
+            return;
+        };
+        process.booted = true;
+        if process.admitted {
+            self.serves(id);
+            return;
+        }
+        // An app that says so before it listens.
+        if early && matches!(readiness, Readiness::Message | Readiness::Notify) {
+            process.admitted = true;
+            self.news.push_back(Event::Ready(id));
+        }
+        self.news.push_back(Event::Held(id));
+    }
+
+    fn serves(&mut self, id: WorkerId) {
+        // Of a port, only those who ask are told.
+        if !matches!(self.readiness(), Readiness::None | Readiness::Port) {
+            self.news.push_back(Event::Ready(id));
+        }
+        if let Some(wait) = self.alive(id).and_then(|process| process.leaves_in)
+            && self.has_channel()
+        {
+            self.after(wait, Happening::Leaves(id));
+        }
+    }
+
+    fn close_channel(&mut self, id: WorkerId) {
+        let has_channel = self.has_channel();
+        if let Some(process) = self.alive(id)
+            && has_channel
+            && std::mem::take(&mut process.channel_open)
+        {
+            self.news.push_back(Event::ChannelClosed(id));
+        }
+    }
+
+    fn end(&mut self, id: WorkerId, ended: Ended) {
+        if self.alive(id).is_none() {
+            return;
+        }
+        if self.random.chance(80) {
+            self.close_channel(id);
+        }
+        if let Some(process) = self.alive(id) {
+            process.alive = false;
+            self.news.push_back(Event::Exited { worker: id, ended });
+            if self.leftovers_asked {
+                self.count_leftovers();
+            }
+        }
+    }
+
+    fn drain(&mut self, id: WorkerId) {
+        if let Some(wait) = self.alive(id).and_then(|process| process.drains_in) {
+            self.after(wait, Happening::Drained(id));
+        }
+    }
+
+    fn perform(&mut self, action: &Action) {
+        match *action {
+            Action::Start(ref start) => self.start(start.worker, start.lane),
+            Action::Admit { worker, .. } => {
+                if let Some(process) = self.alive(worker) {
+                    let told_already = std::mem::replace(&mut process.admitted, true);
+                    let wait = ms(u64::from(worker.0 % 7));
+                    if process.booted && !told_already {
+                        self.after(wait, Happening::Booted(worker));
+                    }
+                }
+            }
+            Action::Signal { worker, signal, .. } => self.signal(worker, signal),
+            Action::Disconnect(worker) => {
+                if self
+                    .alive(worker)
+                    .is_some_and(|process| process.channel_open)
+                {
+                    self.drain(worker);
+                }
+            }
+            Action::ProbePort(worker) => {
+                if self.alive(worker).is_some_and(|process| process.booted) {
+                    self.news.push_back(Event::Ready(worker));
+                }
+            }
+            Action::CheckQueues(worker) => {
+                let about = |id: &WorkerId| worker.is_none_or(|worker| worker == *id);
+                let mut processes = self.processes.iter();
+                let stuck =
+                    processes.any(|(id, process)| about(id) && process.alive && process.hangs);
+                let empty = !stuck && self.random.chance(70);
+                self.news.push_back(Event::Queues { worker, empty });
+            }
+            Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
+            Action::Exit(status) => self.status = Some(status),
+            Action::Announce(_)
+            | Action::Steer(_)
+            | Action::CloseToNewcomers
+            | Action::Suspend(_)
+            | Action::Resume(_)
+            | Action::Report(_) => {}
+        }
+    }
+
+    fn start(&mut self, id: WorkerId, lane: Option<Lane>) {
+        let mut process = Process::draw(&mut self.random, self.scenario.faults, lane.is_some());
+        if let Some(status) = process.cannot_start {
+            let worker = id;
+            self.news.push_back(Event::StartFailed { worker, status });
+            self.processes.insert(id, process);
+            return;
+        }
+        process.alive = true;
+        if let Some(wait) = process.boots_in {
+            self.after(wait, Happening::Booted(id));
+        }
+        if let Some((wait, ended)) = process.crashes {
+            self.after(wait, Happening::Ends(id, ended));
+        }
+        if let Some(wait) = process.hangs_up_in {
+            self.after(wait, Happening::HangsUp(id));
+        }
+        self.processes.insert(id, process);
+        self.news.push_back(Event::Started(id));
+    }
+
+    fn signal(&mut self, id: WorkerId, signal: Signal) {
+        let Some(process) = self.alive(id) else {
+            return;
+        };
+        if signal == Signal::KILL {
+            let wait = process.dies_in;
+            self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
+        } else if signal.asks_to_stop() || signal == Signal::ABRT {
+            match process.on_stop {
+                OnStop::Dies => self.end(id, Ended::Killed(signal)),
+                OnStop::Leaves(wait, status) => {
+                    self.after(wait, Happening::Ends(id, Ended::Code(status)));
+                }
+                OnStop::WaitsForChannel if !process.channel_open => {
+                    self.end(id, Ended::Code(0));
+                }
+                OnStop::WaitsForChannel | OnStop::Ignores => {}
+            }
+        } else if self.random.chance(5) {
+            let job_control = self.random.chance(50);
+            let signal = self
+                .random
+                .pick(&[Signal::STOP, Signal::TSTP, Signal::TTIN]);
+            self.news.push_back(Event::Stopped {
+                worker: id,
+                signal,
+                job_control,
+            });
+        }
+    }
+
+    fn signal_leftovers(&mut self, signal: Signal) {
+        self.leftovers_asked = true;
+        let ids: Vec<_> = self.processes.keys().copied().collect();
+        for id in ids {
+            self.signal(id, signal);
+        }
+        for index in 0..self.others.len() {
+            let dies = match self.others[index] {
+                Other::Obeys => true,
+                Other::Ignores => signal == Signal::KILL,
+                Other::CannotDie | Other::Gone => false,
+            };
+            if dies {
+                let wait = self.random.up_to(3000);
+                self.after(wait, Happening::OtherDies(index));
+            }
+        }
+        self.count_leftovers();
+    }
+
+    fn count_leftovers(&mut self) {
+        let any = self.processes.values().any(|process| process.alive)
+            || self.others.iter().any(|other| *other != Other::Gone);
+        self.news.push_back(Event::Leftovers { any });
+    }
+}

@@ -1,0 +1,277 @@
+//! How a worker leaves when pidone stops: its requests first.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::harness::http::{answer, ask, request};
+use crate::harness::net::connect;
+use crate::harness::service::{App, CLOSE, FASTIFY, FASTIFY_CLOSE, PLAIN, Service};
+use crate::harness::{processes, words};
+use crate::node::on_every_node;
+
+const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
+
+/// Says when it has a request, and when it has answered; has something else to do all the time.
+const BUSY: &str = "
+    const server = require('http').createServer((request, response) => {
+        console.log('asked');
+        response.on('finish', () => console.log('answered'));
+        require('./answer.js')(request, response);
+    });
+    server.listen(process.env.PORT, () => console.log('up', process.pid));
+    process.on('SIGTERM', () => {
+        console.log('SIGTERM');
+        process.exit(0);
+    });
+    setInterval(() => {}, 1e6);
+";
+
+/// A request that is inside a worker, which takes so long.
+#[track_caller]
+fn asked(service: &Service, ms: u32) -> TcpStream {
+    let mut client = connect((LOCALHOST, service.app.port));
+    let path = format!("/slow?ms={ms}");
+    client.write_all(request(&path, false).as_bytes()).unwrap();
+    client
+}
+
+#[test]
+fn a_stop_waits_for_requests_whatever_handlers_the_app_has() {
+    for app in [PLAIN, CLOSE, FASTIFY, FASTIFY_CLOSE] {
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT] {
+            let service = App::named(app).workers(2, [""; 0]).ready();
+            let mut clients: Vec<_> = (0..8).map(|_| asked(&service, 700)).collect();
+            service.run.signal(signal);
+            service.run.until_stderr(words::STOPPING);
+            for client in &mut clients {
+                assert_eq!(answer(client).status(), 200);
+            }
+            let end = service.run.end();
+            end.code(0);
+            assert!(end.took < Duration::from_secs(6), "{app}: {end:?}");
+        }
+    }
+}
+
+#[test]
+fn the_signal_comes_after_the_last_answer() {
+    on_every_node(|node| {
+        let service = App::script(BUSY)
+            .node(&node.path)
+            .workers(1, [""; 0])
+            .ready();
+        let mut client = asked(&service, 500);
+        service.run.expect("asked");
+        service.run.signal(libc::SIGTERM);
+        assert_eq!(answer(&mut client).status(), 200);
+        service.run.expect("answered");
+        service.run.expect("SIGTERM");
+        service.run.end().code(0);
+    });
+}
+
+#[test]
+fn with_stop_signal_the_app_hears_of_it_first() {
+    const SCRIPT: &str = "
+        const server = require('http').createServer((request, response) => {
+            console.log('asked');
+            response.on('finish', () => console.log('answered'));
+            require('./answer.js')(request, response);
+        });
+        server.listen(process.env.PORT, () => console.log('up', process.pid));
+        process.on('SIGTERM', () => {
+            console.log('SIGTERM');
+            server.close();
+        });
+    ";
+    on_every_node(|node| {
+        let service = App::script(SCRIPT)
+            .node(&node.path)
+            .workers(1, ["--stop", "signal"])
+            .ready();
+        let mut client = asked(&service, 700);
+        service.run.expect("asked");
+        service.run.signal(libc::SIGTERM);
+        service.run.expect("SIGTERM");
+        assert_eq!(answer(&mut client).status(), 200);
+        service.run.expect("answered");
+        service.run.end().code(0);
+    });
+}
+
+#[test]
+fn the_stop_signal_can_be_another() {
+    let script = "
+        process.on('SIGUSR2', () => { console.log('USR2'); process.exit(0); });
+        process.on('SIGTERM', () => console.log('TERM'));
+        setInterval(() => {}, 1e6);
+        require('./plain.js');
+    ";
+    let service = App::script(script)
+        .workers(1, ["--stop-signal", "USR2"])
+        .ready();
+    service.run.signal(libc::SIGTERM);
+    service.run.expect("USR2");
+    service.run.end().code(0);
+}
+
+/// At four fifths of the grace the signal, which ends an app without a handler.
+#[test]
+fn a_request_without_end_is_cut_by_the_signal() {
+    let service = App::named(PLAIN).workers(2, ["--grace", "2s"]).ready();
+    let _client = asked(&service, 60_000);
+    let begin = Instant::now();
+    service.stop().code(0);
+    let took = begin.elapsed();
+    assert!(
+        (Duration::from_millis(1500)..Duration::from_secs(5)).contains(&took),
+        "{took:?}"
+    );
+}
+
+#[test]
+fn one_that_will_not_end_is_killed_at_the_end_of_the_grace() {
+    let script = "
+        process.on('SIGTERM', () => console.log('SIGTERM'));
+        setInterval(() => {}, 1e6);
+        require('./plain.js');
+    ";
+    let service = App::script(script).workers(2, ["--grace", "1s"]).ready();
+    let begin = Instant::now();
+    let end = service.stop();
+    end.code(137);
+    assert!(end.stderr.contains(words::OVERDUE), "{end:?}");
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_second_request_to_stop_is_granted_at_once() {
+    let service = App::named(PLAIN).workers(2, [""; 0]).ready();
+    let _client = asked(&service, 60_000);
+    service.run.signal(libc::SIGTERM);
+    service.run.until_stderr(words::STOPPING);
+    let begin = Instant::now();
+    service.run.signal(libc::SIGTERM);
+    service.run.end().code(137);
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn what_a_worker_leaves_behind_is_asked_to_end() {
+    const SCRIPT: &str = "
+        const { spawn } = require('child_process');
+        const script = \"trap 'echo cleaned up; exit' TERM; echo child; while :; do read line; done\";
+        spawn('bash', ['-c', script], { detached: true, stdio: ['pipe', 'inherit', 'inherit'] });
+        require('./plain.js');
+    ";
+    let service = App::script(SCRIPT).workers(1, [""; 0]);
+    service.after("child");
+    service.run.until_stderr(words::READY);
+    let end = service.stop();
+    end.code(0);
+    assert!(end.text().contains("cleaned up"), "{end:?}");
+}
+
+/// The kernel's queue is part of the service: a worker that is stopped has accepted nothing of it.
+#[test]
+fn connections_in_the_queue_are_answered() {
+    on_every_node(|node| {
+        let service = App::named(PLAIN)
+            .node(&node.path)
+            .workers(1, [""; 0])
+            .ready();
+        let worker = *service.workers().first().unwrap();
+        processes::kill(worker, libc::SIGSTOP);
+        processes::wait_until("it is stopped", || processes::state(worker) == Some('T'));
+        let mut clients: Vec<_> = (0..30).map(|_| asked(&service, 1)).collect();
+        service.run.signal(libc::SIGTERM);
+        service.run.until_stderr(words::STOPPING);
+        processes::kill(worker, libc::SIGCONT);
+        for client in &mut clients {
+            assert_eq!(answer(client).status(), 200);
+        }
+        service.run.end().code(0);
+    });
+}
+
+/// Node.js ends them itself, at once from 20 on.
+#[test]
+fn idle_kept_connections_do_not_hold_up_a_stop() {
+    on_every_node(|node| {
+        let service = App::named(PLAIN)
+            .node(&node.path)
+            .workers(2, [""; 0])
+            .ready();
+        let mut clients: Vec<_> = (0..8)
+            .map(|_| connect((LOCALHOST, service.app.port)))
+            .collect();
+        for client in &mut clients {
+            assert!(!ask(client, "/who?", true).closing());
+        }
+        let begin = Instant::now();
+        service.stop().code(0);
+        let limit = if node.major >= 20 { 3 } else { 8 };
+        assert!(
+            begin.elapsed() < Duration::from_secs(limit),
+            "{:?}",
+            begin.elapsed()
+        );
+    });
+}
+
+#[test]
+fn with_http_drain_the_end_is_announced_and_comes_right_after_it() {
+    on_every_node(|node| {
+        if node.major < 18 {
+            return;
+        }
+        let service = App::named(PLAIN)
+            .node(&node.path)
+            .workers(1, ["--http-drain", "2s"])
+            .ready();
+        let mut clients: Vec<_> = (0..3)
+            .map(|_| connect((LOCALHOST, service.app.port)))
+            .collect();
+        for client in &mut clients {
+            assert!(!ask(client, "/before", true).closing());
+        }
+        let begin = Instant::now();
+        service.run.signal(libc::SIGTERM);
+        service.run.until_stderr(words::STOPPING);
+        // The announcement is on its way as soon as the stop has begun; the worker reads it in order.
+        let idle = clients.pop().unwrap();
+        processes::wait_until("the end is announced", || {
+            let mut probe = connect((LOCALHOST, service.app.port));
+            ask(&mut probe, "/announced?", true).closing()
+        });
+        for client in &mut clients {
+            let last = ask(client, "/last", true);
+            assert!(last.closing());
+            assert_eq!(std::io::Read::read(client, &mut [0]).unwrap(), 0);
+        }
+        // The one that has asked nothing more holds it up for as long as was announced.
+        service.run.end().code(0);
+        let took = begin.elapsed();
+        assert!(
+            (Duration::from_millis(1900)..Duration::from_secs(5)).contains(&took),
+            "{took:?}"
+        );
+        drop(idle);
+    });
+}
+
+#[test]
+fn drain_delay_serves_on_for_a_while() {
+    let service = App::named(PLAIN)
+        .workers(2, ["--drain-delay", "1s"])
+        .ready();
+    let begin = Instant::now();
+    service.run.signal(libc::SIGTERM);
+    service.run.until_stderr(words::STOPPING);
+    // New ones are welcome still.
+    let mut client = connect((LOCALHOST, service.app.port));
+    assert_eq!(ask(&mut client, "/late", false).status(), 200);
+    service.run.end().code(0);
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+}
