@@ -56,8 +56,8 @@ pub(super) const RESTART: Chapter = Chapter {
             long: "max-restarts",
             value: Some("N/WINDOW"),
             help: &[
-                "More than N restarts within WINDOW are a crash loop: stop all",
-                "and leave with the status (default: 10/60s).",
+                "More than N restarts of one worker within WINDOW are a crash",
+                "loop: stop all and leave with its status (default: 10/60s).",
             ],
             set: |draft, value| {
                 let rules = &mut draft.config.restart;
@@ -92,7 +92,8 @@ pub(super) const STOPPING: Chapter = Chapter {
             value: Some("SIG"),
             help: &[
                 "What the child gets when TERM, INT or QUIT asks to stop",
-                "(default: the signal that was received).",
+                "(default: the signal that was received), and a worker that is",
+                "replaced (default: TERM).",
             ],
             set: |draft, value| {
                 draft.config.signals.stop = Some(values::signal(value)?);
@@ -124,8 +125,9 @@ pub(super) const STOPPING: Chapter = Chapter {
             value: Some("TIME"),
             help: &[
                 "Answer with Connection: close for so long before a worker",
-                "closes, so that keep-alive clients lose nothing; 5s is enough",
-                "(default: not; Node.js 18.19 or newer). Needs -i.",
+                "closes, so that keep-alive clients lose nothing; 5s, Node.js'",
+                "own keep-alive timeout, is enough (default: not; Node.js 18.19",
+                "or newer). Needs -i.",
             ],
             set: |draft, value| {
                 draft.http_drain = Some(values::some_time(value)?);

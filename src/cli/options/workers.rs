@@ -76,7 +76,8 @@ pub(super) const WORKERS: Chapter = Chapter {
             value: Some("K"),
             help: &[
                 "Boot K more workers up to their listen() and hold them back;",
-                "one takes over at once when a worker dies (default: 0).",
+                "one takes over at once when a worker dies, without the wait",
+                "for a boot (default: 0).",
             ],
             set: |draft, value| {
                 draft.spares = Some(values::count(value)?);
