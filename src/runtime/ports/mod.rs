@@ -320,7 +320,7 @@ impl Ports {
     /// stays open to them: they wait in it for whoever gets it next.
     ///
     /// Keep this value until every worker is gone: workers may have copies of the sockets, and
-    /// without the dead end newcomers would be let into queues that nobody serves.
+    /// without the dead ends newcomers would be let into queues that nobody serves.
     pub fn close_to_newcomers(&mut self) {
         self.is_closed_to_newcomers = true;
         for port in self.ports.values_mut() {

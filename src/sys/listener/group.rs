@@ -2,6 +2,7 @@
 //! gets a new connection.
 
 use std::io;
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -25,14 +26,14 @@ pub struct Group {
     only_v6: bool,
     backlog: u16,
     is_tcp: bool,
-    /// Held open until the end.
-    dead_end: Option<DeadEnd>,
+    /// Held open until the end; none as long as newcomers are welcome.
+    dead_ends: Vec<DeadEnd>,
 }
 
 /// A member that takes nobody, and the connection that fills it.
 #[derive(Debug)]
 struct DeadEnd {
-    _listener: OwnedFd,
+    listener: OwnedFd,
     _filling: OwnedFd,
 }
 
@@ -58,7 +59,7 @@ impl Group {
             only_v6,
             backlog,
             is_tcp: kind == libc::SOCK_STREAM.unsigned_abs(),
-            dead_end: None,
+            dead_ends: Vec::new(),
         })
     }
 
@@ -67,7 +68,7 @@ impl Group {
     /// # Errors
     /// Those of socket(2), bind(2) and listen(2); `EADDRINUSE` once there is a dead end.
     pub fn add(&mut self) -> io::Result<()> {
-        if self.dead_end.is_some() {
+        if !self.dead_ends.is_empty() {
             return Err(Errno::EADDRINUSE.into());
         }
         let socket = self.bind_another()?;
@@ -87,7 +88,7 @@ impl Group {
     /// # Errors
     /// None that an open socket could cause (shutdown(2)).
     pub fn remove_last(&mut self) -> io::Result<()> {
-        if self.members.len() > 1 && self.dead_end.is_none() {
+        if self.members.len() > 1 && self.dead_ends.is_empty() {
             let last = self.members.pop();
             if let (true, Some(last)) = (self.is_tcp, last) {
                 socket::stop_listening(last.as_fd())?;
@@ -123,10 +124,11 @@ impl Group {
     /// again until the sockets are closed and they are refused. What waits in the queues, and
     /// handshakes that have begun, go on.
     ///
-    /// Everybody is steered to a last member that has room for one connection, and pidone makes that
-    /// one itself. Until it is there, only its own port is steered there; in a group of one member,
+    /// Everybody is steered to a member that has room for one connection, and pidone makes that one
+    /// itself. Until it is there, only its own port is steered there; in a group of one member,
     /// which cannot be steered before there is a second one, newcomers might slip in between two
-    /// system calls.
+    /// system calls. There are two such members, so that one has its place while the sockets are
+    /// closed (see [`Self::drop`]).
     ///
     /// # Errors
     /// `EOPNOTSUPP` for UDP; `ETIMEDOUT` when the connection does not come about, and the errors of
@@ -135,13 +137,21 @@ impl Group {
         if !self.is_tcp {
             return Err(Errno::EOPNOTSUPP.into());
         }
+        let index = self.members.len();
+        let dead_ends = [self.dead_end(index)?, self.dead_end(index + 1)?];
+        self.steer(&steering::only(index))?;
+        self.dead_ends = dead_ends.into();
+        Ok(())
+    }
+
+    /// A new member, with this index, that has room for nobody.
+    fn dead_end(&self, index: usize) -> io::Result<DeadEnd> {
         let target = SocketAddr::new(self.reachable_address(), self.address.port());
         let filling = socket::open(socket::family(target.ip()), libc::SOCK_STREAM)?;
         socket::bind(filling.as_fd(), SocketAddr::new(target.ip(), 0))?;
         let own_port = socket::local_address(filling.as_fd())?.map_or(0, |own| own.port());
 
-        let index = self.members.len();
-        let others: Vec<_> = (0..index).collect();
+        let others: Vec<_> = (0..self.members.len()).collect();
         let program = steering::own_connection(own_port, index, &others);
         let listener = self.bind_another()?;
         // Of no use, and an error, for a single member.
@@ -154,12 +164,10 @@ impl Group {
         if !poll::is_readable(listener.as_fd()) {
             return Err(Errno::ETIMEDOUT.into());
         }
-        self.steer(&steering::only(index))?;
-        self.dead_end = Some(DeadEnd {
-            _listener: listener,
+        Ok(DeadEnd {
+            listener,
             _filling: filling,
-        });
-        Ok(())
+        })
     }
 
     fn bind_another(&self) -> io::Result<OwnedFd> {
@@ -181,6 +189,22 @@ impl Group {
                 Ipv4Addr::LOCALHOST.into()
             }
             ip => ip,
+        }
+    }
+}
+
+impl Drop for Group {
+    /// Lets nobody in while one socket after the other is closed. The kernel moves the last member to
+    /// the place of one that is closed (`__reuseport_detach_sock`, net/core/sock_reuseport.c), and chooses
+    /// itself when an index is nobody's: so the second dead end becomes member 0 first, while the
+    /// first one still has its place, and stays there until all others are closed.
+    fn drop(&mut self) {
+        let mut members = mem::take(&mut self.members).into_iter();
+        if let Some(first) = self.dead_ends.first() {
+            drop(members.next());
+            let _ = socket::attach_steering(first.listener.as_fd(), &steering::only(0));
+            drop(members);
+            // And of the dead ends the first one first, which is their order.
         }
     }
 }

@@ -349,13 +349,40 @@ fn closing_to_newcomers_loses_nobody_under_load() {
     let target = group.local_address();
     let before: Vec<_> = (0..50).map(|_| knock(target)).collect();
     group.close_to_newcomers().unwrap();
-    // Whoever was let in is in a queue that is served; the dead end has one guest, pidone.
+    // Whoever was let in is in a queue that is served; a dead end has one guest, pidone.
     let let_in = before
         .iter()
         .filter(|client| is_answered(client.as_fd(), Duration::from_millis(10)))
         .count();
     assert_eq!(let_in, 50);
     queues(&group, 50);
+}
+
+#[test]
+fn nobody_slips_in_while_one_socket_after_the_other_is_closed() {
+    for round in 0..100 {
+        let mut group = group("127.0.0.1:0", [1, 2, 16][round % 3]);
+        let target = group.local_address();
+        group.close_to_newcomers().unwrap();
+        let (knocked, closing) = std::sync::mpsc::channel();
+        let knocking = std::thread::spawn(move || {
+            let mut refused = 0;
+            while refused < 10 {
+                let client = TcpStream::from(knock(target));
+                let error = client.take_error().unwrap();
+                match error.map(|error| error.kind()) {
+                    Some(io::ErrorKind::ConnectionRefused) => refused += 1,
+                    // No answer so far, or let in.
+                    None => assert!(client.peer_addr().is_err(), "let in"),
+                    other => panic!("{other:?}"),
+                }
+                let _ = knocked.send(());
+            }
+        });
+        closing.recv().unwrap();
+        drop(group);
+        knocking.join().unwrap();
+    }
 }
 
 #[test]
