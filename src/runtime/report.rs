@@ -43,12 +43,16 @@ impl Reporter {
         }
     }
 
-    pub(super) fn started(&mut self, name: Name) {
+    pub(super) fn started(&self, name: Name) {
+        log::debug!("{} started", self.called(name));
+    }
+
+    /// Takes note of the OOM kills so far, to tell later ones.
+    pub(super) fn look_at_oom_kills(&mut self) {
         if self.oom.is_none() {
             self.oom =
                 OomCounter::find().and_then(|counter| counter.read().map(|kills| (counter, kills)));
         }
-        log::debug!("{} started", self.called(name));
     }
 
     /// `name` is the worker's that the report is about, if it is about one.
