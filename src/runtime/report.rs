@@ -78,9 +78,8 @@ impl Reporter {
             Report::CrashLoop {
                 restarts, window, ..
             } => log::error!(
-                "crash loop: {who} would be restart number {} of its place within {window:?}, and {restarts} are \
-                 allowed (--max-restarts); pidone stops everything and leaves with its status",
-                restarts.saturating_add(1)
+                "crash loop: {who} has ended, and its place has had its restarts: {restarts} in {window:?} \
+                 (--max-restarts); pidone stops everything and leaves with its status"
             ),
             Report::ReloadBegun => log::info!("reload begun: each worker's successor first"),
             Report::ReloadDone { took } => log::info!("reload done in {}", Spoken(took)),
