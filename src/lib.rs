@@ -9,7 +9,7 @@
 //! | [`cli`] | options, variables, help, sentences about wrong values | processes |
 //! | [`launch`] | which commands cannot be workers, and what to run instead | running them, reading files |
 //! | [`logging`] | the shape of a log line | what is worth saying |
-//! | [`steering`] | which member of a group gets a new connection, or that there are none, as BPF programs | sockets |
+//! | [`steering`] | which member of a group gets a new connection, as BPF programs | sockets |
 //! | [`table`] | a small ordered map | what is in it |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
 //! | [`protocol`] | Node's cluster channel: bytes in, values out, and back; what may be in flight | descriptors, reading and writing |

@@ -1,7 +1,6 @@
-//! Which member of a `SO_REUSEPORT` group gets a new connection, and whether there are any: classic BPF
-//! programs, as data.
+//! Which member of a `SO_REUSEPORT` group gets a new connection: classic BPF programs, as data.
 //!
-//! The kernel runs the program of a group for every new connection and takes what it returns as the member's
+//! The kernel runs the program for every new connection and takes what it returns as the member's
 //! index; an index that nobody has leaves the choice to the kernel's own hash (socket(7),
 //! `SO_ATTACH_REUSEPORT_CBPF`). The packet begins behind the transport header there, so addresses
 //! are read relative to the network header.
@@ -27,11 +26,11 @@ pub type Program = Vec<Instruction>;
 
 // linux/bpf_common.h: the class, and with it size, mode or operation.
 const LOAD_WORD: u16 = 0x20;
+const LOAD_HALF: u16 = 0x28;
 const LOAD_BYTE: u16 = 0x30;
 const RECALL: u16 = 0x60;
 const REMEMBER: u16 = 0x02;
 const MULTIPLY: u16 = 0x24;
-const AND: u16 = 0x54;
 const SHIFT_RIGHT: u16 = 0x74;
 const MODULO: u16 = 0x94;
 const XOR_X: u16 = 0xac;
@@ -42,15 +41,17 @@ const A_TO_X: u16 = 0x07;
 
 /// linux/filter.h, `SKF_NET_OFF`: where the network header begins.
 const NETWORK: u32 = 0xfff0_0000;
-/// Where a TCP header has its flags (RFC 9293), and two of them.
-const TCP_FLAGS: u32 = 13;
-const TCP_SYN: u32 = 0x02;
-const TCP_ACK: u32 = 0x10;
 /// `SKF_AD_OFF + SKF_AD_RANDOM`: a random word.
 const RANDOM: u32 = 0xffff_f000 + 56;
 
 /// An index that no member has.
 const NOBODY: u32 = u32::MAX;
+
+/// Every new connection to one member.
+#[must_use]
+pub fn only(member: usize) -> Program {
+    vec![with(RETURN, index(member))]
+}
 
 /// Spread over the given members by chance; with none given, as the kernel likes.
 #[must_use]
@@ -90,18 +91,21 @@ pub fn by_source(slots: &[Option<usize>]) -> Program {
     program
 }
 
-/// A filter for a single TCP listener (`SO_ATTACH_FILTER`): drops what begins a connection, and nothing
-/// else. A filter's packet begins with the transport header, and what it returns is how many bytes
-/// of it to keep.
+/// The connection that comes from `port` of this machine to `member`, all others spread over
+/// `members`: how pidone reaches a member that nobody else shall reach.
 #[must_use]
-pub fn no_newcomers() -> Program {
-    vec![
-        with(LOAD_BYTE, TCP_FLAGS),
-        with(AND, TCP_SYN | TCP_ACK),
-        unless_equal(TCP_SYN, 1),
-        with(RETURN, 0),
-        with(RETURN, u32::MAX),
-    ]
+pub fn own_connection(port: u16, member: usize, members: &[usize]) -> Program {
+    let mut program = Vec::new();
+    // The transport header begins with the source port; one's own packets have no IP options.
+    if_ipv6(
+        &mut program,
+        &[with(LOAD_HALF, NETWORK + 40)],
+        &[with(LOAD_HALF, NETWORK + 20)],
+    );
+    program.push(unless_equal(u32::from(port), 1));
+    program.push(with(RETURN, index(member)));
+    spread(&mut program, members);
+    program
 }
 
 /// Ends the program with a member chosen by chance.

@@ -16,7 +16,6 @@ use nix::errno::Errno;
 
 use super::socket;
 use crate::address::{Endpoint, Host, ListenAddress, UnixName};
-use crate::steering;
 
 /// The length of a queue of new connections when nobody says otherwise: Node.js' own.
 pub const DEFAULT_BACKLOG: u16 = 511;
@@ -154,16 +153,6 @@ impl Listener {
     /// Removes a UNIX socket's file, so that nobody finds it any more; who is in the queue stays.
     pub fn unlink(&mut self) {
         self.file = None;
-    }
-
-    /// Lets no new TCP connection begin from now on, for good, whoever has a copy of this socket: the
-    /// kernel does not answer newcomers, who try again until the socket is closed and they are refused.
-    /// What waits in the queue, and handshakes that have begun, go on.
-    ///
-    /// # Errors
-    /// `ENOMEM`.
-    pub fn close_to_newcomers(&self) -> io::Result<()> {
-        socket::attach_filter(self.as_fd(), &steering::no_newcomers())
     }
 
     /// Another handle of the same socket, which does not remove its file.

@@ -42,15 +42,6 @@ pub(super) fn set_option(
 
 /// `SO_ATTACH_REUSEPORT_CBPF`: replaces the program of a socket's group, all at once.
 pub(super) fn attach_steering(fd: BorrowedFd<'_>, program: &[Instruction]) -> io::Result<()> {
-    attach(fd, libc::SO_ATTACH_REUSEPORT_CBPF, program)
-}
-
-/// `SO_ATTACH_FILTER`: which packets come to a socket from now on.
-pub(super) fn attach_filter(fd: BorrowedFd<'_>, program: &[Instruction]) -> io::Result<()> {
-    attach(fd, libc::SO_ATTACH_FILTER, program)
-}
-
-fn attach(fd: BorrowedFd<'_>, option: c_int, program: &[Instruction]) -> io::Result<()> {
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(|_| Errno::EINVAL)?,
         // `Instruction` is laid out as the kernel's `sock_filter`, and the kernel does not write.
@@ -61,7 +52,7 @@ fn attach(fd: BorrowedFd<'_>, option: c_int, program: &[Instruction]) -> io::Res
         libc::setsockopt(
             fd.as_raw_fd(),
             libc::SOL_SOCKET,
-            option,
+            libc::SO_ATTACH_REUSEPORT_CBPF,
             (&raw const program).cast(),
             length_of::<libc::sock_fprog>(),
         )
@@ -118,6 +109,19 @@ pub(super) fn bind(fd: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
     with_raw(address, |raw, length| unsafe {
         libc::bind(fd.as_raw_fd(), raw, length)
     })
+}
+
+/// connect(2) to an IP address; `false`: on its way.
+pub(super) fn connect(fd: BorrowedFd<'_>, address: SocketAddr) -> io::Result<bool> {
+    // SAFETY: connect(2) reads as many bytes as it is told there are.
+    let result = with_raw(address, |raw, length| unsafe {
+        libc::connect(fd.as_raw_fd(), raw, length)
+    });
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// getsockname(2), of an IP socket; `None`: of another family.

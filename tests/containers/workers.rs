@@ -233,6 +233,8 @@ fn with_less_allowed_newcomers_are_steered_all_the_same() {
         let service = Service::start("plain.js", &settings, options).ready();
         let clients = (1..=16).map(|last| IpAddr::from([127, 0, 0, last]));
         let load = Plan::of(service.port).rate(500).from(clients).start();
+        // The line that is waited for comes before the last of them gets newcomers.
+        load.until_answered(100);
         let before = by_client(&load.next(320));
         assert_eq!(before.len(), 16);
         assert!(before.values().all(|workers| workers.len() == 1));

@@ -318,6 +318,9 @@ impl Ports {
 
     /// No new connections, for good; those in the queues can still be accepted. An inherited socket
     /// stays open to them: they wait in it for whoever gets it next.
+    ///
+    /// Keep this value until every worker is gone: workers may have copies of the sockets, and
+    /// without the dead ends newcomers would be let into queues that nobody serves.
     pub fn close_to_newcomers(&mut self) {
         self.is_closed_to_newcomers = true;
         for port in self.ports.values_mut() {

@@ -45,12 +45,21 @@ enum Sockets {
     /// A member for each lane.
     Group(Group),
     /// One for all lanes.
-    Single(Listener),
+    Single {
+        listener: Listener,
+        /// A group of the same socket alone, made only to keep newcomers out.
+        _dead_end: Option<Group>,
+    },
 }
 
 impl Port {
     pub(super) fn single(origin: Origin, address: ListenAddress, listener: Listener) -> Self {
-        Self::new(origin, address, Sockets::Single(listener))
+        let _dead_end = None;
+        let sockets = Sockets::Single {
+            listener,
+            _dead_end,
+        };
+        Self::new(origin, address, sockets)
     }
 
     pub(super) fn group(origin: Origin, address: ListenAddress, group: Group) -> Self {
@@ -92,7 +101,7 @@ impl Port {
     pub(super) fn socket(&self, lane: Lane) -> Option<&Listener> {
         match &self.sockets {
             Sockets::Group(group) => group.members().get(lane.0),
-            Sockets::Single(listener) => Some(listener),
+            Sockets::Single { listener, .. } => Some(listener),
         }
     }
 
@@ -180,13 +189,24 @@ impl Port {
         }
         match (&mut self.sockets, &self.address) {
             (Sockets::Group(group), _) => {
-                for member in group.members() {
-                    member.close_to_newcomers()?;
-                }
+                // The steering is another one then, whether that succeeds or not.
+                self.steered = None;
+                self.is_provisional = true;
+                group.close_to_newcomers()?;
             }
-            (Sockets::Single(listener), ListenAddress::Tcp(_)) => listener.close_to_newcomers()?,
-            (Sockets::Single(listener), ListenAddress::Unix(_)) => listener.unlink(),
-            (Sockets::Single(_), ListenAddress::Udp(_)) => {}
+            (
+                Sockets::Single {
+                    listener,
+                    _dead_end,
+                },
+                ListenAddress::Tcp(_),
+            ) => {
+                let mut group = Group::new(listener.duplicate()?, 0)?;
+                group.close_to_newcomers()?;
+                *_dead_end = Some(group);
+            }
+            (Sockets::Single { listener, .. }, ListenAddress::Unix(_)) => listener.unlink(),
+            (Sockets::Single { .. }, ListenAddress::Udp(_)) => {}
         }
         self.is_closed_to_newcomers = true;
         Ok(())
@@ -200,8 +220,8 @@ impl Port {
             (Sockets::Group(group), Some(lane)) => {
                 group.members().get(lane.0).is_some_and(has_queue)
             }
-            (Sockets::Single(listener), None) => has_queue(listener),
-            (Sockets::Single(_), Some(_)) => false,
+            (Sockets::Single { listener, .. }, None) => has_queue(listener),
+            (Sockets::Single { .. }, Some(_)) => false,
         }
     }
 
@@ -214,7 +234,7 @@ impl Port {
         let could_be_served = self.holders().any(|(_, lane)| is_served(lane));
         let (sockets, is_group) = match &self.sockets {
             Sockets::Group(group) => (group.members(), true),
-            Sockets::Single(listener) => (std::slice::from_ref(listener), false),
+            Sockets::Single { listener, .. } => (std::slice::from_ref(listener), false),
         };
         let sockets = sockets.iter().enumerate();
         sockets

@@ -2,14 +2,20 @@
 //! gets a new connection.
 
 use std::io;
-use std::net::SocketAddr;
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::{Listener, bind_to};
-use crate::steering::Instruction;
-use crate::sys::socket;
+use crate::steering::{self, Instruction};
+use crate::sys::{poll, socket};
+
+/// How long pidone waits for its own connection over the loopback interface, which is there at
+/// once unless the machine is in trouble.
+const OWN_CONNECTION_LIMIT: Duration = Duration::from_secs(1);
 
 /// Sockets on one address, which the kernel knows by their index: the order of their listen(2), or
 /// of their bind(2) for UDP (`reuseport_add_sock`, net/core/sock_reuseport.c).
@@ -20,6 +26,15 @@ pub struct Group {
     only_v6: bool,
     backlog: u16,
     is_tcp: bool,
+    /// Held open until the end; none as long as newcomers are welcome.
+    dead_ends: Vec<DeadEnd>,
+}
+
+/// A member that takes nobody, and the connection that fills it.
+#[derive(Debug)]
+struct DeadEnd {
+    listener: OwnedFd,
+    _filling: OwnedFd,
 }
 
 impl Group {
@@ -44,14 +59,18 @@ impl Group {
             only_v6,
             backlog,
             is_tcp: kind == libc::SOCK_STREAM.unsigned_abs(),
+            dead_ends: Vec::new(),
         })
     }
 
     /// Adds a member at the end. It gets connections at once unless the group is steered.
     ///
     /// # Errors
-    /// Those of socket(2), bind(2) and listen(2).
+    /// Those of socket(2), bind(2) and listen(2); `EADDRINUSE` once there is a dead end.
     pub fn add(&mut self) -> io::Result<()> {
+        if !self.dead_ends.is_empty() {
+            return Err(Errno::EADDRINUSE.into());
+        }
         let socket = self.bind_another()?;
         if self.is_tcp {
             socket::listen(socket.as_fd(), self.backlog)?;
@@ -69,7 +88,7 @@ impl Group {
     /// # Errors
     /// None that an open socket could cause (shutdown(2)).
     pub fn remove_last(&mut self) -> io::Result<()> {
-        if self.members.len() > 1 {
+        if self.members.len() > 1 && self.dead_ends.is_empty() {
             let last = self.members.pop();
             if let (true, Some(last)) = (self.is_tcp, last) {
                 socket::stop_listening(last.as_fd())?;
@@ -101,6 +120,56 @@ impl Group {
         socket::attach_steering(first.as_fd(), program)
     }
 
+    /// No new connections from now on, for good: the kernel does not answer newcomers, who try
+    /// again until the sockets are closed and they are refused. What waits in the queues, and
+    /// handshakes that have begun, go on.
+    ///
+    /// Everybody is steered to a member that has room for one connection, and pidone makes that one
+    /// itself. Until it is there, only its own port is steered there; in a group of one member,
+    /// which cannot be steered before there is a second one, newcomers might slip in between two
+    /// system calls. There are two such members, so that one has its place while the sockets are
+    /// closed (see [`Self::drop`]).
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for UDP; `ETIMEDOUT` when the connection does not come about, and the errors of
+    /// socket(2), bind(2), connect(2): then the steering is to be set again.
+    pub fn close_to_newcomers(&mut self) -> io::Result<()> {
+        if !self.is_tcp {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
+        let index = self.members.len();
+        let dead_ends = [self.dead_end(index)?, self.dead_end(index + 1)?];
+        self.steer(&steering::only(index))?;
+        self.dead_ends = dead_ends.into();
+        Ok(())
+    }
+
+    /// A new member, with this index, that has room for nobody.
+    fn dead_end(&self, index: usize) -> io::Result<DeadEnd> {
+        let target = SocketAddr::new(self.reachable_address(), self.address.port());
+        let filling = socket::open(socket::family(target.ip()), libc::SOCK_STREAM)?;
+        socket::bind(filling.as_fd(), SocketAddr::new(target.ip(), 0))?;
+        let own_port = socket::local_address(filling.as_fd())?.map_or(0, |own| own.port());
+
+        let others: Vec<_> = (0..self.members.len()).collect();
+        let program = steering::own_connection(own_port, index, &others);
+        let listener = self.bind_another()?;
+        // Of no use, and an error, for a single member.
+        let _ = self.steer(&program);
+        socket::listen(listener.as_fd(), 0)?;
+        self.steer(&program)?;
+        socket::connect(filling.as_fd(), target)?;
+        // The client's side is done before the connection is in the queue, so ask the listener.
+        poll::wait_readable(&[listener.as_fd()], Some(OWN_CONNECTION_LIMIT))?;
+        if !poll::is_readable(listener.as_fd()) {
+            return Err(Errno::ETIMEDOUT.into());
+        }
+        Ok(DeadEnd {
+            listener,
+            _filling: filling,
+        })
+    }
+
     fn bind_another(&self) -> io::Result<OwnedFd> {
         let (kind, options): (_, &[_]) = if self.is_tcp {
             let options = &[libc::SO_REUSEADDR, libc::SO_REUSEPORT];
@@ -109,6 +178,34 @@ impl Group {
             (libc::SOCK_DGRAM, &[libc::SO_REUSEPORT])
         };
         bind_to(self.address, self.only_v6, kind, options)
+    }
+
+    /// Where this machine itself reaches the group: the loopback interface for a group on all
+    /// addresses. IPv4 if it can be, as IPv6 may be switched off.
+    fn reachable_address(&self) -> IpAddr {
+        match self.address.ip() {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) if self.only_v6 => Ipv6Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) | IpAddr::V4(Ipv4Addr::UNSPECIFIED) => {
+                Ipv4Addr::LOCALHOST.into()
+            }
+            ip => ip,
+        }
+    }
+}
+
+impl Drop for Group {
+    /// Lets nobody in while one socket after the other is closed. The kernel moves the last member to
+    /// the place of one that is closed (`__reuseport_detach_sock`, net/core/sock_reuseport.c), and chooses
+    /// itself when an index is nobody's: so the second dead end becomes member 0 first, while the
+    /// first one still has its place, and stays there until all others are closed.
+    fn drop(&mut self) {
+        let mut members = mem::take(&mut self.members).into_iter();
+        if let Some(first) = self.dead_ends.first() {
+            drop(members.next());
+            let _ = socket::attach_steering(first.listener.as_fd(), &steering::only(0));
+            drop(members);
+            // And of the dead ends the first one first, which is their order.
+        }
     }
 }
 
