@@ -16,7 +16,6 @@ mod start;
 mod workers;
 
 use std::collections::VecDeque;
-use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -35,6 +34,9 @@ use ports::{PortId, Ports};
 use report::Reporter;
 use start::Starter;
 use workers::Workers;
+
+/// What runs no longer than this after a start is over before pidone makes itself small.
+const SHORT_LIFE: Duration = Duration::from_millis(20);
 
 /// Runs the configured command to its end, and returns the status to leave with.
 ///
@@ -192,11 +194,18 @@ impl Runtime<'_> {
                 .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
                 .chain(strays.map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, false))))
                 .unzip();
-        // As late as can be, since all that runs in between is mapped again.
-        if mem::take(&mut self.just_started) {
+        // Not in the way of a run that is over at once.
+        let is_soon = |due: &Duration| *due <= SHORT_LIFE;
+        let tidies_up = self.just_started && !due.as_ref().is_some_and(is_soon);
+        let limit = if tidies_up { Some(SHORT_LIFE) } else { due };
+        let mut ready = poll::wait(&watched, limit).map_err(RunError::System)?;
+        if tidies_up && !ready.contains(&true) {
+            // The code comes last, since all that runs is mapped again.
+            self.just_started = false;
+            self.reporter.look_at_oom_kills();
             memory::release_code();
+            ready = poll::wait(&watched, due).map_err(RunError::System)?;
         }
-        let ready = poll::wait(&watched, due).map_err(RunError::System)?;
         let ready = sources.into_iter().zip(ready);
         Ok(ready
             .filter_map(|(source, ready)| ready.then_some(source))
@@ -253,7 +262,7 @@ impl Runtime<'_> {
                 self.workers.started(worker, pid);
                 let single = self.config.workers.is_none();
                 self.reporter.started(self.workers.name(worker, single));
-                self.just_started |= single;
+                self.just_started = true;
                 self.news.push_back(Event::Started(worker));
             }
             Err(error) => {

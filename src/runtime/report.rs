@@ -43,12 +43,16 @@ impl Reporter {
         }
     }
 
-    pub(super) fn started(&mut self, name: Name) {
+    pub(super) fn started(&self, name: Name) {
+        log::debug!("{} started", self.called(name));
+    }
+
+    /// Takes note of the OOM kills so far, to tell later ones.
+    pub(super) fn look_at_oom_kills(&mut self) {
         if self.oom.is_none() {
             self.oom =
                 OomCounter::find().and_then(|counter| counter.read().map(|kills| (counter, kills)));
         }
-        log::debug!("{} started", self.called(name));
     }
 
     /// `name` is the worker's that the report is about, if it is about one.
@@ -74,9 +78,8 @@ impl Reporter {
             Report::CrashLoop {
                 restarts, window, ..
             } => log::error!(
-                "crash loop: {who} would be restart number {} of its place within {window:?}, and {restarts} are \
-                 allowed (--max-restarts); pidone stops everything and leaves with its status",
-                restarts.saturating_add(1)
+                "crash loop: {who} has ended, and its place has had its restarts: {restarts} in {window:?} \
+                 (--max-restarts); pidone stops everything and leaves with its status"
             ),
             Report::ReloadBegun => log::info!("reload begun: each worker's successor first"),
             Report::ReloadDone { took } => log::info!("reload done in {}", Spoken(took)),

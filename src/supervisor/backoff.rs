@@ -14,14 +14,17 @@ pub(super) struct Backoff {
     recent: VecDeque<Moment>,
     /// Restarts since the last good run.
     in_a_row: u32,
+    /// Those in a row that never got ready. They take so long that the window may never see enough
+    /// of them.
+    unready: u32,
 }
 
 impl Backoff {
-    /// A worker has ended after a run of `uptime`: how long to wait before the next start. `None`:
-    /// it is a crash loop.
+    /// A worker has ended after such a `run`, or without ever being ready: how long to wait before the
+    /// next start. `None`: it is a crash loop.
     pub(super) fn after(
         &mut self,
-        uptime: Duration,
+        run: Option<Duration>,
         now: Moment,
         rules: &RestartRules,
     ) -> Option<Duration> {
@@ -33,12 +36,19 @@ impl Backoff {
         {
             self.recent.pop_front();
         }
+        self.unready = match run {
+            None => self.unready.saturating_add(1),
+            Some(_) => 0,
+        };
         // Not one more than is needed to tell.
         if self.recent.len() > rules.max_restarts as usize {
             self.recent.pop_front();
             return None;
         }
-        if uptime >= rules.min_uptime {
+        if self.unready > rules.max_restarts {
+            return None;
+        }
+        if run.is_some_and(|run| run >= rules.min_uptime) {
             self.in_a_row = 0;
         }
         let doublings = self.in_a_row.checked_sub(1);
@@ -65,18 +75,18 @@ mod tests {
         };
         let mut backoff = Backoff::default();
         let delays: Vec<_> = (0..7)
-            .map(|second| backoff.after(MS, second * 1000 * MS, &rules).unwrap())
+            .map(|second| backoff.after(Some(MS), second * 1000 * MS, &rules).unwrap())
             .collect();
         assert_eq!(
             delays,
             [0, 100, 200, 400, 800, 1000, 1000].map(|ms| ms * MS)
         );
-        let good = backoff.after(rules.min_uptime, 8000 * MS, &rules);
+        let good = backoff.after(Some(rules.min_uptime), 8000 * MS, &rules);
         assert_eq!(good, Some(Duration::ZERO));
-        assert_eq!(backoff.after(MS, 8000 * MS, &rules), Some(100 * MS));
+        assert_eq!(backoff.after(Some(MS), 8000 * MS, &rules), Some(100 * MS));
         // However long it goes on.
         for _ in 0..80 {
-            assert!(backoff.after(MS, 8000 * MS, &rules).unwrap() <= rules.max_delay);
+            assert!(backoff.after(Some(MS), 8000 * MS, &rules).unwrap() <= rules.max_delay);
         }
     }
 
@@ -86,15 +96,15 @@ mod tests {
         let mut backoff = Backoff::default();
         let mut now = Moment::ZERO;
         for _ in 0..rules.max_restarts {
-            now += backoff.after(MS, now, &rules).unwrap();
+            now += backoff.after(Some(MS), now, &rules).unwrap();
         }
         assert!(now < rules.window, "the defaults find one: {now:?}");
-        assert_eq!(backoff.after(MS, now, &rules), None);
+        assert_eq!(backoff.after(Some(MS), now, &rules), None);
 
         let mut backoff = Backoff::default();
         for minute in 0..100 {
             let now = minute * rules.window / rules.max_restarts;
-            assert!(backoff.after(MS, now, &rules).is_some());
+            assert!(backoff.after(Some(MS), now, &rules).is_some());
         }
     }
 
@@ -104,6 +114,23 @@ mod tests {
             max_restarts: 0,
             ..RestartRules::default()
         };
-        assert_eq!(Backoff::default().after(MS, MS, &rules), None);
+        assert_eq!(Backoff::default().after(Some(MS), MS, &rules), None);
+    }
+
+    #[test]
+    fn starts_that_take_too_long_are_a_crash_loop_however_rare_they_are() {
+        let rules = RestartRules::default();
+        let mut backoff = Backoff::default();
+        for half_minute in 0..rules.max_restarts {
+            let now = half_minute * rules.window / 2;
+            assert!(backoff.after(None, now, &rules).is_some());
+        }
+        assert_eq!(backoff.after(None, 100 * rules.window, &rules), None);
+        assert!(
+            backoff
+                .after(Some(MS), 200 * rules.window, &rules)
+                .is_some()
+        );
+        assert!(backoff.after(None, 300 * rules.window, &rules).is_some());
     }
 }

@@ -169,12 +169,12 @@ impl Supervisor {
             return;
         };
         worker.leaves_by_itself(now, &self.rules.leave);
-        let (place, uptime) = (worker.place, worker.good_for(now));
+        let (place, run) = (worker.place, worker.good_for(now));
         if let (Phase::Running, Place::Slot(index)) = (&self.phase, place)
             && self.rules.restart.policy == RestartPolicy::Always
         {
             self.was_complete = false;
-            if self.replace(index, uptime, now, actions).is_none() {
+            if self.replace(index, run, now, actions).is_none() {
                 self.crash_loop(id, 0, now, actions);
             }
         }
@@ -290,7 +290,7 @@ impl Supervisor {
     fn replace(
         &mut self,
         index: usize,
-        uptime: Duration,
+        run: Option<Duration>,
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> Option<Next> {
@@ -300,7 +300,7 @@ impl Supervisor {
             return Some(Next::Successor);
         }
         slot.current = None;
-        let delay = slot.backoff.after(uptime, now, &self.rules.restart)?;
+        let delay = slot.backoff.after(run, now, &self.rules.restart)?;
         if self.admit_spare(index, now, delay, actions) {
             return Some(Next::Spare);
         }

@@ -125,13 +125,9 @@ impl Worker {
         now.saturating_sub(self.since.unwrap_or(now))
     }
 
-    /// How long it was of use: to wait for one that never got ready was no good run.
-    pub(super) fn good_for(&self, now: Moment) -> Duration {
-        if self.failed {
-            Duration::ZERO
-        } else {
-            self.uptime(now)
-        }
+    /// How long it ran; `None`: all that time it was waited for, and never got ready.
+    pub(super) fn good_for(&self, now: Moment) -> Option<Duration> {
+        (!self.failed).then(|| self.uptime(now))
     }
 
     pub(super) fn was_sent(&self, signal: Signal) -> bool {
