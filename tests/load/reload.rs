@@ -68,7 +68,7 @@ fn kept_connections_lose_nothing_with_http_drain() {
     let _alone = alone();
     for app in [PLAIN, CLOSE, FASTIFY_CLOSE] {
         let service = App::named(app).workers(2, ["--http-drain", "2s"]).ready();
-        let took = reload_under(&service, service.load().keep_alive(64), 2);
+        let took = reload_under(&service, service.load().keep_alive(64), 1);
         assert!(took < Duration::from_secs(8), "{app}: {took:?}");
         service.stop().code(0);
     }
@@ -79,7 +79,7 @@ fn slow_answers_on_kept_connections_lose_nothing_with_http_drain() {
     let _alone = alone();
     for app in [PLAIN, FASTIFY_CLOSE] {
         let service = App::named(app).workers(2, ["--http-drain", "2s"]).ready();
-        reload_under(&service, service.load().slow(SLOW).keep_alive(400), 2);
+        reload_under(&service, service.load().slow(SLOW).keep_alive(400), 1);
         service.stop().code(0);
     }
 }
