@@ -250,11 +250,13 @@ fn with_http_drain_the_end_is_announced_and_comes_right_after_it() {
             assert!(last.closing());
             assert_eq!(std::io::Read::read(client, &mut [0]).unwrap(), 0);
         }
-        // The one that has asked nothing more holds it up for as long as was announced.
+        // The one that has asked nothing more holds it up for as long as was announced; Node.js 18
+        // keeps it until its own keep-alive timeout.
         service.run.end().code(0);
         let took = begin.elapsed();
+        let limit = Duration::from_secs(if node.major < 20 { 10 } else { 5 });
         assert!(
-            (Duration::from_millis(1900)..Duration::from_secs(5)).contains(&took),
+            (Duration::from_millis(1900)..limit).contains(&took),
             "{took:?}"
         );
         drop(idle);

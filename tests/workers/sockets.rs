@@ -93,6 +93,7 @@ fn several_sockets_in_the_order_of_the_options() {
 fn datagrams_by_descriptor_and_by_address() {
     for (channel, bind) in [
         ("off", "{ fd: 3 }"),
+        ("node", "{ fd: 3 }"),
         (
             "node",
             "{ port: Number(process.env.PORT), address: '127.0.0.1' }",
