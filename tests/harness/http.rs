@@ -1,6 +1,6 @@
 //! HTTP/1.1 as a strict client sees it: one response, complete, and nothing else.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 /// A response on its way in.
 #[derive(Default)]
@@ -133,7 +133,11 @@ pub fn answer(stream: &mut impl Read) -> Response {
     let mut response = Response::default();
     let mut block = [0; 65_536];
     loop {
-        let read = stream.read(&mut block).unwrap();
+        let read = match stream.read(&mut block) {
+            // A read with a time limit is interrupted even by SIGCONT (signal(7)).
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            other => other.unwrap(),
+        };
         assert!(read > 0, "closed after {} bytes", response.len());
         match response.feed(&block[..read]).unwrap() {
             Progress::Incomplete => {}
