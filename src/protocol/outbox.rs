@@ -30,6 +30,9 @@ use flight::{Awaited, Message, Parcel, Purpose, Then, Writing};
 /// The most messages that wait for one worker, and the most listeners it may have open.
 pub const CAPACITY: usize = 64;
 
+/// The most messages that wait before even an error is not sent any more.
+const FAILURES: usize = 16 * CAPACITY;
+
 /// How often a descriptor is sent again that did not arrive, as Node does it.
 const RETRANSMISSIONS: u8 = 3;
 
@@ -183,7 +186,8 @@ impl<H> Outbox<H> {
     /// # Errors
     /// Why it is not taken.
     pub fn queue_failure(&mut self, seq: i64, errno: i32, data: &Data) -> Result<(), Refusal> {
-        self.room()?;
+        // An app that listens too often shall hear so each time; the line is short.
+        self.room_for(FAILURES)?;
         let answer = ToWorker::Failure { seq, errno, data };
         self.queue.push_back(Message::plain(&answer));
         Ok(())
@@ -393,9 +397,13 @@ impl<H> Outbox<H> {
     }
 
     fn room(&self) -> Result<(), Refusal> {
+        self.room_for(CAPACITY)
+    }
+
+    fn room_for(&self, capacity: usize) -> Result<(), Refusal> {
         if !matches!(self.phase, Phase::Serving) {
             Err(Refusal::Leaving)
-        } else if self.queue.len() + self.undecided.len() >= CAPACITY {
+        } else if self.queue.len() + self.undecided.len() >= capacity {
             Err(Refusal::Full)
         } else {
             Ok(())
