@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use pidone::config::Readiness;
+use pidone::config::{Config, Readiness};
 use pidone::ended::Ended;
 use pidone::signal::Signal;
-use pidone::supervisor::{Action, Event, Lane, Moment, Supervisor, WorkerId};
+use pidone::supervisor::{Action, Event, Lane, Moment, Request, Supervisor, WorkerId};
 
 use crate::process::{OnStop, Process};
 use crate::random::Random;
 use crate::record::Record;
-use crate::scenario::{Scenario, ms};
+use crate::scenario::{MEMORY, Scenario, ms};
 use crate::witness::{Broken, Witness};
 
 /// How many events a run may have before it is called endless.
@@ -48,6 +48,8 @@ enum Other {
 #[derive(Clone, Copy)]
 enum Happening {
     Asked(Signal),
+    Wanted(Request),
+    Stuck(WorkerId),
     Booted(WorkerId),
     Ends(WorkerId, Ended),
     Leaves(WorkerId),
@@ -59,6 +61,10 @@ enum Happening {
     RuntimeKills,
 }
 
+fn max_memory(config: &Config) -> Option<u64> {
+    config.workers.as_ref()?.max_memory.map(|_| MEMORY)
+}
+
 impl World {
     pub fn new(seed: u64, record: Record) -> Self {
         let mut random = Random::new(seed);
@@ -66,7 +72,11 @@ impl World {
         let others = [Other::Obeys, Other::Obeys, Other::Ignores, Other::CannotDie];
         let mut world = Self {
             now: Moment::ZERO,
-            supervisor: Supervisor::new(&scenario.config, scenario.instances, None),
+            supervisor: Supervisor::new(
+                &scenario.config,
+                scenario.instances,
+                max_memory(&scenario.config),
+            ),
             witness: Witness::new(&scenario.config, scenario.instances),
             processes: BTreeMap::new(),
             others: (0..scenario.others).map(|_| random.pick(&others)).collect(),
@@ -85,6 +95,9 @@ impl World {
         let last = signals.iter().map(|(at, _)| *at).max().unwrap_or_default();
         for (at, signal) in signals {
             world.later(at, Happening::Asked(signal));
+        }
+        for (at, request) in std::mem::take(&mut world.scenario.requests) {
+            world.later(at, Happening::Wanted(request));
         }
         if world.scenario.config.grace.is_none() {
             world.later(last + ms(60_000), Happening::RuntimeKills);
@@ -180,15 +193,25 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Asked(signal) => self.news.push_back(Event::Signal(signal)),
+            Happening::Wanted(request) => self.news.push_back(Event::Request(request)),
+            Happening::Stuck(id) => {
+                let now = self.now;
+                if let Some(process) = self.alive(id) {
+                    process.stuck = true;
+                    self.witness.stuck(id, now);
+                }
+            }
             Happening::Booted(id) => self.booted(id),
             Happening::Ends(id, ended) => self.end(id, ended),
             Happening::Leaves(id) => {
-                if self.alive(id).is_some_and(|process| process.channel_open) {
+                let may = |process: &mut Process| process.channel_open && !process.stuck;
+                if self.alive(id).is_some_and(may) {
                     self.news.push_back(Event::Leaving(id));
                     self.drain(id);
                 }
             }
             Happening::HangsUp(id) => self.close_channel(id),
+            Happening::Drained(id) if self.alive(id).is_some_and(|process| process.stuck) => {}
             Happening::Drained(id) => {
                 self.close_channel(id);
                 if let Some(lingers) = self.alive(id).and_then(|process| process.lingers) {
@@ -266,6 +289,9 @@ impl World {
         if !matches!(self.readiness(), Readiness::None | Readiness::Port) {
             self.news.push_back(Event::Ready(id));
         }
+        if let Some(wait) = self.alive(id).and_then(|process| process.stuck_in) {
+            self.after(wait, Happening::Stuck(id));
+        }
         if let Some(wait) = self.alive(id).and_then(|process| process.leaves_in)
             && self.has_channel()
         {
@@ -334,16 +360,30 @@ impl World {
             Action::CheckQueues(worker) => {
                 let about = |id: &WorkerId| worker.is_none_or(|worker| worker == *id);
                 let mut processes = self.processes.iter();
-                let stuck =
-                    processes.any(|(id, process)| about(id) && process.alive && process.hangs);
+                let stuck = processes.any(|(id, process)| {
+                    about(id) && process.alive && (process.hangs || process.stuck)
+                });
                 let empty = !stuck && self.random.chance(70);
                 self.news.push_back(Event::Queues { worker, empty });
             }
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
             Action::Exit(status) => self.status = Some(status),
+            Action::MeasureMemory(worker) => {
+                let now = self.now;
+                if let Some(process) = self.alive(worker) {
+                    let age = (now - process.started).as_secs();
+                    let bytes = process.bytes + process.growth * age;
+                    self.news.push_back(Event::Memory { worker, bytes });
+                }
+            }
+            Action::Ping(worker) => {
+                let answers = |process: &mut Process| process.channel_open && !process.stuck;
+                if self.alive(worker).is_some_and(answers) {
+                    let wait = self.random.up_to(20);
+                    self.after(wait, Happening::Told(Event::Pong(worker)));
+                }
+            }
             Action::Announce(_)
-            | Action::MeasureMemory(_)
-            | Action::Ping(_)
             | Action::Steer(_)
             | Action::CloseToNewcomers
             | Action::Suspend(_)
@@ -361,6 +401,7 @@ impl World {
             return;
         }
         process.alive = true;
+        process.started = self.now;
         if let Some(wait) = process.boots_in {
             self.after(wait, Happening::Booted(id));
         }
@@ -382,6 +423,16 @@ impl World {
             let wait = process.dies_in;
             self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
         } else if signal.asks_to_stop() || signal == Signal::ABRT {
+            // Node.js itself handles a signal in the event loop only.
+            if process.stuck && signal != Signal::ABRT && !matches!(process.on_stop, OnStop::Dies) {
+                return;
+            }
+            if process.stuck {
+                // It may write a large core first.
+                let wait = process.dies_in * 30;
+                self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
+                return;
+            }
             match process.on_stop {
                 OnStop::Dies => self.end(id, Ended::Killed(signal)),
                 OnStop::Leaves(wait, status) => {
