@@ -10,12 +10,15 @@
 
 mod backoff;
 mod event;
+mod health;
 mod lane;
 mod lives;
 mod report;
+mod request;
 mod rollout;
 mod shutdown;
 mod slot;
+mod view;
 mod worker;
 
 use std::time::Duration;
@@ -23,13 +26,14 @@ use std::time::Duration;
 use crate::config::{Config, Readiness, RestartRules, SignalRules, StopMode};
 use crate::signal::Signal;
 use crate::table::Table;
-pub use event::{Action, Event, Moment, Start};
+pub use event::{Action, Event, Moment, Request, Start};
 pub use lane::{Lane, WorkerId};
-pub use report::{Next, Report};
+pub use report::{Next, Reason, Refusal, Report};
 use rollout::Rollout;
 use shutdown::{Leftovers, Stop};
 use slot::{Slot, Spare};
-use worker::{LeaveRules, Worker, earliest};
+pub use view::{SlotView, StateView};
+use worker::{LeaveRules, WatchRules, Worker, earliest};
 
 /// The state of one run.
 #[derive(Debug)]
@@ -43,10 +47,16 @@ pub struct Supervisor {
     target: usize,
     spares: Vec<Spare>,
     rollout: Rollout,
+    /// Their number has changed, and that is not complete.
+    is_scaling: bool,
+    /// When the workers' memory is to be measured.
+    measure_at: Option<Moment>,
     /// Where new connections go.
     steered: Vec<Option<Lane>>,
     /// All slots have served at the same time since the last change of their number.
     was_complete: bool,
+    /// All slots have served at the same time, at least once.
+    has_been_complete: bool,
     /// What the run will end with, as far as is known.
     status: u8,
     /// Single mode: when the child was first asked to stop.
@@ -69,7 +79,10 @@ struct Rules {
     /// A successor needs the place of the one before, its port for example, and cannot boot
     /// beside it.
     in_place: bool,
+    /// There can be so many workers.
+    most: usize,
     leave: LeaveRules,
+    watch: WatchRules,
 }
 
 #[derive(Debug)]
@@ -85,10 +98,11 @@ enum Phase {
 
 impl Supervisor {
     /// A supervisor of so many workers that has done nothing yet. Without `--instances` there is
-    /// one, whatever `instances` says.
+    /// one, whatever `instances` says. `max_memory`: what `--max-memory` comes to, in bytes.
     #[must_use]
-    pub fn new(config: &Config, instances: usize) -> Self {
+    pub fn new(config: &Config, instances: usize, max_memory: Option<u64>) -> Self {
         let workers = config.workers.as_ref();
+        let port_env = workers.and_then(|workers| workers.port_env.as_ref());
         let target = workers.map_or(1, |_| instances.max(1));
         let spares = workers.map_or(0, |workers| usize::from(workers.spares));
         let channel = workers.is_some_and(|workers| workers.channel);
@@ -102,7 +116,8 @@ impl Supervisor {
                 ready: workers.map_or(Readiness::None, |workers| workers.ready),
                 ready_timeout: workers.map_or(Duration::ZERO, |workers| workers.ready_timeout),
                 drain_delay: workers.map_or(Duration::ZERO, |workers| workers.drain_delay),
-                in_place: !channel && workers.is_some_and(|workers| workers.port_env.is_some()),
+                in_place: !channel && port_env.is_some(),
+                most: request::most(port_env),
                 leave: LeaveRules {
                     to_group: config.signals.to_group,
                     channel,
@@ -111,6 +126,13 @@ impl Supervisor {
                     stop_signal: config.signals.stop.unwrap_or(Signal::TERM),
                     http_drain: workers.and_then(|workers| workers.http_drain),
                     grace: config.grace.unwrap_or(shutdown::LEFTOVER_GRACE),
+                },
+                watch: WatchRules {
+                    max_memory,
+                    max_age: workers.and_then(|workers| workers.max_age),
+                    hang_timeout: workers
+                        .and_then(|workers| workers.hang_timeout)
+                        .filter(|_| channel),
                 },
             },
             workers: Table::default(),
@@ -121,8 +143,11 @@ impl Supervisor {
                 .map(|index| Spare::new(target + index))
                 .collect(),
             rollout: Rollout::default(),
+            is_scaling: false,
+            measure_at: None,
             steered: Vec::new(),
             was_complete: false,
+            has_been_complete: false,
             status: 0,
             stop_requested: None,
             phase: Phase::Beginning,
@@ -141,7 +166,7 @@ impl Supervisor {
             Phase::Beginning | Phase::Running => {
                 let slots = self.slots.iter().filter_map(|slot| slot.start_at);
                 let spares = self.spares.iter().filter_map(|spare| spare.start_at);
-                slots.chain(spares).min()
+                earliest(slots.chain(spares).min(), self.health_deadline())
             }
             Phase::Stopping(stop) => stop.deadline(),
             Phase::Leaving(leftovers) => leftovers.deadline(),
@@ -154,6 +179,7 @@ impl Supervisor {
     pub fn handle(&mut self, event: Event, now: Moment, actions: &mut Vec<Action>) {
         match event {
             Event::Signal(signal) => self.on_signal(signal, now, actions),
+            Event::Request(request) => self.on_request(request, now, actions),
             Event::Started(worker) => self.on_started(worker, now, actions),
             Event::StartFailed { worker, status } => {
                 self.on_start_failed(worker, status, now, actions);
@@ -180,6 +206,16 @@ impl Supervisor {
                 worker: None,
                 empty,
             } => self.on_all_queues(empty, now, actions),
+            Event::Memory { worker, bytes } => {
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.watch.on_memory(bytes, now, &self.rules.watch);
+                }
+            }
+            Event::Pong(worker) => {
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.watch.on_pong(now, &self.rules.watch);
+                }
+            }
             Event::Exited { worker, ended } => self.on_exited(worker, ended, now, actions),
             Event::Stopped {
                 worker,
@@ -197,6 +233,9 @@ impl Supervisor {
             }
             Event::Tick => self.on_tick(now, actions),
         }
+        self.look_whether_complete(actions);
+        self.advance(now, actions);
+        self.look_at_scaling(actions);
         self.steer(actions);
     }
 
@@ -237,6 +276,12 @@ impl Supervisor {
         match signal {
             _ if signal.asks_to_stop() => self.stop(signal, now, actions),
             Signal::HUP => self.reload(now, actions),
+            Signal::TTIN if self.target >= self.rules.most => {
+                let why = Refusal::TooMany {
+                    most: self.rules.most,
+                };
+                actions.push(Action::Report(Report::RequestRefused { why }));
+            }
             Signal::TTIN => self.scale(self.target + 1, now, actions),
             Signal::TTOU if self.target == 1 => {
                 actions.push(Action::Report(Report::LastWorker));
@@ -274,7 +319,10 @@ impl Supervisor {
             self.on_never_ready(worker, now, actions);
         }
         match &mut self.phase {
-            Phase::Beginning | Phase::Running => self.start_those_due(now, actions),
+            Phase::Beginning | Phase::Running => {
+                self.start_those_due(now, actions);
+                self.look_after(now, actions);
+            }
             Phase::Stopping(_) => self.on_stop_tick(now, actions),
             Phase::Leaving(leftovers) => leftovers.on_tick(now, actions),
         }

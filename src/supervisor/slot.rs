@@ -4,7 +4,9 @@
 
 use super::backoff::Backoff;
 use super::event::Moment;
+use super::health::Recycling;
 use super::lane::{Lane, WorkerId};
+use crate::ended::Ended;
 
 /// A place for one serving worker, and for its successor while it is being replaced.
 #[derive(Debug)]
@@ -20,6 +22,10 @@ pub(super) struct Slot {
     /// When the next one is to be started.
     pub(super) start_at: Option<Moment>,
     pub(super) backoff: Backoff,
+    pub(super) past: Past,
+    /// A worker that was started earlier is to be replaced, because somebody has asked for it.
+    pub(super) renew_before: Option<Moment>,
+    pub(super) recycling: Recycling,
 }
 
 impl Slot {
@@ -31,8 +37,25 @@ impl Slot {
             successor: None,
             start_at: None,
             backoff: Backoff::default(),
+            past: Past::default(),
+            renew_before: None,
+            recycling: Recycling::default(),
         }
     }
+
+    /// Whoever is or was here is to be replaced. What failed before may do now: no more delay.
+    pub(super) fn renew(&mut self, now: Moment) {
+        self.renew_before = Some(now);
+        self.start_at = self.start_at.map(|at| at.min(now));
+    }
+}
+
+/// What is remembered of the workers that were lost.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// How often another one had to be started for it.
+    pub(super) restarts: u32,
+    pub(super) last_end: Option<(Ended, Moment)>,
 }
 
 /// A place for a worker in reserve.
@@ -42,6 +65,7 @@ pub(super) struct Spare {
     pub(super) worker: Option<WorkerId>,
     pub(super) start_at: Option<Moment>,
     pub(super) backoff: Backoff,
+    pub(super) past: Past,
 }
 
 impl Spare {
@@ -51,6 +75,7 @@ impl Spare {
             worker: None,
             start_at: None,
             backoff: Backoff::default(),
+            past: Past::default(),
         }
     }
 }

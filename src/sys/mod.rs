@@ -17,6 +17,7 @@ pub mod notify;
 pub mod poll;
 pub mod prctl;
 pub mod process;
+pub mod procfs;
 pub mod reaper;
 pub mod signal;
 mod socket;
