@@ -20,6 +20,13 @@ pub enum CliError {
         /// The option that looks most like it.
         nearest: Option<String>,
     },
+    /// `pidone ctl` has no such option; perhaps another was meant.
+    NoCtlOption {
+        /// As it was written.
+        option: String,
+        /// The option that looks most like it.
+        nearest: Option<String>,
+    },
     /// An option stands last that needs a value.
     MissingValue {
         /// As it was written.
@@ -76,6 +83,13 @@ impl fmt::Display for CliError {
                     None => out.write_str("pidone --help lists them, and the command's own options go after the command"),
                 }
             }
+            Self::NoCtlOption { option, nearest } => {
+                write!(out, "{option}: no such option of pidone ctl; ")?;
+                match nearest {
+                    Some(nearest) => write!(out, "did you mean {nearest}?"),
+                    None => out.write_str("pidone ctl --help lists them"),
+                }
+            }
             Self::MissingValue { option, value } => {
                 write!(out, "{option}: needs a value, {option} {value}")
             }
@@ -97,7 +111,11 @@ impl fmt::Display for CliError {
 }
 
 /// The candidate that takes the fewest edits to get to, if it takes few enough to be meant.
-pub(super) fn nearest(word: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+pub(super) fn nearest(
+    word: &str,
+    // One copy of this in the program, not one for each kind of list.
+    candidates: &mut dyn Iterator<Item = String>,
+) -> Option<String> {
     let allowed = (word.len() / 3).max(1);
     candidates
         .map(|candidate| (distance(word, &candidate), candidate))
@@ -147,9 +165,14 @@ mod tests {
 
     #[test]
     fn only_what_looks_alike_is_proposed() {
-        let names = || ["grace", "group", "user"].map(String::from).into_iter();
-        assert_eq!(nearest("grase", names()), Some("grace".into()));
-        assert_eq!(nearest("usr", names()), Some("user".into()));
-        assert_eq!(nearest("instances", names()), None);
+        let nearest = |word| {
+            nearest(
+                word,
+                &mut ["grace", "group", "user"].map(String::from).into_iter(),
+            )
+        };
+        assert_eq!(nearest("grase"), Some("grace".into()));
+        assert_eq!(nearest("usr"), Some("user".into()));
+        assert_eq!(nearest("instances"), None);
     }
 }

@@ -132,6 +132,25 @@ impl<'a> Value<'a> {
         Some(text)
     }
 
+    /// The object that it is.
+    #[must_use]
+    pub fn object(self) -> Option<Object<'a>> {
+        self.0.starts_with('{').then_some(Object(self.0))
+    }
+
+    /// The items of the array that it is; of anything else, none.
+    pub fn items(self) -> impl Iterator<Item = Value<'a>> {
+        let mut rest = self.0.strip_prefix('[');
+        std::iter::from_fn(move || {
+            let mut reader = Reader { rest: rest? };
+            reader.space();
+            // No deeper than it was when it was parsed; and the end of the array is no value.
+            let item = reader.value(u8::MAX)?;
+            rest = reader.take(',').map(|()| reader.rest);
+            Some(Value(item))
+        })
+    }
+
     fn inner(self) -> Option<&'a str> {
         self.0.strip_prefix('"')?.strip_suffix('"')
     }

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod doors;
 mod life;
 mod process;
 mod workers;
@@ -58,8 +59,10 @@ pub(super) static CHAPTERS: &[Chapter] = &[
     workers::SOCKETS,
     life::RESTART,
     life::STOPPING,
+    life::RECYCLING,
     process::SIGNALS,
     process::PROCESSES,
+    doors::DOORS,
     process::LOG,
 ];
 

@@ -23,6 +23,17 @@ fn members_are_found_and_typed() {
     assert_eq!(get(r#"{"a":1,"a":2}"#, "a").unwrap().integer(), Some(2));
     assert_eq!(get(r#"{"a":"1"}"#, "a").unwrap().integer(), None);
     assert_eq!(get(r#"{"a":1}"#, "a").unwrap().string(), None);
+    let inner = get(text, "f").unwrap().object().unwrap();
+    let items = |value: Value<'_>| {
+        value
+            .items()
+            .map(|item| item.raw().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(items(inner.get("x").unwrap()), ["1", "2", "{}"]);
+    assert_eq!(items(get(r#"{"a":[ ]}"#, "a").unwrap()), [""; 0]);
+    assert_eq!(items(get(text, "f").unwrap()), [""; 0]);
+    assert!(get(text, "c").unwrap().object().is_none());
     let large = r#"{"a":9223372036854775808}"#;
     assert_eq!(get(large, "a").unwrap().integer(), None);
 }

@@ -1,0 +1,38 @@
+//! How a running pidone is reached.
+
+#![forbid(unsafe_code)]
+
+use super::{Chapter, OptionSpec, SWITCH};
+use crate::cli::values;
+
+pub(super) const DOORS: Chapter = Chapter {
+    title: "Control and health",
+    options: &[
+        OptionSpec {
+            long: "control",
+            value: Some("PATH|off"),
+            help: &[
+                "Where pidone ctl finds this pidone, a UNIX socket (default:",
+                "/run/pidone.sock or else /tmp/pidone.sock with -i, else off).",
+            ],
+            set: |draft, value| {
+                draft.config.control = values::control(value)?;
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "http",
+            value: Some("ADDR"),
+            help: &[
+                "Serve /livez, /readyz and /metrics at [HOST:]PORT, for probes",
+                "and Prometheus (default: not).",
+            ],
+            set: |draft, value| {
+                draft.config.http = Some(values::http(value)?);
+                Ok(())
+            },
+            ..SWITCH
+        },
+    ],
+};
