@@ -8,6 +8,7 @@ use crate::protocol::cluster::{FromWorker, Key};
 use crate::protocol::frame::Splitter;
 use crate::protocol::outbox::{Outbox, Outcome};
 use crate::sys::channel::{Channel, Read, Sent};
+use crate::sys::poll::{Interest, Watched};
 
 /// What is read from one worker before the others have their turn, in bytes. What it has more to
 /// say waits in the kernel, and then in the worker.
@@ -58,8 +59,13 @@ impl Link {
     }
 
     /// What it is to be woken for: something to read, and room to write where that is wanted.
-    pub(super) fn interest(&self) -> Option<(BorrowedFd<'_>, bool)> {
-        (!self.is_closed).then(|| (self.channel.as_fd(), self.is_full))
+    pub(super) fn interest(&self) -> Option<Watched<'_>> {
+        let interest = if self.is_full {
+            Interest::Both
+        } else {
+            Interest::Read
+        };
+        (!self.is_closed).then(|| (self.channel.as_fd(), interest))
     }
 
     pub(super) fn is_closed(&self) -> bool {

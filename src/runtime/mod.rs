@@ -4,8 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+mod clients;
 pub mod environment;
 mod error;
+mod http;
 mod link;
 mod pace;
 mod ports;
@@ -13,6 +15,7 @@ mod reaping;
 mod reception;
 mod report;
 mod start;
+mod systemd;
 mod workers;
 
 use std::collections::VecDeque;
@@ -24,7 +27,7 @@ use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
 use crate::sys::memory;
 use crate::sys::notify::NotifySocket;
-use crate::sys::poll::{self, Watched};
+use crate::sys::poll::{self, Interest, Watched};
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
 use crate::table::Table;
@@ -188,11 +191,14 @@ impl Runtime<'_> {
         let notify = self.notify.iter().map(AsFd::as_fd);
         let workers = self.workers.watched();
         let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
-            std::iter::once((Source::Signals, (self.signals.as_fd(), false)))
-                .chain(strangers.map(|fd| (Source::Stranger, (fd, false))))
-                .chain(notify.map(|fd| (Source::Notify, (fd, false))))
+            std::iter::once((Source::Signals, (self.signals.as_fd(), Interest::Read)))
+                .chain(strangers.map(|fd| (Source::Stranger, (fd, Interest::Read))))
+                .chain(notify.map(|fd| (Source::Notify, (fd, Interest::Read))))
                 .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
-                .chain(strays.map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, false))))
+                .chain(
+                    strays
+                        .map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, Interest::Read))),
+                )
                 .unzip();
         // Not in the way of a run that is over at once.
         let is_soon = |due: &Duration| *due <= SHORT_LIFE;
