@@ -5,9 +5,10 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::address::ListenAddress;
+use crate::address::{Endpoint, ListenAddress};
 use crate::signal::Signal;
 
 /// A whole run of pidone.
@@ -36,8 +37,24 @@ pub struct Config {
     pub user: Option<UserSpec>,
     /// Log each orphan that is reaped (`--warn-on-reap`).
     pub warn_on_reap: bool,
+    /// Where `pidone ctl` finds it (`--control`).
+    pub control: Control,
+    /// Where probes and metrics are served (`--http`); `None`: nowhere.
+    pub http: Option<Endpoint>,
     /// How pidone itself speaks.
     pub logging: Logging,
+}
+
+/// Where `pidone ctl` finds pidone (`--control`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Control {
+    /// At the usual places, with `-i` only.
+    #[default]
+    Default,
+    /// At this path, in single mode too.
+    Path(PathBuf),
+    /// Nowhere.
+    Off,
 }
 
 /// A program and its arguments, as the user wrote them.
@@ -125,6 +142,22 @@ pub struct WorkerRules {
     pub http_drain: Option<Duration>,
     /// Keep serving for so long after a request to stop (`--drain-delay`).
     pub drain_delay: Duration,
+    /// A worker that has more in memory is replaced (`--max-memory`).
+    pub max_memory: Option<MemoryLimit>,
+    /// A worker that has run for so long is replaced (`--max-age`); for each one a little more or
+    /// less, so that they do not all go at once.
+    pub max_age: Option<Duration>,
+    /// A worker whose event loop does not turn for so long is killed (`--hang-timeout`).
+    pub hang_timeout: Option<Duration>,
+}
+
+/// How much memory a worker may have (`--max-memory`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// So many bytes.
+    Bytes(u64),
+    /// So much of what the control group allows, from 1 to 100.
+    Percent(u8),
 }
 
 /// How many workers.
@@ -134,6 +167,11 @@ pub enum Instances {
     Auto,
     /// So many, at least 1.
     Count(u16),
+}
+
+impl Instances {
+    /// The most there can be.
+    pub const MAX: u16 = 1024;
 }
 
 /// The variable that tells a worker its port (`--port-env`).

@@ -10,8 +10,8 @@ use super::error::CliError;
 use super::options::OptionSpec;
 use super::values;
 use crate::config::{
-    Balance, Command, Config, Instances, LogFormat, Logging, PortEnv, Readiness, RestartPolicy,
-    RestartRules, SignalRules, StopMode, WorkerRules,
+    Balance, Command, Config, Control, Instances, LogFormat, Logging, PortEnv, Readiness,
+    RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
 };
 use crate::launch::{self, Known, ReadFile};
 
@@ -102,6 +102,8 @@ impl Draft {
                 expected: Vec::new(),
                 user: None,
                 warn_on_reap: false,
+                control: Control::Default,
+                http: None,
                 logging: Logging {
                     format: LogFormat::Text,
                     filter,
@@ -202,6 +204,9 @@ impl Draft {
             }),
             http_drain: self.http_drain,
             drain_delay: self.drain_delay.unwrap_or(Duration::ZERO),
+            max_memory: None,
+            max_age: None,
+            hang_timeout: None,
         })
     }
 

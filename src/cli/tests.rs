@@ -70,6 +70,9 @@ fn workers_have_defaults_of_their_own() {
         stop: StopMode::Drain,
         http_drain: None,
         drain_delay: Duration::ZERO,
+        max_memory: None,
+        max_age: None,
+        hang_timeout: None,
     };
     assert_eq!(config.workers, Some(wanted));
 }
@@ -139,6 +142,9 @@ fn every_option_has_its_place() {
         stop: StopMode::Signal,
         http_drain: Some(7 * SECOND),
         drain_delay: 6 * SECOND,
+        max_memory: None,
+        max_age: None,
+        hang_timeout: None,
     };
     assert_eq!(said.workers, Some(wanted));
 }

@@ -127,7 +127,7 @@ pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)], wrong: Wrong) -> 
 }
 
 /// No machine that runs pidone has more CPUs than this to give.
-const INSTANCES_MAX: u16 = 1024;
+const INSTANCES_MAX: u16 = Instances::MAX;
 
 pub(super) fn instances(text: &str) -> Result<Instances, Wrong> {
     match text {

@@ -26,6 +26,8 @@ pub enum RunError {
     Activation(ActivationError),
     /// `--listen` names something that cannot be had.
     Listen(OpenError),
+    /// `--max-memory` is so many percent of a limit that is not there.
+    NoMemoryLimit(u8),
     /// No channel to a worker.
     Channel(io::Error),
     /// A system call failed that pidone cannot do without.
@@ -75,6 +77,11 @@ impl fmt::Display for RunError {
             Self::Spawn(program, error) => explain(out, &program.to_string_lossy(), error),
             Self::Activation(error) => error.fmt(out),
             Self::Listen(error) => error.fmt(out),
+            Self::NoMemoryLimit(percent) => write!(
+                out,
+                "--max-memory: {percent}% of what? The control group has no memory limit; \
+                 give the container one (docker run --memory), or give a size such as 300M"
+            ),
             Self::Channel(cause) => write!(
                 out,
                 "cannot start a worker: no channel to be had: {cause}; raise the limit of descriptors (ulimit -n)"

@@ -28,6 +28,7 @@ use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, 
 use crate::sys::memory;
 use crate::sys::notify::NotifySocket;
 use crate::sys::poll::{self, Interest, Watched};
+use crate::sys::procfs;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
 use crate::table::Table;
@@ -54,7 +55,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let instances = start::instances(config);
     let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
     let runtime = Runtime {
-        supervisor: Supervisor::new(config, instances),
+        supervisor: Supervisor::new(config, instances, start::max_memory(config)?),
         reporter: Reporter::new(config),
         ready: config
             .workers
@@ -244,6 +245,8 @@ impl Runtime<'_> {
             Action::Disconnect(worker) => self.workers.disconnect(worker),
             Action::ProbePort(worker) => self.probe_port(worker),
             Action::CheckQueues(worker) => self.check_queues(worker),
+            Action::MeasureMemory(worker) => self.measure_memory(worker),
+            Action::Ping(worker) => self.workers.ping(worker),
             Action::Steer(lanes) => self.ports.steer(&lanes),
             Action::CloseToNewcomers => self.ports.close_to_newcomers(),
             Action::Suspend(worker) => self.suspend(worker),
@@ -295,6 +298,13 @@ impl Runtime<'_> {
         log::debug!("{signal} to {target:?}");
         if let Err(error) = send(target, signal) {
             log::warn!("cannot send {signal} to pid {pid}: {error}");
+        }
+    }
+
+    fn measure_memory(&mut self, worker: WorkerId) {
+        let pid = self.workers.pid(worker);
+        if let Some(bytes) = pid.and_then(procfs::resident) {
+            self.news.push_back(Event::Memory { worker, bytes });
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::ended::Ended;
 use crate::signal::Signal;
-use crate::supervisor::{Next, Report};
+use crate::supervisor::{Next, Reason, Refusal, Report};
 use crate::sys::cgroup::OomCounter;
 
 /// Says things, and knows what the kernel's OOM killer has done so far.
@@ -82,11 +82,22 @@ impl Reporter {
                  (--max-restarts); pidone stops everything and leaves with its status"
             ),
             Report::ReloadBegun => log::info!("reload begun: each worker's successor first"),
+            Report::RestartBegun { slot } => {
+                log::info!("restart of slot {slot} begun: its worker's successor first");
+            }
+            Report::SlotReplaced { slot, .. } => log::info!("slot {slot}: {who} serves now"),
             Report::ReloadDone { took } => log::info!("reload done in {}", Spoken(took)),
             Report::ReloadFailed { .. } => log::error!(
                 "reload failed: the successor {who} did not get ready; the old workers stay"
             ),
             Report::Scaled { from, to } => log::info!("scaling from {from} to {to} workers"),
+            Report::ScaleDone { workers: 1 } => log::info!("scaling done: one worker serves"),
+            Report::ScaleDone { workers } => log::info!("scaling done: {workers} workers serve"),
+            Report::Recycled { reason, .. } => log::info!("{who} {reason}, and is replaced"),
+            Report::Hung { after, .. } => log::error!(
+                "{who} hangs: its event loop has not turned for {after:?} (--hang-timeout); SIGABRT"
+            ),
+            Report::RequestRefused { why } => log::warn!("a request comes to nothing: {why}"),
             Report::LastWorker => {
                 log::warn!("SIGTTOU: there is one worker left, and it stays; SIGTERM stops it");
             }
@@ -166,6 +177,55 @@ impl fmt::Display for Then {
             Next::Spare => out.write_str("; a spare takes its place"),
             Next::Restart(Duration::ZERO) => out.write_str("; started anew"),
             Next::Restart(delay) => write!(out, "; started anew in {delay:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Memory { bytes, limit } => write!(
+                out,
+                "has {} in memory, more than the {} of --max-memory",
+                Size(bytes),
+                Size(limit)
+            ),
+            Self::Age => out.write_str("has served for its --max-age"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::SingleMode => out
+                .write_str("there is one child and no workers; start pidone with -i to have some"),
+            Self::NotStarted => {
+                out.write_str("the first worker has not been started yet; try again")
+            }
+            Self::Stopping => out.write_str("pidone is stopping"),
+            Self::NoSuchSlot { slot, slots: 1 } => {
+                write!(out, "there is no slot {slot}; the only one is 0")
+            }
+            Self::NoSuchSlot { slot, slots } => {
+                write!(out, "there is no slot {slot}; they are 0 to {}", slots - 1)
+            }
+            Self::TooFew => out.write_str("one worker is the least; stop pidone to have none"),
+            Self::TooMany { most } => write!(out, "there can be {most} workers at most"),
+        }
+    }
+}
+
+/// So much memory, as people say it: `300 MiB`, `1.5 GiB`.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MIB: u64 = 1 << 20;
+        let mib = self.0 / MIB;
+        match mib {
+            0..1024 => write!(out, "{}.{} MiB", mib, self.0 % MIB * 10 / MIB),
+            _ => write!(out, "{}.{} GiB", mib / 1024, mib % 1024 * 10 / 1024),
         }
     }
 }

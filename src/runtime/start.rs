@@ -9,14 +9,14 @@ use super::environment::{self, Variables};
 use super::error::RunError;
 use super::link::Link;
 use super::ports::Ports;
-use crate::config::{Balance, Config, Instances, Readiness};
+use crate::config::{Balance, Config, Instances, MemoryLimit, Readiness};
 use crate::supervisor::Start;
 use crate::sys::channel::Channel;
 use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
 use crate::sys::notify::NotifySocket;
 use crate::sys::process::{Gifts, Program, Setup};
-use crate::sys::{activation, cpu, leftovers, prctl};
+use crate::sys::{activation, cgroup, cpu, leftovers, prctl};
 
 /// Does what must be done before anything starts, and binds what `--listen` names.
 pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
@@ -47,6 +47,19 @@ pub(super) fn instances(config: &Config) -> usize {
         Some(Instances::Count(count)) => usize::from(count),
         Some(Instances::Auto) => cpu::available(),
         None => 1,
+    }
+}
+
+/// What `--max-memory` comes to, in bytes.
+pub(super) fn max_memory(config: &Config) -> Result<Option<u64>, RunError> {
+    let workers = config.workers.as_ref();
+    match workers.and_then(|workers| workers.max_memory) {
+        None => Ok(None),
+        Some(MemoryLimit::Bytes(bytes)) => Ok(Some(bytes)),
+        Some(MemoryLimit::Percent(percent)) => match cgroup::memory_limit() {
+            Some(limit) => Ok(Some(limit / 100 * u64::from(percent))),
+            None => Err(RunError::NoMemoryLimit(percent)),
+        },
     }
 }
 

@@ -179,7 +179,8 @@ impl Workers {
                     fate: Fate::Refused,
                 } => worker.closed(id, key, ports),
                 Outcome::Leaves => news.push_back(Event::Leaving(id)),
-                Outcome::Nothing | Outcome::PingAnswered | Outcome::HandleReleased { .. } => {}
+                Outcome::PingAnswered => news.push_back(Event::Pong(id)),
+                Outcome::Nothing | Outcome::HandleReleased { .. } => {}
             }
             match message {
                 FromWorker::Query(query) if worker.lane.is_none() => {
@@ -213,6 +214,13 @@ impl Workers {
             for query in std::mem::take(&mut worker.held) {
                 worker.answer(id, &query, ports);
             }
+        }
+    }
+
+    /// One that cannot be asked any more is about to leave; the supervisor is told of that.
+    pub(super) fn ping(&mut self, id: WorkerId) {
+        if let Some(link) = self.link(id) {
+            let _ = link.outbox.ping();
         }
     }
 

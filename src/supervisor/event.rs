@@ -17,6 +17,8 @@ pub type Moment = Duration;
 pub enum Event {
     /// A signal reached pidone from outside; SIGCHLD and what pidone raised on itself never do.
     Signal(Signal),
+    /// Somebody asks for something; what comes of it is said in a [`Report`].
+    Request(Request),
     /// The worker that [`Action::Start`] asked for runs its program.
     Started(WorkerId),
     /// It could not be started, which has been logged.
@@ -41,6 +43,15 @@ pub enum Event {
         /// No connection waits to be accepted.
         empty: bool,
     },
+    /// The answer to [`Action::MeasureMemory`].
+    Memory {
+        /// Whose.
+        worker: WorkerId,
+        /// What it has in memory.
+        bytes: u64,
+    },
+    /// The answer to [`Action::Ping`]: the worker's event loop turns.
+    Pong(WorkerId),
     /// A worker is gone and reaped.
     Exited {
         /// Which.
@@ -65,6 +76,25 @@ pub enum Event {
     },
     /// The time that [`super::Supervisor::next_deadline`] named has come.
     Tick,
+}
+
+/// What can be asked for (`pidone ctl`). A signal asks for the same, but is never refused aloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// Replace every worker; ends with [`Report::ReloadDone`] or [`Report::ReloadFailed`].
+    Reload,
+    /// Replace the worker of one slot; ends like a reload.
+    Restart {
+        /// Which.
+        slot: usize,
+    },
+    /// Have so many workers; ends with [`Report::ScaleDone`].
+    Scale {
+        /// How many.
+        to: usize,
+    },
+    /// Stop in good order; at once, if that has begun already.
+    Stop,
 }
 
 /// What the supervisor wants done.
@@ -96,6 +126,10 @@ pub enum Action {
     ProbePort(WorkerId),
     /// Look whether connections wait for a worker, or for any; answered by [`Event::Queues`].
     CheckQueues(Option<WorkerId>),
+    /// See how much a worker has in memory; answered by [`Event::Memory`].
+    MeasureMemory(WorkerId),
+    /// Ask a worker's event loop for a sign of life; answered by [`Event::Pong`], when it turns.
+    Ping(WorkerId),
     /// Send new connections to these lanes only: one for each slot that shall have some.
     Steer(Vec<Option<Lane>>),
     /// No new connections from now on, for good.

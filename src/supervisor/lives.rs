@@ -147,6 +147,7 @@ impl Supervisor {
             actions.push(Action::Report(Report::AllReady { workers }));
         }
         self.was_complete |= complete;
+        self.has_been_complete |= complete;
     }
 
     /// It has missed its time to get ready.
@@ -160,7 +161,7 @@ impl Supervisor {
             |worker, rules, actions| worker.leave(false, now, rules, actions),
             actions,
         );
-        self.give_up_successor(id, actions);
+        self.give_up_successor(id, now, actions);
     }
 
     /// The app disconnects by itself, and will end: somebody else serves in its place.
@@ -228,7 +229,7 @@ impl Supervisor {
             Place::Slot(index) => index,
             Place::Spare(index) => return Some(self.follow_spare(index, worker, now, actions)),
         };
-        self.give_up_successor(worker.id, actions);
+        self.give_up_successor(worker.id, now, actions);
         let slot = self.slots.get_mut(index)?;
         let was_current = slot.current == Some(worker.id);
         if was_current {
@@ -237,7 +238,7 @@ impl Supervisor {
         if !was_current || index >= self.target {
             self.trim();
             if self.is_retiring(worker.id) {
-                self.advance(now, actions);
+                self.on_retired();
             }
             return Some(Next::Nothing);
         }

@@ -13,9 +13,11 @@ mod event;
 mod lane;
 mod lives;
 mod report;
+mod request;
 mod rollout;
 mod shutdown;
 mod slot;
+mod view;
 mod worker;
 
 use std::time::Duration;
@@ -23,12 +25,13 @@ use std::time::Duration;
 use crate::config::{Config, Readiness, RestartRules, SignalRules, StopMode};
 use crate::signal::Signal;
 use crate::table::Table;
-pub use event::{Action, Event, Moment, Start};
+pub use event::{Action, Event, Moment, Request, Start};
 pub use lane::{Lane, WorkerId};
-pub use report::{Next, Report};
+pub use report::{Next, Reason, Refusal, Report};
 use rollout::Rollout;
 use shutdown::{Leftovers, Stop};
 use slot::{Slot, Spare};
+pub use view::{SlotView, StateView};
 use worker::{LeaveRules, Worker, earliest};
 
 /// The state of one run.
@@ -43,10 +46,14 @@ pub struct Supervisor {
     target: usize,
     spares: Vec<Spare>,
     rollout: Rollout,
+    /// Their number has changed, and that is not complete.
+    is_scaling: bool,
     /// Where new connections go.
     steered: Vec<Option<Lane>>,
     /// All slots have served at the same time since the last change of their number.
     was_complete: bool,
+    /// All slots have served at the same time, at least once.
+    has_been_complete: bool,
     /// What the run will end with, as far as is known.
     status: u8,
     /// Single mode: when the child was first asked to stop.
@@ -69,6 +76,8 @@ struct Rules {
     /// A successor needs the place of the one before, its port for example, and cannot boot
     /// beside it.
     in_place: bool,
+    /// There can be so many workers.
+    most: usize,
     leave: LeaveRules,
 }
 
@@ -85,10 +94,11 @@ enum Phase {
 
 impl Supervisor {
     /// A supervisor of so many workers that has done nothing yet. Without `--instances` there is
-    /// one, whatever `instances` says.
+    /// one, whatever `instances` says. `max_memory`: what `--max-memory` comes to, in bytes.
     #[must_use]
-    pub fn new(config: &Config, instances: usize) -> Self {
+    pub fn new(config: &Config, instances: usize, max_memory: Option<u64>) -> Self {
         let workers = config.workers.as_ref();
+        let port_env = workers.and_then(|workers| workers.port_env.as_ref());
         let target = workers.map_or(1, |_| instances.max(1));
         let spares = workers.map_or(0, |workers| usize::from(workers.spares));
         let channel = workers.is_some_and(|workers| workers.channel);
@@ -102,7 +112,8 @@ impl Supervisor {
                 ready: workers.map_or(Readiness::None, |workers| workers.ready),
                 ready_timeout: workers.map_or(Duration::ZERO, |workers| workers.ready_timeout),
                 drain_delay: workers.map_or(Duration::ZERO, |workers| workers.drain_delay),
-                in_place: !channel && workers.is_some_and(|workers| workers.port_env.is_some()),
+                in_place: !channel && port_env.is_some(),
+                most: request::most(port_env),
                 leave: LeaveRules {
                     to_group: config.signals.to_group,
                     channel,
@@ -121,8 +132,10 @@ impl Supervisor {
                 .map(|index| Spare::new(target + index))
                 .collect(),
             rollout: Rollout::default(),
+            is_scaling: false,
             steered: Vec::new(),
             was_complete: false,
+            has_been_complete: false,
             status: 0,
             stop_requested: None,
             phase: Phase::Beginning,
@@ -154,6 +167,7 @@ impl Supervisor {
     pub fn handle(&mut self, event: Event, now: Moment, actions: &mut Vec<Action>) {
         match event {
             Event::Signal(signal) => self.on_signal(signal, now, actions),
+            Event::Request(request) => self.on_request(request, now, actions),
             Event::Started(worker) => self.on_started(worker, now, actions),
             Event::StartFailed { worker, status } => {
                 self.on_start_failed(worker, status, now, actions);
@@ -180,6 +194,7 @@ impl Supervisor {
                 worker: None,
                 empty,
             } => self.on_all_queues(empty, now, actions),
+            Event::Memory { .. } | Event::Pong(_) => {}
             Event::Exited { worker, ended } => self.on_exited(worker, ended, now, actions),
             Event::Stopped {
                 worker,
@@ -197,6 +212,8 @@ impl Supervisor {
             }
             Event::Tick => self.on_tick(now, actions),
         }
+        self.advance(now, actions);
+        self.look_at_scaling(actions);
         self.steer(actions);
     }
 

@@ -52,17 +52,44 @@ pub enum Report {
         /// Within this time.
         window: Duration,
     },
-    /// A reload begins.
+    /// A reload begins, perhaps in the middle of another one.
     ReloadBegun,
-    /// Every worker has been replaced.
+    /// A restart of one slot begins, perhaps as part of what is being replaced already.
+    RestartBegun {
+        /// Which.
+        slot: usize,
+    },
+    /// A slot's worker has been replaced, whatever for: the new one serves.
+    SlotReplaced {
+        /// The slot.
+        slot: usize,
+        /// The new one.
+        worker: WorkerId,
+    },
+    /// All that reloads and restarts have asked for is replaced: each of them ends with this, or
+    /// with `ReloadFailed`, `Stopping` or `CrashLoop`.
     ReloadDone {
         /// How long it took.
         took: Duration,
     },
-    /// A successor did not get ready: the reload is over, and the old workers stay.
+    /// A successor did not get ready: reloads and restarts are over, and the old workers stay.
     ReloadFailed {
         /// The successor.
         worker: WorkerId,
+    },
+    /// A worker is about to be replaced, for what its time or its memory costs.
+    Recycled {
+        /// Which.
+        worker: WorkerId,
+        /// Why.
+        reason: Reason,
+    },
+    /// A worker's event loop has stood still for too long: the worker is killed.
+    Hung {
+        /// Which.
+        worker: WorkerId,
+        /// For how long.
+        after: Duration,
     },
     /// There shall be more workers, or fewer.
     Scaled {
@@ -70,6 +97,17 @@ pub enum Report {
         from: usize,
         /// So many there will be.
         to: usize,
+    },
+    /// The last change of their number is complete: those that are to serve do, and the others are
+    /// gone.
+    ScaleDone {
+        /// How many serve.
+        workers: usize,
+    },
+    /// A request comes to nothing.
+    RequestRefused {
+        /// Why.
+        why: Refusal,
     },
     /// The last worker cannot be taken away.
     LastWorker,
@@ -91,16 +129,61 @@ impl Report {
             | Self::Overdue { worker, .. }
             | Self::NeverReady { worker, .. }
             | Self::CrashLoop { worker, .. }
-            | Self::ReloadFailed { worker } => Some(worker),
+            | Self::SlotReplaced { worker, .. }
+            | Self::ReloadFailed { worker }
+            | Self::Recycled { worker, .. }
+            | Self::Hung { worker, .. } => Some(worker),
             Self::AllReady { .. }
             | Self::ReloadBegun
+            | Self::RestartBegun { .. }
             | Self::ReloadDone { .. }
             | Self::Scaled { .. }
+            | Self::ScaleDone { .. }
+            | Self::RequestRefused { .. }
             | Self::LastWorker
             | Self::Stopping { .. }
             | Self::StoppingAtOnce => None,
         }
     }
+}
+
+/// Why a worker that serves is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It has too much in memory (`--max-memory`).
+    Memory {
+        /// So much.
+        bytes: u64,
+        /// It may have so much.
+        limit: u64,
+    },
+    /// It has run for long enough (`--max-age`).
+    Age,
+}
+
+/// Why a request comes to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is one child, and nothing to replace or to add.
+    SingleMode,
+    /// The first worker has not been started yet.
+    NotStarted,
+    /// All workers are to end.
+    Stopping,
+    /// There is no such slot.
+    NoSuchSlot {
+        /// What was asked for.
+        slot: usize,
+        /// There are so many, counted from 0.
+        slots: usize,
+    },
+    /// One worker is the least: to have none is to stop.
+    TooFew,
+    /// There cannot be so many.
+    TooMany {
+        /// The most there can be.
+        most: usize,
+    },
 }
 
 /// What happens when a worker has ended.

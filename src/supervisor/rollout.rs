@@ -4,17 +4,22 @@
 
 use super::event::{Action, Moment};
 use super::lane::WorkerId;
-use super::report::Report;
+use super::report::{Reason, Report};
 use super::slot::Slot;
-use super::worker::Place;
+use super::worker::{Place, Worker};
 use super::{Phase, Supervisor};
 
-/// What is being replaced.
+/// What is being replaced: one slot after the other, whatever for. What is asked for in the
+/// meantime joins what goes on, and all of it ends at once; those who are worn out come last.
 #[derive(Debug, Default)]
 pub(super) struct Rollout {
-    /// When it was asked for: workers started earlier are to be replaced.
+    /// When somebody asked for it; `None`: nobody did.
     begun: Option<Moment>,
+    /// Spares that were started earlier are to be replaced, too.
+    spares_before: Option<Moment>,
     step: Option<Step>,
+    /// The step is for a worker that is worn out, and nobody has asked for it.
+    recycles: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +31,13 @@ enum Step {
 }
 
 impl Rollout {
-    pub(super) fn abandon(&mut self) {
-        *self = Self::default();
+    /// Somebody has asked for what goes on.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.step.is_none()
     }
 }
 
@@ -39,49 +49,109 @@ impl Supervisor {
         }
         actions.push(Action::Report(Report::ReloadBegun));
         self.rollout.begun = Some(now);
-        if self.rollout.step.is_none() {
-            self.advance(now, actions);
+        self.rollout.spares_before = Some(now);
+        for slot in &mut self.slots {
+            slot.renew_before = Some(now);
         }
     }
 
-    /// Takes up the next slot.
-    pub(super) fn advance(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        self.rollout.step = None;
-        let Some(begun) = self.rollout.begun else {
+    /// Replaces the worker of one slot; if it has none, one is started.
+    pub(super) fn restart(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        let mut slots = 0..self.target;
-        if let Some((index, old)) =
-            slots.find_map(|index| Some((index, self.outdated(index, begun)?)))
-        {
-            let step = if self.rules.in_place {
-                self.dismiss(old, now, actions);
-                Step::Retiring(old)
-            } else {
-                Step::Booting(self.start_successor(index, now, actions))
-            };
-            self.rollout.step = Some(step);
+        actions.push(Action::Report(Report::RestartBegun { slot: index }));
+        self.rollout.begun.get_or_insert(now);
+        slot.renew_before = Some(now);
+        if slot.current.is_none() {
+            slot.start_at.get_or_insert(now);
+        }
+    }
+
+    /// Takes up the next slot, if none is being seen to.
+    pub(super) fn advance(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if !matches!(self.phase, Phase::Running) || self.rollout.step.is_some() {
             return;
         }
-        self.rollout.begun = None;
+        if let Some(begun) = self.rollout.begun {
+            if let Some(index) = (0..self.target).find(|index| self.is_outdated(*index)) {
+                self.rollout.recycles = false;
+                self.renew(index, now, actions);
+                return;
+            }
+            self.renew_spares(now, actions);
+            self.forget_requests();
+            let took = now.saturating_sub(begun);
+            actions.push(Action::Report(Report::ReloadDone { took }));
+        }
+        if let Some((index, worker, reason)) = self.worn_out(now) {
+            self.rollout.recycles = true;
+            actions.push(Action::Report(Report::Recycled { worker, reason }));
+            self.renew(index, now, actions);
+        }
+    }
+
+    /// Whether a slot has a worker that was to be replaced, or waits for one that may come at once.
+    /// Whoever follows one that leaves is new anyway.
+    fn is_outdated(&self, index: usize) -> bool {
+        let Some((slot, before)) = self
+            .slots
+            .get(index)
+            .and_then(|slot| Some((slot, slot.renew_before?)))
+        else {
+            return false;
+        };
+        match slot.current.and_then(|current| self.workers.get(current)) {
+            Some(worker) => worker.asked < before && !worker.is_leaving(),
+            None => slot.start_at.is_some(),
+        }
+    }
+
+    fn renew(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        slot.renew_before = None;
+        let step = match slot.current {
+            None => {
+                self.start_in_slot(index, now, actions);
+                self.watch_boot(index);
+                return;
+            }
+            Some(old) if self.rules.in_place => {
+                self.dismiss(old, now, actions);
+                Step::Retiring(old)
+            }
+            Some(_) => Step::Booting(self.start_successor(index, now, actions)),
+        };
+        self.rollout.step = Some(step);
+    }
+
+    fn renew_spares(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let Some(before) = self.rollout.spares_before else {
+            return;
+        };
         let spares = self.spares.iter().filter_map(|spare| spare.worker);
         for spare in spares.collect::<Vec<_>>() {
-            if self
-                .workers
-                .get(spare)
-                .is_some_and(|spare| spare.asked < begun)
-            {
+            let is_old = |spare: &Worker| spare.asked < before;
+            if self.workers.get(spare).is_some_and(is_old) {
                 self.dismiss(spare, now, actions);
             }
         }
-        let took = now.saturating_sub(begun);
-        actions.push(Action::Report(Report::ReloadDone { took }));
     }
 
-    /// A slot's worker, if it is to be replaced. Whoever follows one that leaves is new anyway.
-    fn outdated(&self, index: usize, begun: Moment) -> Option<WorkerId> {
-        let worker = self.workers.get(self.slots.get(index)?.current?)?;
-        (worker.asked < begun && !worker.is_leaving()).then_some(worker.id)
+    /// The first worker that is worn out and can be replaced now.
+    fn worn_out(&self, _now: Moment) -> Option<(usize, WorkerId, Reason)> {
+        None
+    }
+
+    /// They are done, or have failed.
+    fn forget_requests(&mut self) {
+        self.rollout.begun = None;
+        self.rollout.spares_before = None;
+        for slot in &mut self.slots {
+            slot.renew_before = None;
+        }
     }
 
     fn start_successor(
@@ -117,19 +187,29 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         let is_successor = |slot: &Slot| slot.successor == Some(id);
+        let is_watched = self.rollout.step == Some(Step::Booting(id));
         if self.slots.get(index).is_some_and(is_successor)
             && let Some(old) = self.promote(index, id)
         {
             self.rollout.step = Some(Step::Retiring(old));
             self.dismiss(old, now, actions);
-        } else if self.rollout.step == Some(Step::Booting(id)) {
-            self.advance(now, actions);
+        } else if is_watched {
+            self.rollout.step = None;
+        }
+        if is_watched {
+            let (slot, worker) = (index, id);
+            actions.push(Action::Report(Report::SlotReplaced { slot, worker }));
         }
     }
 
     /// The rollout waits for this worker's end.
     pub(super) fn is_retiring(&self, id: WorkerId) -> bool {
         self.rollout.step == Some(Step::Retiring(id))
+    }
+
+    /// That end has come.
+    pub(super) fn on_retired(&mut self) {
+        self.rollout.step = None;
     }
 
     /// The rollout waits until this slot's new worker is ready.
@@ -147,15 +227,29 @@ impl Supervisor {
         slot.current.replace(successor)
     }
 
-    /// A successor will not do: the old worker stays, and the reload is over.
-    pub(super) fn give_up_successor(&mut self, id: WorkerId, actions: &mut Vec<Action>) {
+    /// A successor will not do: the old worker stays. What was asked for is over; one that is worn
+    /// out is replaced later.
+    pub(super) fn give_up_successor(
+        &mut self,
+        id: WorkerId,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let is_watched = self.rollout.step == Some(Step::Booting(id));
         for slot in &mut self.slots {
             if slot.successor == Some(id) {
                 slot.successor = None;
+                if is_watched && self.rollout.recycles {
+                    slot.put_off_recycling(now, &self.rules.restart);
+                }
             }
         }
-        if self.rollout.step == Some(Step::Booting(id)) {
-            self.rollout.abandon();
+        if !is_watched {
+            return;
+        }
+        self.rollout.step = None;
+        if !self.rollout.recycles {
+            self.forget_requests();
             actions.push(Action::Report(Report::ReloadFailed { worker: id }));
         }
     }
@@ -163,7 +257,11 @@ impl Supervisor {
     /// From now on there shall be so many workers.
     pub(super) fn scale(&mut self, to: usize, now: Moment, actions: &mut Vec<Action>) {
         let from = self.target;
-        if !matches!(self.phase, Phase::Running) || to == from {
+        if !matches!(self.phase, Phase::Running) {
+            return;
+        }
+        self.is_scaling = true;
+        if to == from {
             return;
         }
         actions.push(Action::Report(Report::Scaled { from, to }));
@@ -194,6 +292,23 @@ impl Supervisor {
             if self.rollout.step == Some(Step::Booting(worker)) {
                 self.rollout.step = Some(Step::Retiring(worker));
             }
+        }
+    }
+
+    /// Says when a change of their number is complete. One that has left for good is not missing.
+    pub(super) fn look_at_scaling(&mut self, actions: &mut Vec<Action>) {
+        let is_settled = |slot: &Slot| match slot.current.and_then(|id| self.workers.get(id)) {
+            Some(worker) => worker.is_ready(),
+            None => slot.start_at.is_none(),
+        };
+        if self.is_scaling
+            && matches!(self.phase, Phase::Running)
+            && self.slots.len() == self.target
+            && self.slots.iter().all(is_settled)
+        {
+            self.is_scaling = false;
+            let workers = self.serving().count();
+            actions.push(Action::Report(Report::ScaleDone { workers }));
         }
     }
 

@@ -121,6 +121,11 @@ impl Worker {
         matches!(self.place, Place::Spare(_))
     }
 
+    /// Since when its program runs.
+    pub(super) fn since(&self) -> Option<Moment> {
+        self.since
+    }
+
     pub(super) fn uptime(&self, now: Moment) -> Duration {
         now.saturating_sub(self.since.unwrap_or(now))
     }

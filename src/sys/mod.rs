@@ -19,6 +19,7 @@ pub mod notify;
 pub mod poll;
 pub mod prctl;
 pub mod process;
+pub mod procfs;
 pub mod reaper;
 pub mod signal;
 mod socket;

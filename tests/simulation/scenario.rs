@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pidone::config::{
-    Balance, Command, Config, Instances, LogFormat, Logging, PortEnv, Readiness, RestartPolicy,
-    RestartRules, SignalRules, StopMode, WorkerRules,
+    Balance, Command, Config, Control, Instances, LogFormat, Logging, PortEnv, Readiness,
+    RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
 };
 use pidone::signal::Signal;
 use pidone::supervisor::Moment;
@@ -106,6 +106,8 @@ fn config(random: &mut Random, instances: Option<usize>) -> Config {
         expected: random.pick(&[&[][..], &[], &[1], &[137, 143]]).to_vec(),
         user: None,
         warn_on_reap: false,
+        control: Control::Default,
+        http: None,
         logging: Logging {
             format: LogFormat::Text,
             filter: String::new(),
@@ -160,6 +162,9 @@ fn workers(
             .maybe(40, |random| ms(random.pick(&[1, 300, 5000])))
             .filter(|time| channel && *time < before_signal),
         drain_delay: ms(random.pick(&[0, 0, 100, 5000])),
+        max_memory: None,
+        max_age: None,
+        hang_timeout: None,
     }
 }
 

@@ -66,7 +66,7 @@ impl World {
         let others = [Other::Obeys, Other::Obeys, Other::Ignores, Other::CannotDie];
         let mut world = Self {
             now: Moment::ZERO,
-            supervisor: Supervisor::new(&scenario.config, scenario.instances),
+            supervisor: Supervisor::new(&scenario.config, scenario.instances, None),
             witness: Witness::new(&scenario.config, scenario.instances),
             processes: BTreeMap::new(),
             others: (0..scenario.others).map(|_| random.pick(&others)).collect(),
@@ -342,6 +342,8 @@ impl World {
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
             Action::Exit(status) => self.status = Some(status),
             Action::Announce(_)
+            | Action::MeasureMemory(_)
+            | Action::Ping(_)
             | Action::Steer(_)
             | Action::CloseToNewcomers
             | Action::Suspend(_)

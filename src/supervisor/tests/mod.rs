@@ -9,7 +9,9 @@ mod spares;
 mod stop;
 
 use super::*;
-use crate::config::{Balance, Command, Instances, LogFormat, Logging, RestartPolicy, WorkerRules};
+use crate::config::{
+    Balance, Command, Control, Instances, LogFormat, Logging, RestartPolicy, WorkerRules,
+};
 use crate::ended::Ended;
 
 const MS: Duration = Duration::from_millis(1);
@@ -32,6 +34,8 @@ fn config() -> Config {
         expected: Vec::new(),
         user: None,
         warn_on_reap: false,
+        control: Control::Default,
+        http: None,
         logging: Logging {
             format: LogFormat::Text,
             filter: "info".into(),
@@ -58,6 +62,9 @@ fn workers(count: u16) -> Config {
             stop: StopMode::Drain,
             http_drain: None,
             drain_delay: Duration::ZERO,
+            max_memory: None,
+            max_age: None,
+            hang_timeout: None,
         }),
         ..config()
     }
@@ -84,7 +91,7 @@ impl Run {
             _ => 1,
         };
         let mut run = Self {
-            supervisor: Supervisor::new(config, count),
+            supervisor: Supervisor::new(config, count, None),
             now: Moment::ZERO,
         };
         let mut actions = Vec::new();

@@ -1,0 +1,134 @@
+//! What can be seen of a run from outside: for `pidone ctl status`, probes and metrics.
+
+#![forbid(unsafe_code)]
+
+use super::event::Moment;
+use super::lane::WorkerId;
+use super::slot::{Past, Slot, Spare};
+use super::worker::Worker;
+use super::{Phase, Supervisor};
+use crate::ended::Ended;
+
+/// A slot, or a spare's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotView {
+    /// Its index among the slots, or among the spares.
+    pub slot: usize,
+    /// The number its worker has, or will have.
+    pub instance: usize,
+    /// Who serves, boots or leaves here.
+    pub worker: Option<WorkerId>,
+    /// Who boots to replace it.
+    pub successor: Option<WorkerId>,
+    /// What the worker does, or what is to come if there is none.
+    pub state: StateView,
+    /// Since when the worker runs.
+    pub since: Option<Moment>,
+    /// How often a worker had to be started here because the one before was lost.
+    pub restarts: u32,
+    /// How the last one that was lost ended, and when.
+    pub last_end: Option<(Ended, Moment)>,
+}
+
+/// What a slot's worker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateView {
+    /// It boots.
+    Starting,
+    /// It serves; of a spare: it is booted.
+    Ready,
+    /// It leaves.
+    Draining,
+    /// There is none, and one is to be started later.
+    Waiting,
+    /// There is none, and none will be.
+    Empty,
+}
+
+impl Supervisor {
+    /// The slots in order, those that are being vacated included.
+    pub fn slots(&self) -> impl Iterator<Item = SlotView> {
+        self.slots.iter().enumerate().map(|(index, slot)| {
+            let Slot {
+                instance,
+                current,
+                successor,
+                start_at,
+                past,
+                ..
+            } = slot;
+            let mut view = self.view(index, *instance, *current, *start_at, past);
+            view.successor = *successor;
+            view
+        })
+    }
+
+    /// The spares in order.
+    pub fn spares(&self) -> impl Iterator<Item = SlotView> {
+        self.spares.iter().enumerate().map(|(index, spare)| {
+            let Spare {
+                instance,
+                worker,
+                start_at,
+                past,
+                ..
+            } = spare;
+            self.view(index, *instance, *worker, *start_at, past)
+        })
+    }
+
+    fn view(
+        &self,
+        slot: usize,
+        instance: usize,
+        worker: Option<WorkerId>,
+        start_at: Option<Moment>,
+        past: &Past,
+    ) -> SlotView {
+        let life = worker.and_then(|worker| self.workers.get(worker));
+        SlotView {
+            slot,
+            instance,
+            worker,
+            successor: None,
+            state: match life {
+                Some(life) if life.is_leaving() => StateView::Draining,
+                Some(life) if life.is_starting() => StateView::Starting,
+                Some(_) => StateView::Ready,
+                None if start_at.is_some() => StateView::Waiting,
+                None => StateView::Empty,
+            },
+            since: life.and_then(Worker::since),
+            restarts: past.restarts,
+            last_end: past.last_end,
+        }
+    }
+
+    /// Whether requests are welcome: every worker has served once, somebody serves now, and nobody
+    /// wants to stop. In single mode: the child runs.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let runs = matches!(self.phase, Phase::Running) && self.stop_requested.is_none();
+        let complete = self.rules.transparent || self.has_been_complete;
+        runs && complete && self.serving().next().is_some()
+    }
+
+    /// How many workers there shall be.
+    #[must_use]
+    pub fn target(&self) -> usize {
+        self.target
+    }
+
+    /// Whether workers are being replaced because somebody has asked for it.
+    #[must_use]
+    pub fn is_reloading(&self) -> bool {
+        matches!(self.phase, Phase::Running) && self.rollout.is_asked_for()
+    }
+
+    /// Whether all workers are to end, or have.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping(_) | Phase::Leaving(_))
+            || self.stop_requested.is_some()
+    }
+}

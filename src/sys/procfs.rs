@@ -1,0 +1,72 @@
+//! What a process costs, as /proc tells (proc_pid_stat(5), proc_pid_statm(5)).
+
+use std::fs;
+
+/// What a process has in memory, in bytes; `None`: it is gone.
+#[must_use]
+pub fn resident(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    Some(resident_pages(&text)? * setting(libc::_SC_PAGESIZE)?)
+}
+
+/// The CPU time that a process has used, in milliseconds; `None`: it is gone.
+#[must_use]
+pub fn cpu_ms(pid: i32) -> Option<u64> {
+    // The name in it is whatever the process likes.
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let ticks = ticks(&String::from_utf8_lossy(&text))?;
+    Some(ticks * 1000 / setting(libc::_SC_CLK_TCK)?)
+}
+
+/// The second field.
+fn resident_pages(statm: &str) -> Option<u64> {
+    statm.split(' ').nth(1)?.parse().ok()
+}
+
+/// `utime` and `stime`, fields 14 and 15. The second one is the name, in parentheses, which may
+/// hold spaces and parentheses of its own.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn setting(name: i32) -> Option<u64> {
+    // SAFETY: takes a number, and touches no memory of ours (sysconf(3)).
+    let value = unsafe { libc::sysconf(name) };
+    u64::try_from(value).ok().filter(|value| *value > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_counted_from_the_end_of_the_name() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 12 0 0 0 230 41 0 0 20 0 11 0 5 6 7 8";
+        assert_eq!(ticks(stat), Some(271));
+        assert_eq!(ticks("7 (node) S 1 7"), None);
+        assert_eq!(resident_pages("1532 407 210 5 0 90 0\n"), Some(407));
+        assert_eq!(resident_pages(""), None);
+    }
+
+    #[test]
+    fn a_process_uses_memory_and_time_until_it_is_gone() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let before = resident(me).unwrap();
+        let ballast = std::hint::black_box(vec![1_u8; 32 << 20]);
+        let after = resident(me).unwrap();
+        assert!(after >= before + (24 << 20), "{before}, then {after}");
+        drop(ballast);
+
+        let used = cpu_ms(me).unwrap();
+        let mut number = 0_u64;
+        while cpu_ms(me).unwrap() < used + 50 {
+            number = std::hint::black_box(number + 1);
+        }
+        assert_eq!(resident(i32::MAX), None);
+        assert_eq!(cpu_ms(i32::MAX), None);
+    }
+}
