@@ -11,8 +11,11 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod control;
 pub mod frame;
 pub mod json;
+pub mod metrics;
 pub mod notify;
 pub mod outbox;
 pub mod query;
+pub mod status;

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod clients;
+mod control;
+mod doors;
 pub mod environment;
 mod error;
 mod http;
@@ -15,6 +17,7 @@ mod reaping;
 mod reception;
 mod report;
 mod start;
+mod status;
 mod systemd;
 mod workers;
 
@@ -32,11 +35,13 @@ use crate::sys::procfs;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
 use crate::table::Table;
+use doors::{Doors, Knock};
 pub use error::RunError;
 use pace::Pace;
 use ports::{PortId, Ports};
 use report::Reporter;
 use start::Starter;
+use systemd::Notifier;
 use workers::Workers;
 
 /// What runs no longer than this after a start is over before pidone makes itself small.
@@ -52,6 +57,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let foreground = terminal.as_ref().is_some_and(Terminal::is_ours);
     let notify = start::notify_socket(config)?;
     let starter = Starter::new(config, foreground, notify.as_ref())?;
+    let doors = Doors::open(config, starter.user())?;
     let instances = start::instances(config);
     let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
     let runtime = Runtime {
@@ -75,6 +81,9 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         starter,
         notify,
         ports,
+        doors,
+        // The only child of single mode has its manager to itself.
+        notifier: config.workers.as_ref().and_then(|_| Notifier::find()),
         terminal,
         foreground,
     };
@@ -92,6 +101,8 @@ struct Runtime<'a> {
     /// How a worker shows that it serves.
     ready: Readiness,
     ports: Ports,
+    doors: Doors,
+    notifier: Option<Notifier>,
     workers: Workers,
     /// Who got the last connection that pidone accepted on a port.
     turns: Table<PortId, WorkerId>,
@@ -118,6 +129,7 @@ enum Source {
     Worker(WorkerId),
     Notify,
     Queue(PortId, Lane),
+    Door(Knock),
 }
 
 impl Runtime<'_> {
@@ -138,6 +150,9 @@ impl Runtime<'_> {
                 },
             };
             log::trace!("{event:?}");
+            if let Event::Request(request) = event {
+                self.begin_request(request);
+            }
             self.supervisor.handle(event, self.now(), &mut actions);
         }
     }
@@ -159,6 +174,7 @@ impl Runtime<'_> {
         if due == Some(Duration::ZERO) {
             return Ok(Some(Event::Tick));
         }
+        let due = self.notify_manager(now, due);
         if let Some(rest) = self.pace.rest(now) {
             poll::wait_readable(&[], Some(rest.min(due.unwrap_or(rest))))
                 .map_err(RunError::System)?;
@@ -173,6 +189,7 @@ impl Runtime<'_> {
                 }
                 Source::Notify => self.hear_notify(),
                 Source::Queue(port, lane) => self.accept(port, lane),
+                Source::Door(knock) => self.on_knock(knock),
                 Source::Stranger => {}
             }
         }
@@ -191,6 +208,7 @@ impl Runtime<'_> {
         let strangers = self.strangers.iter().map(AsFd::as_fd);
         let notify = self.notify.iter().map(AsFd::as_fd);
         let workers = self.workers.watched();
+        let doors = self.doors.watched();
         let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
             std::iter::once((Source::Signals, (self.signals.as_fd(), Interest::Read)))
                 .chain(strangers.map(|fd| (Source::Stranger, (fd, Interest::Read))))
@@ -200,6 +218,7 @@ impl Runtime<'_> {
                     strays
                         .map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, Interest::Read))),
                 )
+                .chain(doors.map(|(knock, watched)| (Source::Door(knock), watched)))
                 .unzip();
         // Not in the way of a run that is over at once.
         let is_soon = |due: &Duration| *due <= SHORT_LIFE;
@@ -213,6 +232,7 @@ impl Runtime<'_> {
             memory::release_code();
             ready = poll::wait(&watched, due).map_err(RunError::System)?;
         }
+        self.doors.wake();
         let ready = sources.into_iter().zip(ready);
         Ok(ready
             .filter_map(|(source, ready)| ready.then_some(source))
@@ -314,6 +334,7 @@ impl Runtime<'_> {
             .workers
             .name(report.worker().unwrap_or(WorkerId(0)), single);
         self.reporter.report(report, name);
+        self.follow(report, name);
         self.just_started |= matches!(report, Report::AllReady { .. });
     }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::Runtime;
 use crate::supervisor::Moment;
 use crate::sys::manager::{self, Manager};
 
@@ -81,6 +82,24 @@ impl Notifier {
             }
             Err(_) => {}
         }
+    }
+}
+
+impl Runtime<'_> {
+    /// Before pidone sleeps, for as long as `due` at most: returns for how long then.
+    pub(super) fn notify_manager(
+        &mut self,
+        now: Moment,
+        due: Option<Duration>,
+    ) -> Option<Duration> {
+        if self.notifier.is_none() {
+            return due;
+        }
+        let service = self.service();
+        let notifier = self.notifier.as_mut()?;
+        notifier.tell(service, now);
+        let next = notifier.deadline().map(|at| at.saturating_sub(now));
+        due.into_iter().chain(next).min()
     }
 }
 

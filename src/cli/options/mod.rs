@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod doors;
 mod life;
 mod process;
 mod workers;
@@ -58,6 +59,7 @@ pub(super) static CHAPTERS: &[Chapter] = &[
     workers::SOCKETS,
     life::RESTART,
     life::STOPPING,
+    doors::DOORS,
     process::SIGNALS,
     process::PROCESSES,
     process::LOG,
