@@ -1,42 +1,261 @@
-//! stand-in
+//! What is said at the control socket: one line in, and lines out with a tag each.
+//!
+//! | tag | means |
+//! | --- | --- |
+//! | `> ` | what happens by now |
+//! | `. ` | the answer, or a part of it; as the last tag: it worked |
+//! | `! ` | it did not work |
+//!
+//! Then the connection ends.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+/// Where the socket is when nothing else is said; the second one where the first cannot be made.
 pub const PLACES: [&str; 2] = ["/run/pidone.sock", "/tmp/pidone.sock"];
-#[derive(Debug, PartialEq, Eq)]
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    Status { json: bool },
+    /// How all is going.
+    Status {
+        /// For programs.
+        json: bool,
+    },
+    /// As `status --json`, by somebody who will ask again soon: event loops shall be measured.
+    Top,
+    /// Replace all workers, one by one.
     Reload,
+    /// Replace the worker of one slot.
     Restart(usize),
+    /// Have so many workers.
     Scale(usize),
+    /// Stop everything.
     Stop,
+    /// Whether requests are welcome.
     Ready,
+    /// Whether pidone runs.
     Live,
 }
+
 impl Request {
-    pub fn parse(line: &str) -> Result<Self, String> {
-        let mut w = line.split_whitespace();
-        let n = |w: Option<&str>| w.and_then(|w| w.parse().ok()).ok_or("a number".to_owned());
-        Ok(match (w.next(), w.next()) {
-            (Some("status"), a) => Self::Status {
-                json: a == Some("--json"),
-            },
-            (Some("reload"), _) => Self::Reload,
-            (Some("restart"), a) => Self::Restart(n(a)?),
-            (Some("scale"), a) => Self::Scale(n(a)?),
-            (Some("stop"), _) => Self::Stop,
-            (Some("ready"), _) => Self::Ready,
-            (Some("live"), _) => Self::Live,
-            _ => return Err(format!("no such request: {line}")),
-        })
+    /// The first word of each.
+    pub const VERBS: [&str; 8] = [
+        "status", "top", "reload", "restart", "scale", "stop", "ready", "live",
+    ];
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn parse(line: &str) -> Result<Self, NoRequest> {
+        let mut words = line.split_ascii_whitespace();
+        let Some(verb) = words.next() else {
+            return Err(NoRequest::Nothing);
+        };
+        let request = match verb {
+            "status" => Self::Status { json: false },
+            "top" => Self::Top,
+            "reload" => Self::Reload,
+            "restart" => Self::Restart(number(words.next(), RESTART)?),
+            "scale" => Self::Scale(number(words.next(), SCALE)?),
+            "stop" => Self::Stop,
+            "ready" => Self::Ready,
+            "live" => Self::Live,
+            _ => return Err(NoRequest::Verb(verb.to_owned())),
+        };
+        match (request, words.next(), words.next()) {
+            (_, None, _) => Ok(request),
+            (Self::Status { .. }, Some("--json"), None) => Ok(Self::Status { json: true }),
+            (_, Some(word), _) => Err(NoRequest::Surplus(word.to_owned())),
+        }
     }
 }
-fn tagged(tag: char, text: &str) -> String {
-    text.lines().map(|l| format!("{tag} {l}\n")).collect()
+
+/// The line, without its end.
+impl fmt::Display for Request {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status { json: false } => out.write_str("status"),
+            Self::Status { json: true } => out.write_str("status --json"),
+            Self::Top => out.write_str("top"),
+            Self::Reload => out.write_str("reload"),
+            Self::Restart(slot) => write!(out, "restart {slot}"),
+            Self::Scale(to) => write!(out, "scale {to}"),
+            Self::Stop => out.write_str("stop"),
+            Self::Ready => out.write_str("ready"),
+            Self::Live => out.write_str("live"),
+        }
+    }
 }
+
+const RESTART: &str = "restart needs the number of a slot, as in: restart 0";
+const SCALE: &str = "scale needs a number of workers, as in: scale 4";
+
+/// Digits and nothing else; `parse` alone would take a plus sign.
+fn number(word: Option<&str>, need: &'static str) -> Result<usize, NoRequest> {
+    let word = word.ok_or(NoRequest::Missing(need))?;
+    let digits = word.bytes().all(|byte| byte.is_ascii_digit());
+    let number = word.parse().ok().filter(|_| digits);
+    number.ok_or_else(|| NoRequest::Number(need, word.to_owned()))
+}
+
+/// Why a line is no request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoRequest {
+    /// It is empty.
+    Nothing,
+    /// There is nothing of that name.
+    Verb(String),
+    /// The number is missing.
+    Missing(&'static str),
+    /// It has a word where the number should be.
+    Number(&'static str, String),
+    /// It should have ended before this word.
+    Surplus(String),
+}
+
+impl fmt::Display for NoRequest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => out.write_str("nothing is asked for; there are ")?,
+            Self::Verb(word) => write!(out, "\"{word}\" cannot be asked for; there are ")?,
+            Self::Missing(need) => return out.write_str(need),
+            Self::Number(need, word) => return write!(out, "\"{word}\" is no number; {need}"),
+            Self::Surplus(word) => return write!(out, "\"{word}\" is one word too many"),
+        }
+        out.write_str(&Self::list())
+    }
+}
+
+impl NoRequest {
+    fn list() -> String {
+        Request::VERBS.join(", ")
+    }
+}
+
+/// A line of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// What happens by now.
+    Progress(&'a str),
+    /// The answer, or a part of it. The last one: it worked.
+    Done(&'a str),
+    /// It did not work.
+    Failed(&'a str),
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line, without its end; `None`: it has no tag.
+    #[must_use]
+    pub fn parse(line: &'a str) -> Option<Self> {
+        let (tag, text) = line.split_at_checked(2)?;
+        match tag {
+            "> " => Some(Self::Progress(text)),
+            ". " => Some(Self::Done(text)),
+            "! " => Some(Self::Failed(text)),
+            _ => None,
+        }
+    }
+}
+
+/// What happens by now.
+#[must_use]
+pub fn progress(text: &str) -> String {
+    tagged('>', text)
+}
+
+/// The answer, or that it worked.
+#[must_use]
 pub fn success(text: &str) -> String {
     tagged('.', text)
 }
+
+/// That it did not work, and why.
+#[must_use]
 pub fn failure(text: &str) -> String {
     tagged('!', text)
 }
-pub fn progress(text: &str) -> String {
-    tagged('>', text)
+
+/// A tag before each line; and nothing in them that a terminal would act on.
+fn tagged(tag: char, text: &str) -> String {
+    let mut lines = String::with_capacity(text.len() + 8);
+    for line in text.lines() {
+        lines.extend([tag, ' ']);
+        lines.extend(line.chars().filter(|letter| !letter.is_control()));
+        lines.push('\n');
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_as_it_is_written() {
+        for request in [
+            Request::Status { json: false },
+            Request::Status { json: true },
+            Request::Top,
+            Request::Reload,
+            Request::Restart(0),
+            Request::Restart(12),
+            Request::Scale(4),
+            Request::Stop,
+            Request::Ready,
+            Request::Live,
+        ] {
+            let line = request.to_string();
+            assert_eq!(Request::parse(&line), Ok(request), "{line}");
+            assert_eq!(Request::parse(&format!(" {line}\r\n")), Ok(request));
+            let verb = line.split(' ').next().unwrap();
+            assert!(Request::VERBS.contains(&verb));
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_told_why() {
+        for (line, part) in [
+            ("", "nothing is asked for; there are status, top, reload, "),
+            (
+                "statsu",
+                "\"statsu\" cannot be asked for; there are status,",
+            ),
+            ("RELOAD", "\"RELOAD\" cannot be asked for"),
+            ("restart", "restart needs the number of a slot"),
+            ("restart one", "\"one\" is no number; restart needs"),
+            ("restart +1", "\"+1\" is no number"),
+            ("restart -1", "\"-1\" is no number"),
+            ("restart 99999999999999999999999", "is no number"),
+            ("restart 1 2", "\"2\" is one word too many"),
+            ("scale", "scale needs a number of workers"),
+            ("scale 1.5", "\"1.5\" is no number"),
+            ("reload 1", "\"1\" is one word too many"),
+            ("reload --json", "\"--json\" is one word too many"),
+            ("status --json x", "is one word too many"),
+            ("status json", "\"json\" is one word too many"),
+        ] {
+            let why = Request::parse(line).unwrap_err().to_string();
+            assert!(why.contains(part), "{line}: {why}");
+        }
+    }
+
+    #[test]
+    fn each_line_of_an_answer_has_its_tag() {
+        assert_eq!(progress("slot 0: done"), "> slot 0: done\n");
+        assert_eq!(success("a\nb é\n"), ". a\n. b é\n");
+        assert_eq!(failure("a\u{1b}[2J\tb"), "! a[2Jb\n");
+        for (line, wanted) in [
+            ("> a b", Line::Progress("a b")),
+            (". ", Line::Done("")),
+            ("! é", Line::Failed("é")),
+        ] {
+            assert_eq!(Line::parse(line), Some(wanted));
+        }
+        for none in ["", ">", "x y", ".text", "é"] {
+            assert_eq!(Line::parse(none), None, "{none:?}");
+        }
+    }
 }

@@ -132,6 +132,25 @@ impl<'a> Value<'a> {
         Some(text)
     }
 
+    /// The object that it is.
+    #[must_use]
+    pub fn object(self) -> Option<Object<'a>> {
+        self.0.starts_with('{').then_some(Object(self.0))
+    }
+
+    /// The items of the array that it is; of anything else, none.
+    pub fn items(self) -> impl Iterator<Item = Value<'a>> {
+        let mut rest = self.0.strip_prefix('[');
+        std::iter::from_fn(move || {
+            let mut reader = Reader { rest: rest? };
+            reader.space();
+            // No deeper than it was when it was parsed; and the end of the array is no value.
+            let item = reader.value(u8::MAX)?;
+            rest = reader.take(',').map(|()| reader.rest);
+            Some(Value(item))
+        })
+    }
+
     fn inner(self) -> Option<&'a str> {
         self.0.strip_prefix('"')?.strip_suffix('"')
     }
@@ -315,6 +334,17 @@ mod tests {
         assert_eq!(get(r#"{"a":1,"a":2}"#, "a").unwrap().integer(), Some(2));
         assert_eq!(get(r#"{"a":"1"}"#, "a").unwrap().integer(), None);
         assert_eq!(get(r#"{"a":1}"#, "a").unwrap().string(), None);
+        let inner = get(text, "f").unwrap().object().unwrap();
+        let items = |value: Value<'_>| {
+            value
+                .items()
+                .map(|item| item.raw().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(items(inner.get("x").unwrap()), ["1", "2", "{}"]);
+        assert_eq!(items(get(r#"{"a":[ ]}"#, "a").unwrap()), [""; 0]);
+        assert_eq!(items(get(text, "f").unwrap()), [""; 0]);
+        assert!(get(text, "c").unwrap().object().is_none());
         let large = r#"{"a":9223372036854775808}"#;
         assert_eq!(get(large, "a").unwrap().integer(), None);
     }

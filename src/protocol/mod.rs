@@ -1,4 +1,4 @@
-//! What is said on the channel to a worker: bytes in, values out, and back.
+//! What is said on the channel to a worker and through the doors: bytes in, values out, and back.
 //!
 //! | file | what it knows |
 //! | --- | --- |
@@ -7,6 +7,9 @@
 //! | [`query`] | which listener a worker asks for |
 //! | [`cluster`] | Node's cluster messages, both directions |
 //! | [`outbox`] | what may be in flight to one worker |
+//! | [`control`] | what `pidone ctl` asks, and what it is told |
+//! | [`status`] | how all is going: a table for people, JSON for programs |
+//! | [`metrics`] | the same for Prometheus |
 
 #![forbid(unsafe_code)]
 

@@ -37,7 +37,7 @@ impl Runtime<'_> {
             Err(error) => return self.finish(id, &control::failure(&error.to_string())),
         };
         let (ask, request) = match request {
-            Request::Status { json: true } => {
+            Request::Status { json: true } | Request::Top => {
                 let text = self.look().json();
                 return self.finish(id, &control::success(&text));
             }

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -139,7 +139,7 @@ fn open_usual(owner: Option<u32>) -> Option<Door> {
             Err(error) => last = Some(error),
         }
     }
-    let error = last.unwrap_or_else(|| io::ErrorKind::NotFound.into());
+    let error = last.unwrap_or_else(|| ErrorKind::NotFound.into());
     let places = PLACES.join(" nor ");
     log::warn!(
         "`pidone ctl` will not reach this pidone: neither {places} can be made: {error}; \

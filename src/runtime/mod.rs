@@ -41,6 +41,7 @@ use pace::Pace;
 use ports::{PortId, Ports};
 use report::Reporter;
 use start::Starter;
+use status::Tally;
 use systemd::Notifier;
 use workers::Workers;
 
@@ -82,6 +83,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         notify,
         ports,
         doors,
+        tally: Tally::default(),
         // The only child of single mode has its manager to itself.
         notifier: config.workers.as_ref().and_then(|_| Notifier::find()),
         terminal,
@@ -102,6 +104,7 @@ struct Runtime<'a> {
     ready: Readiness,
     ports: Ports,
     doors: Doors,
+    tally: Tally,
     notifier: Option<Notifier>,
     workers: Workers,
     /// Who got the last connection that pidone accepted on a port.
@@ -333,6 +336,8 @@ impl Runtime<'_> {
         let name = self
             .workers
             .name(report.worker().unwrap_or(WorkerId(0)), single);
+        let lane = report.worker().and_then(|worker| self.workers.lane(worker));
+        self.tally.count(report, lane.is_some());
         self.reporter.report(report, name);
         self.follow(report, name);
         self.just_started |= matches!(report, Report::AllReady { .. });
