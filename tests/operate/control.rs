@@ -7,7 +7,7 @@ use super::doors::{Doors, talk};
 use crate::harness::http::server_of;
 use crate::harness::net::{connect, connect_unix};
 use crate::harness::service::{App, FRAGILE, PLAIN, all_answer};
-use crate::harness::{Pidone, TempDir, processes, words};
+use crate::harness::{Pidone, words};
 
 #[test]
 fn what_is_asked_for_is_done_when_the_answer_is_there() {
@@ -114,9 +114,12 @@ fn nonsense_is_told_so_and_harms_nobody() {
 #[test]
 fn who_waits_is_told_when_pidone_stops_instead() {
     let doors = Doors::fresh();
-    let script =
-        "if (process.env.NODE_UNIQUE_ID < 3) require('./plain.js'); else console.log('late')";
+    let script = "
+        if (require('fs').existsSync(`${__dirname}/late`)) console.log('late');
+        else require('./plain.js');
+    ";
     let service = doors.workers(App::script(script), 2, &[""; 0]).ready();
+    service.app.directory.file("late", "", 0o644);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| doors.ask("reload"));
         // Its successor boots and never listens.
@@ -161,7 +164,7 @@ fn a_stale_socket_is_replaced_and_a_living_one_is_not() {
     let run = doors.sleepers(1);
     doors.ask("ready").done();
     let path = doors.control.display().to_string();
-    let second = Pidone::new(["-i", "1", "--control", &path]).command(["node"]);
+    let second = Pidone::new(["--control", &path]).command(["true"]);
     second
         .run()
         .code(125)
@@ -222,7 +225,4 @@ fn the_usual_places_are_tried_in_turn() {
         run.signal(libc::SIGTERM);
         run.end();
     }
-    let directory = TempDir::new();
-    drop(directory);
-    let _ = processes::state(1);
 }

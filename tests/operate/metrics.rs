@@ -1,7 +1,7 @@
 //! Metrics as Prometheus reads them, and what is in them.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use super::doors::Doors;
@@ -68,10 +68,10 @@ fn an_event_loop_that_stands_still_is_seen_to() {
         let name = "pidone_worker_event_loop_delay_seconds{";
         text.contains(name) && sample(&text, name) > limit
     });
-    service.stop().code(137);
+    service.stop().code(0);
 }
 
-fn promtool(arguments: &[&str], input: &str) -> String {
+fn promtool(arguments: &[&str], input: &str) -> Output {
     let mut tool = Command::new("promtool")
         .args(arguments)
         .stdin(Stdio::piped())
@@ -82,9 +82,7 @@ fn promtool(arguments: &[&str], input: &str) -> String {
     let mut stdin = tool.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).unwrap();
     drop(stdin);
-    let end = tool.wait_with_output().unwrap();
-    assert!(end.status.success(), "{end:?}\n{input}");
-    String::from_utf8(end.stdout).unwrap() + &String::from_utf8(end.stderr).unwrap()
+    tool.wait_with_output().unwrap()
 }
 
 #[test]
@@ -103,7 +101,11 @@ fn prometheus_takes_all_of_it() {
     let (status, _) = doors.get("/metrics");
     assert_eq!(status, 200);
     let (_, text) = doors.get("/metrics");
-    assert_eq!(promtool(&["check", "metrics"], &text), "");
+    // It checks by the older format, in which the name of a counter ends in _total for the help too.
+    let check = promtool(&["check", "metrics"], &text);
+    let complaints = String::from_utf8(check.stderr).unwrap();
+    let is_known = |line: &str| line.ends_with("_total no help text");
+    assert!(complaints.lines().all(is_known), "{complaints}");
     // Its parser of OpenMetrics proper is behind this command, which wants a time in each sample.
     let timed: String = text
         .lines()
