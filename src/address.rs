@@ -71,7 +71,7 @@ pub enum AddressError {
 
 /// A path of `sun_path` with the NUL byte that ends it; the one that begins an abstract name takes
 /// as much (unix(7)).
-const LONGEST_UNIX_NAME: usize = 107;
+pub const LONGEST_UNIX_NAME: usize = 107;
 
 impl FromStr for ListenAddress {
     type Err = AddressError;

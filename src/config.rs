@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::{Endpoint, ListenAddress};
+use crate::protocol::control::Request;
 use crate::signal::Signal;
 
 /// A whole run of pidone.
@@ -255,4 +256,15 @@ pub enum LogFormat {
     Text,
     /// NDJSON in the shape of Pino's lines.
     Json,
+}
+
+/// What `pidone ctl` is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errand {
+    /// Where a pidone may be found, the likeliest place first.
+    pub places: Vec<PathBuf>,
+    /// What to ask it for.
+    pub request: Request,
+    /// How often `top` looks; `None`: until somebody has seen enough.
+    pub count: Option<u32>,
 }

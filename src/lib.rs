@@ -12,17 +12,20 @@
 //! | [`steering`] | which member of a group gets a new connection, as BPF programs | sockets |
 //! | [`table`] | a small ordered map | what is in it |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
-//! | [`protocol`] | Node's cluster channel: bytes in, values out, and back; what may be in flight | descriptors, reading and writing |
+//! | [`protocol`] | Node's cluster channel and pidone's own doors: bytes in, values out, and back; what may be in flight | descriptors, reading and writing |
 //! | [`sys`] | thin typed wrappers around system calls; the only `unsafe` | decisions |
 //! | [`runtime`] | waits, tells the supervisor, does what it says | why |
+//! | [`ctl`] | asks a pidone that runs, and shows what it says | how that one finds out |
 //!
-//! Imports point down only: `main -> cli -> {config, launch}`, `main -> runtime -> {supervisor, sys}`.
+//! Imports point down only: `main -> cli -> {config, launch}`, `main -> runtime -> {supervisor, sys}`,
+//! `main -> ctl -> {protocol, sys}`.
 
 #![deny(unsafe_code)]
 
 pub mod address;
 pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod ended;
 pub mod launch;
 pub mod logging;

@@ -1,14 +1,16 @@
-//! The door: reads what the user said, sets up the log, runs. Here alone an error becomes a line
+//! The door: reads what the user said, sets up the log, runs, or asks one that runs. Here alone an error becomes a line
 //! and an exit status.
 
 #![no_main]
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs::read_to_string;
 use std::io::{self, Write};
 
 use pidone::cli::{self, Invocation};
-use pidone::config::Config;
+use pidone::config::{Config, Errand};
+use pidone::ctl::{self, CtlError};
 use pidone::sys::signal::SignalQueue;
 use pidone::{logging, runtime};
 
@@ -17,16 +19,23 @@ pidone::entry!(run);
 /// pidone's own failure, as `docker run` numbers it.
 const OWN_ERROR: u8 = 125;
 
+/// `pidone ctl` could not ask; to a HEALTHCHECK that is as bad as a no, and it knows only 0 and 1.
+const NO_ANSWER: u8 = 1;
+
 fn run(args: Vec<OsString>) -> u8 {
     // First of all, so that no signal is lost from here on.
     let signals = SignalQueue::open();
     match cli::read(args, std::env::vars_os(), &|path| read_to_string(path).ok()) {
         Ok(Invocation::Run { config, warnings }) => supervise(&config, &warnings, signals),
+        Ok(Invocation::Control(errand)) => ask(&errand, signals),
         Ok(Invocation::Print(text)) => match io::stdout().write_all(text.as_bytes()) {
             Ok(()) => 0,
             Err(_) => OWN_ERROR,
         },
-        Err(error) => refuse(&error),
+        Err(error) => {
+            complain(&error);
+            OWN_ERROR
+        }
     }
 }
 
@@ -51,8 +60,18 @@ fn supervise(config: &Config, warnings: &[String], signals: io::Result<SignalQue
     }
 }
 
-/// The log is not set up yet, and PIDONE_LOG shall not silence this.
-fn refuse(error: &cli::CliError) -> u8 {
+fn ask(errand: &Errand, signals: io::Result<SignalQueue>) -> u8 {
+    let signals = signals.map_err(CtlError::System);
+    match signals.and_then(|signals| ctl::run(errand, signals)) {
+        Ok(status) => status,
+        Err(error) => {
+            complain(&error);
+            NO_ANSWER
+        }
+    }
+}
+
+/// The log is not set up, and PIDONE_LOG shall not silence this.
+fn complain(error: &dyn Display) {
     let _ = writeln!(io::stderr(), "pidone: error: {error}");
-    OWN_ERROR
 }

@@ -39,11 +39,12 @@ macro_rules! named {
     (@number TSTP) => { consts::SIGTSTP };
     (@number TTIN) => { consts::SIGTTIN };
     (@number TTOU) => { consts::SIGTTOU };
+    (@number WINCH) => { consts::SIGWINCH };
 }
 
 impl Signal {
     named!(
-        HUP, INT, QUIT, ABRT, KILL, TERM, CHLD, CONT, STOP, TSTP, TTIN, TTOU
+        HUP, INT, QUIT, ABRT, KILL, TERM, CHLD, CONT, STOP, TSTP, TTIN, TTOU, WINCH
     );
 
     /// A standard signal from the C library's constant, all of which are 1 to 31.

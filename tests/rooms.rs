@@ -51,7 +51,17 @@ fn offences(rooms: &[&str], words: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_core_knows_no_system_and_no_clock() {
-    let core = ["supervisor", "signal.rs", "ended.rs", "config.rs", "launch"];
+    let core = [
+        "supervisor",
+        "signal.rs",
+        "ended.rs",
+        "config.rs",
+        "launch",
+        "protocol/control.rs",
+        "protocol/status.rs",
+        "protocol/status",
+        "protocol/metrics.rs",
+    ];
     let system = [
         "sys::",
         "nix::",
@@ -68,9 +78,23 @@ fn the_core_knows_no_system_and_no_clock() {
 
 #[test]
 fn only_sys_is_unsafe_and_names_the_c_library() {
-    let others = ["supervisor", "runtime", "cli", "logging.rs", "main.rs"];
+    let others = [
+        "supervisor",
+        "runtime",
+        "ctl",
+        "cli",
+        "logging.rs",
+        "main.rs",
+    ];
     assert_eq!(
         offences(&others, &["unsafe ", "libc::"]),
         Vec::<String>::new()
     );
+}
+
+/// The client learns all it shows from what the other pidone says.
+#[test]
+fn the_client_knows_nothing_of_supervision() {
+    let inside = ["supervisor", "runtime", "cli::", "cgroup", "procfs"];
+    assert_eq!(offences(&["ctl"], &inside), Vec::<String>::new());
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::error::CliError;
 use super::options::OptionSpec;
 use super::values;
+use crate::address::{ListenAddress, UnixName};
 use crate::config::{
-    Balance, Command, Config, Control, Instances, LogFormat, Logging, PortEnv, Readiness,
-    RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
+    Balance, Command, Config, Control, Instances, LogFormat, Logging, MemoryLimit, PortEnv,
+    Readiness, RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
 };
 use crate::launch::{self, Known, ReadFile};
 
@@ -34,6 +35,9 @@ pub(super) struct Draft {
     pub(super) stop: Option<StopMode>,
     pub(super) http_drain: Option<Duration>,
     pub(super) drain_delay: Option<Duration>,
+    pub(super) max_memory: Option<MemoryLimit>,
+    pub(super) max_age: Option<Duration>,
+    pub(super) hang_timeout: Option<Duration>,
 }
 
 /// An option that was given.
@@ -120,6 +124,9 @@ impl Draft {
             stop: None,
             http_drain: None,
             drain_delay: None,
+            max_memory: None,
+            max_age: None,
+            hang_timeout: None,
         }
     }
 
@@ -136,6 +143,7 @@ impl Draft {
             RestartPolicy::Never
         });
         self.check_restarts(around)?;
+        self.check_doors(around)?;
         match self.instances {
             Some(instances) => {
                 self.config.grace.get_or_insert(PATIENCE);
@@ -164,6 +172,26 @@ impl Draft {
             return around.senseless(rule, why);
         }
         Ok(())
+    }
+
+    /// Where probes are answered, and where `pidone ctl` is, nobody else can be.
+    fn check_doors(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
+        let config = &self.config;
+        let is_taken = |address: &&ListenAddress| match (address, config.http, &config.control) {
+            (ListenAddress::Tcp(app), Some(http), _) => http.port != 0 && http == *app,
+            (ListenAddress::Unix(UnixName::Path(app)), _, Control::Path(own)) => app == own,
+            _ => false,
+        };
+        let Some(address) = config.listen.iter().find(is_taken) else {
+            return Ok(());
+        };
+        let (long, what) = match address {
+            ListenAddress::Unix(_) => ("control", "path"),
+            _ => ("http", "address"),
+        };
+        let listen = around.name("listen");
+        let why = format!("{address} is what {listen} gives to the app; give another {what}");
+        around.senseless(long, why)
     }
 
     fn workers(
@@ -204,9 +232,9 @@ impl Draft {
             }),
             http_drain: self.http_drain,
             drain_delay: self.drain_delay.unwrap_or(Duration::ZERO),
-            max_memory: None,
-            max_age: None,
-            hang_timeout: None,
+            max_memory: self.max_memory,
+            max_age: self.max_age,
+            hang_timeout: self.hang_timeout,
         })
     }
 
@@ -261,6 +289,10 @@ impl Draft {
         if self.http_drain.is_some() {
             let what = "the end is announced on the channel";
             return needs("http-drain", what, "leave it out");
+        }
+        if self.hang_timeout.is_some() {
+            let what = "event loops answer on the channel";
+            return needs("hang-timeout", what, "leave it out");
         }
         if self.spares.is_some_and(|spares| spares > 0) {
             let what = "spares are held back by the channel";

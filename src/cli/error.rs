@@ -20,6 +20,13 @@ pub enum CliError {
         /// The option that looks most like it.
         nearest: Option<String>,
     },
+    /// `pidone ctl` has no such option; perhaps another was meant.
+    NoCtlOption {
+        /// As it was written.
+        option: String,
+        /// The option that looks most like it.
+        nearest: Option<String>,
+    },
     /// An option stands last that needs a value.
     MissingValue {
         /// As it was written.
@@ -74,6 +81,13 @@ impl fmt::Display for CliError {
                 match nearest {
                     Some(nearest) => write!(out, "did you mean {nearest}?"),
                     None => out.write_str("pidone --help lists them, and the command's own options go after the command"),
+                }
+            }
+            Self::NoCtlOption { option, nearest } => {
+                write!(out, "{option}: no such option of pidone ctl; ")?;
+                match nearest {
+                    Some(nearest) => write!(out, "did you mean {nearest}?"),
+                    None => out.write_str("pidone ctl --help lists them"),
                 }
             }
             Self::MissingValue { option, value } => {

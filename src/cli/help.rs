@@ -10,6 +10,7 @@ reaps zombies, and leaves with its status; with -i, runs N of it behind one port
 
 Usage: pidone [OPTIONS] [--] COMMAND [ARG]...
        pidone -i auto [OPTIONS] [--] COMMAND [ARG]...
+       pidone ctl REQUEST
 
   ENTRYPOINT [\"/pidone\", \"--\"]                  one process
   ENTRYPOINT [\"/pidone\", \"-i\", \"auto\", \"--\"]    a worker for each CPU
@@ -28,6 +29,9 @@ PIDONE_EXPECT=143,130. The command line wins. PIDONE_LOG is the level of the log
 off, error, warn, info (the default), debug, trace.
 
 Times: 500ms, 10s, 2m, 1h.
+
+pidone ctl asks a pidone that runs: status, top, reload, restart SLOT, scale N, stop,
+ready, live; pidone ctl --help explains.
 
 Signals with -i: TERM, INT and QUIT stop all workers, a second one at once; HUP replaces
 them one by one; TTIN adds one, TTOU removes one; the others go to each of them.

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ctl;
 mod draft;
 mod error;
 mod help;
@@ -18,7 +19,7 @@ use std::ffi::{OsStr, OsString};
 
 use lexopt::Arg;
 
-use crate::config::{Command, Config};
+use crate::config::{Command, Config, Errand};
 use crate::launch::ReadFile;
 use draft::{Draft, Given, Surroundings};
 pub use error::CliError;
@@ -37,6 +38,8 @@ pub enum Invocation {
         /// Things that are worth a warning once the log is set up.
         warnings: Vec<String>,
     },
+    /// Ask a pidone that runs for something.
+    Control(Errand),
     /// Print a text on standard output.
     Print(String),
 }
@@ -60,7 +63,12 @@ pub fn read(
 ) -> Result<Invocation, CliError> {
     let mut said = Vec::new();
     let mut command = None;
-    let mut parser = lexopt::Parser::from_args(args);
+    // Only as the very first word: `pidone -- ctl` runs a program of that name.
+    let is_control = args.first().is_some_and(|word| word == "ctl");
+    let mut parser = lexopt::Parser::from_args(args.into_iter().skip(is_control.into()));
+    if is_control {
+        return ctl::read(&mut parser, environment);
+    }
     while let Some(arg) = parser.next().map_err(unexpected)? {
         let option = match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Invocation::Print(help::page())),

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Balance, Instances, PortEnv, Readiness, RestartPolicy, StopMode, WorkerRules};
+use crate::config::{
+    Balance, Control, Instances, MemoryLimit, PortEnv, Readiness, RestartPolicy, StopMode,
+    WorkerRules,
+};
 
 /// pidone's words, the command after `--`, and variables as `NAME=value`.
 fn read_with(line: &str, variables: &[&str]) -> Result<(Config, Vec<String>), String> {
@@ -17,7 +20,7 @@ fn read_with(line: &str, variables: &[&str]) -> Result<(Config, Vec<String>), St
     });
     match read(args, variables, &|_| None) {
         Ok(Invocation::Run { config, warnings }) => Ok((*config, warnings)),
-        Ok(Invocation::Print(text)) => panic!("{text}"),
+        Ok(other) => panic!("{other:?}"),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -104,7 +107,9 @@ fn every_option_has_its_place() {
     let line = "--instances=2 --channel node --ready notify --ready-timeout 5s --spares 1 \
                 --listen 8080 --listen unix:/run/a.sock --balance source-ip \
                 --restart on-failure --backoff 1s..2s --min-uptime 3s --max-restarts 4/5s \
-                --grace 10s --stop signal --http-drain 7s --drain-delay 6s";
+                --grace 10s --stop signal --http-drain 7s --drain-delay 6s \
+                --max-memory 300M --max-age 8h --hang-timeout 9s \
+                --control /run/b.sock --http 127.0.0.1:9090";
     let variables: Vec<String> = line
         .replace("--instances=2", "--instances 2")
         .split_whitespace()
@@ -142,10 +147,13 @@ fn every_option_has_its_place() {
         stop: StopMode::Signal,
         http_drain: Some(7 * SECOND),
         drain_delay: 6 * SECOND,
-        max_memory: None,
-        max_age: None,
-        hang_timeout: None,
+        max_memory: Some(MemoryLimit::Bytes(300 << 20)),
+        max_age: Some(8 * 3600 * SECOND),
+        hang_timeout: Some(9 * SECOND),
     };
+    assert_eq!(said.control, Control::Path("/run/b.sock".into()));
+    let http = said.http.unwrap().to_string();
+    assert_eq!(http, "127.0.0.1:9090");
     assert_eq!(said.workers, Some(wanted));
 }
 

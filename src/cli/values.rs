@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::address::AddressError;
-use crate::config::{Instances, UserSpec};
+use crate::address::{AddressError, Endpoint, LONGEST_UNIX_NAME};
+use crate::config::{Control, Instances, MemoryLimit, UserSpec};
 use crate::signal::Signal;
 
 /// Why a value means nothing, as the end of a sentence.
@@ -179,6 +179,64 @@ pub(super) fn some_time(text: &str) -> Result<Duration, Wrong> {
     ))
 }
 
+/// How long an event loop may stand still; less than a second would be taken for a hang when
+/// Node.js only collects garbage.
+pub(super) fn hang(text: &str) -> Result<Duration, Wrong> {
+    let time = duration(text).ok();
+    time.filter(|time| *time >= Duration::from_secs(1))
+        .ok_or(Wrong::Give("a time from 1s to 1000h, such as 10s or 1m"))
+}
+
+/// `300M`, `1G`, or `80%` of what the control group allows.
+pub(super) fn memory(text: &str) -> Result<MemoryLimit, Wrong> {
+    const ACCEPTED: Wrong = Wrong::Give(
+        "a size from 1M to 1024G such as 300M or 1G, or a percentage of the container's limit \
+         such as 80%",
+    );
+    if let Some(share) = text.strip_suffix('%') {
+        let share = whole(share).filter(|share| (1..=100).contains(share));
+        return share.map(MemoryLimit::Percent).ok_or(ACCEPTED);
+    }
+    let (number, shift) = match text.strip_suffix(['M', 'm']) {
+        Some(number) => (number, 20),
+        None => (text.strip_suffix(['G', 'g']).ok_or(ACCEPTED)?, 30),
+    };
+    let number: u64 = whole(number).ok_or(ACCEPTED)?;
+    let bytes = number.checked_mul(1 << shift).ok_or(ACCEPTED)?;
+    let sensible = (1 << 20)..=(1024 << 30);
+    Some(bytes)
+        .filter(|bytes| sensible.contains(bytes))
+        .map(MemoryLimit::Bytes)
+        .ok_or(ACCEPTED)
+}
+
+/// Where the control socket is; it must be found from any directory.
+pub(super) fn control(text: &str) -> Result<Control, Wrong> {
+    let fits = text.len() <= LONGEST_UNIX_NAME && !text.ends_with('/');
+    match text {
+        "off" => Ok(Control::Off),
+        path if path.starts_with('/') && fits => Ok(Control::Path(path.into())),
+        _ => Err(Wrong::Give(
+            "off, or the socket's path from the root, such as /run/pidone.sock, in at most 107 bytes",
+        )),
+    }
+}
+
+/// Where probes and metrics are served.
+pub(super) fn http(text: &str) -> Result<Endpoint, Wrong> {
+    text.parse().map_err(|_| {
+        Wrong::Give(
+            "a port from 0 to 65535 or ADDRESS:PORT, as in 9090, 127.0.0.1:9090 or [::1]:9090",
+        )
+    })
+}
+
+/// How often to look.
+pub(super) fn looks(text: &str) -> Result<u32, Wrong> {
+    let count = whole(text).filter(|count| *count > 0);
+    count.ok_or(Wrong::Give("a number from 1 on"))
+}
+
 /// `MIN..MAX`, both included.
 pub(super) fn backoff(text: &str) -> Result<(Duration, Duration), Wrong> {
     const ACCEPTED: Wrong =
@@ -300,6 +358,67 @@ mod tests {
         for text in ["", "2PORT", "A=B", "A B", "Ä", "A-B"] {
             assert!(variable_name(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn sizes_have_a_unit_and_bounds() {
+        let bytes = |text| match memory(text) {
+            Ok(MemoryLimit::Bytes(bytes)) => bytes,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(bytes("1M"), 1 << 20);
+        assert_eq!(bytes("300m"), 300 << 20);
+        assert_eq!(bytes("1024G"), 1 << 40);
+        assert_eq!(memory("1%"), Ok(MemoryLimit::Percent(1)));
+        assert_eq!(memory("100%"), Ok(MemoryLimit::Percent(100)));
+        for text in [
+            "",
+            "0",
+            "300",
+            "M",
+            "0M",
+            "+1M",
+            "-1M",
+            "1.5G",
+            "1025G",
+            "99999999999999999999G",
+            "1T",
+            "300MB",
+            "300 M",
+            "%",
+            "0%",
+            "101%",
+            "50.5%",
+            "-1%",
+            "1024K",
+        ] {
+            assert!(memory(text).is_err(), "{text}");
+        }
+        assert_eq!(hang("1s"), Ok(Duration::from_secs(1)));
+        for text in ["0", "999ms", "10", "never"] {
+            assert!(hang(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_control_socket_has_a_path_from_the_root() {
+        assert_eq!(control("off"), Ok(Control::Off));
+        assert_eq!(control("/a/b"), Ok(Control::Path("/a/b".into())));
+        let long = format!("/{}", "x".repeat(107));
+        for text in [
+            "",
+            "on",
+            "pidone.sock",
+            "./a",
+            "/",
+            "/run/",
+            "@a",
+            "unix:/a",
+            &long,
+        ] {
+            assert!(control(text).is_err(), "{text}");
+        }
+        assert!(control(&long[..107]).is_ok());
     }
 
     #[test]

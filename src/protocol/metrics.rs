@@ -174,8 +174,7 @@ mod tests {
     use super::*;
     use crate::protocol::status::tests::sample;
 
-    /// What Prometheus' own tools say of this page was looked at by hand; and `promtool check
-    /// metrics` is run on the real one where there is a promtool (tests/cli).
+    // What Prometheus' own parser says of it is in tests/cli/metrics.rs.
     #[test]
     fn a_page_has_every_metric_once_and_an_end() {
         let page = text(&sample());

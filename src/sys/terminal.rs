@@ -1,8 +1,11 @@
-//! The terminal on standard input: whose group has the foreground, and stopping as a job.
+//! The terminal on standard input: whose group has the foreground, stopping as a job, keys; and
+//! the one on standard output: its size.
 
 use nix::errno::Errno;
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, getpgrp, getppid, getsid, tcgetpgrp, tcsetpgrp};
-use std::io::stdin;
+use std::io::{stdin, stdout};
+use std::os::fd::AsRawFd;
 
 use super::signal::{Target, send};
 use crate::signal::Signal;
@@ -78,4 +81,46 @@ pub fn stop_ourselves() {
 /// Continues every process of a child's group.
 pub fn continue_group(group: i32) {
     let _ = send(Target::Group(group), Signal::CONT);
+}
+
+/// Each key is read when it is pressed, and not shown, for as long as this lives. Ctrl-C and the
+/// like remain signals.
+#[derive(Debug)]
+pub struct KeyMode {
+    before: Termios,
+}
+
+impl KeyMode {
+    /// `None`: standard input is no terminal of ours.
+    #[must_use]
+    pub fn enter() -> Option<Self> {
+        let before = tcgetattr(stdin()).ok()?;
+        let mut changed = before.clone();
+        changed
+            .local_flags
+            .remove(LocalFlags::ICANON | LocalFlags::ECHO);
+        tcsetattr(stdin(), SetArg::TCSADRAIN, &changed).ok()?;
+        Some(Self { before })
+    }
+}
+
+impl Drop for KeyMode {
+    fn drop(&mut self) {
+        // What was typed for us is not for the shell.
+        let _ = tcsetattr(stdin(), SetArg::TCSAFLUSH, &self.before);
+    }
+}
+
+/// The columns and rows of the terminal on standard output; where they are not known, as many as
+/// terminals had when they were made of glass.
+#[must_use]
+pub fn size() -> (usize, usize) {
+    // SAFETY: a plain structure of numbers, for which zeros are valid.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: TIOCGWINSZ writes a `winsize`, and `size` outlives the call (ioctl_tty(2)).
+    let result = unsafe { libc::ioctl(stdout().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    if result != 0 || size.ws_col == 0 || size.ws_row == 0 {
+        return (80, 24);
+    }
+    (size.ws_col.into(), size.ws_row.into())
 }

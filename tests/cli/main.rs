@@ -7,9 +7,12 @@
     clippy::indexing_slicing
 )]
 
+mod ctl;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod metrics;
 mod readme;
+mod top;
 mod workers;
 
 use std::ffi::OsStr;
@@ -105,6 +108,34 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("--http-drain", "0", TIME),
     ("--http-drain", "on", TIME),
     ("--drain-delay", "5", TIME),
+    ("--max-memory", "300", "300M or 1G, or a percentage"),
+    ("--max-memory", "0", "1M to 1024G"),
+    ("--max-memory", "0%", "such as 80%"),
+    ("--max-memory", "101%", "such as 80%"),
+    ("--max-memory", "1.5G", "300M or 1G"),
+    ("--max-age", "0", TIME),
+    ("--max-age", "1d", TIME),
+    ("--hang-timeout", "500ms", "from 1s to 1000h"),
+    ("--hang-timeout", "off", "from 1s to 1000h"),
+    (
+        "--control",
+        "pidone.sock",
+        "off, or the socket's path from the root",
+    ),
+    ("--control", "on", "/run/pidone.sock"),
+    ("--control", "/run/", "/run/pidone.sock"),
+    (
+        "--http",
+        "unix:/run/http",
+        "as in 9090, 127.0.0.1:9090 or [::1]:9090",
+    ),
+    (
+        "--http",
+        "example.org:80",
+        "a port from 0 to 65535 or ADDRESS:PORT",
+    ),
+    ("--http", "65536", "a port from 0 to 65535"),
+    ("--http", "on", "a port from 0 to 65535"),
 ];
 
 const WRONG_SWITCHES: &[&str] = &["group", "single-child", "subreaper", "warn-on-reap"];
@@ -449,7 +480,7 @@ fn the_help_tells_the_truth() {
         let end = Pidone::plain().env(&name, ":").command(["true"]).run();
         end.code(125).says(&[&name, "is not accepted"]);
     }
-    assert!(options.len() >= 27, "{} options in {help}", options.len());
+    assert!(options.len() >= 32, "{} options in {help}", options.len());
 }
 
 #[test]

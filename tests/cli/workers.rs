@@ -28,6 +28,9 @@ fn options_for_workers_need_some() {
         ("--stop", "drain"),
         ("--http-drain", "5s"),
         ("--drain-delay", "5s"),
+        ("--max-memory", "300M"),
+        ("--max-age", "1h"),
+        ("--hang-timeout", "10s"),
     ] {
         let parts = ["there are none", "add -i N, or leave it out"];
         let named =
@@ -54,6 +57,27 @@ fn what_makes_no_sense_together_is_refused() {
         (
             "-i 2 --restart never --max-restarts 1/1s",
             ["--max-restarts: ", "add --restart always"],
+        ),
+        (
+            "--listen 127.0.0.1:80 --http localhost:80",
+            [
+                "--http: 127.0.0.1:80 is what --listen gives",
+                "another address",
+            ],
+        ),
+        (
+            "--listen unix:/run/a --control /run/a",
+            [
+                "--control: unix:/run/a is what --listen gives",
+                "another path",
+            ],
+        ),
+        (
+            "-i 2 --channel off --hang-timeout 10s",
+            [
+                "--hang-timeout: event loops answer on the channel",
+                "leave it out",
+            ],
         ),
         (
             "--listen 80 --listen *:80",

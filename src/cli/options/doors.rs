@@ -1,11 +1,9 @@
-//! Where pidone itself can be reached.
+//! How a running pidone is reached.
 
 #![forbid(unsafe_code)]
 
 use super::{Chapter, OptionSpec, SWITCH};
-use crate::address::UnixName;
-use crate::cli::values::Wrong;
-use crate::config::Control;
+use crate::cli::values;
 
 pub(super) const DOORS: Chapter = Chapter {
     title: "Control and health",
@@ -14,22 +12,11 @@ pub(super) const DOORS: Chapter = Chapter {
             long: "control",
             value: Some("PATH|off"),
             help: &[
-                "Where `pidone ctl` reaches it (default: /run/pidone.sock, or",
-                "/tmp/pidone.sock, with -i; else off).",
+                "Where pidone ctl finds this pidone, a UNIX socket (default:",
+                "/run/pidone.sock or else /tmp/pidone.sock with -i, else off).",
             ],
             set: |draft, value| {
-                draft.config.control = match value {
-                    "off" => Control::Off,
-                    _ => match value.parse() {
-                        Ok(UnixName::Path(path)) => Control::Path(path),
-                        Ok(UnixName::Abstract(_)) => {
-                            return Err(Wrong::Give(
-                                "off, or the path of a file; an @name is everybody's",
-                            ));
-                        }
-                        Err(error) => return Err(Wrong::Address(error)),
-                    },
-                };
+                draft.config.control = values::control(value)?;
                 Ok(())
             },
             ..SWITCH
@@ -38,11 +25,11 @@ pub(super) const DOORS: Chapter = Chapter {
             long: "http",
             value: Some("ADDR"),
             help: &[
-                "Serve /livez, /readyz and /metrics there. [HOST:]PORT, as in",
-                "9100 or 127.0.0.1:9100.",
+                "Serve /livez, /readyz and /metrics at [HOST:]PORT, for probes",
+                "and Prometheus (default: not).",
             ],
             set: |draft, value| {
-                draft.config.http = Some(value.parse().map_err(Wrong::Address)?);
+                draft.config.http = Some(values::http(value)?);
                 Ok(())
             },
             ..SWITCH

@@ -150,3 +150,48 @@ pub(super) const STOPPING: Chapter = Chapter {
         },
     ],
 };
+
+pub(super) const RECYCLING: Chapter = Chapter {
+    title: "Limits (all of these with -i)",
+    options: &[
+        OptionSpec {
+            long: "max-memory",
+            value: Some("SIZE"),
+            help: &[
+                "Replace a worker that has more in memory, successor first:",
+                "300M, 1G, or 40% of the container's limit (default: none).",
+            ],
+            set: |draft, value| {
+                draft.max_memory = Some(values::memory(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "max-age",
+            value: Some("TIME"),
+            help: &[
+                "Replace a worker that has run for so long, a tenth more or",
+                "less, successor first (default: none).",
+            ],
+            set: |draft, value| {
+                draft.max_age = Some(values::some_time(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "hang-timeout",
+            value: Some("TIME"),
+            help: &[
+                "Kill and replace a worker whose event loop has not turned for",
+                "so long, at least 1s (default: none).",
+            ],
+            set: |draft, value| {
+                draft.hang_timeout = Some(values::hang(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+    ],
+};

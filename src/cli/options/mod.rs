@@ -59,9 +59,10 @@ pub(super) static CHAPTERS: &[Chapter] = &[
     workers::SOCKETS,
     life::RESTART,
     life::STOPPING,
-    doors::DOORS,
+    life::RECYCLING,
     process::SIGNALS,
     process::PROCESSES,
+    doors::DOORS,
     process::LOG,
 ];
 

@@ -137,8 +137,8 @@ fn size(bytes: u64) -> String {
     let kib = bytes >> 10;
     match kib {
         0..0x400 => format!("{kib}K"),
-        0x400..0x10_0000 => format!("{}M", with_tenth(kib * 10 >> 10)),
-        _ => format!("{}G", with_tenth(kib * 10 >> 20)),
+        0x400..0x10_0000 => format!("{}M", with_tenth((kib * 10) >> 10)),
+        _ => format!("{}G", with_tenth((kib * 10) >> 20)),
     }
 }
 

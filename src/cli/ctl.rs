@@ -1,0 +1,139 @@
+//! `pidone ctl`: what to ask a running pidone for, and where it is.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use lexopt::Arg;
+
+use super::error::{self, CliError};
+use super::{Invocation, unexpected, values, written};
+use crate::config::{Control, Errand};
+use crate::protocol::control::{NoRequest, PLACES, Request};
+
+const PAGE: &str = "\
+pidone ctl asks a pidone that runs, in the same container, for something.
+
+Usage: pidone ctl [--control PATH] REQUEST
+
+  status            Each worker: state, process, uptime, restarts, CPU time, memory,
+                    delay of its event loop, connections that wait. --json: for programs.
+  top               The same once a second, with the share of a CPU; q quits.
+                    --count N: quit after N times.
+  reload            Replace all workers, one by one; wait until that is done.
+  restart SLOT      Replace one.
+  scale N           Have N workers; wait until they serve.
+  stop              Stop everything, as SIGTERM does.
+  ready             Whether requests are welcome, for a HEALTHCHECK or a probe.
+  live              Whether pidone runs.
+
+  --control PATH    Where its socket is (default: PIDONE_CONTROL, or else
+                    /run/pidone.sock or /tmp/pidone.sock).
+
+  HEALTHCHECK CMD [\"/pidone\", \"ctl\", \"ready\"]
+
+Exit status: 0 if it worked, or is so; 1 if not; 125: what was asked for makes no sense.
+";
+
+/// The variable of `--control`.
+const VARIABLE: &str = "PIDONE_CONTROL";
+
+/// Reads what follows `ctl`.
+pub(super) fn read(
+    parser: &mut lexopt::Parser,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Invocation, CliError> {
+    let (mut words, mut control, mut count, mut json) = (Vec::new(), None, None, false);
+    while let Some(arg) = parser.next().map_err(unexpected)? {
+        let written = written(&arg);
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Invocation::Print(PAGE.to_owned())),
+            Arg::Long("json") => json = true,
+            Arg::Long("control") => {
+                let path = value(parser, &written, "PATH")?;
+                control = Some(find(&written, &path)?);
+            }
+            Arg::Long("count") => {
+                let text = value(parser, &written, "N")?;
+                let number = values::looks(&text.to_string_lossy());
+                count = Some(number.map_err(|wrong| CliError::bad(written, text, wrong))?);
+            }
+            Arg::Long(long) => {
+                let known = ["control", "count", "help", "json"].map(String::from);
+                let nearest = error::nearest(long, known.into_iter());
+                return Err(CliError::NoCtlOption {
+                    option: written,
+                    nearest: nearest.map(|name| format!("--{name}")),
+                });
+            }
+            Arg::Short(_) => {
+                return Err(CliError::NoCtlOption {
+                    option: written,
+                    nearest: None,
+                });
+            }
+            Arg::Value(word) => words.push(word.to_string_lossy().into_owned()),
+        }
+    }
+    if json {
+        words.push("--json".to_owned());
+    }
+    let request = Request::parse(&words.join(" ")).map_err(no_request)?;
+    if count.is_some() && request != Request::Top {
+        return Err(CliError::Senseless {
+            name: "--count".to_owned(),
+            why: "is about top; leave it out".to_owned(),
+        });
+    }
+    let mut variables = environment.filter(|(name, value)| name == VARIABLE && !value.is_empty());
+    let places = match (control, variables.next()) {
+        (Some(path), _) => vec![path],
+        (None, Some((_, path))) => vec![find(VARIABLE, &path)?],
+        (None, None) => PLACES.map(PathBuf::from).into(),
+    };
+    Ok(Invocation::Control(Errand {
+        places,
+        request,
+        count,
+    }))
+}
+
+fn value(
+    parser: &mut lexopt::Parser,
+    option: &str,
+    value: &'static str,
+) -> Result<OsString, CliError> {
+    parser.value().map_err(|_| CliError::MissingValue {
+        option: option.to_owned(),
+        value,
+    })
+}
+
+/// The socket that an option or the variable names.
+fn find(name: &str, path: &OsStr) -> Result<PathBuf, CliError> {
+    match values::control(&path.to_string_lossy()) {
+        Ok(Control::Path(path)) => Ok(path),
+        Ok(_) => Err(CliError::Senseless {
+            name: name.to_owned(),
+            why: "with off there is no socket to ask at; give pidone and pidone ctl a path"
+                .to_owned(),
+        }),
+        Err(wrong) => Err(CliError::bad(name.to_owned(), path.to_owned(), wrong)),
+    }
+}
+
+fn no_request(error: NoRequest) -> CliError {
+    let nearest = match &error {
+        NoRequest::Verb(word) => error::nearest(word, Request::VERBS.map(String::from).into_iter()),
+        _ => None,
+    };
+    let why = match nearest {
+        Some(nearest) => format!("{error}; did you mean {nearest}?"),
+        None => format!("{error} (pidone ctl --help explains)"),
+    };
+    CliError::Senseless {
+        name: "ctl".to_owned(),
+        why,
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a running pidone could not be asked: one sentence each.
+
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::{fmt, io};
+
+/// What went wrong between `pidone ctl` and a running pidone.
+#[derive(Debug)]
+pub enum CtlError {
+    /// None of these sockets exists.
+    NoSocket(Vec<PathBuf>),
+    /// There is something, but nobody listens.
+    Stale(PathBuf),
+    /// It belongs to somebody else: to this user.
+    Denied(PathBuf, Option<u32>),
+    /// It cannot be connected to for another reason.
+    Connect(PathBuf, io::Error),
+    /// pidone went away before it had answered.
+    Closed,
+    /// What came is no answer.
+    Strange,
+    /// The answer could not be printed.
+    Output(io::Error),
+    /// Waiting or the terminal failed.
+    System(io::Error),
+}
+
+impl fmt::Display for CtlError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSocket(places) => {
+                out.write_str("no pidone found: there is no ")?;
+                for (index, place) in places.iter().enumerate() {
+                    let or = if index == 0 { "" } else { " and no " };
+                    write!(out, "{or}{}", place.display())?;
+                }
+                out.write_str(
+                    "; run this in the container of a pidone that runs with -i or --control PATH",
+                )
+            }
+            Self::Stale(path) => write!(
+                out,
+                "nobody listens at {}: the pidone that made it is gone",
+                path.display()
+            ),
+            Self::Denied(path, owner) => {
+                write!(out, "{}: permission denied; run this ", path.display())?;
+                match owner {
+                    Some(owner) => write!(
+                        out,
+                        "as user {owner}, whose socket it is, or as root (docker exec -u {owner})"
+                    ),
+                    None => out.write_str("as the user that pidone runs as, or as root"),
+                }
+            }
+            Self::Connect(path, error) => write!(out, "cannot ask at {}: {error}", path.display()),
+            Self::Closed => out.write_str(
+                "the connection ended before the answer was complete; \
+                 pidone has stopped, or had too many others to talk to",
+            ),
+            Self::Strange => out.write_str(
+                "what came back is no answer of this version of pidone; \
+                 is it pidone's socket, and are both of the same version?",
+            ),
+            Self::Output(error) => write!(out, "cannot print the answer: {error}"),
+            Self::System(error) => error.fmt(out),
+        }
+    }
+}

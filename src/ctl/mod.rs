@@ -1,0 +1,111 @@
+//! `pidone ctl`: asks a running pidone for something, and shows what it says.
+//!
+//! | file | what it knows |
+//! | --- | --- |
+//! | `conversation` | finding a pidone, asking, and lines that come back |
+//! | `top` | asking again and again, and drawing in place |
+//! | `error` | what can go wrong, as sentences |
+//!
+//! All signals are blocked (`main` has opened the queue), so whatever waits here waits for them too.
+
+#![forbid(unsafe_code)]
+
+mod conversation;
+mod error;
+mod top;
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use crate::config::Errand;
+use crate::protocol::control::{Line, Request};
+use crate::signal::Signal;
+use crate::sys::signal::SignalQueue;
+use crate::sys::{poll, terminal};
+use conversation::Conversation;
+pub use error::CtlError;
+
+/// What was asked for did not work.
+const FAILED: u8 = 1;
+
+/// Runs an errand, and returns the exit status.
+///
+/// # Errors
+/// Why there was no answer.
+pub fn run(errand: &Errand, mut signals: SignalQueue) -> Result<u8, CtlError> {
+    if errand.request == Request::Top {
+        return top::run(errand, signals);
+    }
+    // Those who ask for these read the answer from standard output, whatever it is.
+    let is_question = matches!(errand.request, Request::Ready | Request::Live);
+    let mut conversation = Conversation::begin(&errand.places, errand.request)?;
+    let mut outcome = None;
+    loop {
+        while let Some(line) = conversation.line()? {
+            let line = Line::parse(&line).ok_or(CtlError::Strange)?;
+            let (text, status) = match line {
+                Line::Progress(text) => (text, None),
+                Line::Done(text) => (text, Some(0)),
+                Line::Failed(text) => (text, Some(FAILED)),
+            };
+            outcome = status;
+            if status == Some(FAILED) && !is_question {
+                // Nobody reads it: there is nothing left to say.
+                let _ = writeln!(io::stderr(), "pidone: error: {text}");
+            } else {
+                print(format_args!("{text}\n"))?;
+            }
+        }
+        if conversation.has_ended() {
+            return outcome.ok_or(CtlError::Closed);
+        }
+        if let Some(signal) = wait(&[conversation.as_fd()], &mut signals, None)?.signal {
+            match signal {
+                Signal::TSTP => terminal::stop_ourselves(),
+                _ if is_end(signal) => return Ok(signal.exit_code()),
+                _ => {}
+            }
+        }
+        conversation.read();
+    }
+}
+
+/// Whether a signal ends a program that does not care for it, and is sent by people and runtimes.
+fn is_end(signal: Signal) -> bool {
+    matches!(
+        signal,
+        Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM
+    )
+}
+
+/// What ended a wait.
+struct Woken {
+    /// Which of the descriptors are ready.
+    ready: Vec<bool>,
+    /// The last signal that has come.
+    signal: Option<Signal>,
+}
+
+/// Waits for one of the descriptors or for a signal.
+fn wait(
+    descriptors: &[BorrowedFd<'_>],
+    signals: &mut SignalQueue,
+    limit: Option<Duration>,
+) -> Result<Woken, CtlError> {
+    let mut watched: Vec<_> = descriptors.iter().map(|fd| (*fd, Interest::Read)).collect();
+    watched.push((signals.as_fd(), Interest::Read));
+    let mut ready = poll::wait(&watched, limit).map_err(CtlError::System)?;
+    let mut signal = None;
+    if ready.pop() == Some(true) {
+        let take = |next| signal = Some(next);
+        signals.drain(take).map_err(CtlError::System)?;
+    }
+    Ok(Woken { ready, signal })
+}
+
+fn print(text: std::fmt::Arguments<'_>) -> Result<(), CtlError> {
+    let mut out = io::stdout();
+    let done = out.write_fmt(text).and_then(|()| out.flush());
+    done.map_err(CtlError::Output)
+}

@@ -1,0 +1,189 @@
+//! `pidone ctl top`: the status once a second, in place on a terminal, one below the other
+//! elsewhere.
+
+#![forbid(unsafe_code)]
+
+use std::io::{IsTerminal, Read, stdin, stdout};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use super::conversation::Conversation;
+use super::{CtlError, Woken, is_end, print, wait};
+use crate::config::Errand;
+use crate::protocol::control::Line;
+use crate::protocol::status::Status;
+use crate::signal::Signal;
+use crate::sys::signal::SignalQueue;
+use crate::sys::terminal::{self, KeyMode};
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+// ECMA-48, and xterm's two private modes that every terminal knows: the other screen, the cursor.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l";
+const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+const HOME: &str = "\x1b[H";
+const REST_OF_LINE: &str = "\x1b[K";
+const REST_OF_SCREEN: &str = "\x1b[J";
+
+/// Shows the status until somebody has seen enough, and returns the exit status.
+pub(super) fn run(errand: &Errand, signals: SignalQueue) -> Result<u8, CtlError> {
+    let screen = stdout().is_terminal().then(Screen::enter).transpose()?;
+    let mut top = Top {
+        signals,
+        screen,
+        table: String::new(),
+    };
+    let outcome = top.run(errand);
+    // The sentence about an error is for the screen that was there before.
+    drop(top);
+    match outcome {
+        Ok(()) => Ok(0),
+        Err(Stop::Quit(status)) => Ok(status),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+struct Top {
+    signals: SignalQueue,
+    /// `None`: standard output is no terminal.
+    screen: Option<Screen>,
+    /// What is shown.
+    table: String,
+}
+
+/// Why there is no next look.
+enum Stop {
+    Quit(u8),
+    Failed(CtlError),
+}
+
+impl From<CtlError> for Stop {
+    fn from(error: CtlError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Top {
+    fn run(&mut self, errand: &Errand) -> Result<(), Stop> {
+        let mut before: Option<Status> = None;
+        let mut looks = 0;
+        loop {
+            let begun = Instant::now();
+            let now = self.look(errand)?;
+            self.table = now.table_since(before.as_ref().unwrap_or(&now));
+            self.show()?;
+            looks += 1;
+            if errand.count == Some(looks) {
+                return Ok(());
+            }
+            while let Some(left) = PERIOD.checked_sub(begun.elapsed()) {
+                if left.is_zero() {
+                    break;
+                }
+                self.wait(None, Some(left))?;
+            }
+            before = Some(now);
+        }
+    }
+
+    fn look(&mut self, errand: &Errand) -> Result<Status, Stop> {
+        let mut conversation = Conversation::begin(&errand.places, errand.request)?;
+        loop {
+            if let Some(line) = conversation.line()? {
+                return match Line::parse(&line) {
+                    Some(Line::Done(text)) => {
+                        Status::from_json(text).ok_or(Stop::Failed(CtlError::Strange))
+                    }
+                    _ => Err(CtlError::Strange.into()),
+                };
+            }
+            if conversation.has_ended() {
+                return Err(CtlError::Closed.into());
+            }
+            self.wait(Some(&conversation), None)?;
+            conversation.read();
+        }
+    }
+
+    /// Waits, and does what a key or a signal says.
+    fn wait(
+        &mut self,
+        conversation: Option<&Conversation>,
+        limit: Option<Duration>,
+    ) -> Result<(), Stop> {
+        let input = stdin();
+        let reads_keys = self.screen.as_ref().is_some_and(Screen::has_keys);
+        let mut descriptors = Vec::new();
+        if reads_keys {
+            descriptors.push(input.as_fd());
+        }
+        descriptors.extend(conversation.map(AsFd::as_fd));
+        let Woken { ready, signal } = wait(&descriptors, &mut self.signals, limit)?;
+        if reads_keys && ready.first() == Some(&true) {
+            let mut keys = [0; 16];
+            let length = (&input).lock().read(&mut keys).unwrap_or_default();
+            let keys = keys.get(..length).unwrap_or_default();
+            // Nothing at all: the terminal is gone.
+            if keys.is_empty() || keys.contains(&b'q') || keys.contains(&b'Q') {
+                return Err(Stop::Quit(0));
+            }
+        }
+        match signal {
+            Some(Signal::INT) => Err(Stop::Quit(0)),
+            Some(signal) if is_end(signal) => Err(Stop::Quit(signal.exit_code())),
+            Some(Signal::TSTP) if self.screen.is_some() => {
+                self.screen = None;
+                terminal::stop_ourselves();
+                self.screen = Some(Screen::enter()?);
+                Ok(self.show()?)
+            }
+            Some(Signal::WINCH) => Ok(self.show()?),
+            _ => Ok(()),
+        }
+    }
+
+    fn show(&self) -> Result<(), CtlError> {
+        if self.screen.is_none() {
+            return print(format_args!("{}", self.table));
+        }
+        let (columns, rows) = terminal::size();
+        let mut text = HOME.to_owned();
+        for (index, line) in self.table.lines().take(rows).enumerate() {
+            // No newline after the last one, which would scroll a full screen.
+            if index > 0 {
+                text.push_str("\r\n");
+            }
+            text.extend(line.chars().take(columns));
+            text.push_str(REST_OF_LINE);
+        }
+        text.push_str(REST_OF_SCREEN);
+        print(format_args!("{text}"))
+    }
+}
+
+/// The terminal's other screen, for as long as this lives.
+struct Screen {
+    /// `None`: there are no keys to read.
+    keys: Option<KeyMode>,
+}
+
+impl Screen {
+    fn enter() -> Result<Self, CtlError> {
+        let screen = Self {
+            keys: KeyMode::enter(),
+        };
+        print(format_args!("{ENTER}"))?;
+        Ok(screen)
+    }
+
+    fn has_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no tidying.
+        let _ = print(format_args!("{LEAVE}"));
+    }
+}

@@ -1,0 +1,101 @@
+//! What Prometheus' own tool says of the metrics.
+
+use std::process::{Command, Output};
+
+use pidone::protocol::metrics;
+use pidone::protocol::status::{Mode, Status, WorkerStatus};
+
+use crate::harness::{TempDir, skipped};
+
+fn page() -> String {
+    let worker = |slot, pid| WorkerStatus {
+        slot,
+        instance: slot.unwrap_or(2),
+        state: "ready",
+        pid,
+        uptime_ms: 1,
+        restarts: 2,
+        last_end: Some("killed by SIGKILL".into()),
+        cpu_ms: pid.map(|_| 1_002),
+        resident: pid.map(|_| 3 << 30),
+        loop_delay_us: pid.map(|_| 1_000_001),
+        queue: slot.map(|_| 7),
+    };
+    metrics::text(&Status {
+        version: env!("CARGO_PKG_VERSION").into(),
+        mode: Mode::Workers,
+        pid: 1,
+        target: 2,
+        workers: vec![worker(Some(0), Some(7)), worker(Some(1), None)],
+        spares: vec![worker(None, Some(9))],
+        oom_kills: Some(0),
+        ..Status::default()
+    })
+}
+
+/// `None`: there is no promtool here.
+fn promtool(arguments: &[&str], page: &str) -> Option<Output> {
+    let directory = TempDir::new();
+    let input = directory.file("page", page, 0o600);
+    let data = directory.path("data");
+    let words = arguments.iter().map(|word| match *word {
+        "PAGE" => input.as_os_str(),
+        "DATA" => data.as_os_str(),
+        word => word.as_ref(),
+    });
+    let stdin = std::fs::File::open(&input).unwrap();
+    let mut command = Command::new("promtool");
+    command
+        .args(words)
+        .stdin(stdin)
+        .current_dir(directory.path(""));
+    command.output().ok()
+}
+
+/// Importing is what promtool uses the server's parser of OpenMetrics for; it wants each sample to
+/// have a time.
+#[test]
+fn prometheus_reads_every_line() {
+    let timed: String = page()
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(_) => format!("{line}\n"),
+            None => format!("{line} 1700000000\n"),
+        })
+        .collect();
+    let import = ["tsdb", "create-blocks-from", "openmetrics", "PAGE", "DATA"];
+    let Some(done) = promtool(&import, &timed) else {
+        skipped("prometheus_reads_every_line", "there is no promtool");
+        return;
+    };
+    assert!(done.status.success(), "{done:?}\n{timed}");
+    // Its eyes are open.
+    for (good, bad) in [
+        ("# EOF\n", ""),
+        ("counter", "counters"),
+        ("slot=\"spare\"", "slot=spare"),
+        ("1.000001", "1.x"),
+    ] {
+        let broken = timed.replace(good, bad);
+        assert_ne!(broken, timed);
+        let done = promtool(&import, &broken).unwrap();
+        assert!(!done.status.success(), "{bad}: {done:?}");
+    }
+}
+
+/// The linter reads the older text format, in which a counter is described under the name that has
+/// `_total`, so it misses the description; it has nothing else to say.
+#[test]
+fn the_names_follow_the_conventions() {
+    let Some(done) = promtool(&["check", "metrics"], &page()) else {
+        skipped("the_names_follow_the_conventions", "there is no promtool");
+        return;
+    };
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    let other: Vec<&str> = said
+        .lines()
+        .filter(|line| !line.ends_with("_total no help text"))
+        .collect();
+    assert!(other.is_empty(), "{said}");
+    assert_eq!(done.status.code(), Some(3), "{said}");
+}

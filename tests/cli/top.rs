@@ -1,0 +1,156 @@
+//! `pidone ctl top`, on terminals and elsewhere.
+
+use pidone::protocol::status::{Mode, Status, WorkerStatus};
+
+use crate::ctl::Stub;
+use crate::harness::{Pidone, binary};
+
+/// The status after so many seconds of a worker that uses a quarter of a CPU.
+fn status(second: u64) -> Status {
+    Status {
+        version: "0.1.0".into(),
+        mode: Mode::Workers,
+        pid: 1,
+        uptime_ms: 60_000 + second * 1000,
+        ready: true,
+        target: 1,
+        workers: vec![WorkerStatus {
+            slot: Some(0),
+            instance: 0,
+            state: "ready",
+            pid: Some(7),
+            uptime_ms: 59_000 + second * 1000,
+            restarts: 0,
+            last_end: None,
+            cpu_ms: Some(5000 + second * 250),
+            resident: Some(40 << 20),
+            loop_delay_us: Some(400),
+            queue: Some(3),
+        }],
+        ..Status::default()
+    }
+}
+
+fn answers(count: u64) -> impl Iterator<Item = String> {
+    (0..count).map(|second| format!(". {}\n", status(second).json()))
+}
+
+#[test]
+fn elsewhere_it_is_plain_text() {
+    let stub = Stub::new(answers(2));
+    let end = stub.ctl("top --count 2").run();
+    end.code(0).quiet();
+    let text = end.text();
+    assert!(!text.contains('\x1b') && !text.contains('\r'), "{text:?}");
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows.len(), 6, "{text}");
+    assert_eq!(rows[1][5], "CPU", "{text}");
+    // There is nothing to compare the first one with.
+    assert_eq!((rows[2][5], rows[5][5]), ("-", "25.0%"), "{text}");
+    assert_eq!(rows[5][6..9], ["40.0M", "0.4ms", "3"], "{text}");
+    assert_eq!(stub.heard(), ["top\n", "top\n"]);
+}
+
+#[test]
+fn a_pidone_that_goes_away_ends_it() {
+    for answer in ["", "! no\n", ". {}\n", "> wait\n"] {
+        let stub = Stub::new(answers(1).chain([answer.to_owned()]));
+        let end = stub.ctl("top").run();
+        end.code(1).says(&["pidone: error: ", "answer"]);
+        assert!(end.text().contains("pidone 0.1.0, pid 1"), "{end:?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_it() {
+    for (number, code) in [(2, 0), (15, 143), (1, 129)] {
+        let stub = Stub::new(answers(60));
+        let run = stub.ctl("top").start();
+        run.expect("pidone 0.1.0");
+        run.signal(number);
+        run.end().code(code).quiet();
+    }
+}
+
+/// What a shell sees before and after.
+fn on_terminal(stub: &Stub, settings: &str) -> Pidone {
+    let script = format!(
+        "{settings}; trap : INT; echo before $(stty -g)\n\
+         '{}' ctl --control '{}' top\n\
+         echo left $?; echo after $(stty -g)",
+        binary().display(),
+        stub.path().display()
+    );
+    Pidone::program(["sh", "-c", &script]).in_terminal()
+}
+
+#[test]
+fn it_draws_in_place_and_leaves_the_terminal_as_it_was() {
+    for (key, code) in [("q", 0), ("\x03", 0), ("\x1c", 131)] {
+        let stub = Stub::new(answers(60));
+        let mut run = on_terminal(&stub, "trap : QUIT; stty cols 40 rows 3").start();
+        let before = run.until("\x1b[?1049h");
+        let settings = before
+            .split("before ")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap();
+        let settings = settings.trim().to_owned();
+        run.until("\x1b[H");
+        // Once more, a second later, from the top of the same screen, cut to its size.
+        let first = run.until("\x1b[H");
+        let drawn = first.split("\x1b[J").next().unwrap();
+        let lines: Vec<&str> = drawn.split("\x1b[K").map(str::trim_start).collect();
+        assert_eq!(lines.len(), 4, "{first:?}");
+        assert!(
+            lines[0].starts_with("pidone 0.1.0, pid 1, up 1m00s"),
+            "{first:?}"
+        );
+        assert!(lines.iter().all(|line| line.len() <= 40), "{first:?}");
+        run.write(key);
+        run.until("\x1b[?25h\x1b[?1049l");
+        run.until(&format!("left {code}"));
+        run.until(&format!("after {settings}"));
+        run.end().code(0);
+    }
+}
+
+#[test]
+fn an_error_is_told_on_the_screen_that_was_there_before() {
+    let stub = Stub::new(answers(1).chain(["".to_owned()]));
+    let run = on_terminal(&stub, ":").start();
+    let before = run.until("\x1b[?1049h");
+    let settings = before
+        .split("before ")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap();
+    run.until("\x1b[?25h\x1b[?1049l");
+    run.until("pidone: error: the connection ended");
+    run.until("left 1");
+    run.until(&format!("after {}", settings.trim()));
+    run.end().code(0);
+}
+
+/// The size may change at any time.
+#[test]
+fn a_new_size_is_drawn_at_once() {
+    let stub = Stub::new(answers(60));
+    let mut run = on_terminal(&stub, "stty cols 80 rows 24").start();
+    run.until("LAST END");
+    let terminal = std::fs::read_link(format!("/proc/{}/fd/0", run.outer_pid())).unwrap();
+    let mut stty = std::process::Command::new("stty");
+    stty.arg("-F").arg(terminal).args(["cols", "30"]);
+    assert!(stty.status().unwrap().success());
+    run.until("SLOT  STATE  PID  UPTIME  REST\x1b[K");
+    run.write("q");
+    run.until("left 0");
+    run.end().code(0);
+}
