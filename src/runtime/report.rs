@@ -192,7 +192,7 @@ impl fmt::Display for Reason {
         match *self {
             Self::Memory { bytes, limit } => write!(
                 out,
-                "has {} in memory, more than the {} of --max-memory",
+                "has more in memory than its --max-memory allows: {} of {}",
                 Size(bytes),
                 Size(limit)
             ),
@@ -214,7 +214,11 @@ impl fmt::Display for Refusal {
                 write!(out, "there is no slot {slot}; the only one is 0")
             }
             Self::NoSuchSlot { slot, slots } => {
-                write!(out, "there is no slot {slot}; they are 0 to {}", slots - 1)
+                write!(
+                    out,
+                    "there is no slot {slot}; they are 0 to {}",
+                    slots.saturating_sub(1)
+                )
             }
             Self::TooFew => out.write_str("one worker is the least; stop pidone to have none"),
             Self::TooMany { most } => write!(out, "there can be {most} workers at most"),

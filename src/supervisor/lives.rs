@@ -139,9 +139,15 @@ impl Supervisor {
         if let Place::Slot(index) = worker.place {
             self.on_slot_ready(index, id, now, actions);
         }
+        self.watch(id, now);
+    }
+
+    /// Says when all wanted slots have come to serve.
+    pub(super) fn look_whether_complete(&mut self, actions: &mut Vec<Action>) {
         let is_ready = |id: &WorkerId| self.workers.get(*id).is_some_and(Worker::is_ready);
         let mut wanted = self.slots.iter().take(self.target);
-        let complete = wanted.all(|slot| slot.current.as_ref().is_some_and(is_ready));
+        let complete = matches!(self.phase, Phase::Running)
+            && wanted.all(|slot| slot.current.as_ref().is_some_and(is_ready));
         if complete && !self.was_complete && !self.rules.transparent {
             let workers = self.target;
             actions.push(Action::Report(Report::AllReady { workers }));
@@ -170,10 +176,19 @@ impl Supervisor {
             return;
         };
         worker.leaves_by_itself(now, &self.rules.leave);
+        if self.rules.restart.policy == RestartPolicy::Always {
+            self.replace_lost(id, now, actions);
+        }
+    }
+
+    /// One that will end by and by is replaced already.
+    pub(super) fn replace_lost(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get_mut(id) else {
+            return;
+        };
         let (place, run) = (worker.place, worker.good_for(now));
-        if let (Phase::Running, Place::Slot(index)) = (&self.phase, place)
-            && self.rules.restart.policy == RestartPolicy::Always
-        {
+        if let (Phase::Running, Place::Slot(index)) = (&self.phase, place) {
+            worker.lost = true;
             self.was_complete = false;
             if self.replace(index, run, now, actions).is_none() {
                 self.crash_loop(id, 0, now, actions);
@@ -227,22 +242,28 @@ impl Supervisor {
     ) -> Option<Next> {
         let index = match worker.place {
             Place::Slot(index) => index,
-            Place::Spare(index) => return Some(self.follow_spare(index, worker, now, actions)),
+            Place::Spare(index) => {
+                return Some(self.follow_spare(index, worker, ended, now, actions));
+            }
         };
         self.give_up_successor(worker.id, now, actions);
+        let is_retiring = self.is_retiring(worker.id);
         let slot = self.slots.get_mut(index)?;
         let was_current = slot.current == Some(worker.id);
         if was_current {
             slot.current = None;
         }
+        if worker.lost || (was_current && !is_retiring) {
+            slot.past.last_end = Some((ended, now));
+        }
         if !was_current || index >= self.target {
             self.trim();
-            if self.is_retiring(worker.id) {
+            if is_retiring {
                 self.on_retired();
             }
             return Some(Next::Nothing);
         }
-        if self.is_retiring(worker.id) {
+        if is_retiring {
             self.start_in_slot(index, now, actions);
             self.watch_boot(index);
             return Some(Next::Nothing);
@@ -264,6 +285,7 @@ impl Supervisor {
         &mut self,
         index: usize,
         worker: &Worker,
+        ended: Ended,
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> Next {
@@ -274,6 +296,8 @@ impl Supervisor {
         let delay = if worker.is_leaving() && !worker.failed {
             Duration::ZERO
         } else {
+            spare.past.restarts = spare.past.restarts.saturating_add(1);
+            spare.past.last_end = Some((ended, now));
             // Those that serve must not suffer from one that does not.
             let rules = &self.rules.restart;
             let delay = spare.backoff.after(worker.good_for(now), now, rules);
@@ -296,6 +320,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) -> Option<Next> {
         let slot = self.slots.get_mut(index)?;
+        slot.past.restarts = slot.past.restarts.saturating_add(1);
         if let Some(successor) = slot.successor.take() {
             self.promote(index, successor);
             return Some(Next::Successor);

@@ -10,6 +10,7 @@
 
 mod backoff;
 mod event;
+mod health;
 mod lane;
 mod lives;
 mod report;
@@ -32,7 +33,7 @@ use rollout::Rollout;
 use shutdown::{Leftovers, Stop};
 use slot::{Slot, Spare};
 pub use view::{SlotView, StateView};
-use worker::{LeaveRules, Worker, earliest};
+use worker::{LeaveRules, WatchRules, Worker, earliest};
 
 /// The state of one run.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub struct Supervisor {
     rollout: Rollout,
     /// Their number has changed, and that is not complete.
     is_scaling: bool,
+    /// When the workers' memory is to be measured.
+    measure_at: Option<Moment>,
     /// Where new connections go.
     steered: Vec<Option<Lane>>,
     /// All slots have served at the same time since the last change of their number.
@@ -79,6 +82,7 @@ struct Rules {
     /// There can be so many workers.
     most: usize,
     leave: LeaveRules,
+    watch: WatchRules,
 }
 
 #[derive(Debug)]
@@ -123,6 +127,13 @@ impl Supervisor {
                     http_drain: workers.and_then(|workers| workers.http_drain),
                     grace: config.grace.unwrap_or(shutdown::LEFTOVER_GRACE),
                 },
+                watch: WatchRules {
+                    max_memory,
+                    max_age: workers.and_then(|workers| workers.max_age),
+                    hang_timeout: workers
+                        .and_then(|workers| workers.hang_timeout)
+                        .filter(|_| channel),
+                },
             },
             workers: Table::default(),
             launched: 0,
@@ -133,6 +144,7 @@ impl Supervisor {
                 .collect(),
             rollout: Rollout::default(),
             is_scaling: false,
+            measure_at: None,
             steered: Vec::new(),
             was_complete: false,
             has_been_complete: false,
@@ -154,7 +166,7 @@ impl Supervisor {
             Phase::Beginning | Phase::Running => {
                 let slots = self.slots.iter().filter_map(|slot| slot.start_at);
                 let spares = self.spares.iter().filter_map(|spare| spare.start_at);
-                slots.chain(spares).min()
+                earliest(slots.chain(spares).min(), self.health_deadline())
             }
             Phase::Stopping(stop) => stop.deadline(),
             Phase::Leaving(leftovers) => leftovers.deadline(),
@@ -194,7 +206,16 @@ impl Supervisor {
                 worker: None,
                 empty,
             } => self.on_all_queues(empty, now, actions),
-            Event::Memory { .. } | Event::Pong(_) => {}
+            Event::Memory { worker, bytes } => {
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.watch.on_memory(bytes, now, &self.rules.watch);
+                }
+            }
+            Event::Pong(worker) => {
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.watch.on_pong(now, &self.rules.watch);
+                }
+            }
             Event::Exited { worker, ended } => self.on_exited(worker, ended, now, actions),
             Event::Stopped {
                 worker,
@@ -212,6 +233,7 @@ impl Supervisor {
             }
             Event::Tick => self.on_tick(now, actions),
         }
+        self.look_whether_complete(actions);
         self.advance(now, actions);
         self.look_at_scaling(actions);
         self.steer(actions);
@@ -254,6 +276,12 @@ impl Supervisor {
         match signal {
             _ if signal.asks_to_stop() => self.stop(signal, now, actions),
             Signal::HUP => self.reload(now, actions),
+            Signal::TTIN if self.target >= self.rules.most => {
+                let why = Refusal::TooMany {
+                    most: self.rules.most,
+                };
+                actions.push(Action::Report(Report::RequestRefused { why }));
+            }
             Signal::TTIN => self.scale(self.target + 1, now, actions),
             Signal::TTOU if self.target == 1 => {
                 actions.push(Action::Report(Report::LastWorker));
@@ -291,7 +319,10 @@ impl Supervisor {
             self.on_never_ready(worker, now, actions);
         }
         match &mut self.phase {
-            Phase::Beginning | Phase::Running => self.start_those_due(now, actions),
+            Phase::Beginning | Phase::Running => {
+                self.start_those_due(now, actions);
+                self.look_after(now, actions);
+            }
             Phase::Stopping(_) => self.on_stop_tick(now, actions),
             Phase::Leaving(leftovers) => leftovers.on_tick(now, actions),
         }

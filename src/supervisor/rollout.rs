@@ -4,7 +4,7 @@
 
 use super::event::{Action, Moment};
 use super::lane::WorkerId;
-use super::report::{Reason, Report};
+use super::report::Report;
 use super::slot::Slot;
 use super::worker::{Place, Worker};
 use super::{Phase, Supervisor};
@@ -15,8 +15,8 @@ use super::{Phase, Supervisor};
 pub(super) struct Rollout {
     /// When somebody asked for it; `None`: nobody did.
     begun: Option<Moment>,
-    /// Spares that were started earlier are to be replaced, too.
-    spares_before: Option<Moment>,
+    /// Everybody who was started earlier is to be replaced, the spares too.
+    all_before: Option<Moment>,
     step: Option<Step>,
     /// The step is for a worker that is worn out, and nobody has asked for it.
     recycles: bool,
@@ -49,9 +49,9 @@ impl Supervisor {
         }
         actions.push(Action::Report(Report::ReloadBegun));
         self.rollout.begun = Some(now);
-        self.rollout.spares_before = Some(now);
+        self.rollout.all_before = Some(now);
         for slot in &mut self.slots {
-            slot.renew_before = Some(now);
+            slot.renew(now);
         }
     }
 
@@ -62,7 +62,7 @@ impl Supervisor {
         };
         actions.push(Action::Report(Report::RestartBegun { slot: index }));
         self.rollout.begun.get_or_insert(now);
-        slot.renew_before = Some(now);
+        slot.renew(now);
         if slot.current.is_none() {
             slot.start_at.get_or_insert(now);
         }
@@ -74,7 +74,7 @@ impl Supervisor {
             return;
         }
         if let Some(begun) = self.rollout.begun {
-            if let Some(index) = (0..self.target).find(|index| self.is_outdated(*index)) {
+            if let Some(index) = (0..self.target).find(|index| self.is_outdated(*index, now)) {
                 self.rollout.recycles = false;
                 self.renew(index, now, actions);
                 return;
@@ -87,13 +87,14 @@ impl Supervisor {
         if let Some((index, worker, reason)) = self.worn_out(now) {
             self.rollout.recycles = true;
             actions.push(Action::Report(Report::Recycled { worker, reason }));
+            self.begin_recycling(index, worker, now);
             self.renew(index, now, actions);
         }
     }
 
-    /// Whether a slot has a worker that was to be replaced, or waits for one that may come at once.
+    /// Whether a slot has a worker that is to be replaced, or waits for one that is due.
     /// Whoever follows one that leaves is new anyway.
-    fn is_outdated(&self, index: usize) -> bool {
+    fn is_outdated(&self, index: usize, now: Moment) -> bool {
         let Some((slot, before)) = self
             .slots
             .get(index)
@@ -103,7 +104,7 @@ impl Supervisor {
         };
         match slot.current.and_then(|current| self.workers.get(current)) {
             Some(worker) => worker.asked < before && !worker.is_leaving(),
-            None => slot.start_at.is_some(),
+            None => slot.start_at.is_some_and(|at| at <= now),
         }
     }
 
@@ -111,7 +112,6 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        slot.renew_before = None;
         let step = match slot.current {
             None => {
                 self.start_in_slot(index, now, actions);
@@ -128,7 +128,7 @@ impl Supervisor {
     }
 
     fn renew_spares(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let Some(before) = self.rollout.spares_before else {
+        let Some(before) = self.rollout.all_before else {
             return;
         };
         let spares = self.spares.iter().filter_map(|spare| spare.worker);
@@ -140,15 +140,10 @@ impl Supervisor {
         }
     }
 
-    /// The first worker that is worn out and can be replaced now.
-    fn worn_out(&self, _now: Moment) -> Option<(usize, WorkerId, Reason)> {
-        None
-    }
-
     /// They are done, or have failed.
     fn forget_requests(&mut self) {
         self.rollout.begun = None;
-        self.rollout.spares_before = None;
+        self.rollout.all_before = None;
         for slot in &mut self.slots {
             slot.renew_before = None;
         }
@@ -188,6 +183,10 @@ impl Supervisor {
     ) {
         let is_successor = |slot: &Slot| slot.successor == Some(id);
         let is_watched = self.rollout.step == Some(Step::Booting(id));
+        if is_watched {
+            let (slot, worker) = (index, id);
+            actions.push(Action::Report(Report::SlotReplaced { slot, worker }));
+        }
         if self.slots.get(index).is_some_and(is_successor)
             && let Some(old) = self.promote(index, id)
         {
@@ -195,10 +194,6 @@ impl Supervisor {
             self.dismiss(old, now, actions);
         } else if is_watched {
             self.rollout.step = None;
-        }
-        if is_watched {
-            let (slot, worker) = (index, id);
-            actions.push(Action::Report(Report::SlotReplaced { slot, worker }));
         }
     }
 
@@ -236,11 +231,13 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         let is_watched = self.rollout.step == Some(Step::Booting(id));
-        for slot in &mut self.slots {
-            if slot.successor == Some(id) {
+        for index in 0..self.slots.len() {
+            if let Some(slot) = self.slots.get_mut(index)
+                && slot.successor == Some(id)
+            {
                 slot.successor = None;
                 if is_watched && self.rollout.recycles {
-                    slot.put_off_recycling(now, &self.rules.restart);
+                    self.recycling_failed(index, now);
                 }
             }
         }
@@ -270,6 +267,8 @@ impl Supervisor {
         for index in self.slots.len()..to {
             let mut slot = Slot::new(index);
             slot.instance = self.free_instance();
+            // An old spare may come to serve here.
+            slot.renew_before = self.rollout.all_before;
             self.slots.push(slot);
         }
         for index in from..to {

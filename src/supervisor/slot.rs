@@ -2,16 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
-
 use super::backoff::Backoff;
 use super::event::Moment;
+use super::health::Recycling;
 use super::lane::{Lane, WorkerId};
-use crate::config::RestartRules;
 use crate::ended::Ended;
-
-/// The least time between two attempts to replace a worker that is worn out.
-const RECYCLE_AGAIN: Duration = Duration::from_secs(5);
 
 /// A place for one serving worker, and for its successor while it is being replaced.
 #[derive(Debug)]
@@ -30,9 +25,7 @@ pub(super) struct Slot {
     pub(super) past: Past,
     /// A worker that was started earlier is to be replaced, because somebody has asked for it.
     pub(super) renew_before: Option<Moment>,
-    /// When a worker that is worn out may be replaced, after attempts that failed.
-    pub(super) recycle_at: Moment,
-    pub(super) recycling: Backoff,
+    pub(super) recycling: Recycling,
 }
 
 impl Slot {
@@ -46,15 +39,14 @@ impl Slot {
             backoff: Backoff::default(),
             past: Past::default(),
             renew_before: None,
-            recycle_at: Moment::ZERO,
-            recycling: Backoff::default(),
+            recycling: Recycling::default(),
         }
     }
 
-    /// Its worker is worn out, but the one that was to replace it was no good.
-    pub(super) fn put_off_recycling(&mut self, now: Moment, rules: &RestartRules) {
-        let delay = self.recycling.after(None, now, rules);
-        self.recycle_at = now + delay.unwrap_or(rules.max_delay).max(RECYCLE_AGAIN);
+    /// Whoever is or was here is to be replaced. What failed before may do now: no more delay.
+    pub(super) fn renew(&mut self, now: Moment) {
+        self.renew_before = Some(now);
+        self.start_at = self.start_at.map(|at| at.min(now));
     }
 }
 

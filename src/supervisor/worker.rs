@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod departure;
+mod watch;
 
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use super::event::{Action, Moment};
 use super::lane::{Lane, WorkerId};
 use super::report::Report;
 use crate::signal::Signal;
-use departure::Step;
+use departure::{ABORT, Step};
 pub(super) use departure::{LeaveRules, QUEUE_CHECK, SETTLE};
+pub(super) use watch::{Due, Watch, WatchRules};
 
 /// How often a port is tried by `--ready port`, while a worker boots.
 const PROBE: Duration = Duration::from_millis(50);
@@ -39,6 +41,9 @@ pub(super) struct Worker {
     pub(super) said_ready: bool,
     /// It has been killed at the end of its grace.
     pub(super) killed: bool,
+    /// Another one has taken its place because it leaves by itself, or hangs.
+    pub(super) lost: bool,
+    pub(super) watch: Watch,
     since: Option<Moment>,
     state: State,
     /// What waits for its program to run.
@@ -48,6 +53,8 @@ pub(super) struct Worker {
     /// The terminal's user has stopped it, and pidone with it.
     suspended: bool,
     channel_open: bool,
+    /// It was sent SIGABRT because its event loop stands still.
+    hung: bool,
     kill_at: Option<Moment>,
 }
 
@@ -76,6 +83,8 @@ impl Worker {
             failed: false,
             said_ready: false,
             killed: false,
+            lost: false,
+            watch: Watch::default(),
             since: None,
             state: State::Starting {
                 ready_by: None,
@@ -85,6 +94,7 @@ impl Worker {
             sent: 0,
             suspended: false,
             channel_open: true,
+            hung: false,
             kill_at: None,
         }
     }
@@ -111,6 +121,10 @@ impl Worker {
             }
             State::Starting { .. } | State::Held => false,
         }
+    }
+
+    pub(super) fn has_channel(&self) -> bool {
+        self.channel_open
     }
 
     pub(super) fn is_leaving(&self) -> bool {
@@ -271,7 +285,8 @@ impl Worker {
             return false;
         }
         if self.kill_at.is_some_and(|at| at <= now) {
-            let (worker, grace) = (self.id, rules.grace);
+            let grace = if self.hung { ABORT } else { rules.grace };
+            let worker = self.id;
             actions.push(Action::Report(Report::Overdue { worker, grace }));
             self.kill(rules.to_group, actions);
             return false;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use pidone::ended::Ended;
 use pidone::signal::Signal;
 
+use pidone::supervisor::Moment;
+
 use crate::random::Random;
+use crate::scenario::MEMORY;
 
 /// Settled when it is started.
 pub struct Process {
@@ -26,6 +29,13 @@ pub struct Process {
     pub lingers: Option<Duration>,
     /// It does not empty its queue.
     pub hangs: bool,
+    /// Its event loop stops to turn, so long after it has begun to serve.
+    pub stuck_in: Option<Duration>,
+    pub stuck: bool,
+    /// It needs so much memory, and so much more with each second.
+    pub bytes: u64,
+    pub growth: u64,
+    pub started: Moment,
     pub dies_in: Duration,
     pub alive: bool,
     pub channel_open: bool,
@@ -71,6 +81,11 @@ impl Process {
             drains_in: (!fault(random, 30)).then(|| random.up_to(10_000)),
             lingers: (!fault(random, 30)).then(|| random.up_to(1000)),
             hangs: fault(random, 20),
+            stuck_in: fault(random, 20).then(|| random.up_to(60_000)),
+            stuck: false,
+            bytes: if fault(random, 20) { MEMORY + 1 } else { 0 },
+            growth: random.pick(&[0, 0, 1, 10]),
+            started: Moment::ZERO,
             dies_in: random.up_to(50),
             alive: false,
             channel_open: true,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use pidone::config::{
-    Balance, Command, Config, Control, Instances, LogFormat, Logging, PortEnv, Readiness,
-    RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
+    Balance, Command, Config, Control, Instances, LogFormat, Logging, MemoryLimit, PortEnv,
+    Readiness, RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
 };
 use pidone::signal::Signal;
-use pidone::supervisor::Moment;
+use pidone::supervisor::{Moment, Request};
 
 use crate::random::Random;
 
@@ -18,9 +18,14 @@ pub struct Scenario {
     pub faults: u64,
     /// What reaches pidone, and when; the last ones ask it to stop.
     pub signals: Vec<(Moment, Signal)>,
+    /// What people ask for besides.
+    pub requests: Vec<(Moment, Request)>,
     /// Processes besides the workers.
     pub others: u64,
 }
+
+/// The limit, where there is one.
+pub const MEMORY: u64 = 300;
 
 pub fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -36,6 +41,7 @@ impl Scenario {
             instances,
             faults: random.pick(&[0, 5, 20, 50, 100]),
             signals: signals(random),
+            requests: requests(random),
             others: random.pick(&[0, 0, 0, 1, 3]),
         }
     }
@@ -162,9 +168,11 @@ fn workers(
             .maybe(40, |random| ms(random.pick(&[1, 300, 5000])))
             .filter(|time| channel && *time < before_signal),
         drain_delay: ms(random.pick(&[0, 0, 100, 5000])),
-        max_memory: None,
-        max_age: None,
-        hang_timeout: None,
+        max_memory: random.maybe(25, |_| MemoryLimit::Bytes(MEMORY)),
+        max_age: random.maybe(25, |random| ms(random.pick(&[1000, 20_000, 100_000]))),
+        hang_timeout: random
+            .maybe(25, |random| ms(random.pick(&[100, 2000, 8000, 60_000])))
+            .filter(|_| channel),
     }
 }
 
@@ -213,4 +221,23 @@ fn signals(random: &mut Random) -> Vec<(Moment, Signal)> {
         signals.push((at + random.up_to(10), random.pick(&wishes)));
     }
     signals
+}
+
+fn requests(random: &mut Random) -> Vec<(Moment, Request)> {
+    let life = random.pick(&[1000, 60_000, 600_000]);
+    let many = random.pick(&[0, 0, 3, 10]);
+    let number = |random: &mut Random| usize::try_from(random.below(7)).unwrap();
+    let mut requests = Vec::new();
+    for _ in 0..many {
+        let request = match random.below(20) {
+            0..6 => Request::Reload,
+            6..13 => Request::Restart {
+                slot: number(random),
+            },
+            13..19 => Request::Scale { to: number(random) },
+            _ => Request::Stop,
+        };
+        requests.push((random.up_to(life), request));
+    }
+    requests
 }

@@ -1,17 +1,19 @@
 //! The simulated kernel: it does what the real supervisor says, in a time of its own.
 
+mod deeds;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use pidone::config::Readiness;
+use pidone::config::{Config, Readiness};
 use pidone::ended::Ended;
 use pidone::signal::Signal;
-use pidone::supervisor::{Action, Event, Lane, Moment, Supervisor, WorkerId};
+use pidone::supervisor::{Event, Moment, Request, Supervisor, WorkerId};
 
-use crate::process::{OnStop, Process};
+use crate::process::Process;
 use crate::random::Random;
 use crate::record::Record;
-use crate::scenario::{Scenario, ms};
+use crate::scenario::{MEMORY, Scenario, ms};
 use crate::witness::{Broken, Witness};
 
 /// How many events a run may have before it is called endless.
@@ -48,6 +50,8 @@ enum Other {
 #[derive(Clone, Copy)]
 enum Happening {
     Asked(Signal),
+    Wanted(Request),
+    Stuck(WorkerId),
     Booted(WorkerId),
     Ends(WorkerId, Ended),
     Leaves(WorkerId),
@@ -59,6 +63,10 @@ enum Happening {
     RuntimeKills,
 }
 
+fn max_memory(config: &Config) -> Option<u64> {
+    config.workers.as_ref()?.max_memory.map(|_| MEMORY)
+}
+
 impl World {
     pub fn new(seed: u64, record: Record) -> Self {
         let mut random = Random::new(seed);
@@ -66,7 +74,11 @@ impl World {
         let others = [Other::Obeys, Other::Obeys, Other::Ignores, Other::CannotDie];
         let mut world = Self {
             now: Moment::ZERO,
-            supervisor: Supervisor::new(&scenario.config, scenario.instances, None),
+            supervisor: Supervisor::new(
+                &scenario.config,
+                scenario.instances,
+                max_memory(&scenario.config),
+            ),
             witness: Witness::new(&scenario.config, scenario.instances),
             processes: BTreeMap::new(),
             others: (0..scenario.others).map(|_| random.pick(&others)).collect(),
@@ -85,6 +97,9 @@ impl World {
         let last = signals.iter().map(|(at, _)| *at).max().unwrap_or_default();
         for (at, signal) in signals {
             world.later(at, Happening::Asked(signal));
+        }
+        for (at, request) in std::mem::take(&mut world.scenario.requests) {
+            world.later(at, Happening::Wanted(request));
         }
         if world.scenario.config.grace.is_none() {
             world.later(last + ms(60_000), Happening::RuntimeKills);
@@ -180,15 +195,25 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Asked(signal) => self.news.push_back(Event::Signal(signal)),
+            Happening::Wanted(request) => self.news.push_back(Event::Request(request)),
+            Happening::Stuck(id) => {
+                let now = self.now;
+                if let Some(process) = self.alive(id) {
+                    process.stuck = true;
+                    self.witness.stuck(id, now);
+                }
+            }
             Happening::Booted(id) => self.booted(id),
             Happening::Ends(id, ended) => self.end(id, ended),
             Happening::Leaves(id) => {
-                if self.alive(id).is_some_and(|process| process.channel_open) {
+                let may = |process: &mut Process| process.channel_open && !process.stuck;
+                if self.alive(id).is_some_and(may) {
                     self.news.push_back(Event::Leaving(id));
                     self.drain(id);
                 }
             }
             Happening::HangsUp(id) => self.close_channel(id),
+            Happening::Drained(id) if self.alive(id).is_some_and(|process| process.stuck) => {}
             Happening::Drained(id) => {
                 self.close_channel(id);
                 if let Some(lingers) = self.alive(id).and_then(|process| process.lingers) {
@@ -266,6 +291,9 @@ impl World {
         if !matches!(self.readiness(), Readiness::None | Readiness::Port) {
             self.news.push_back(Event::Ready(id));
         }
+        if let Some(wait) = self.alive(id).and_then(|process| process.stuck_in) {
+            self.after(wait, Happening::Stuck(id));
+        }
         if let Some(wait) = self.alive(id).and_then(|process| process.leaves_in)
             && self.has_channel()
         {
@@ -303,131 +331,5 @@ impl World {
         if let Some(wait) = self.alive(id).and_then(|process| process.drains_in) {
             self.after(wait, Happening::Drained(id));
         }
-    }
-
-    fn perform(&mut self, action: &Action) {
-        match *action {
-            Action::Start(ref start) => self.start(start.worker, start.lane),
-            Action::Admit { worker, .. } => {
-                if let Some(process) = self.alive(worker) {
-                    let told_already = std::mem::replace(&mut process.admitted, true);
-                    let wait = ms(u64::from(worker.0 % 7));
-                    if process.booted && !told_already {
-                        self.after(wait, Happening::Booted(worker));
-                    }
-                }
-            }
-            Action::Signal { worker, signal, .. } => self.signal(worker, signal),
-            Action::Disconnect(worker) => {
-                if self
-                    .alive(worker)
-                    .is_some_and(|process| process.channel_open)
-                {
-                    self.drain(worker);
-                }
-            }
-            Action::ProbePort(worker) => {
-                if self.alive(worker).is_some_and(|process| process.booted) {
-                    self.news.push_back(Event::Ready(worker));
-                }
-            }
-            Action::CheckQueues(worker) => {
-                let about = |id: &WorkerId| worker.is_none_or(|worker| worker == *id);
-                let mut processes = self.processes.iter();
-                let stuck =
-                    processes.any(|(id, process)| about(id) && process.alive && process.hangs);
-                let empty = !stuck && self.random.chance(70);
-                self.news.push_back(Event::Queues { worker, empty });
-            }
-            Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
-            Action::Exit(status) => self.status = Some(status),
-            Action::Announce(_)
-            | Action::MeasureMemory(_)
-            | Action::Ping(_)
-            | Action::Steer(_)
-            | Action::CloseToNewcomers
-            | Action::Suspend(_)
-            | Action::Resume(_)
-            | Action::Report(_) => {}
-        }
-    }
-
-    fn start(&mut self, id: WorkerId, lane: Option<Lane>) {
-        let mut process = Process::draw(&mut self.random, self.scenario.faults, lane.is_some());
-        if let Some(status) = process.cannot_start {
-            let worker = id;
-            self.news.push_back(Event::StartFailed { worker, status });
-            self.processes.insert(id, process);
-            return;
-        }
-        process.alive = true;
-        if let Some(wait) = process.boots_in {
-            self.after(wait, Happening::Booted(id));
-        }
-        if let Some((wait, ended)) = process.crashes {
-            self.after(wait, Happening::Ends(id, ended));
-        }
-        if let Some(wait) = process.hangs_up_in {
-            self.after(wait, Happening::HangsUp(id));
-        }
-        self.processes.insert(id, process);
-        self.news.push_back(Event::Started(id));
-    }
-
-    fn signal(&mut self, id: WorkerId, signal: Signal) {
-        let Some(process) = self.alive(id) else {
-            return;
-        };
-        if signal == Signal::KILL {
-            let wait = process.dies_in;
-            self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
-        } else if signal.asks_to_stop() || signal == Signal::ABRT {
-            match process.on_stop {
-                OnStop::Dies => self.end(id, Ended::Killed(signal)),
-                OnStop::Leaves(wait, status) => {
-                    self.after(wait, Happening::Ends(id, Ended::Code(status)));
-                }
-                OnStop::WaitsForChannel if !process.channel_open => {
-                    self.end(id, Ended::Code(0));
-                }
-                OnStop::WaitsForChannel | OnStop::Ignores => {}
-            }
-        } else if self.random.chance(5) {
-            let job_control = self.random.chance(50);
-            let signal = self
-                .random
-                .pick(&[Signal::STOP, Signal::TSTP, Signal::TTIN]);
-            self.news.push_back(Event::Stopped {
-                worker: id,
-                signal,
-                job_control,
-            });
-        }
-    }
-
-    fn signal_leftovers(&mut self, signal: Signal) {
-        self.leftovers_asked = true;
-        let ids: Vec<_> = self.processes.keys().copied().collect();
-        for id in ids {
-            self.signal(id, signal);
-        }
-        for index in 0..self.others.len() {
-            let dies = match self.others[index] {
-                Other::Obeys => true,
-                Other::Ignores => signal == Signal::KILL,
-                Other::CannotDie | Other::Gone => false,
-            };
-            if dies {
-                let wait = self.random.up_to(3000);
-                self.after(wait, Happening::OtherDies(index));
-            }
-        }
-        self.count_leftovers();
-    }
-
-    fn count_leftovers(&mut self) {
-        let any = self.processes.values().any(|process| process.alive)
-            || self.others.iter().any(|other| *other != Other::Gone);
-        self.news.push_back(Event::Leftovers { any });
     }
 }

@@ -26,11 +26,14 @@ fn each_is_replaced_where_it_was_one_after_the_other() {
     assert_eq!(done(run.exits(1, 0)), [start(3, 0, Some(0))]);
     run.started(3);
     assert_eq!(run.tick(), [Action::ProbePort(WorkerId(3))]);
-    assert_eq!(run.ready(3), [signal(2, Signal::TERM)]);
+    assert_eq!(run.ready(3), [replaced(0, 3), signal(2, Signal::TERM)]);
     assert_eq!(done(run.exits(2, 0)), [start(4, 1, Some(2))]);
     run.started(4);
     let took = 50 * MS;
-    assert_eq!(run.ready(4), [report(Report::ReloadDone { took })]);
+    assert_eq!(
+        run.ready(4),
+        [replaced(1, 4), report(Report::ReloadDone { took })]
+    );
 }
 
 #[test]
@@ -61,7 +64,10 @@ fn a_place_that_is_given_up_meanwhile_does_not_hold_the_reload_up() {
     let actions = done(run.exits(2, 0));
     assert!(matches!(
         actions[..],
-        [Action::Report(Report::ReloadDone { .. })]
+        [
+            Action::Report(Report::ReloadDone { .. }),
+            Action::Report(Report::ScaleDone { workers: 1 })
+        ]
     ));
     assert_eq!(
         run.after(SECOND).signal(Signal::HUP),

@@ -1,16 +1,21 @@
 //! The important lives, event by event; `tests/simulation` lives the others.
 
+mod hang;
 mod in_place;
+mod recycling;
 mod reload;
+mod requests;
 mod restart;
 mod scale;
 mod single;
 mod spares;
 mod stop;
+mod views;
 
 use super::*;
 use crate::config::{
-    Balance, Command, Control, Instances, LogFormat, Logging, RestartPolicy, WorkerRules,
+    Balance, Command, Control, Instances, LogFormat, Logging, MemoryLimit, RestartPolicy,
+    WorkerRules,
 };
 use crate::ended::Ended;
 
@@ -90,8 +95,13 @@ impl Run {
             Some(Instances::Count(count)) => usize::from(count),
             _ => 1,
         };
+        let workers = config.workers.as_ref();
+        let max_memory = workers.and_then(|workers| match workers.max_memory? {
+            MemoryLimit::Bytes(bytes) => Some(bytes),
+            MemoryLimit::Percent(_) => None,
+        });
         let mut run = Self {
-            supervisor: Supervisor::new(config, count, None),
+            supervisor: Supervisor::new(config, count, max_memory),
             now: Moment::ZERO,
         };
         let mut actions = Vec::new();
@@ -124,7 +134,14 @@ impl Run {
             }
         }
         run.ready(1);
-        assert_eq!(run.supervisor.next_deadline(), None);
+        let is_watched = |workers: &WorkerRules| {
+            workers.max_memory.is_some()
+                || workers.max_age.is_some()
+                || workers.hang_timeout.is_some()
+        };
+        if !config.workers.as_ref().is_some_and(is_watched) {
+            assert_eq!(run.supervisor.next_deadline(), None);
+        }
         run
     }
 
@@ -132,6 +149,17 @@ impl Run {
         let mut actions = Vec::new();
         self.supervisor.handle(event, self.now, &mut actions);
         actions
+    }
+
+    fn asks(&mut self, request: Request) -> Vec<Action> {
+        self.tell(Event::Request(request))
+    }
+
+    fn refuses(&mut self, request: Request) -> Refusal {
+        match self.asks(request)[0] {
+            Action::Report(Report::RequestRefused { why }) => why,
+            ref action => panic!("{action:?}"),
+        }
     }
 
     fn signal(&mut self, signal: Signal) -> Vec<Action> {
@@ -189,6 +217,12 @@ fn start(worker: u32, instance: usize, lane: Option<usize>) -> Action {
         instance,
         lane: lane.map(Lane),
     })
+}
+
+/// A new worker serves in this slot.
+fn replaced(slot: usize, worker: u32) -> Action {
+    let worker = WorkerId(worker);
+    report(Report::SlotReplaced { slot, worker })
 }
 
 fn signal(worker: u32, signal: Signal) -> Action {

@@ -13,12 +13,12 @@ fn each_worker_is_replaced_by_one_that_serves_before_it_leaves() {
     assert_eq!(run.started(3), []);
     assert_eq!(run.serve(), [1, 2]);
     // Newcomers go to the successor, and the one before it empties its own queue.
-    assert_eq!(run.ready(3), [steer(&[Some(1), Some(2)])]);
+    assert_eq!(run.ready(3), [replaced(0, 3), steer(&[Some(1), Some(2)])]);
     assert_eq!(run.serve(), [2, 3]);
     assert_eq!(run.supervisor.next_deadline(), Some(run.now + 250 * MS));
     assert_eq!(done(run.drains(1)), [start(4, 1, Some(3))]);
     assert_eq!(run.started(4), []);
-    assert_eq!(run.ready(4), [steer(&[Some(1), Some(3)])]);
+    assert_eq!(run.ready(4), [replaced(1, 4), steer(&[Some(1), Some(3)])]);
     let took = 500 * MS;
     assert_eq!(done(run.drains(2)), [report(Report::ReloadDone { took })]);
     assert_eq!(run.serve(), [3, 4]);
@@ -149,7 +149,11 @@ fn with_http_drain_the_end_is_announced_while_newcomers_go_elsewhere_already() {
     run.started(2);
     assert_eq!(
         run.ready(2),
-        [Action::Announce(WorkerId(1)), steer(&[Some(1)])]
+        [
+            replaced(0, 2),
+            Action::Announce(WorkerId(1)),
+            steer(&[Some(1)])
+        ]
     );
     assert_eq!(run.after(5 * SECOND).tell(Event::Tick), []);
     run.drains(1);

@@ -24,6 +24,9 @@ const LINGER: Duration = Duration::from_millis(500);
 /// cluster worker ends that has a handler, and both at once makes Fastify answer 503.
 const AFTER_SIGNAL: Duration = Duration::from_millis(50);
 
+/// What a worker that hangs has between SIGABRT and SIGKILL: it may write a report, or a core.
+pub(super) const ABORT: Duration = Duration::from_secs(1);
+
 /// What the departure of a worker depends on.
 #[derive(Debug, Clone)]
 pub(in crate::supervisor) struct LeaveRules {
@@ -108,6 +111,20 @@ impl Worker {
         self.state = State::Leaving(Step::Disconnected { signal_at });
     }
 
+    /// It hangs, and takes in nothing but a signal.
+    pub(in crate::supervisor) fn abort(
+        &mut self,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        self.hung = true;
+        self.kill_after(ABORT, now);
+        let disconnect_at = None;
+        self.state = State::Leaving(Step::Signalled { disconnect_at });
+        self.deliver(Signal::ABRT, rules.to_group, actions);
+    }
+
     pub(in crate::supervisor) fn on_queues(
         &mut self,
         empty: bool,
@@ -125,6 +142,7 @@ impl Worker {
     /// end is still of use. Only it can be told nothing any more.
     pub(in crate::supervisor) fn on_channel_closed(&mut self, now: Moment) {
         self.channel_open = false;
+        self.watch.on_channel_closed();
         match &mut self.state {
             State::Leaving(Step::Disconnected { signal_at }) => {
                 *signal_at = (*signal_at).min(now + LINGER);

@@ -64,6 +64,8 @@ impl Witness {
             }
             Action::CheckQueues(None) => must!(self.end.closed.is_some(), "it is not closed"),
             Action::ProbePort(worker) => must!(self.seen(*worker)?.boots(), "it does not boot"),
+            Action::Ping(worker) => self.check_ping(*worker, now)?,
+            Action::MeasureMemory(worker) => self.check_measure(*worker, now)?,
             Action::Steer(lanes) => {
                 must!(self.has_lanes(), "there is nothing to steer");
                 must!(self.end.closed.is_none(), "it is closed");
@@ -90,7 +92,7 @@ impl Witness {
         Ok(())
     }
 
-    fn seen(&mut self, id: WorkerId) -> Result<&mut Seen, Broken> {
+    pub(super) fn seen(&mut self, id: WorkerId) -> Result<&mut Seen, Broken> {
         self.known
             .get_mut(&id)
             .ok_or_else(|| format!("{id:?} is gone, or never was"))
@@ -142,6 +144,7 @@ impl Witness {
         let quiet = !has_lanes
             || !seen.has_served
             || seen.leaves_by_itself
+            || seen.hung
             || seen.queue_empty
             || all_empty
             || in_a_hurry
@@ -177,26 +180,54 @@ impl Witness {
                 must!(!(seen.said_ready && seen.lane.is_some()), "it said it is");
                 seen.never_ready = true;
             }
-            Report::AllReady { .. } => must!(!self.is_ending(), "it is over"),
+            // Where one leaves first to be replaced, they are so for a moment.
+            Report::AllReady { workers } => {
+                must!(!self.is_ending(), "it is over");
+                must!(workers == self.target, "so many were not wanted");
+                self.has_been_complete = true;
+            }
             Report::CrashLoop { worker, .. } => {
                 self.end.asked.get_or_insert(now);
                 self.end.crash_loop = Some(worker);
                 self.reload = None;
             }
-            Report::ReloadBegun => self.reload = Some(now),
+            Report::ReloadBegun => {
+                self.reload = Some(now);
+                self.whole_reload = true;
+            }
+            Report::RestartBegun { slot } => {
+                must!(slot < self.target, "there is no such slot");
+                self.reload.get_or_insert(now);
+            }
+            Report::SlotReplaced { slot, worker } => {
+                let seen = self.seen(worker)?;
+                must!(seen.said_ready, "it does not serve");
+                let own = seen.lane.map(Lane::slot);
+                must!(own == Some(slot), "it is in another slot");
+            }
+            Report::Recycled { worker, reason } => self.recycled(worker, reason, now)?,
+            Report::Hung { worker, after } => self.hung(worker, after, now)?,
+            Report::ScaleDone { workers } => {
+                must!(self.scale_pending, "nobody has asked for it");
+                self.scale_pending = false;
+                must!(workers <= self.target, "so many were not wanted");
+            }
+            Report::RequestRefused { why } => self.refused(why)?,
             Report::ReloadDone { .. } => {
                 let begun = self.reload.take();
                 must!(begun.is_some(), "none was begun");
+                let whole = std::mem::take(&mut self.whole_reload);
                 let old = self.known.iter().find(|(id, seen)| {
                     let serves = self.serving.contains(id) && !seen.leaves_by_itself;
                     let in_reserve = seen.lane.is_none() && seen.held && !seen.stopped;
                     let stays = (serves && seen.retired.is_none()) || seen.boots() || in_reserve;
-                    stays && Some(seen.asked) < begun
+                    whole && stays && Some(seen.asked) < begun
                 });
                 must!(old.is_none(), "{:?} is an old one", old.map(|it| it.0));
             }
             Report::ReloadFailed { worker } => {
                 must!(self.reload.take().is_some(), "none was begun");
+                self.whole_reload = false;
                 let seen = self.known.get(&worker).or(self.just_gone.as_ref());
                 let by_itself = seen.is_some_and(|seen| seen.never_ready || !seen.stopped);
                 must!(by_itself, "its successor has not failed");
@@ -204,6 +235,7 @@ impl Witness {
             Report::Scaled { from, to } => {
                 must!(from == self.target && to > 0, "there were {}", self.target);
                 self.target = to;
+                self.scale_pending = true;
             }
             Report::Stopping { .. } => {
                 must!(self.end.asked.is_none(), "twice");

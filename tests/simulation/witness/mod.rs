@@ -9,15 +9,19 @@ macro_rules! must {
 }
 
 mod deeds;
+mod health;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pidone::config::{Config, Readiness, RestartPolicy};
+use pidone::config::{Config, Readiness, RestartPolicy, WorkerRules};
 use pidone::ended::Ended;
 use pidone::signal::Signal;
-use pidone::supervisor::{Action, Event, Lane, Moment, Next, Report, Start, Supervisor, WorkerId};
+use pidone::supervisor::{
+    Action, Event, Lane, Moment, Next, Reason, Refusal, Report, Request, Start, StateView,
+    Supervisor, WorkerId,
+};
 
 /// The sentence that says what does not hold.
 pub type Broken = String;
@@ -42,6 +46,14 @@ pub struct Witness {
     serving: Vec<WorkerId>,
     steered: Option<Vec<Option<Lane>>>,
     reload: Option<Moment>,
+    /// All have been asked for, not only one slot's.
+    whole_reload: bool,
+    /// Their number was asked for, and has not been said to be complete.
+    scale_pending: bool,
+    /// Before the last event.
+    scale_was_pending: bool,
+    /// All wanted slots have served at the same time.
+    has_been_complete: bool,
     end: End,
     exited: bool,
     last_tick: Option<Moment>,
@@ -85,6 +97,17 @@ struct Seen {
     leaves_by_itself: bool,
     never_ready: bool,
     hung_up: bool,
+    served_since: Option<Moment>,
+    /// A sign of life was asked for, and has not come.
+    pinged: Option<Moment>,
+    /// Its event loop has stopped to turn.
+    stuck_since: Option<Moment>,
+    /// It was said to hang.
+    hung: bool,
+    measured: Option<Moment>,
+    bytes: u64,
+    /// It was said to be worn out.
+    recycled: bool,
 }
 
 impl Seen {
@@ -111,6 +134,10 @@ impl Witness {
             serving: Vec::new(),
             steered: None,
             reload: None,
+            whole_reload: false,
+            scale_pending: false,
+            scale_was_pending: false,
+            has_been_complete: false,
             end: End::default(),
             exited: false,
             last_tick: None,
@@ -150,6 +177,10 @@ impl Witness {
         workers.map_or(0, |workers| usize::from(workers.spares))
     }
 
+    fn rule<T>(&self, of: impl Fn(&WorkerRules) -> Option<T>) -> Option<T> {
+        self.config.workers.as_ref().and_then(of)
+    }
+
     fn is_ending(&self) -> bool {
         self.end.asked.is_some() || self.end.leftovers.is_some()
     }
@@ -157,6 +188,7 @@ impl Witness {
     pub fn before(&mut self, event: &Event, supervisor: &Supervisor, now: Moment) {
         self.serving = supervisor.serving().collect();
         self.just_gone = None;
+        self.scale_was_pending = self.scale_pending;
         match *event {
             Event::Started(id) => {
                 let ready_at_once = self
@@ -216,7 +248,26 @@ impl Witness {
                 let sent = rewrite.map_or(Some(signal), |(_, to)| *to);
                 self.end.child_asked |= sent.is_some_and(Signal::asks_to_stop);
             }
-            Event::Signal(_) | Event::Stopped { .. } | Event::Tick => {}
+            Event::Request(Request::Stop) => self.end.child_asked |= self.single(),
+            Event::Request(Request::Scale { .. }) => self.scale_pending = true,
+            Event::Pong(id) => {
+                if let Some(seen) = self.known.get_mut(&id) {
+                    seen.pinged = None;
+                }
+            }
+            Event::Memory { worker, bytes } => {
+                if let Some(seen) = self.known.get_mut(&worker) {
+                    seen.bytes = bytes;
+                }
+            }
+            Event::Request(_) | Event::Signal(_) | Event::Stopped { .. } | Event::Tick => {}
+        }
+    }
+
+    /// What pidone cannot see by itself.
+    pub fn stuck(&mut self, id: WorkerId, now: Moment) {
+        if let Some(seen) = self.known.get_mut(&id) {
+            seen.stuck_since = Some(now);
         }
     }
 

@@ -23,8 +23,10 @@ impl Witness {
             }
         }
         self.check_serving(supervisor)?;
-        self.check_loss(&before, event)?;
+        self.check_loss(&before, event, actions)?;
         self.check_steering()?;
+        self.check_health(now)?;
+        self.check_views(supervisor)?;
         self.check_deadline(event, actions, supervisor, now)
     }
 
@@ -70,14 +72,24 @@ impl Witness {
     }
 
     /// Nobody stops to serve without a reason.
-    fn check_loss(&self, before: &[WorkerId], event: &Event) -> Result<(), Broken> {
+    fn check_loss(
+        &self,
+        before: &[WorkerId],
+        event: &Event,
+        actions: &[Action],
+    ) -> Result<(), Broken> {
         let explained = match event {
             Event::Exited { worker, .. } | Event::Leaving(worker) => before.contains(worker),
             Event::Signal(_) => true,
             _ => false,
         };
         let lost = before.len().saturating_sub(self.serving.len());
-        let allowed = usize::from(explained || self.in_place());
+        let wanted = actions.iter().map(|action| match action {
+            Action::Report(Report::Hung { .. }) => 1,
+            Action::Report(Report::Scaled { from, to }) => from.saturating_sub(*to),
+            _ => 0,
+        });
+        let allowed = usize::from(explained || self.in_place()) + wanted.sum::<usize>();
         must!(
             lost <= allowed || self.is_ending(),
             "{lost} less serve than before"
@@ -143,21 +155,33 @@ impl Witness {
             must!(now <= asked + most, "it takes longer to stop than {most:?}");
         }
         if !self.is_ending() {
-            self.check_rest(deadline)?;
+            self.check_rest(deadline, now)?;
         }
         Ok(())
     }
 
     /// Who has nothing to do sleeps; who lacks a worker does not.
-    fn check_rest(&self, deadline: Option<Moment>) -> Result<(), Broken> {
+    fn check_rest(&self, deadline: Option<Moment>, now: Moment) -> Result<(), Broken> {
         let all_there = self.serving.len() == self.target;
         let rests = |(id, seen): (&WorkerId, &Seen)| {
             self.serving.contains(id) || (seen.held && seen.lane.is_none() && !seen.stopped)
         };
         let nobody_else = self.known.len() == self.target + self.spares();
         if all_there && nobody_else && self.known.iter().all(rests) && !self.single() {
-            must!(deadline.is_none(), "nothing is going on, but it wakes up");
+            let looks_after = |rules: &WorkerRules| {
+                rules.max_memory.is_some()
+                    || rules.max_age.is_some()
+                    || rules.hang_timeout.is_some()
+            };
+            let sleeps =
+                deadline.is_none() || self.config.workers.as_ref().is_some_and(looks_after);
+            must!(sleeps, "nothing is going on, but it wakes up");
             must!(self.reload.is_none(), "a reload does not go on");
+            must!(
+                !self.scale_pending,
+                "the number is right, and nobody says so"
+            );
+            self.check_ages(now)?;
         }
         let always = self.config.restart.policy == RestartPolicy::Always;
         if always && !self.single() && !all_there {

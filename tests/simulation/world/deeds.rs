@@ -1,0 +1,162 @@
+//! What the kernel does when it is told to.
+
+use pidone::ended::Ended;
+use pidone::signal::Signal;
+use pidone::supervisor::{Action, Event, Lane, WorkerId};
+
+use super::{Happening, Other, World};
+use crate::process::{OnStop, Process};
+use crate::scenario::ms;
+
+impl World {
+    pub(super) fn perform(&mut self, action: &Action) {
+        match *action {
+            Action::Start(ref start) => self.start(start.worker, start.lane),
+            Action::Admit { worker, .. } => {
+                if let Some(process) = self.alive(worker) {
+                    let told_already = std::mem::replace(&mut process.admitted, true);
+                    let wait = ms(u64::from(worker.0 % 7));
+                    if process.booted && !told_already {
+                        self.after(wait, Happening::Booted(worker));
+                    }
+                }
+            }
+            Action::Signal { worker, signal, .. } => self.signal(worker, signal),
+            Action::Disconnect(worker) => {
+                if self
+                    .alive(worker)
+                    .is_some_and(|process| process.channel_open)
+                {
+                    self.drain(worker);
+                }
+            }
+            Action::ProbePort(worker) => {
+                if self.alive(worker).is_some_and(|process| process.booted) {
+                    self.news.push_back(Event::Ready(worker));
+                }
+            }
+            Action::CheckQueues(worker) => {
+                let about = |id: &WorkerId| worker.is_none_or(|worker| worker == *id);
+                let mut processes = self.processes.iter();
+                let stuck = processes.any(|(id, process)| {
+                    about(id) && process.alive && (process.hangs || process.stuck)
+                });
+                let empty = !stuck && self.random.chance(70);
+                self.news.push_back(Event::Queues { worker, empty });
+            }
+            Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
+            Action::Exit(status) => self.status = Some(status),
+            Action::MeasureMemory(worker) => {
+                let now = self.now;
+                if let Some(process) = self.alive(worker) {
+                    let age = (now - process.started).as_secs();
+                    let bytes = process.bytes + process.growth * age;
+                    self.news.push_back(Event::Memory { worker, bytes });
+                }
+            }
+            Action::Ping(worker) => {
+                let answers = |process: &mut Process| process.channel_open && !process.stuck;
+                if self.alive(worker).is_some_and(answers) {
+                    let wait = self.random.up_to(20);
+                    self.after(wait, Happening::Told(Event::Pong(worker)));
+                }
+            }
+            Action::Announce(_)
+            | Action::Steer(_)
+            | Action::CloseToNewcomers
+            | Action::Suspend(_)
+            | Action::Resume(_)
+            | Action::Report(_) => {}
+        }
+    }
+
+    fn start(&mut self, id: WorkerId, lane: Option<Lane>) {
+        let mut process = Process::draw(&mut self.random, self.scenario.faults, lane.is_some());
+        if let Some(status) = process.cannot_start {
+            let worker = id;
+            self.news.push_back(Event::StartFailed { worker, status });
+            self.processes.insert(id, process);
+            return;
+        }
+        process.alive = true;
+        process.started = self.now;
+        if let Some(wait) = process.boots_in {
+            self.after(wait, Happening::Booted(id));
+        }
+        if let Some((wait, ended)) = process.crashes {
+            self.after(wait, Happening::Ends(id, ended));
+        }
+        if let Some(wait) = process.hangs_up_in {
+            self.after(wait, Happening::HangsUp(id));
+        }
+        self.processes.insert(id, process);
+        self.news.push_back(Event::Started(id));
+    }
+
+    fn signal(&mut self, id: WorkerId, signal: Signal) {
+        let Some(process) = self.alive(id) else {
+            return;
+        };
+        if signal == Signal::KILL {
+            let wait = process.dies_in;
+            self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
+        } else if signal.asks_to_stop() || signal == Signal::ABRT {
+            // Node.js itself handles a signal in the event loop only.
+            if process.stuck && signal != Signal::ABRT && !matches!(process.on_stop, OnStop::Dies) {
+                return;
+            }
+            if process.stuck {
+                // It may write a large core first.
+                let wait = process.dies_in * 30;
+                self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
+                return;
+            }
+            match process.on_stop {
+                OnStop::Dies => self.end(id, Ended::Killed(signal)),
+                OnStop::Leaves(wait, status) => {
+                    self.after(wait, Happening::Ends(id, Ended::Code(status)));
+                }
+                OnStop::WaitsForChannel if !process.channel_open => {
+                    self.end(id, Ended::Code(0));
+                }
+                OnStop::WaitsForChannel | OnStop::Ignores => {}
+            }
+        } else if self.random.chance(5) {
+            let job_control = self.random.chance(50);
+            let signal = self
+                .random
+                .pick(&[Signal::STOP, Signal::TSTP, Signal::TTIN]);
+            self.news.push_back(Event::Stopped {
+                worker: id,
+                signal,
+                job_control,
+            });
+        }
+    }
+
+    fn signal_leftovers(&mut self, signal: Signal) {
+        self.leftovers_asked = true;
+        let ids: Vec<_> = self.processes.keys().copied().collect();
+        for id in ids {
+            self.signal(id, signal);
+        }
+        for index in 0..self.others.len() {
+            let dies = match self.others[index] {
+                Other::Obeys => true,
+                Other::Ignores => signal == Signal::KILL,
+                Other::CannotDie | Other::Gone => false,
+            };
+            if dies {
+                let wait = self.random.up_to(3000);
+                self.after(wait, Happening::OtherDies(index));
+            }
+        }
+        self.count_leftovers();
+    }
+
+    pub(super) fn count_leftovers(&mut self) {
+        let any = self.processes.values().any(|process| process.alive)
+            || self.others.iter().any(|other| *other != Other::Gone);
+        self.news.push_back(Event::Leftovers { any });
+    }
+}
