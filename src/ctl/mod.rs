@@ -21,8 +21,9 @@ use std::time::Duration;
 use crate::config::Errand;
 use crate::protocol::control::{Line, Request};
 use crate::signal::Signal;
+use crate::sys::poll::{self, Interest};
 use crate::sys::signal::SignalQueue;
-use crate::sys::{poll, terminal};
+use crate::sys::terminal;
 use conversation::Conversation;
 pub use error::CtlError;
 
