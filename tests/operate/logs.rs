@@ -1,24 +1,27 @@
 //! pidone's lines and the app's in one pipe, for one parser.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::harness::packages::node_modules;
 use crate::harness::service::App;
-use crate::harness::{TempDir, processes};
+use crate::harness::{Pidone, TempDir, processes};
 
 const WORKERS: usize = 8;
 const LINES: usize = 3000;
 
 /// Logs at full speed, lines of up to 4 KiB, each with its number and what its length should be.
 ///
-/// To descriptor 1 by its number: when an app so much as touches `process.stdout`, Node.js makes the
-/// pipe non-blocking for everybody who has it, and when it is full tears lines itself, with pidone or
-/// without (`uv_pipe_open`; pipe(7), `O_NONBLOCK`).
+/// Each line is one write(2), which pipe(7) keeps whole up to `PIPE_BUF`. Neither `pino()` nor
+/// `console.log` writes like that when the pipe is full: Pino 10 gathers lines to blocks of 16 KiB
+/// unless it is told `sync: true`, and Node.js makes the pipe of `process.stdout` non-blocking and
+/// gathers too. Those lines are torn with pidone and without.
 const CHATTY: &str = "
     const { pino } = require('pino');
-    const log = pino(pino.destination(1));
+    const log = pino(pino.destination({ dest: 1, sync: true }));
     require('http').createServer(require('./answer.js')).listen(process.env.PORT);
     process.on('SIGUSR2', () => {
         for (let number = 0; number < 3000; number++) {
@@ -80,6 +83,37 @@ fn no_line_is_torn_or_lost_and_one_parser_reads_them_all() {
     ] {
         assert!(pretty.contains(words), "{words}");
     }
+}
+
+/// As an app leaves it that has touched `process.stderr`, and a reader who is late.
+#[test]
+fn a_full_pipe_that_does_not_block_loses_no_line_of_pidones() {
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let mut filled = 0;
+    while let Ok(bytes) = writer.write(&[b'.'; 4096]) {
+        filled += bytes;
+    }
+    let mut run = Pidone::new(["-w"])
+        .shell("read line; kill -9 $$")
+        .stderr(writer.try_clone().unwrap())
+        .start();
+    let pid = run.pid();
+    drop(writer);
+    run.write("\n");
+    // It has reaped the child by then, and waits for room.
+    processes::wait_until("the child is gone", || processes::children(pid).is_empty());
+    processes::wait_until("it sleeps or is gone", || {
+        matches!(processes::state(pid), None | Some('S' | 'Z'))
+    });
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).unwrap();
+    let line = String::from_utf8(all.split_off(filled)).unwrap();
+    assert!(
+        line.starts_with("pidone: warning: ") && line.contains("SIGKILL"),
+        "{line:?}"
+    );
+    run.end().code(137);
 }
 
 /// How many lines of chatter each process has said, all of them whole.
