@@ -186,7 +186,7 @@ impl fmt::Display for Reason {
         match *self {
             Self::Memory { bytes, limit } => write!(
                 out,
-                "has {} in memory, more than the {} of --max-memory",
+                "has more in memory than its --max-memory allows: {} of {}",
                 Size(bytes),
                 Size(limit)
             ),

@@ -24,6 +24,10 @@ pub const LAST_ONE: &str = "there is one worker left";
 pub const STOPPING: &str = ": stopping";
 /// It took longer than it may.
 pub const OVERDUE: &str = "has not ended within its grace";
+/// An event loop stands still.
+pub const HANGS: &str = "hangs: its event loop has not turned for";
+/// It has served for `--max-age`.
+pub const OLD: &str = "has served for its --max-age, and is replaced";
 
 /// A worker was killed by somebody else.
 pub fn killed(pid: i32) -> String {
@@ -33,6 +37,16 @@ pub fn killed(pid: i32) -> String {
 /// A worker has left by itself.
 pub fn left(pid: i32, status: u8) -> String {
     format!("(pid {pid}) left with status {status}")
+}
+
+/// A worker is about to be replaced for what it has in memory.
+pub fn grown(pid: i32) -> String {
+    format!("(pid {pid}) has more in memory than its --max-memory")
+}
+
+/// One that hangs has been killed.
+pub fn aborted(pid: i32) -> String {
+    format!("(pid {pid}) was ended by SIGABRT, which pidone had sent it")
 }
 
 /// The number of workers changes.

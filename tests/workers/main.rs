@@ -18,6 +18,7 @@ mod boundary;
 mod drain;
 mod haproxy;
 mod listen;
+mod recycling;
 mod reload;
 mod sockets;
 mod spares;
