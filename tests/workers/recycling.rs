@@ -82,6 +82,7 @@ fn a_worker_that_grows_leaves_when_its_successor_serves() {
         let new = service.pid_after("up ");
         service.run.until_stderr(&words::grown(grown));
         assert_eq!(service.pid_after("gone "), grown);
+        service.run.until_stderr(&words::left(grown, 0));
         let after = service.workers();
         assert!(after.contains(&new), "{new} is none of {after:?}");
         assert_eq!(before.intersection(&after).count(), 1);
@@ -106,8 +107,25 @@ fn those_who_have_served_for_long_enough_are_replaced_one_after_the_other() {
     assert_eq!(gone, before);
     assert!(new.is_disjoint(&before));
     service.run.until_stderr_times(words::OLD, 2);
-    all_answer(&service, || {
-        server_of(connect((LOCALHOST, service.app.port)))
-    });
+    for pid in &gone {
+        service.run.until_stderr(&words::left(*pid, 0));
+    }
+    let server = server_of(connect((LOCALHOST, service.app.port)));
+    assert!(!before.contains(&server));
+    service.stop().code(0);
+}
+
+/// Connections and pings share the channel there: neither may be in the other's way.
+#[test]
+fn busy_workers_are_not_taken_for_hung_and_recycling_loses_nothing() {
+    let options = "--balance round-robin --hang-timeout 1s --max-age 3s".split(' ');
+    let service = App::script(WEAK).workers(2, options).ready();
+    let load = service.load().rate(300).start();
+    service.run.until_stderr_times(words::OLD, 2);
+    service.up(2);
+    load.until_answered_by(2);
+    let report = load.stop();
+    report.no_failures();
+    assert_eq!(service.run.stderr_count(words::HANGS), 0);
     service.stop().code(0);
 }
