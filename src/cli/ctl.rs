@@ -79,7 +79,7 @@ pub(super) fn read(
     if json {
         words.push("--json".to_owned());
     }
-    let request = Request::parse(&words.join(" ")).map_err(no_request)?;
+    let request = Request::parse(&words.join(" ")).map_err(|error| no_request(&error))?;
     if count.is_some() && request != Request::Top {
         return Err(CliError::Senseless {
             name: "--count".to_owned(),
@@ -123,8 +123,8 @@ fn find(name: &str, path: &OsStr) -> Result<PathBuf, CliError> {
     }
 }
 
-fn no_request(error: NoRequest) -> CliError {
-    let nearest = match &error {
+fn no_request(error: &NoRequest) -> CliError {
+    let nearest = match error {
         NoRequest::Verb(word) => error::nearest(word, Request::VERBS.map(String::from).into_iter()),
         _ => None,
     };

@@ -63,7 +63,7 @@ pub fn run(errand: &Errand, mut signals: SignalQueue) -> Result<u8, CtlError> {
         }
         if let Some(signal) = wait(&[conversation.as_fd()], &mut signals, None)?.signal {
             match signal {
-                Signal::TSTP => terminal::stop_ourselves(),
+                Signal::TSTP if terminal::has_job_control() => terminal::stop_ourselves(),
                 _ if is_end(signal) => return Ok(signal.exit_code()),
                 _ => {}
             }

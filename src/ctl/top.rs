@@ -121,7 +121,7 @@ impl Top {
         let Woken { ready, signal } = wait(&descriptors, &mut self.signals, limit)?;
         if reads_keys && ready.first() == Some(&true) {
             let mut keys = [0; 16];
-            let length = (&input).lock().read(&mut keys).unwrap_or_default();
+            let length = input.lock().read(&mut keys).unwrap_or_default();
             let keys = keys.get(..length).unwrap_or_default();
             // Nothing at all: the terminal is gone.
             if keys.is_empty() || keys.contains(&b'q') || keys.contains(&b'Q') {
@@ -131,10 +131,11 @@ impl Top {
         match signal {
             Some(Signal::INT) => Err(Stop::Quit(0)),
             Some(signal) if is_end(signal) => Err(Stop::Quit(signal.exit_code())),
-            Some(Signal::TSTP) if self.screen.is_some() => {
-                self.screen = None;
+            // Without a shell that could resume us, as in `docker exec -it`, it would be for ever.
+            Some(Signal::TSTP) if terminal::has_job_control() => {
+                let had_screen = self.screen.take().is_some();
                 terminal::stop_ourselves();
-                self.screen = Some(Screen::enter()?);
+                self.screen = had_screen.then(Screen::enter).transpose()?;
                 Ok(self.show()?)
             }
             Some(Signal::WINCH) => Ok(self.show()?),

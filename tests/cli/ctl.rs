@@ -245,8 +245,8 @@ fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
         ("scale -1", &["-1: no such option of pidone ctl"]),
         ("ready --json", &["\"--json\" is one word too many"]),
         (
-            "status --jsno",
-            &["--jsno: no such option", "did you mean --json?"],
+            "status --jsom",
+            &["--jsom: no such option", "did you mean --json?"],
         ),
         ("status -x", &["-x: no such option", "pidone ctl --help"]),
         ("status --json=1", &["--json: takes no value"]),

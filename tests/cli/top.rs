@@ -3,7 +3,7 @@
 use pidone::protocol::status::{Mode, Status, WorkerStatus};
 
 use crate::ctl::Stub;
-use crate::harness::{Pidone, binary};
+use crate::harness::{Pidone, binary, processes};
 
 /// The status after so many seconds of a worker that uses a quarter of a CPU.
 fn status(second: u64) -> Status {
@@ -84,7 +84,7 @@ fn on_terminal(stub: &Stub, settings: &str) -> Pidone {
         binary().display(),
         stub.path().display()
     );
-    Pidone::program(["sh", "-c", &script]).in_terminal()
+    Pidone::program(["/bin/sh", "-c", &script]).in_terminal()
 }
 
 #[test]
@@ -152,5 +152,38 @@ fn a_new_size_is_drawn_at_once() {
     run.until("SLOT  STATE  PID  UPTIME  REST\x1b[K");
     run.write("q");
     run.until("left 0");
+    run.end().code(0);
+}
+
+/// The shell has its own screen while top is stopped.
+#[test]
+fn ctrl_z_gives_the_screen_back_for_a_while() {
+    let stub = Stub::new(answers(60));
+    let mut run = on_terminal(&stub, ":").start();
+    run.until("LAST END");
+    let pid = run.pid();
+    run.write("\x1a");
+    run.until("\x1b[?25h\x1b[?1049l");
+    processes::wait_until("top is stopped", || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.contains(") T ")
+    });
+    processes::kill(pid, 18);
+    run.until("\x1b[?1049h");
+    run.until("LAST END");
+    run.write("q");
+    run.until("left 0");
+    run.end().code(0);
+}
+
+/// As with `docker exec -it`: there is no shell to go back to, and none is missed.
+#[test]
+fn ctrl_z_without_a_shell_is_nothing() {
+    let stub = Stub::new(answers(60));
+    let mut run = stub.ctl("top").in_terminal().start();
+    run.until("LAST END");
+    run.write("\x1a");
+    run.until("LAST END");
+    run.write("q");
     run.end().code(0);
 }
