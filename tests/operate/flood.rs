@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use super::doors::Doors;
 use crate::harness::net::connect_unix;
 use crate::harness::service::{App, PLAIN};
@@ -48,22 +50,10 @@ fn a_thousand_idle_connections_keep_nobody_waiting() {
 
 /// The connections of the crowd are this process's too.
 fn raise_descriptor_limit() {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the kernel writes one rlimit.
-    assert_eq!(
-        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) },
-        0
-    );
-    limit.rlim_cur = limit.rlim_max.min(65_536);
-    // SAFETY: the kernel reads one rlimit.
-    assert_eq!(
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) },
-        0
-    );
-    assert!(limit.rlim_cur > 2500, "ulimit -n: {}", limit.rlim_cur);
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let wanted = most.min(65_536);
+    setrlimit(Resource::RLIMIT_NOFILE, wanted, most).unwrap();
+    assert!(wanted > 2500, "ulimit -n: {wanted}");
 }
 
 #[test]
