@@ -2,14 +2,17 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use env_logger::Target;
 use env_logger::fmt::Formatter;
 use log::{Level, Record};
 
 use crate::config::{LogFormat, Logging};
 use crate::protocol::json::quoted;
+use crate::sys::poll::{self, Interest};
 
 /// Sets up the log for the rest of the process' life.
 pub fn init(logging: &Logging) {
@@ -22,7 +25,37 @@ pub fn init(logging: &Logging) {
             builder.format(move |out, record| json(out, record, &origin))
         }
     };
-    builder.init();
+    let target = Patient(io::stderr());
+    builder.target(Target::Pipe(Box::new(target))).init();
+}
+
+/// How long a line waits for somebody to read those before it. Workers must be looked after.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Standard error, which an app can make non-blocking for all who have it; Node.js does so with a
+/// pipe (`uv_pipe_open`). A line that finds it full must not be lost.
+struct Patient(io::Stderr);
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let begun = Instant::now();
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let left = PATIENCE.saturating_sub(begun.elapsed());
+                    if left.is_zero() {
+                        return Err(error);
+                    }
+                    poll::wait(&[(self.0.as_fd(), Interest::Write)], Some(left))?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn text(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {

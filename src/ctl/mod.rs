@@ -21,8 +21,9 @@ use std::time::Duration;
 use crate::config::Errand;
 use crate::protocol::control::{Line, Request};
 use crate::signal::Signal;
+use crate::sys::poll::{self, Interest};
 use crate::sys::signal::SignalQueue;
-use crate::sys::{poll, terminal};
+use crate::sys::terminal;
 use conversation::Conversation;
 pub use error::CtlError;
 
@@ -93,8 +94,8 @@ fn wait(
     signals: &mut SignalQueue,
     limit: Option<Duration>,
 ) -> Result<Woken, CtlError> {
-    let mut watched: Vec<_> = descriptors.iter().map(|fd| (*fd, false)).collect();
-    watched.push((signals.as_fd(), false));
+    let mut watched: Vec<_> = descriptors.iter().map(|fd| (*fd, Interest::Read)).collect();
+    watched.push((signals.as_fd(), Interest::Read));
     let mut ready = poll::wait(&watched, limit).map_err(CtlError::System)?;
     let mut signal = None;
     if ready.pop() == Some(true) {

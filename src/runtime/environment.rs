@@ -9,9 +9,10 @@ use crate::sys::environment::Environment;
 /// The descriptor of the first socket (`SD_LISTEN_FDS_START`), as in `sys::activation`.
 const FIRST_DESCRIPTOR: usize = 3;
 
-/// What somebody told pidone, and is no worker's business: a channel of pidone's own, and sockets
-/// that were for pidone to take (sd_listen_fds(3)).
-const FOR_PIDONE: [&str; 7] = [
+/// What somebody told pidone, and is no worker's business: a channel of pidone's own, sockets that
+/// were for pidone to take (sd_listen_fds(3)), and a service manager that wants to hear from pidone
+/// (sd_notify(3)).
+const FOR_PIDONE: [&str; 10] = [
     "NODE_CHANNEL_FD",
     "NODE_CHANNEL_SERIALIZATION_MODE",
     "NODE_UNIQUE_ID",
@@ -19,6 +20,9 @@ const FOR_PIDONE: [&str; 7] = [
     "LISTEN_FDNAMES",
     "LISTEN_PID",
     "LISTEN_PIDFDID",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
 ];
 
 /// `--http-drain`: ends kept-alive connections with their next answer, once pidone has announced the
@@ -140,6 +144,9 @@ mod tests {
             "LISTEN_PID=1",
             "LISTEN_FDNAMES=x",
             "LISTEN_PIDFDID=1",
+            "NOTIFY_SOCKET=/run/systemd/notify",
+            "WATCHDOG_USEC=30000000",
+            "WATCHDOG_PID=1",
             "LISTEN_HOST=0.0.0.0",
             "NODE_APP_INSTANCE=0",
             "NODE_OPTIONS=--enable-source-maps",

@@ -5,8 +5,10 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use super::ports::OpenError;
+use crate::address::Endpoint;
 use crate::sys::activation::ActivationError;
 use crate::sys::identity::IdentityError;
 use crate::sys::process::{SpawnError, Step};
@@ -26,6 +28,10 @@ pub enum RunError {
     Activation(ActivationError),
     /// `--listen` names something that cannot be had.
     Listen(OpenError),
+    /// `--http` names something that cannot be had.
+    Http(Endpoint, io::Error),
+    /// `--control` names something that cannot be had.
+    Control(PathBuf, io::Error),
     /// `--max-memory` is so many percent of a limit that is not there.
     NoMemoryLimit(u8),
     /// No channel to a worker.
@@ -77,6 +83,20 @@ impl fmt::Display for RunError {
             Self::Spawn(program, error) => explain(out, &program.to_string_lossy(), error),
             Self::Activation(error) => error.fmt(out),
             Self::Listen(error) => error.fmt(out),
+            Self::Http(endpoint, cause) => write!(
+                out,
+                "--http {endpoint}: cannot listen there: {cause}; name a port of this machine that is free"
+            ),
+            Self::Control(path, cause) if cause.kind() == io::ErrorKind::AddrInUse => write!(
+                out,
+                "--control {}: another pidone listens there, or it is no socket; name another path, or remove it",
+                path.display()
+            ),
+            Self::Control(path, cause) => write!(
+                out,
+                "--control {}: cannot be made: {cause}; name a path in a directory that pidone can write to",
+                path.display()
+            ),
             Self::NoMemoryLimit(percent) => write!(
                 out,
                 "--max-memory: {percent}% of what? The control group has no memory limit; \

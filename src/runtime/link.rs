@@ -3,13 +3,14 @@
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::protocol::cluster::{FromWorker, Key};
 use crate::protocol::frame::Splitter;
 use crate::protocol::outbox::{Outbox, Outcome};
 use crate::supervisor::Moment;
 use crate::sys::channel::{Channel, Read, Sent};
+use crate::sys::poll::{Interest, Watched};
 
 /// What is read from one worker before the others have their turn, in bytes. What it has more to
 /// say waits in the kernel, and then in the worker.
@@ -47,6 +48,10 @@ pub(super) struct Link {
     channel: Channel,
     splitter: Splitter,
     pub(super) outbox: Outbox<Parcel>,
+    /// When its event loop was asked for a sign of life that has not come.
+    asked: Option<Instant>,
+    /// How long the last one took.
+    delay: Option<Duration>,
     /// The worker does not read fast enough, or at all.
     is_full: bool,
     is_closed: bool,
@@ -60,6 +65,8 @@ impl Link {
             channel,
             splitter: Splitter::new(),
             outbox: Outbox::new(),
+            asked: None,
+            delay: None,
             is_full: false,
             is_closed: false,
             rests_until: None,
@@ -67,9 +74,14 @@ impl Link {
     }
 
     /// What it is to be woken for: something to read, and room to write where that is wanted.
-    pub(super) fn interest(&self, now: Moment) -> Option<(BorrowedFd<'_>, bool)> {
+    pub(super) fn interest(&self, now: Moment) -> Option<Watched<'_>> {
         let is_resting = self.rests_until.is_some_and(|until| now < until);
-        (!self.is_closed && !is_resting).then(|| (self.channel.as_fd(), self.is_full))
+        let interest = if self.is_full {
+            Interest::Both
+        } else {
+            Interest::Read
+        };
+        (!self.is_closed && !is_resting).then(|| (self.channel.as_fd(), interest))
     }
 
     /// When it is to be listened to again, if it is left alone.
@@ -98,11 +110,35 @@ impl Link {
         while let Some(line) = self.splitter.next(&mut input) {
             let message = FromWorker::parse(line);
             let outcome = self.outbox.on_message(&message);
+            if matches!(outcome, Outcome::PingAnswered)
+                && let Some(asked) = self.asked.take()
+            {
+                self.delay = Some(asked.elapsed());
+            }
             if !is_idle_talk(&message, &outcome) {
                 heard.push(Heard { message, outcome });
             }
         }
         Some(heard)
+    }
+
+    /// Asks its event loop for a sign of life, unless that is being done or makes no sense any more.
+    pub(super) fn ping(&mut self) {
+        if self.outbox.ping() {
+            self.asked = Some(Instant::now());
+        }
+    }
+
+    /// How long its event loop makes others wait: as long as it took the last time, or as it takes
+    /// by now if that is longer. `None`: it was never asked.
+    pub(super) fn loop_delay(&self) -> Option<Duration> {
+        self.delay.max(self.asked.map(|asked| asked.elapsed()))
+    }
+
+    /// See [`Outbox::disconnect`]: it takes back a ping.
+    pub(super) fn disconnect(&mut self) -> Vec<(Key, Parcel)> {
+        self.asked = None;
+        self.outbox.disconnect()
     }
 
     /// Writes what may be written now.

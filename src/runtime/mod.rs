@@ -4,8 +4,12 @@
 
 #![forbid(unsafe_code)]
 
+mod clients;
+mod control;
+mod doors;
 pub mod environment;
 mod error;
+mod http;
 mod link;
 mod pace;
 mod ports;
@@ -13,6 +17,8 @@ mod reaping;
 mod reception;
 mod report;
 mod start;
+mod status;
+mod systemd;
 mod workers;
 
 use std::collections::VecDeque;
@@ -24,16 +30,19 @@ use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
 use crate::sys::memory;
 use crate::sys::notify::NotifySocket;
-use crate::sys::poll::{self, Watched};
+use crate::sys::poll::{self, Interest, Watched};
 use crate::sys::procfs;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
 use crate::table::Table;
+use doors::{Doors, Knock};
 pub use error::RunError;
 use pace::Pace;
 use ports::{PortId, Ports};
 use report::Reporter;
 use start::Starter;
+use status::Tally;
+use systemd::Notifier;
 use workers::Workers;
 
 /// What runs no longer than this after a start is over before pidone makes itself small.
@@ -49,6 +58,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let foreground = terminal.as_ref().is_some_and(Terminal::is_ours);
     let notify = start::notify_socket(config)?;
     let starter = Starter::new(config, foreground, notify.as_ref())?;
+    let doors = Doors::open(config, starter.user())?;
     let instances = start::instances(config);
     let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
     let runtime = Runtime {
@@ -72,6 +82,10 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         starter,
         notify,
         ports,
+        doors,
+        tally: Tally::default(),
+        // The only child of single mode has its manager to itself.
+        notifier: config.workers.as_ref().and_then(|_| Notifier::find()),
         terminal,
         foreground,
     };
@@ -89,6 +103,9 @@ struct Runtime<'a> {
     /// How a worker shows that it serves.
     ready: Readiness,
     ports: Ports,
+    doors: Doors,
+    tally: Tally,
+    notifier: Option<Notifier>,
     workers: Workers,
     /// Who got the last connection that pidone accepted on a port.
     turns: Table<PortId, WorkerId>,
@@ -115,6 +132,7 @@ enum Source {
     Worker(WorkerId),
     Notify,
     Queue(PortId, Lane),
+    Door(Knock),
 }
 
 impl Runtime<'_> {
@@ -135,6 +153,9 @@ impl Runtime<'_> {
                 },
             };
             log::trace!("{event:?}");
+            if let Event::Request(request) = event {
+                self.begin_request(request);
+            }
             self.supervisor.handle(event, self.now(), &mut actions);
         }
     }
@@ -156,6 +177,7 @@ impl Runtime<'_> {
         if due == Some(Duration::ZERO) {
             return Ok(Some(Event::Tick));
         }
+        let due = self.notify_manager(now, due);
         if let Some(rest) = self.pace.rest(now) {
             poll::wait_readable(&[], Some(rest.min(due.unwrap_or(rest))))
                 .map_err(RunError::System)?;
@@ -170,6 +192,7 @@ impl Runtime<'_> {
                 }
                 Source::Notify => self.hear_notify(),
                 Source::Queue(port, lane) => self.accept(port, lane),
+                Source::Door(knock) => self.on_knock(knock),
                 Source::Stranger => {}
             }
         }
@@ -190,12 +213,17 @@ impl Runtime<'_> {
         let strangers = self.strangers.iter().map(AsFd::as_fd);
         let notify = self.notify.iter().map(AsFd::as_fd);
         let workers = self.workers.watched(now);
+        let doors = self.doors.watched();
         let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
-            std::iter::once((Source::Signals, (self.signals.as_fd(), false)))
-                .chain(strangers.map(|fd| (Source::Stranger, (fd, false))))
-                .chain(notify.map(|fd| (Source::Notify, (fd, false))))
+            std::iter::once((Source::Signals, (self.signals.as_fd(), Interest::Read)))
+                .chain(strangers.map(|fd| (Source::Stranger, (fd, Interest::Read))))
+                .chain(notify.map(|fd| (Source::Notify, (fd, Interest::Read))))
                 .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
-                .chain(strays.map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, false))))
+                .chain(
+                    strays
+                        .map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, Interest::Read))),
+                )
+                .chain(doors.map(|(knock, watched)| (Source::Door(knock), watched)))
                 .unzip();
         // Not in the way of a run that is over at once.
         let is_soon = |due: &Duration| *due <= SHORT_LIFE;
@@ -209,6 +237,7 @@ impl Runtime<'_> {
             memory::release_code();
             ready = poll::wait(&watched, due).map_err(RunError::System)?;
         }
+        self.doors.wake();
         let ready = sources.into_iter().zip(ready);
         Ok(ready
             .filter_map(|(source, ready)| ready.then_some(source))
@@ -309,7 +338,10 @@ impl Runtime<'_> {
         let name = self
             .workers
             .name(report.worker().unwrap_or(WorkerId(0)), single);
+        let lane = report.worker().and_then(|worker| self.workers.lane(worker));
+        self.tally.count(report, lane.is_some());
         self.reporter.report(report, name);
+        self.follow(report, name);
         self.just_started |= matches!(report, Report::AllReady { .. });
     }
 

@@ -55,6 +55,12 @@ impl Reporter {
         }
     }
 
+    /// How many processes the OOM killer has killed here, if the kernel says so.
+    pub(super) fn oom_kills(&self) -> Option<u64> {
+        let (counter, _) = self.oom.as_ref()?;
+        counter.read()
+    }
+
     /// `name` is the worker's that the report is about, if it is about one.
     pub(super) fn report(&mut self, report: Report, name: Name) {
         let who = self.called(name);
@@ -235,7 +241,7 @@ impl fmt::Display for Size {
 }
 
 /// A time as people say it: `0.4 s`, `3 min 5 s`, `2 h 14 min`, `9 d 3 h`.
-struct Spoken(Duration);
+pub(super) struct Spoken(pub(super) Duration);
 
 impl fmt::Display for Spoken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -112,6 +112,11 @@ impl<'a> Starter<'a> {
         })
     }
 
+    /// Who the workers run as, if they do not as pidone itself.
+    pub(super) fn user(&self) -> Option<u32> {
+        self.setup.identity.as_ref().map(Identity::user)
+    }
+
     /// The port that an instance is told to listen on, if each has its own.
     pub(super) fn port(&self, instance: usize) -> Option<u16> {
         let port_env = self.config.workers.as_ref()?.port_env.as_ref()?;

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use super::link::{Heard, Link, Parcel, connection};
 use super::ports::{Answer, PortId, Ports};
@@ -228,8 +229,22 @@ impl Workers {
     /// One that cannot be asked any more is about to leave; the supervisor is told of that.
     pub(super) fn ping(&mut self, id: WorkerId) {
         if let Some(link) = self.link(id) {
-            let _ = link.outbox.ping();
+            link.ping();
         }
+    }
+
+    /// The same for all, because somebody wants to see it.
+    pub(super) fn ping_all(&mut self) {
+        for worker in self.all.values_mut() {
+            if let Some(link) = &mut worker.link {
+                link.ping();
+            }
+        }
+    }
+
+    /// See [`Link::loop_delay`].
+    pub(super) fn loop_delay(&self, id: WorkerId) -> Option<Duration> {
+        self.all.get(id)?.link.as_ref()?.loop_delay()
     }
 
     pub(super) fn announce(&mut self, id: WorkerId) {
@@ -244,7 +259,7 @@ impl Workers {
         };
         worker.dismissed = true;
         if let Some(link) = &mut worker.link {
-            let unsent = link.outbox.disconnect();
+            let unsent = link.disconnect();
             let unsent = unsent.into_iter().filter_map(connection);
             let arrivals = unsent.filter_map(|(key, fd)| Some((worker.port(key)?, fd)));
             self.arrivals.extend(arrivals);

@@ -101,6 +101,14 @@ impl Channel {
     }
 }
 
+/// Any connected stream socket that is non-blocking.
+impl From<OwnedFd> for Channel {
+    fn from(socket: OwnedFd) -> Self {
+        let socket = socket.into();
+        Self { socket }
+    }
+}
+
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()

@@ -50,7 +50,19 @@ impl fmt::Display for IdentityError {
     }
 }
 
+/// pidone's own user.
+#[must_use]
+pub fn own_user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 impl Identity {
+    /// The user's number.
+    #[must_use]
+    pub fn user(&self) -> u32 {
+        self.uid
+    }
+
     /// Looks a user up in this system's files. One that does not exist is read as empty, as in an
     /// image made `FROM scratch`.
     ///

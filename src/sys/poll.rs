@@ -7,8 +7,32 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// A descriptor, and whether room to write is waited for besides something to read.
-pub type Watched<'a> = (BorrowedFd<'a>, bool);
+/// A descriptor, and what is waited for.
+pub type Watched<'a> = (BorrowedFd<'a>, Interest);
+
+/// What is waited for; an error or a hang-up always is (poll(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// Something to read, or the end.
+    Read,
+    /// Room to write.
+    Write,
+    /// Either.
+    Both,
+    /// The end in both directions, and nothing else.
+    HangUp,
+}
+
+impl Interest {
+    fn flags(self) -> PollFlags {
+        match self {
+            Self::Read => PollFlags::POLLIN,
+            Self::Write => PollFlags::POLLOUT,
+            Self::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
+            Self::HangUp => PollFlags::empty(),
+        }
+    }
+}
 
 /// Sleeps until one of the descriptors is ready, or the time has passed; `None`: no time limit.
 /// Tells of each whether it is ready, in their order. An error or a hang-up counts as ready: a read
@@ -17,16 +41,9 @@ pub type Watched<'a> = (BorrowedFd<'a>, bool);
 /// # Errors
 /// Those of poll(2), but for an interruption.
 pub fn wait(watched: &[Watched<'_>], limit: Option<Duration>) -> io::Result<Vec<bool>> {
-    let flags = |write| {
-        if write {
-            PollFlags::POLLIN | PollFlags::POLLOUT
-        } else {
-            PollFlags::POLLIN
-        }
-    };
     let mut fds: Vec<_> = watched
         .iter()
-        .map(|(fd, write)| PollFd::new(*fd, flags(*write)))
+        .map(|(fd, interest)| PollFd::new(*fd, interest.flags()))
         .collect();
     let timeout = match limit {
         None => PollTimeout::NONE,
@@ -44,14 +61,14 @@ pub fn wait(watched: &[Watched<'_>], limit: Option<Duration>) -> io::Result<Vec<
 /// # Errors
 /// As [`wait`].
 pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> io::Result<()> {
-    let watched: Vec<_> = fds.iter().map(|fd| (*fd, false)).collect();
+    let watched: Vec<_> = fds.iter().map(|fd| (*fd, Interest::Read)).collect();
     wait(&watched, limit).map(drop)
 }
 
 /// Whether a read would find something, the end included.
 #[must_use]
 pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
-    wait(&[(fd, false)], Some(Duration::ZERO)).is_ok_and(|ready| ready.contains(&true))
+    wait(&[(fd, Interest::Read)], Some(Duration::ZERO)).is_ok_and(|ready| ready.contains(&true))
 }
 
 /// Rounded up: waking a moment too early would mean a second sleep. Longer than poll(2) can wait

@@ -68,6 +68,13 @@ pub(super) fn stop_listening(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(Errno::result(result).map(drop)?)
 }
 
+/// shutdown(2) of one's own side of a connection.
+pub(super) fn stop_writing(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) };
+    Ok(Errno::result(result).map(drop)?)
+}
+
 /// getsockopt(2), for an option of N words; one with more is cut off.
 pub(super) fn option<const N: usize>(
     fd: BorrowedFd<'_>,

@@ -355,6 +355,8 @@ impl Pidone {
                 }
             }
             command.env(MARK, &mark);
+            // The usual place of the control socket is one for all, and tests run side by side.
+            command.env("PIDONE_CONTROL", "off");
         }
         command.envs(self.env);
         if let Some(directory) = self.directory {

@@ -350,6 +350,14 @@ impl Ports {
         self.ports.values().any(|port| port.is_awaited(lane))
     }
 
+    /// How many connections wait in a lane's own queues, as far as the kernel counts them; `None`: it
+    /// has none of its own.
+    #[must_use]
+    pub fn queue(&self, lane: Lane) -> Option<u32> {
+        let queues = self.ports.values().filter_map(|port| port.queue(lane));
+        queues.reduce(u32::saturating_add)
+    }
+
     /// The queues that nobody empties though others could serve what is in them: of lanes that are
     /// not served, and of workers that do not listen on this port; with round-robin every queue. A
     /// port that no worker who serves has asked for has none.

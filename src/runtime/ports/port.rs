@@ -225,6 +225,14 @@ impl Port {
         }
     }
 
+    /// The length of a lane's own queue; one that is shared is nobody's.
+    pub(super) fn queue(&self, lane: Lane) -> Option<u32> {
+        match &self.sockets {
+            Sockets::Group(group) => group.members().get(lane.0)?.queue_length().ok(),
+            Sockets::Single { .. } => None,
+        }
+    }
+
     /// The queues that pidone has to empty itself.
     pub(super) fn strays(
         &self,

@@ -1,0 +1,209 @@
+//! The doors of pidone itself: where `pidone ctl`, probes and scrapers come in.
+//!
+//! Nothing in here waits and nothing has a clock: each who comes is heard and answered as far as
+//! their socket goes, between two other things.
+
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use super::Runtime;
+use super::clients::{ClientId, Clients, Heard, Way};
+use super::control::{self, Ask};
+use super::error::RunError;
+use super::http::{self, Page};
+use crate::config::{Config, Control};
+use crate::protocol::control::PLACES;
+use crate::protocol::metrics;
+use crate::protocol::status::Status;
+use crate::sys::door::{Door, Visitor};
+use crate::sys::identity;
+use crate::sys::poll::{Interest, Watched};
+
+/// How many are let in before others have their turn.
+const ADMITTED_AT_ONCE: usize = 16;
+
+/// Who can make pidone look after the doors.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Knock {
+    Http,
+    Control,
+    Client(ClientId),
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Doors {
+    http: Option<Door>,
+    control: Option<Door>,
+    /// Who may look through the control socket, besides root and pidone's own user.
+    workers_user: Option<u32>,
+    /// Nobody could be let in for want of descriptors: first something else must happen.
+    is_shut: bool,
+    pub(super) clients: Clients,
+    /// What has been asked for and not been told to the supervisor yet.
+    pub(super) asked: VecDeque<(ClientId, Ask)>,
+    /// Who waits for the end of what they have asked for; the latest is last.
+    pub(super) waiting: Vec<(ClientId, Ask)>,
+    /// What was last seen; good for as long as pidone does not sleep.
+    pub(super) seen: Option<Status>,
+}
+
+impl Doors {
+    /// Opens those that are wanted. `workers_user`: who the workers run as, if they do not as
+    /// pidone itself.
+    pub(super) fn open(config: &Config, workers_user: Option<u32>) -> Result<Self, RunError> {
+        let http = config
+            .http
+            .map(|endpoint| Door::tcp(endpoint).map_err(|cause| RunError::Http(endpoint, cause)));
+        let control = match &config.control {
+            Control::Path(path) => {
+                let door = Door::private(path, workers_user);
+                Some(door.map_err(|cause| RunError::Control(path.clone(), cause))?)
+            }
+            Control::Default if config.workers.is_some() => open_usual(workers_user),
+            Control::Default | Control::Off => None,
+        };
+        Ok(Self {
+            http: http.transpose()?,
+            control,
+            workers_user,
+            is_shut: false,
+            clients: Clients::default(),
+            asked: VecDeque::new(),
+            waiting: Vec::new(),
+            seen: None,
+        })
+    }
+
+    /// What is to be waited for.
+    pub(super) fn watched(&self) -> impl Iterator<Item = (Knock, Watched<'_>)> {
+        let http = self.http.iter().map(|door| (Knock::Http, door));
+        let control = self.control.iter().map(|door| (Knock::Control, door));
+        let doors = http.chain(control).filter(|_| !self.is_shut);
+        let doors = doors.map(|(knock, door)| (knock, (door.as_fd(), Interest::Read)));
+        let clients = self.clients.watched();
+        doors.chain(clients.map(|(id, watched)| (Knock::Client(id), watched)))
+    }
+
+    /// Time has passed, and something has happened.
+    pub(super) fn wake(&mut self) {
+        self.is_shut = false;
+        self.seen = None;
+    }
+
+    fn way(&self, visitor: &Visitor, knock: Knock) -> Option<Way> {
+        if matches!(knock, Knock::Http) {
+            return Some(Way::Http);
+        }
+        let user = visitor.user().ok()?;
+        let may_act = user == 0 || user == identity::own_user();
+        (may_act || Some(user) == self.workers_user).then_some(Way::Control { may_act })
+    }
+
+    /// The next who wants to come in; `None`: nobody does, or nobody can.
+    fn accept(&mut self, knock: Knock) -> Option<Visitor> {
+        let door = match knock {
+            Knock::Http => &self.http,
+            Knock::Control => &self.control,
+            Knock::Client(_) => &None,
+        };
+        match door.as_ref()?.accept() {
+            Ok(visitor) => visitor,
+            Err(_) if self.clients.drop_one() => door.as_ref()?.accept().ok()?,
+            Err(error) => {
+                log::warn!("cannot let anybody in: {error}; see ulimit -n");
+                self.is_shut = true;
+                None
+            }
+        }
+    }
+}
+
+/// The first of the usual places where it can be. pidone does without if there is none.
+fn open_usual(owner: Option<u32>) -> Option<Door> {
+    let mut last = None;
+    for place in PLACES {
+        match Door::private(Path::new(place), owner) {
+            Ok(door) => return Some(door),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                log::warn!(
+                    "{place} is another pidone's, which `pidone ctl` reaches there; \
+                     give this one a place of its own (--control PATH), or none (--control off)"
+                );
+                return None;
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    let error = last.unwrap_or_else(|| ErrorKind::NotFound.into());
+    let places = PLACES.join(" nor ");
+    log::warn!(
+        "`pidone ctl` will not reach this pidone: neither {places} can be made: {error}; \
+         name a place that can be written to (--control PATH), or none (--control off)"
+    );
+    None
+}
+
+impl Runtime<'_> {
+    /// Somebody wants something at the doors.
+    pub(super) fn on_knock(&mut self, knock: Knock) {
+        if let Knock::Client(id) = knock {
+            self.attend(id);
+            return;
+        }
+        for _ in 0..ADMITTED_AT_ONCE {
+            let Some(visitor) = self.doors.accept(knock) else {
+                return;
+            };
+            let Some(way) = self.doors.way(&visitor, knock) else {
+                continue;
+            };
+            // Most have asked already.
+            if let Some(id) = self.doors.clients.admit(visitor, way) {
+                self.attend(id);
+            }
+        }
+    }
+
+    fn attend(&mut self, id: ClientId) {
+        let Heard::Request { way, bytes, is_all } = self.doors.clients.attend(id) else {
+            return;
+        };
+        match way {
+            Way::Http => {
+                let request = http::parse(bytes, is_all);
+                self.on_http(id, request);
+            }
+            Way::Control { may_act } => {
+                if let Some(line) = control::line(bytes, is_all) {
+                    self.on_control(id, &line, may_act);
+                }
+            }
+        }
+    }
+
+    /// A probe or a scraper has asked for something.
+    fn on_http(&mut self, id: ClientId, request: http::Request) {
+        let (page, body) = match request {
+            http::Request::Partial => return,
+            http::Request::Wrong(wrong) => {
+                let response = wrong.response();
+                return self.doors.clients.answer(id, &response, false);
+            }
+            http::Request::Page { page, body } => (page, body),
+        };
+        let response = match page {
+            Page::Live => http::page(page, true, "alive\n", body),
+            Page::Ready => match self.unreadiness() {
+                None => http::page(page, true, "ready\n", body),
+                Some(why) => http::page(page, false, &format!("{why}\n"), body),
+            },
+            Page::Metrics => http::page(page, true, &metrics::text(self.look()), body),
+        };
+        self.doors.clients.answer(id, &response, true);
+    }
+}

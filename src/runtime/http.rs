@@ -1,0 +1,173 @@
+//! What `--http` serves: `/livez`, `/readyz` and `/metrics`, as requests and responses in bytes.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+/// More header fields than any probe or scraper sends.
+const FIELDS: usize = 64;
+
+/// The type that Prometheus takes for OpenMetrics.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What somebody wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Page {
+    Live,
+    Ready,
+    Metrics,
+}
+
+/// What a request comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Request {
+    /// There is more to come.
+    Partial,
+    /// A page; `body`: not its head alone.
+    Page { page: Page, body: bool },
+    /// It cannot be answered otherwise.
+    Wrong(Wrong),
+}
+
+/// What is wrong with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    NoHttp,
+    NoSuchPage,
+    Method,
+    TooLong,
+}
+
+/// Reads a request's head; what may follow it is of no interest. `is_all`: nothing more will come.
+pub(super) fn parse(bytes: &[u8], is_all: bool) -> Request {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(bytes) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) if !is_all => return Request::Partial,
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+            return Request::Wrong(Wrong::TooLong);
+        }
+        Err(_) => return Request::Wrong(Wrong::NoHttp),
+    }
+    let target = request.path.unwrap_or_default();
+    let path = target.split('?').next().unwrap_or_default();
+    let page = match path {
+        "/livez" => Page::Live,
+        "/readyz" => Page::Ready,
+        "/metrics" => Page::Metrics,
+        _ => return Request::Wrong(Wrong::NoSuchPage),
+    };
+    match request.method {
+        Some("GET") => Request::Page { page, body: true },
+        Some("HEAD") => Request::Page { page, body: false },
+        _ => Request::Wrong(Wrong::Method),
+    }
+}
+
+/// A page that is there.
+pub(super) fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
+    let kind = match page {
+        Page::Metrics => OPEN_METRICS,
+        Page::Live | Page::Ready => "text/plain; charset=utf-8",
+    };
+    let status = if is_ok {
+        "200 OK"
+    } else {
+        "503 Service Unavailable"
+    };
+    response(status, kind, "", text, body)
+}
+
+impl Wrong {
+    /// The response that says so.
+    pub(super) fn response(self) -> Vec<u8> {
+        let (status, extra) = match self {
+            Self::NoHttp => ("400 Bad Request", ""),
+            Self::NoSuchPage => ("404 Not Found", ""),
+            Self::Method => ("405 Method Not Allowed", "Allow: GET, HEAD\r\n"),
+            Self::TooLong => ("431 Request Header Fields Too Large", ""),
+        };
+        let text = format!("{self}\n");
+        response(status, "text/plain; charset=utf-8", extra, &text, true)
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::NoHttp => "this is no HTTP/1.1 request",
+            Self::NoSuchPage => "there are /livez, /readyz and /metrics",
+            Self::Method => "these pages can be had by GET and HEAD",
+            Self::TooLong => "the head of a request can have 8 KiB and 64 fields",
+        })
+    }
+}
+
+/// One response, after which the connection ends: a probe comes once in a while.
+fn response(status: &str, kind: &str, extra: &str, text: &str, body: bool) -> Vec<u8> {
+    let length = text.len();
+    let body = if body { text } else { "" };
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{extra}Connection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(text: &str) -> Request {
+        parse(text.as_bytes(), false)
+    }
+
+    #[test]
+    fn three_pages_by_two_methods() {
+        for (path, page) in [
+            ("/livez", Page::Live),
+            ("/readyz?verbose", Page::Ready),
+            ("/metrics", Page::Metrics),
+        ] {
+            for (method, body) in [("GET", true), ("HEAD", false)] {
+                let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+                assert_eq!(ask(&request), Request::Page { page, body });
+                for end in 0..request.len() {
+                    assert_eq!(ask(&request[..end]), Request::Partial);
+                }
+            }
+        }
+        let old = ask("GET /livez HTTP/1.0\r\n\r\n");
+        assert!(matches!(old, Request::Page { .. }));
+    }
+
+    #[test]
+    fn all_else_is_told_what_is_wrong() {
+        for (text, wrong) in [
+            ("POST /livez HTTP/1.1\r\n\r\n", Wrong::Method),
+            ("GET / HTTP/1.1\r\n\r\n", Wrong::NoSuchPage),
+            ("GET /metrics/ HTTP/1.1\r\n\r\n", Wrong::NoSuchPage),
+            ("\x16\x03\x01\x02\x00\x01", Wrong::NoHttp),
+            ("GET /livez\r\n\r\n", Wrong::NoHttp),
+            ("GET /livez HTTP/3.0\r\n\r\n", Wrong::NoHttp),
+        ] {
+            assert_eq!(ask(text), Request::Wrong(wrong), "{text:?}");
+        }
+        let fields = "X: y\r\n".repeat(FIELDS + 1);
+        let many = format!("GET /livez HTTP/1.1\r\n{fields}\r\n");
+        assert_eq!(ask(&many), Request::Wrong(Wrong::TooLong));
+        let long = parse(b"GET /livez HTTP/1.1\r\n", true);
+        assert_eq!(long, Request::Wrong(Wrong::TooLong));
+    }
+
+    #[test]
+    fn a_head_alone_says_how_long_the_body_would_be() {
+        let whole = String::from_utf8(page(Page::Ready, false, "starting\n", true)).unwrap();
+        let head = String::from_utf8(page(Page::Ready, false, "starting\n", false)).unwrap();
+        assert!(whole.starts_with("HTTP/1.1 503 "));
+        assert_eq!(whole, format!("{head}starting\n"));
+        assert!(head.contains("\r\nContent-Length: 9\r\n"));
+        let wrong = String::from_utf8(Wrong::Method.response()).unwrap();
+        assert!(wrong.contains("\r\nAllow: GET, HEAD\r\n"));
+    }
+}

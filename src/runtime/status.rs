@@ -1,0 +1,196 @@
+//! What there is to see: of the supervisor, of /proc, of the sockets and of the control group, put
+//! together when somebody looks.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::Runtime;
+use super::systemd::Service;
+use crate::protocol::status::{Mode, Restarts, Status, WorkerStatus};
+use crate::supervisor::{Next, Reason, Report, SlotView, StateView, WorkerId};
+use crate::sys::procfs;
+
+/// How many workers were started again since pidone runs, by cause.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    restarts: Restarts,
+    /// Counted, and not gone yet.
+    hung: Vec<WorkerId>,
+}
+
+impl Tally {
+    /// `has_place`: the worker that the report is about is no spare.
+    pub(super) fn count(&mut self, report: Report, has_place: bool) {
+        let restarts = &mut self.restarts;
+        match report {
+            Report::Recycled { reason, .. } => match reason {
+                Reason::Memory { .. } => restarts.memory += 1,
+                Reason::Age => restarts.age += 1,
+            },
+            Report::Hung { worker, .. } => {
+                restarts.hang += 1;
+                self.hung.push(worker);
+            }
+            Report::Ended { worker, next, .. } => {
+                let was_hung = self.hung.contains(&worker);
+                self.hung.retain(|hung| *hung != worker);
+                let is_again = matches!(next, Next::Restart(_) | Next::Spare);
+                restarts.exit += u64::from(is_again && has_place && !was_hung);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Runtime<'_> {
+    /// What is to be seen now; the same for all who look before pidone sleeps again. Workers' event
+    /// loops are asked for a sign of life, which is seen the next time.
+    pub(super) fn look(&mut self) -> &Status {
+        if self.doors.seen.is_none() {
+            self.doors.seen = Some(self.status());
+            self.workers.ping_all();
+        }
+        self.doors.seen.get_or_insert_default()
+    }
+
+    fn status(&self) -> Status {
+        let supervisor = &self.supervisor;
+        let slots = supervisor.slots().map(|view| self.place(view, false));
+        let spares = supervisor.spares().map(|view| self.place(view, true));
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            mode: match self.config.workers {
+                Some(_) => Mode::Workers,
+                None => Mode::Single,
+            },
+            pid: std::process::id(),
+            uptime_ms: milliseconds(self.now()),
+            ready: supervisor.is_ready(),
+            stopping: supervisor.is_stopping(),
+            reloading: supervisor.is_reloading(),
+            target: supervisor.target(),
+            workers: slots.collect(),
+            spares: spares.collect(),
+            restarts: self.tally.restarts,
+            oom_kills: self.reporter.oom_kills(),
+        }
+    }
+
+    fn place(&self, view: SlotView, is_spare: bool) -> WorkerStatus {
+        let worker = view.worker;
+        let pid = worker.and_then(|worker| self.workers.pid(worker));
+        let lane = worker.and_then(|worker| self.workers.lane(worker));
+        WorkerStatus {
+            slot: (!is_spare && self.config.workers.is_some()).then_some(view.slot),
+            instance: view.instance,
+            state: match view.state {
+                StateView::Starting => "starting",
+                StateView::Ready => "ready",
+                StateView::Draining => "draining",
+                StateView::Waiting => "waiting",
+                StateView::Empty => "empty",
+            },
+            pid,
+            uptime_ms: view
+                .since
+                .map_or(0, |since| milliseconds(self.now().saturating_sub(since))),
+            restarts: view.restarts,
+            last_end: view.last_end.map(|(ended, _)| ended.to_string()),
+            cpu_ms: pid.and_then(procfs::cpu_ms),
+            resident: pid.and_then(procfs::resident),
+            loop_delay_us: worker
+                .and_then(|worker| self.workers.loop_delay(worker))
+                .map(|delay| u64::try_from(delay.as_micros()).unwrap_or(u64::MAX)),
+            queue: lane.and_then(|lane| self.ports.queue(lane)),
+        }
+    }
+
+    /// Why no requests are welcome, in a few words; `None`: they are.
+    pub(super) fn unreadiness(&self) -> Option<String> {
+        if self.supervisor.is_ready() {
+            None
+        } else if self.supervisor.is_stopping() {
+            Some("stopping".into())
+        } else {
+            Some(format!("starting: {}", self.strength()))
+        }
+    }
+
+    fn strength(&self) -> String {
+        let serving = self.supervisor.serving().count();
+        format!("{serving} of {} ready", self.supervisor.target())
+    }
+
+    /// What the service manager is to know.
+    pub(super) fn service(&self) -> Service {
+        let supervisor = &self.supervisor;
+        let is_reloading = supervisor.is_reloading();
+        let is_stopping = supervisor.is_stopping();
+        let what = match (is_stopping, is_reloading) {
+            (true, _) => "stopping, ",
+            (_, true) => "reloading, ",
+            _ => "",
+        };
+        Service {
+            is_ready: supervisor.is_ready(),
+            is_reloading,
+            is_stopping,
+            text: format!("{what}{}", self.strength()),
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ended::Ended;
+
+    #[test]
+    fn each_restart_counts_once_by_its_cause() {
+        let mut tally = Tally::default();
+        let ended = |worker, next| Report::Ended {
+            worker: WorkerId(worker),
+            ended: Ended::Code(1),
+            uptime: Duration::ZERO,
+            sent_by_us: false,
+            next,
+        };
+        let again = Next::Restart(Duration::ZERO);
+        let reason = Reason::Age;
+        let hung = Report::Hung {
+            worker: WorkerId(2),
+            after: Duration::ZERO,
+        };
+        for (report, has_place) in [
+            (ended(1, again), true),
+            (hung, true),
+            (ended(2, again), true),
+            (ended(3, Next::Spare), true),
+            (ended(4, Next::Nothing), true),
+            (ended(5, again), false),
+            (
+                Report::Recycled {
+                    worker: WorkerId(6),
+                    reason,
+                },
+                true,
+            ),
+            (ended(6, Next::Nothing), true),
+        ] {
+            tally.count(report, has_place);
+        }
+        let wanted = Restarts {
+            exit: 2,
+            hang: 1,
+            memory: 0,
+            age: 1,
+        };
+        assert_eq!(tally.restarts, wanted);
+        assert!(tally.hung.is_empty());
+    }
+}

@@ -1,0 +1,105 @@
+//! However many come and whatever they do, workers are looked after.
+
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::doors::Doors;
+use crate::harness::net::connect_unix;
+use crate::harness::service::{App, PLAIN};
+use crate::harness::{Pidone, processes, words};
+
+/// What a signal may wait for others at the doors.
+const LIMIT: Duration = Duration::from_millis(10);
+
+#[test]
+fn a_thousand_idle_connections_keep_nobody_waiting() {
+    raise_descriptor_limit();
+    let doors = Doors::fresh();
+    let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+    let waiting = connect_unix(&doors.control);
+    let crowd: Vec<_> = (0..1000).map(|_| doors.knock()).collect();
+    assert_eq!(doors.get("/livez").0, 200);
+    for worker in service.workers() {
+        let begun = Instant::now();
+        processes::kill(worker, libc::SIGKILL);
+        service.run.until_stderr(&words::killed(worker));
+        service.up(1);
+        // Booting Node.js is most of it.
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert_eq!(doors.get("/livez").0, 200);
+    }
+    doors.ask("status").done();
+    let open = format!("/proc/{}/fd", service.run.pid());
+    let open = std::fs::read_dir(open).unwrap().count();
+    assert!(open < 128, "{open} descriptors");
+    // Who controls it is not pushed aside.
+    (&waiting).write_all(b"ready\n").unwrap();
+    let mut answer = String::new();
+    (&waiting).read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, ". ready\n");
+    drop(crowd);
+    service.stop().code(0);
+}
+
+/// The connections of the crowd are this process's too.
+fn raise_descriptor_limit() {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let wanted = most.min(65_536);
+    setrlimit(Resource::RLIMIT_NOFILE, wanted, most).unwrap();
+    assert!(wanted > 2500, "ulimit -n: {wanted}");
+}
+
+#[test]
+fn scrapers_at_full_speed_delay_no_signal() {
+    let doors = Doors::fresh();
+    let mut options = doors.options();
+    options.extend(["-i", "8", "--channel", "off", "--stop-signal", "KILL"].map(String::from));
+    let run = Pidone::new(options).probe(["signals", "15"]).start();
+    for _ in 0..8 {
+        run.expect("ready");
+    }
+    let over = AtomicBool::new(false);
+    let mut best = Duration::MAX;
+    std::thread::scope(|scope| {
+        let scrapers = ["/metrics", "/readyz"].map(|page| {
+            let (doors, over) = (&doors, &over);
+            scope.spawn(move || {
+                let mut answers = 0;
+                while !over.load(Ordering::Relaxed) {
+                    assert_eq!(doors.get(page).0, 200);
+                    answers += 1;
+                }
+                answers
+            })
+        });
+        let looks = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                doors.ask("status --json").done();
+            }
+        });
+        for _ in 0..30 {
+            let begun = Instant::now();
+            run.signal(libc::SIGUSR2);
+            for _ in 0..8 {
+                run.expect("SIGNAL 12 ");
+            }
+            // Who else wants the processor is no matter of pidone's: the best of them counts.
+            best = best.min(begun.elapsed());
+        }
+        over.store(true, Ordering::Relaxed);
+        for scraper in scrapers {
+            assert!(scraper.join().unwrap() > 10);
+        }
+        looks.join().unwrap();
+    });
+    assert!(best < LIMIT, "{best:?}");
+    doors.ask("stop").done();
+    run.end();
+}

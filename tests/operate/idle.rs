@@ -1,0 +1,59 @@
+//! What open doors cost when nobody comes.
+
+use super::doors::Doors;
+use crate::harness::net::connect_unix;
+use crate::harness::{Pidone, binary, processes, skipped};
+
+fn switches(pid: i32) -> [String; 2] {
+    ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"]
+        .map(|name| processes::status(pid, name))
+}
+
+/// Somebody may even stand in the door.
+#[test]
+fn with_open_doors_pidone_sleeps() {
+    let doors = Doors::fresh();
+    let run = doors.sleepers(2);
+    let pid = run.pid();
+    let standing = (doors.knock(), connect_unix(&doors.control));
+    doors.ask("status").done();
+    assert_eq!(doors.get("/metrics").0, 200);
+    processes::wait_for_poll(pid);
+    let before = switches(pid);
+    // Some hundred milliseconds of work next to it.
+    Pidone::plain()
+        .node("setTimeout(() => {}, 300)")
+        .run()
+        .code(0);
+    assert_eq!(switches(pid), before);
+    doors.ask("ready").done();
+    assert_ne!(switches(pid), before);
+    drop(standing);
+    doors.ask("stop").done();
+    run.end();
+}
+
+/// The binary that is shipped; a debug build has more in memory than it needs.
+#[test]
+fn sixty_four_workers_take_less_than_two_mebibytes() {
+    if std::env::var_os("PIDONE_BIN").is_none() {
+        skipped(
+            "sixty_four_workers_take_less_than_two_mebibytes",
+            "PIDONE_BIN names no release build",
+        );
+        return;
+    }
+    let doors = Doors::fresh();
+    let run = doors.sleepers(64);
+    let pid = run.pid();
+    for _ in 0..20 {
+        doors.ask("status").done();
+        assert_eq!(doors.get("/metrics").0, 200);
+    }
+    processes::wait_for_poll(pid);
+    let resident = processes::status(pid, "VmRSS");
+    let kib: u64 = resident.split(' ').next().unwrap().parse().unwrap();
+    assert!(kib < 2048, "{}: {resident}", binary().display());
+    doors.ask("stop").done();
+    run.end();
+}

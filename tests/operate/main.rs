@@ -1,0 +1,21 @@
+//! pidone as its operators meet it: control, probes, metrics, a service manager, logs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod control;
+mod doors;
+mod flood;
+mod http;
+mod idle;
+mod logs;
+mod metrics;
+mod systemd;
+mod who;

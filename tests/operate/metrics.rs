@@ -1,0 +1,127 @@
+//! Metrics as Prometheus reads them, and what is in them.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use super::doors::Doors;
+use crate::harness::service::{App, PLAIN};
+use crate::harness::{TempDir, processes, skipped, words};
+
+/// Stands still when it is told to.
+const STUCK: &str = "
+    process.on('SIGUSR2', () => { console.log('stuck'); for (;;); });
+    require('./plain.js');
+";
+
+/// The value of the only sample that begins like this.
+#[track_caller]
+fn sample(text: &str, begins: &str) -> f64 {
+    let mut found = text.lines().filter(|line| line.starts_with(begins));
+    let line = found
+        .next()
+        .unwrap_or_else(|| panic!("no {begins} in {text}"));
+    assert_eq!(found.next(), None, "{begins}");
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn each_worker_is_measured() {
+    let doors = Doors::fresh();
+    let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+    let before = service.workers();
+    let victim = *before.iter().next().unwrap();
+    processes::kill(victim, libc::SIGKILL);
+    service.up(1);
+    service.run.until_stderr_times(words::READY, 2);
+    // The first look asks the event loops, and one of the next ones has the answers.
+    let mut text = String::new();
+    processes::wait_until("both event loops have answered", || {
+        text = doors.get("/metrics").1;
+        text.matches("pidone_worker_event_loop_delay_seconds{")
+            .count()
+            == 2
+    });
+    assert!(text.ends_with("# EOF\n"));
+    for slot in 0..2 {
+        let of = |name: &str| sample(&text, &format!("pidone_worker_{name}{{slot=\"{slot}\""));
+        assert!(of("resident_bytes") > 1e7);
+        assert!(of("cpu_seconds_total") > 0.0);
+        assert!(of("event_loop_delay_seconds") < 30.0);
+        assert!(of("uptime_seconds") < 1000.0);
+    }
+    assert_eq!(sample(&text, "pidone_ready "), 1.0);
+    assert_eq!(sample(&text, "pidone_restarts_total{cause=\"exit\"}"), 1.0);
+    service.stop().code(0);
+}
+
+#[test]
+fn an_event_loop_that_stands_still_is_seen_to() {
+    let doors = Doors::fresh();
+    let options = ["--grace", "1s"];
+    let service = doors.workers(App::script(STUCK), 1, &options).ready();
+    service.run.signal(libc::SIGUSR2);
+    assert_eq!(service.run.line(), "stuck");
+    let limit = Duration::from_millis(500).as_secs_f64();
+    processes::wait_until("the delay grows", || {
+        let (_, text) = doors.get("/metrics");
+        let name = "pidone_worker_event_loop_delay_seconds{";
+        text.contains(name) && sample(&text, name) > limit
+    });
+    service.stop().code(0);
+}
+
+fn promtool(arguments: &[&str], input: &str) -> Output {
+    let mut tool = Command::new("promtool")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = tool.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    tool.wait_with_output().unwrap()
+}
+
+#[test]
+fn prometheus_takes_all_of_it() {
+    if Command::new("promtool").arg("--version").output().is_err() {
+        skipped(
+            "prometheus_takes_all_of_it",
+            "no promtool here (Debian: prometheus)",
+        );
+        return;
+    }
+    let doors = Doors::fresh();
+    let service = doors
+        .workers(App::named(PLAIN), 2, &["--spares", "1"])
+        .ready();
+    let (status, _) = doors.get("/metrics");
+    assert_eq!(status, 200);
+    let (_, text) = doors.get("/metrics");
+    // It checks by the older format, in which the name of a counter ends in _total for the help too.
+    let check = promtool(&["check", "metrics"], &text);
+    let complaints = String::from_utf8(check.stderr).unwrap();
+    let is_known = |line: &str| line.ends_with("_total no help text");
+    assert!(complaints.lines().all(is_known), "{complaints}");
+    // Its parser of OpenMetrics proper is behind this command, which wants a time in each sample.
+    let timed: String = text
+        .lines()
+        .map(|line| match line.starts_with('#') {
+            true => format!("{line}\n"),
+            false => format!("{line} 1700000000\n"),
+        })
+        .collect();
+    let directory = TempDir::new();
+    let input = directory.file("metrics.txt", &timed, 0o644);
+    let blocks = directory.path("blocks");
+    let blocks = blocks.to_str().unwrap();
+    let input = input.to_str().unwrap();
+    promtool(
+        &["tsdb", "create-blocks-from", "openmetrics", input, blocks],
+        "",
+    );
+    service.stop().code(0);
+}

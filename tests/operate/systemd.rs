@@ -1,0 +1,200 @@
+//! pidone under a service manager.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::service::{App, FRAGILE, PLAIN};
+use crate::harness::{PATIENCE, Pidone, TempDir, binary, processes, skipped, words};
+
+/// Stands for the manager.
+struct Manager {
+    socket: UnixDatagram,
+    name: String,
+    _directory: TempDir,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let directory = TempDir::new();
+        let path = directory.path("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self {
+            socket,
+            name: path.display().to_string(),
+            _directory: directory,
+        }
+    }
+
+    /// Reads on until this assignment is there; returns the lines of the last message.
+    #[track_caller]
+    fn until(&self, wanted: &str) -> Vec<String> {
+        loop {
+            let lines = self.next(wanted);
+            if lines.iter().any(|line| line == wanted) {
+                return lines;
+            }
+        }
+    }
+
+    #[track_caller]
+    fn next(&self, wanted: &str) -> Vec<String> {
+        let mut bytes = [0; 4096];
+        let length = self.socket.recv(&mut bytes);
+        let length = length.unwrap_or_else(|error| panic!("waited for {wanted}: {error}"));
+        let text = str::from_utf8(&bytes[..length]).unwrap();
+        text.lines().map(String::from).collect()
+    }
+}
+
+fn variables(pid: i32) -> Vec<String> {
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let entries = environ.split(|byte| *byte == 0);
+    entries
+        .map(|entry| String::from_utf8_lossy(entry).into_owned())
+        .collect()
+}
+
+#[test]
+fn the_manager_learns_of_each_change() {
+    let manager = Manager::new();
+    let service = App::named(FRAGILE).start_with(2, [""; 0], |pidone| {
+        pidone.env("NOTIFY_SOCKET", &manager.name)
+    });
+    let first = manager.next("STATUS=0 of 2 ready");
+    assert_eq!(first, ["STATUS=0 of 2 ready"]);
+    let ready = manager.until("READY=1");
+    assert_eq!(ready, ["READY=1", "STATUS=2 of 2 ready"]);
+    let service = service.ready();
+    for worker in service.workers() {
+        let names = ["NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID="];
+        let is_managers = |entry: &String| names.iter().any(|name| entry.starts_with(name));
+        assert!(!variables(worker).iter().any(is_managers));
+    }
+    for is_good in [true, false] {
+        if !is_good {
+            service.app.directory.file("crash", "", 0o644);
+        }
+        service.run.signal(libc::SIGHUP);
+        let begun = manager.until("RELOADING=1");
+        let time = begun[1].strip_prefix("MONOTONIC_USEC=").unwrap();
+        assert!(time.parse::<u64>().unwrap() > 0);
+        assert!(begun[2].starts_with("STATUS=reloading, "), "{begun:?}");
+        manager.until("READY=1");
+    }
+    service.run.until_stderr(words::RELOAD_FAILED);
+    service.run.signal(libc::SIGTERM);
+    manager.until("STOPPING=1");
+    service.run.end().code(0);
+}
+
+#[test]
+fn the_watchdog_gets_its_sign_of_life_if_it_is_pidones() {
+    let manager = Manager::new();
+    let name = SocketAddr::from_abstract_name(manager.name.as_bytes()).unwrap();
+    let abstract_one = Manager {
+        socket: UnixDatagram::bind_addr(&name).unwrap(),
+        name: format!("@{}", manager.name),
+        _directory: TempDir::new(),
+    };
+    abstract_one
+        .socket
+        .set_read_timeout(Some(PATIENCE))
+        .unwrap();
+    let start = |more: &[(&str, &str)]| {
+        let options = ["-i", "1", "--channel", "off", "--stop-signal", "KILL"];
+        let mut pidone = Pidone::new(options)
+            .command(["sleep", "inf"])
+            .env("NOTIFY_SOCKET", &abstract_one.name);
+        for (name, value) in more {
+            pidone = pidone.env(name, value);
+        }
+        pidone.start()
+    };
+    let run = start(&[("WATCHDOG_USEC", "100000")]);
+    for _ in 0..5 {
+        abstract_one.until("WATCHDOG=1");
+    }
+    run.signal(libc::SIGTERM);
+    abstract_one.until("STOPPING=1");
+    run.end();
+    let run = start(&[("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")]);
+    run.until_stderr(words::READY);
+    processes::wait_for_poll(run.pid());
+    run.signal(libc::SIGTERM);
+    run.end();
+    abstract_one.socket.set_nonblocking(true).unwrap();
+    let mut bytes = [0; 4096];
+    while let Ok(length) = abstract_one.socket.recv(&mut bytes) {
+        let text = str::from_utf8(&bytes[..length]).unwrap();
+        assert!(!text.contains("WATCHDOG"), "{text}");
+    }
+}
+
+#[test]
+fn a_single_child_has_the_manager_to_itself() {
+    let manager = Manager::new();
+    let run = Pidone::plain()
+        .env("NOTIFY_SOCKET", &manager.name)
+        .env("WATCHDOG_USEC", "1000")
+        .command(["cat"])
+        .start();
+    run.until_started();
+    let variables = variables(run.child_pid());
+    assert!(variables.contains(&format!("NOTIFY_SOCKET={}", manager.name)));
+    assert!(variables.contains(&"WATCHDOG_USEC=1000".into()));
+    run.signal(libc::SIGTERM);
+    run.end().code(143);
+    manager.socket.set_nonblocking(true).unwrap();
+    assert!(manager.socket.recv(&mut [0; 64]).is_err());
+}
+
+#[test]
+fn a_manager_that_is_gone_stops_nobody() {
+    for name in ["/no/such/socket", "nonsense"] {
+        let service =
+            App::named(PLAIN).start_with(1, [""; 0], |pidone| pidone.env("NOTIFY_SOCKET", name));
+        let service = service.ready();
+        service.run.until_stderr("NOTIFY_SOCKET");
+        assert_eq!(service.run.stderr_count("NOTIFY_SOCKET"), 1);
+        service.stop().code(0);
+    }
+}
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples/systemd")
+        .join(name)
+}
+
+#[test]
+fn systemd_takes_the_example_units() {
+    if Command::new("systemd-analyze")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        skipped("systemd_takes_the_example_units", "no systemd-analyze here");
+        return;
+    }
+    let directory = TempDir::new();
+    let mut units = Vec::new();
+    for name in ["app.service", "app.socket"] {
+        let text = std::fs::read_to_string(example(name)).unwrap();
+        // It wants to see the programs.
+        let text = text
+            .replace("/usr/local/bin/pidone", binary().to_str().unwrap())
+            .replace("/usr/bin/node", "/bin/true");
+        units.push(directory.file(name, &text, 0o644));
+    }
+    let end = Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .args(&units)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&end.stderr);
+    let ours: Vec<_> = said.lines().filter(|line| line.contains("app.")).collect();
+    assert!(end.status.success() && ours.is_empty(), "{said}");
+}

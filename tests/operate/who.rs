@@ -1,0 +1,87 @@
+//! Who may come in through the control socket.
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use super::doors::{Doors, Said};
+use crate::harness::service::{App, PLAIN};
+use crate::harness::{is_root, words};
+
+/// Says one line on a socket, from another process.
+const CLIENT: &str = "import socket, sys\n\
+    s = socket.socket(socket.AF_UNIX)\n\
+    try: s.connect(sys.argv[1])\n\
+    except PermissionError: sys.exit(7)\n\
+    s.sendall(sys.argv[2].encode() + b'\\n')\n\
+    while True:\n\
+    \x20   data = s.recv(4096)\n\
+    \x20   if not data: break\n\
+    \x20   sys.stdout.write(data.decode())\n";
+
+/// What this user is told; `None`: the door does not open.
+fn ask_as(user: u32, doors: &Doors, line: &str) -> Option<Said> {
+    let user = user.to_string();
+    let end = Command::new("setpriv")
+        .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
+        .args(["/usr/bin/python3", "-c", CLIENT])
+        .arg(&doors.control)
+        .arg(line)
+        .output()
+        .unwrap();
+    match end.status.code() {
+        Some(0) => Some(Said::parse(&String::from_utf8(end.stdout).unwrap())),
+        Some(7) => None,
+        _ => panic!("{end:?}"),
+    }
+}
+
+fn open_to_all(doors: &Doors) {
+    let all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(doors.directory.path("."), all).unwrap();
+}
+
+#[test]
+fn the_apps_user_may_look_and_root_may_act() {
+    if !is_root("the_apps_user_may_look_and_root_may_act") {
+        return;
+    }
+    let doors = Doors::fresh();
+    open_to_all(&doors);
+    let app = App::named(PLAIN);
+    app.open_to_all();
+    let service = doors.workers(app, 1, &["-u", "4242:4242"]).ready();
+    let file = std::fs::metadata(&doors.control).unwrap();
+    assert_eq!((file.mode() & 0o777, file.uid()), (0o600, 4242));
+    for request in ["status", "ready", "live"] {
+        ask_as(4242, &doors, request).unwrap().done();
+    }
+    for request in ["reload", "restart 0", "scale 2", "stop"] {
+        ask_as(4242, &doors, request)
+            .unwrap()
+            .refused("ask as root");
+    }
+    assert!(ask_as(4343, &doors, "status").is_none());
+    assert_eq!(service.run.stderr_count(words::RELOAD_BEGUN), 0);
+    ask_as(0, &doors, "reload").unwrap().done();
+    ask_as(0, &doors, "stop").unwrap().done();
+    service.run.end().code(0);
+}
+
+#[test]
+fn a_pidone_that_is_not_root_obeys_its_own_user_and_root() {
+    if !is_root("a_pidone_that_is_not_root_obeys_its_own_user_and_root") {
+        return;
+    }
+    let doors = Doors::fresh();
+    open_to_all(&doors);
+    let app = App::named(PLAIN);
+    app.open_to_all();
+    let service = app.start_with(1, doors.options(), |pidone| pidone.with(["uid=4242"]));
+    let service = service.ready();
+    assert!(ask_as(4343, &doors, "status").is_none());
+    ask_as(4242, &doors, "reload").unwrap().done();
+    ask_as(0, &doors, "scale 2").unwrap().done();
+    ask_as(4242, &doors, "stop").unwrap().done();
+    service.run.end().code(0);
+}
