@@ -8,31 +8,118 @@ use std::fmt::Write;
 
 use super::status::{STATES, Status, WorkerStatus};
 
+/// What a metric is called, without `pidone_` and `_total`, and what it means.
+#[derive(Clone, Copy)]
+struct Metric {
+    name: &'static str,
+    is_counter: bool,
+    help: &'static str,
+    /// The unit, which is the end of the name, and how many decimal places a value has: 0, 3 or 6.
+    unit: Option<(&'static str, usize)>,
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        is_counter: false,
+        help,
+        unit: None,
+    }
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        is_counter: true,
+        ..gauge(name, help)
+    }
+}
+
+const fn in_unit(unit: &'static str, places: usize, metric: Metric) -> Metric {
+    Metric {
+        unit: Some((unit, places)),
+        ..metric
+    }
+}
+
+/// How to ask a worker for a value.
+type Ask = fn(&WorkerStatus) -> Option<u64>;
+
+/// What there is of each worker, but for its state.
+const OF_WORKERS: [(Metric, Ask); 6] = [
+    (
+        in_unit(
+            "seconds",
+            3,
+            gauge("worker_uptime_seconds", "How long each worker has run."),
+        ),
+        |worker| worker.pid.map(|_| worker.uptime_ms),
+    ),
+    (
+        counter("worker_restarts", "How often a worker was lost in a slot."),
+        |worker| Some(worker.restarts.into()),
+    ),
+    (
+        in_unit(
+            "seconds",
+            3,
+            counter(
+                "worker_cpu_seconds",
+                "The CPU time that each worker has used.",
+            ),
+        ),
+        |worker| worker.cpu_ms,
+    ),
+    (
+        in_unit(
+            "bytes",
+            0,
+            gauge("worker_resident_bytes", "What each worker has in memory."),
+        ),
+        |worker| worker.resident,
+    ),
+    (
+        in_unit(
+            "seconds",
+            6,
+            gauge(
+                "worker_event_loop_delay_seconds",
+                "How long each worker's event loop took to answer.",
+            ),
+        ),
+        |worker| worker.loop_delay_us,
+    ),
+    (
+        gauge(
+            "worker_accept_queue",
+            "Connections that wait for each worker to accept them.",
+        ),
+        |worker| worker.queue.map(u64::from),
+    ),
+];
+
 /// All metrics of a moment.
 #[must_use]
 pub fn text(status: &Status) -> String {
     let mut page = Page(String::new());
     let version = [("version", status.version.as_str())];
-    page.gauge("build_info", "The version of pidone.");
-    page.sample("build_info", &version, 1);
-    page.gauge("ready", "Whether requests are welcome.");
-    page.sample("ready", &[], status.ready.into());
-    page.gauge("reloading", "Whether workers are being replaced.");
-    page.sample("reloading", &[], status.reloading.into());
-    page.gauge("target_workers", "How many workers there shall be.");
-    page.sample("target_workers", &[], wide(status.target));
-    page.timed_gauge("uptime_seconds", "How long pidone has run.");
-    page.milliseconds("uptime_seconds", &[], status.uptime_ms);
-    page.counter(
-        "restarts",
-        "Workers that were lost or had to go, and were started again.",
-    );
+    page.one(&gauge("build_info", "The version of pidone."), &version, 1);
+    let help = "Whether requests are welcome.";
+    page.one(&gauge("ready", help), &[], status.ready.into());
+    let help = "Whether workers are being replaced.";
+    page.one(&gauge("reloading", help), &[], status.reloading.into());
+    let help = "How many workers there shall be.";
+    page.one(&gauge("target_workers", help), &[], wide(status.target));
+    let uptime = gauge("uptime_seconds", "How long pidone has run.");
+    page.one(&in_unit("seconds", 3, uptime), &[], status.uptime_ms);
+    let help = "Workers that were lost or had to go, and were started again.";
+    let restarts = counter("restarts", help);
+    page.describe(&restarts);
     for (cause, count) in status.restarts.by_cause() {
-        page.sample("restarts_total", &[("cause", cause)], count);
+        page.sample(&restarts, &[("cause", cause)], count);
     }
     if let Some(kills) = status.oom_kills {
-        page.counter("oom_kills", "Processes that the kernel killed for memory.");
-        page.sample("oom_kills_total", &[], kills);
+        let help = "Processes that the kernel killed for memory.";
+        page.one(&counter("oom_kills", help), &[], kills);
     }
     page.of_workers(status);
     page.0.push_str("# EOF\n");
@@ -41,127 +128,80 @@ pub fn text(status: &Status) -> String {
 
 type Labels<'a> = [(&'a str, &'a str)];
 
-/// The page so far.
+/// The page so far. Writing to memory cannot fail.
 struct Page(String);
 
 impl Page {
     fn of_workers(&mut self, status: &Status) {
-        // Together, because the lines of one metric must be.
-        self.gauge("worker_state", "What each worker is doing, as 1.");
-        self.each(status, |page, labels, worker| {
-            for state in STATES {
-                let [slot, instance] = labels;
-                let labels = [*slot, *instance, ("state", state)];
-                page.sample("worker_state", &labels, (state == worker.state).into());
+        let mut all = Vec::new();
+        for (place, workers) in [("", &status.workers), ("spare", &status.spares)] {
+            for worker in workers {
+                let slot = worker
+                    .slot
+                    .map_or(place.to_owned(), |slot| slot.to_string());
+                all.push((worker, [slot, worker.instance.to_string()]));
             }
-        });
-        self.timed_gauge("worker_uptime_seconds", "How long each worker has run.");
-        self.each(status, |page, labels, worker| {
-            if worker.pid.is_some() {
-                page.milliseconds("worker_uptime_seconds", labels, worker.uptime_ms);
+        }
+        let state = gauge("worker_state", "What each worker is doing, as 1.");
+        self.describe(&state);
+        for (worker, [slot, instance]) in &all {
+            for name in STATES {
+                let labels = [("slot", &**slot), ("instance", instance), ("state", name)];
+                self.sample(&state, &labels, (name == worker.state).into());
             }
-        });
-        self.counter("worker_restarts", "How often a worker was lost in a slot.");
-        self.each(status, |page, labels, worker| {
-            page.sample("worker_restarts_total", labels, worker.restarts.into());
-        });
-        self.counter(
-            "worker_cpu_seconds",
-            "The CPU time that each worker has used.",
-        );
-        self.unit("worker_cpu_seconds", "seconds");
-        self.each(status, |page, labels, worker| {
-            if let Some(used) = worker.cpu_ms {
-                page.milliseconds("worker_cpu_seconds_total", labels, used);
+        }
+        for (metric, ask) in &OF_WORKERS {
+            self.describe(metric);
+            for (worker, [slot, instance]) in &all {
+                if let Some(value) = ask(worker) {
+                    self.sample(metric, &[("slot", slot), ("instance", instance)], value);
+                }
             }
-        });
-        self.gauge("worker_resident_bytes", "What each worker has in memory.");
-        self.unit("worker_resident_bytes", "bytes");
-        self.each(status, |page, labels, worker| {
-            if let Some(bytes) = worker.resident {
-                page.sample("worker_resident_bytes", labels, bytes);
-            }
-        });
-        let help = "How long each worker's event loop took to answer.";
-        self.timed_gauge("worker_event_loop_delay_seconds", help);
-        self.each(status, |page, labels, worker| {
-            if let Some(delay) = worker.loop_delay_us {
-                let (whole, part) = (delay / 1_000_000, delay % 1_000_000);
-                let value = format_args!("{whole}.{part:06}");
-                page.value("worker_event_loop_delay_seconds", labels, value);
-            }
-        });
-        let help = "Connections that wait for each worker to accept them.";
-        self.gauge("worker_accept_queue", help);
-        self.each(status, |page, labels, worker| {
-            if let Some(queue) = worker.queue {
-                page.sample("worker_accept_queue", labels, queue.into());
-            }
-        });
-    }
-
-    /// Something for each worker and spare, with the labels that tell them apart.
-    fn each(
-        &mut self,
-        status: &Status,
-        show: impl Fn(&mut Self, &[(&str, &str); 2], &WorkerStatus),
-    ) {
-        let workers = status.workers.iter().map(|worker| (worker, ""));
-        let spares = status.spares.iter().map(|spare| (spare, "spare"));
-        for (worker, place) in workers.chain(spares) {
-            let slot = worker
-                .slot
-                .map_or(place.to_owned(), |slot| slot.to_string());
-            let instance = worker.instance.to_string();
-            show(self, &[("slot", &slot), ("instance", &instance)], worker);
         }
     }
 
-    fn gauge(&mut self, name: &str, help: &str) {
-        self.describe(name, "gauge", help);
+    /// A metric with one sample.
+    fn one(&mut self, metric: &Metric, labels: &Labels<'_>, value: u64) {
+        self.describe(metric);
+        self.sample(metric, labels, value);
     }
 
-    fn timed_gauge(&mut self, name: &str, help: &str) {
-        self.gauge(name, help);
-        self.unit(name, "seconds");
-    }
-
-    /// Its samples have `_total` behind the name.
-    fn counter(&mut self, name: &str, help: &str) {
-        self.describe(name, "counter", help);
-    }
-
-    // Writing to memory cannot fail, here and below.
-    fn describe(&mut self, name: &str, kind: &str, help: &str) {
+    fn describe(&mut self, metric: &Metric) {
+        let Metric { name, help, .. } = metric;
+        let kind = if metric.is_counter {
+            "counter"
+        } else {
+            "gauge"
+        };
         let _ = write!(
             self.0,
             "# TYPE pidone_{name} {kind}\n# HELP pidone_{name} {help}\n"
         );
-    }
-
-    fn unit(&mut self, name: &str, unit: &str) {
-        let _ = writeln!(self.0, "# UNIT pidone_{name} {unit}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &Labels<'_>, value: u64) {
-        self.value(name, labels, format_args!("{value}"));
-    }
-
-    /// As seconds.
-    fn milliseconds(&mut self, name: &str, labels: &Labels<'_>, value: u64) {
-        let (whole, part) = (value / 1000, value % 1000);
-        self.value(name, labels, format_args!("{whole}.{part:03}"));
+        if let Some((unit, _)) = metric.unit {
+            let _ = writeln!(self.0, "# UNIT pidone_{name} {unit}");
+        }
     }
 
     /// No label holds anything that would have to be escaped.
-    fn value(&mut self, name: &str, labels: &Labels<'_>, value: std::fmt::Arguments<'_>) {
-        let _ = write!(self.0, "pidone_{name}");
+    fn sample(&mut self, metric: &Metric, labels: &Labels<'_>, value: u64) {
+        let total = if metric.is_counter { "_total" } else { "" };
+        let _ = write!(self.0, "pidone_{}{total}", metric.name);
         for (index, (label, text)) in labels.iter().enumerate() {
             let mark = if index == 0 { '{' } else { ',' };
             let _ = write!(self.0, "{mark}{label}=\"{text}\"");
         }
         let end = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.0, "{end} {value}");
+        let places = metric.unit.map_or(0, |(_, places)| places);
+        let one = match places {
+            3 => 1000,
+            6 => 1_000_000,
+            _ => 1,
+        };
+        let _ = write!(self.0, "{end} {}", value / one);
+        if places > 0 {
+            let _ = write!(self.0, ".{:0width$}", value % one, width = places);
+        }
+        self.0.push('\n');
     }
 }
 

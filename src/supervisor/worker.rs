@@ -11,7 +11,7 @@ use super::event::{Action, Moment};
 use super::lane::{Lane, WorkerId};
 use super::report::Report;
 use crate::signal::Signal;
-use departure::{ABORT, Step};
+use departure::Step;
 pub(super) use departure::{LeaveRules, QUEUE_CHECK, SETTLE};
 pub(super) use watch::{Due, Watch, WatchRules};
 
@@ -285,8 +285,7 @@ impl Worker {
             return false;
         }
         if self.kill_at.is_some_and(|at| at <= now) {
-            let grace = if self.hung { ABORT } else { rules.grace };
-            let worker = self.id;
+            let (worker, grace) = (self.id, rules.grace_of(self.hung));
             actions.push(Action::Report(Report::Overdue { worker, grace }));
             self.kill(rules.to_group, actions);
             return false;

@@ -24,8 +24,9 @@ const LINGER: Duration = Duration::from_millis(500);
 /// cluster worker ends that has a handler, and both at once makes Fastify answer 503.
 const AFTER_SIGNAL: Duration = Duration::from_millis(50);
 
-/// What a worker that hangs has between SIGABRT and SIGKILL: it may write a report, or a core.
-pub(super) const ABORT: Duration = Duration::from_secs(1);
+/// What a worker that hangs has between SIGABRT and SIGKILL, if its grace is not shorter: it may
+/// write a report, or a core.
+const ABORT: Duration = Duration::from_secs(1);
 
 /// What the departure of a worker depends on.
 #[derive(Debug, Clone)]
@@ -41,6 +42,17 @@ pub(in crate::supervisor) struct LeaveRules {
     pub(in crate::supervisor) http_drain: Option<Duration>,
     /// How long a departure may take until SIGKILL.
     pub(in crate::supervisor) grace: Duration,
+}
+
+impl LeaveRules {
+    /// How long it may take until SIGKILL.
+    pub(super) fn grace_of(&self, hung: bool) -> Duration {
+        if hung {
+            ABORT.min(self.grace)
+        } else {
+            self.grace
+        }
+    }
 }
 
 /// The way out.
@@ -119,7 +131,7 @@ impl Worker {
         actions: &mut Vec<Action>,
     ) {
         self.hung = true;
-        self.kill_after(ABORT, now);
+        self.kill_after(rules.grace_of(true), now);
         let disconnect_at = None;
         self.state = State::Leaving(Step::Signalled { disconnect_at });
         self.deliver(Signal::ABRT, rules.to_group, actions);
