@@ -17,23 +17,27 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
+mod flight;
+
 use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 use super::cluster::{FromWorker, HandleKind, Key, ToWorker};
 use super::query::Data;
+use flight::{Awaited, Message, Parcel, Purpose, Then, Writing};
 
 /// The most messages that wait for one worker, and the most listeners it may have open.
 pub const CAPACITY: usize = 64;
+
+/// The most messages that wait before even an error is not sent any more.
+const FAILURES: usize = 16 * CAPACITY;
 
 /// How often a descriptor is sent again that did not arrive, as Node does it.
 const RETRANSMISSIONS: u8 = 3;
 
 /// Turns of the event loop between the last connection and the disconnect.
 const SIGNS_OF_LIFE: u8 = 2;
-
-/// errno(3): what an app is told whose process cannot take another descriptor.
-const EMFILE: i32 = 24;
 
 /// Why a message is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,53 +122,6 @@ enum Phase {
     Gone,
 }
 
-/// A line, and what will have to be known of it later.
-struct Message<H> {
-    line: Vec<u8>,
-    /// The listener that the worker will have by it.
-    opens: Option<Key>,
-    parcel: Option<Parcel<H>>,
-}
-
-/// A descriptor on its way.
-struct Parcel<H> {
-    key: Key,
-    handle: H,
-    nacks: u8,
-    purpose: Purpose,
-}
-
-enum Purpose {
-    /// The answer to this query.
-    Listener {
-        seq: i64,
-        data: Data,
-    },
-    Connection {
-        seq: i64,
-    },
-}
-
-struct Writing<H> {
-    message: Message<H>,
-    written: usize,
-    then: Then,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
-    Nothing,
-    AwaitAnswer,
-    AwaitSignOfLife,
-    Gone,
-}
-
-enum Awaited<H> {
-    Ping,
-    SignOfLife,
-    Parcel(Message<H>),
-}
-
 impl<H> Default for Outbox<H> {
     fn default() -> Self {
         Self::new()
@@ -229,7 +186,8 @@ impl<H> Outbox<H> {
     /// # Errors
     /// Why it is not taken.
     pub fn queue_failure(&mut self, seq: i64, errno: i32, data: &Data) -> Result<(), Refusal> {
-        self.room()?;
+        // An app that listens too often shall hear so each time; the line is short.
+        self.room_for(FAILURES)?;
         let answer = ToWorker::Failure { seq, errno, data };
         self.queue.push_back(Message::plain(&answer));
         Ok(())
@@ -439,9 +397,13 @@ impl<H> Outbox<H> {
     }
 
     fn room(&self) -> Result<(), Refusal> {
+        self.room_for(CAPACITY)
+    }
+
+    fn room_for(&self, capacity: usize) -> Result<(), Refusal> {
         if !matches!(self.phase, Phase::Serving) {
             Err(Refusal::Leaving)
-        } else if self.queue.len() + self.undecided.len() >= CAPACITY {
+        } else if self.queue.len() + self.undecided.len() >= capacity {
             Err(Refusal::Full)
         } else {
             Ok(())
@@ -509,124 +471,6 @@ impl<H> Outbox<H> {
             }
             _ => None,
         }
-    }
-
-    fn on_ack(&mut self) -> Outcome<H> {
-        let Some(Awaited::Parcel(message)) = self
-            .awaited
-            .take_if(|awaited| matches!(awaited, Awaited::Parcel(_)))
-        else {
-            return Outcome::Nothing;
-        };
-        let Some(parcel) = message.parcel else {
-            return Outcome::Nothing;
-        };
-        match parcel.purpose {
-            Purpose::Listener { .. } => parcel.released(Fate::Delivered),
-            Purpose::Connection { .. } => {
-                self.undecided.push_back(parcel);
-                Outcome::Nothing
-            }
-        }
-    }
-
-    fn on_nack(&mut self) -> Outcome<H> {
-        let mut message = match self.awaited.take() {
-            None => return Outcome::Nothing,
-            Some(Awaited::Ping) => return Outcome::PingAnswered,
-            Some(Awaited::SignOfLife) => {
-                if let Phase::Leaving(signs) = &mut self.phase {
-                    *signs = signs.saturating_sub(1);
-                }
-                return Outcome::PingAnswered;
-            }
-            Some(Awaited::Parcel(message)) => message,
-        };
-        let is_serving = matches!(self.phase, Phase::Serving);
-        if let Some(parcel) = &mut message.parcel
-            && parcel.nacks < RETRANSMISSIONS
-            && is_serving
-        {
-            parcel.nacks += 1;
-            self.queue.push_front(message);
-            return Outcome::Nothing;
-        }
-        let Some(parcel) = message.parcel else {
-            return Outcome::Nothing;
-        };
-        if let Purpose::Listener { seq, ref data } = parcel.purpose {
-            self.forget(parcel.key);
-            let errno = EMFILE;
-            if is_serving {
-                let answer = ToWorker::Failure { seq, errno, data };
-                self.queue.push_back(Message::plain(&answer));
-            }
-        }
-        parcel.released(Fate::Refused)
-    }
-
-    fn on_accepted(&mut self, ack: i64, accepted: bool) -> Outcome<H> {
-        let position = self
-            .undecided
-            .iter()
-            .position(|parcel| matches!(parcel.purpose, Purpose::Connection { seq } if seq == ack));
-        let Some(parcel) = position.and_then(|at| self.undecided.remove(at)) else {
-            return Outcome::Nothing;
-        };
-        parcel.released(if accepted {
-            Fate::Delivered
-        } else {
-            Fate::Refused
-        })
-    }
-
-    fn on_leave(&mut self, seq: i64) -> Outcome<H> {
-        // A disconnect that has not been begun is not needed any more.
-        self.writing
-            .take_if(|writing| writing.then == Then::Gone && writing.written == 0);
-        let is_told = self
-            .writing
-            .as_ref()
-            .is_some_and(|writing| writing.then == Then::Gone);
-        if is_told || matches!(self.phase, Phase::Granting(_) | Phase::Gone) {
-            return Outcome::Nothing;
-        }
-        self.phase = Phase::Granting(seq);
-        Outcome::Leaves
-    }
-}
-
-impl<H> Message<H> {
-    fn plain(message: &ToWorker<'_>) -> Self {
-        Self {
-            line: message.line(),
-            opens: None,
-            parcel: None,
-        }
-    }
-
-    fn release(self) -> Option<(Key, H)> {
-        self.parcel.map(Parcel::release)
-    }
-}
-
-impl<H> Parcel<H> {
-    fn new(key: Key, handle: H, purpose: Purpose) -> Self {
-        Self {
-            key,
-            handle,
-            nacks: 0,
-            purpose,
-        }
-    }
-
-    fn release(self) -> (Key, H) {
-        (self.key, self.handle)
-    }
-
-    fn released(self, fate: Fate) -> Outcome<H> {
-        let (key, handle) = self.release();
-        Outcome::HandleReleased { key, handle, fate }
     }
 }
 

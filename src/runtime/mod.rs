@@ -183,12 +183,12 @@ impl Runtime<'_> {
                 .map_err(RunError::System)?;
             return Ok(None);
         }
-        for source in self.until_ready(due)? {
+        for source in self.until_ready(due, now)? {
             match source {
                 Source::Signals => self.take_signals()?,
                 Source::Worker(id) => {
-                    self.workers
-                        .hear(id, self.ready, &mut self.ports, &mut self.news);
+                    let (ports, news) = (&mut self.ports, &mut self.news);
+                    self.workers.hear(id, now, self.ready, ports, news);
                 }
                 Source::Notify => self.hear_notify(),
                 Source::Queue(port, lane) => self.accept(port, lane),
@@ -203,14 +203,16 @@ impl Runtime<'_> {
     }
 
     /// Sleeps until somebody wants something, or something is due; and tells who.
-    fn until_ready(&mut self, due: Option<Duration>) -> Result<Vec<Source>, RunError> {
+    fn until_ready(&mut self, due: Option<Duration>, now: Moment) -> Result<Vec<Source>, RunError> {
+        let rest = self.workers.rest_ends(now).map(|end| end - now);
+        let due = due.into_iter().chain(rest).min();
         let strays = self.ports.strays(|lane| self.is_served(lane));
         let strays = strays
             .into_iter()
             .filter(|(port, ..)| self.takers(*port).next().is_some());
         let strangers = self.strangers.iter().map(AsFd::as_fd);
         let notify = self.notify.iter().map(AsFd::as_fd);
-        let workers = self.workers.watched();
+        let workers = self.workers.watched(now);
         let doors = self.doors.watched();
         let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
             std::iter::once((Source::Signals, (self.signals.as_fd(), Interest::Read)))

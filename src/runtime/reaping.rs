@@ -12,6 +12,10 @@ use crate::supervisor::{Event, WorkerId};
 use crate::sys::reaper::{self, Change, Reaped};
 use crate::sys::{leftovers, poll, terminal};
 
+/// How many turns a dead worker's last words have: more than fits into its channel
+/// (net.core.wmem_default, 208 KiB).
+const LAST_WORDS: u32 = 64;
+
 impl Runtime<'_> {
     /// Collects everybody who has ended; an orphan's end is no news.
     pub(super) fn reap(&mut self) {
@@ -55,11 +59,14 @@ impl Runtime<'_> {
         if let Some(terminal) = &self.terminal {
             terminal.take_back(pid);
         }
-        // Its last words tell what it has taken.
-        while self
-            .workers
-            .hear(worker, self.ready, &mut self.ports, &mut self.news)
-        {}
+        // Its last words tell what it has taken. A process of its own may go on talking.
+        let now = self.now();
+        for _ in 0..LAST_WORDS {
+            let (ports, news) = (&mut self.ports, &mut self.news);
+            if !self.workers.hear(worker, now, self.ready, ports, news) {
+                break;
+            }
+        }
         self.workers.gone(pid, worker, &mut self.ports);
         self.news.push_back(Event::Exited { worker, ended });
     }

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use super::environment::{self, Variables};
 use super::error::RunError;
 use super::link::Link;
-use super::ports::Ports;
+use super::ports::{Ports, Rights};
 use crate::config::{Balance, Config, Instances, MemoryLimit, Readiness};
 use crate::supervisor::Start;
 use crate::sys::channel::Channel;
@@ -16,7 +16,7 @@ use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
 use crate::sys::notify::NotifySocket;
 use crate::sys::process::{Gifts, Program, Setup};
-use crate::sys::{activation, cgroup, cpu, leftovers, prctl};
+use crate::sys::{activation, cgroup, cpu, host, leftovers, prctl};
 
 /// Does what must be done before anything starts, and binds what `--listen` names.
 pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
@@ -36,7 +36,13 @@ pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
         Some(workers) if workers.port_env.is_none() => workers.balance,
         _ => Balance::Shared,
     };
-    let mut ports = Ports::new(balance, config.user.is_none());
+    let rights = match config.user {
+        None => Rights::Own,
+        Some(_) => Rights::Less {
+            ports_from: host::unprivileged_ports_from(),
+        },
+    };
+    let mut ports = Ports::new(balance, rights);
     ports.open(&config.listen, activation::take()?)?;
     Ok(ports)
 }

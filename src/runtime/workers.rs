@@ -13,7 +13,7 @@ use crate::config::Readiness;
 use crate::protocol::cluster::{FromWorker, Key};
 use crate::protocol::outbox::{CAPACITY, Fate, Outcome};
 use crate::protocol::query::Query;
-use crate::supervisor::{Event, Lane, Start, WorkerId};
+use crate::supervisor::{Event, Lane, Moment, Start, WorkerId};
 use crate::sys::poll::Watched;
 use crate::table::Table;
 
@@ -136,17 +136,25 @@ impl Workers {
     }
 
     /// What is to be waited for.
-    pub(super) fn watched(&self) -> impl Iterator<Item = (WorkerId, Watched<'_>)> {
-        self.all.iter().filter_map(|(id, worker)| {
-            let watched = worker.link.as_ref()?.interest()?;
+    pub(super) fn watched(&self, now: Moment) -> impl Iterator<Item = (WorkerId, Watched<'_>)> {
+        self.all.iter().filter_map(move |(id, worker)| {
+            let watched = worker.link.as_ref()?.interest(now)?;
             Some((id, watched))
         })
+    }
+
+    /// When somebody is to be listened to again who is left alone for a moment.
+    pub(super) fn rest_ends(&self, now: Moment) -> Option<Moment> {
+        let links = self.all.values().filter_map(|worker| worker.link.as_ref());
+        let rests = links.filter_map(Link::rests_until);
+        rests.filter(|until| *until > now).min()
     }
 
     /// Listens to one worker for a while. Whether it had anything to say.
     pub(super) fn hear(
         &mut self,
         id: WorkerId,
+        now: Moment,
         ready: Readiness,
         ports: &mut Ports,
         news: &mut VecDeque<Event>,
@@ -157,7 +165,7 @@ impl Workers {
         let Some(link) = worker.link.as_mut().filter(|link| !link.is_closed()) else {
             return false;
         };
-        let Some(heard) = link.hear() else {
+        let Some(heard) = link.hear(now) else {
             if link.is_closed() {
                 news.push_back(Event::ChannelClosed(id));
             }

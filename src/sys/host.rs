@@ -1,4 +1,4 @@
-//! The machine's name.
+//! What the machine is called, and what it lets everybody do.
 
 /// The host's name, as the app sees it too (uname(2)).
 #[must_use]
@@ -7,4 +7,14 @@ pub fn name() -> String {
     uname
         .map(|uname| uname.nodename().to_string_lossy().into_owned())
         .unwrap_or_default()
+}
+
+/// The first port that a process without privileges may bind: 1024, but 0 in a Docker container with
+/// a network of its own (`ip_unprivileged_port_start`, ip(7)).
+#[must_use]
+pub fn unprivileged_ports_from() -> u16 {
+    std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(1024)
 }

@@ -1,6 +1,6 @@
 //! HTTP/1.1 as a strict client sees it: one response, complete, and nothing else.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 /// A response on its way in.
 #[derive(Default)]
@@ -133,7 +133,12 @@ pub fn answer(stream: &mut impl Read) -> Response {
     let mut response = Response::default();
     let mut block = [0; 65_536];
     loop {
-        let read = stream.read(&mut block).unwrap();
+        let read = match stream.read(&mut block) {
+            // The machine was stopped for a moment, which a read with a time limit does not survive
+            // (signal(7), "Interruption of system calls by stop signals").
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read.unwrap(),
+        };
         assert!(read > 0, "closed after {} bytes", response.len());
         match response.feed(&block[..read]).unwrap() {
             Progress::Incomplete => {}

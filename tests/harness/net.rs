@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -71,7 +72,7 @@ pub fn connect(address: impl Into<SocketAddr>) -> TcpStream {
     // connect(2) is the one call that the library does not repeat when it is interrupted.
     let stream = loop {
         match TcpStream::connect(address) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             other => break other.unwrap(),
         }
     };
@@ -99,7 +100,12 @@ pub fn echo(address: impl Into<SocketAddr>, text: &str) -> String {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.send_to(text.as_bytes(), address).unwrap();
     let mut answer = [0; 1024];
-    let length = socket.recv(&mut answer).unwrap();
+    let length = loop {
+        match socket.recv(&mut answer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => break other.unwrap(),
+        }
+    };
     String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 

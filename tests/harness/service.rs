@@ -257,6 +257,9 @@ pub fn all_answer(service: &Service, ask: impl Fn() -> i32) {
 /// A process that was killed, and what was inside it then.
 pub struct Killed {
     pub pid: i32,
+    /// Right before the signal.
+    pub from: Instant,
+    /// Right after it.
     pub at: Instant,
     inside: HashSet<u16>,
 }
@@ -269,9 +272,11 @@ impl Killed {
         send(Signal::SIGSTOP);
         processes::wait_until("it is stopped", || processes::state(pid) == Some('T'));
         let inside = accepted(pid, port);
+        let from = Instant::now();
         send(Signal::SIGKILL);
         Self {
             pid,
+            from,
             at: Instant::now(),
             inside,
         }
@@ -280,9 +285,11 @@ impl Killed {
     /// kill -9, out of the blue.
     #[track_caller]
     pub fn suddenly(pid: i32) -> Self {
+        let from = Instant::now();
         nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
         Self {
             pid,
+            from,
             at: Instant::now(),
             inside: HashSet::new(),
         }

@@ -84,11 +84,13 @@ fn a_sudden_death_loses_nothing_that_comes_after_it() {
         }
         let report = load.stop();
         // What is inside one that is about to die is known only to who looks before, as above.
-        report.only_failures("asked before a death, and lost at it", |failure| {
+        let times: Vec<_> = deaths.iter().map(|one| one.at - report.started).collect();
+        let which = format!("asked before a death, and lost at it, which were at {times:?}");
+        report.only_failures(&which, |failure| {
             let by = |death: &Killed| {
                 failure.asked <= death.at
-                    && failure.at >= death.at
-                    && failure.at - death.at < Duration::from_secs(1)
+                    && failure.at >= death.from
+                    && failure.at - death.from < Duration::from_secs(1)
             };
             failure.kind != Kind::TimedOut && failure.established && deaths.iter().any(by)
         });

@@ -7,13 +7,19 @@ use crate::harness::load::Plan;
 use crate::harness::service::{App, FASTIFY_CLOSE, PLAIN, Service};
 use crate::harness::{processes, words};
 
+/// One more or one fewer. Two of these signals that come together are one.
+fn scale(service: &Service, signal: i32, words: &str) {
+    let times = service.run.stderr_count(words);
+    service.run.signal(signal);
+    service.run.until_stderr_times(words, times + 1);
+}
+
 /// `sticks`: clients that keep their connections see no newcomers.
 fn four_one_four(service: &Service, plan: Plan, sticks: bool) {
     let load = plan.start();
     load.until_answered_by(4);
     for size in [3, 2, 1] {
-        service.run.signal(libc::SIGTTOU);
-        service.run.until_stderr(&words::scaling(size + 1, size));
+        scale(service, libc::SIGTTOU, &words::scaling(size + 1, size));
     }
     processes::wait_until("one is left", || {
         std::thread::sleep(Duration::from_millis(5));
@@ -22,8 +28,7 @@ fn four_one_four(service: &Service, plan: Plan, sticks: bool) {
     load.until_answered(500);
     let left = service.workers();
     for size in [2, 3, 4] {
-        service.run.signal(libc::SIGTTIN);
-        service.run.until_stderr(&words::scaling(size - 1, size));
+        scale(service, libc::SIGTTIN, &words::scaling(size - 1, size));
     }
     let newcomers = service.up(3);
     if !sticks {

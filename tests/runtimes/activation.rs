@@ -3,10 +3,9 @@
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
-use crate::both::all_accept;
 use crate::harness::http::server_of;
 use crate::harness::net::{connect, connect_unix};
-use crate::harness::service::{App, PLAIN};
+use crate::harness::service::{App, PLAIN, all_answer};
 use crate::harness::skipped;
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -39,7 +38,7 @@ fn an_app_that_listens_on_that_port_gets_the_inherited_socket() {
         service.up(2);
         service.run.until_stderr(crate::harness::words::READY);
         assert!(service.workers().contains(&first));
-        all_accept(&service, || server_of(connect((HOME, port))));
+        all_answer(&service, || server_of(connect((HOME, port))));
         service.stop().code(0);
     }
 }
@@ -76,8 +75,8 @@ fn an_app_serves_inherited_descriptors_by_their_numbers() {
             assert_eq!(service.after("given "), "2 web:local true", "{channel}");
         }
         assert!(service.workers().contains(&first));
-        all_accept(&service, || server_of(connect((HOME, port))));
-        all_accept(&service, || server_of(connect_unix(&path)));
+        all_answer(&service, || server_of(connect((HOME, port))));
+        all_answer(&service, || server_of(connect_unix(&path)));
         service.stop().code(0);
     }
 }

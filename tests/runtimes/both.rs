@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::harness::http::server_of;
 use crate::harness::load::Plan;
 use crate::harness::net::{connect, connect_unix};
-use crate::harness::service::Service;
+use crate::harness::service::all_answer;
 use crate::harness::{Pidone, words};
 use crate::runtime::Runtime;
 
@@ -30,18 +30,6 @@ fn greeted_by(mut stream: impl Read) -> i32 {
     text.trim().parse().unwrap_or_else(|_| panic!("{text:?}"))
 }
 
-/// Each worker accepts some, and nobody else does.
-#[track_caller]
-pub fn all_accept(service: &Service, ask: impl Fn() -> i32) {
-    let mut missing = service.workers();
-    let all = missing.clone();
-    while !missing.is_empty() {
-        let pid = ask();
-        assert!(all.contains(&pid), "{pid} of {all:?}");
-        missing.remove(&pid);
-    }
-}
-
 /// The channel is off by itself.
 #[test]
 fn workers_serve_the_sockets_of_listen_with_node_net() {
@@ -56,8 +44,8 @@ fn workers_serve_the_sockets_of_listen_with_node_net() {
             let expected = format!("tcp-{port}:unix-app.sock true undefined ");
             assert!(given.starts_with(&expected), "{}: {given}", runtime.name);
         }
-        all_accept(&service, || greeted_by(connect((HOME, port))));
-        all_accept(&service, || greeted_by(connect_unix(&path)));
+        all_answer(&service, || greeted_by(connect((HOME, port))));
+        all_answer(&service, || greeted_by(connect_unix(&path)));
         service.stop().code(0);
     }
 }

@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::net::Ipv4Addr;
 
-use crate::both::all_accept;
 use crate::harness::http::server_of;
 use crate::harness::net::{connect, echo};
+use crate::harness::service::all_answer;
 use crate::runtime::Runtime;
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -46,7 +46,7 @@ fn bun_serve_shares_a_port_with_reuse_port() {
     );
     let service = app.workers(2, [""; 0]).ready();
     let port = service.app.port;
-    all_accept(&service, || server_of(connect((HOME, port))));
+    all_answer(&service, || server_of(connect((HOME, port))));
     service.stop().code(0);
 }
 
@@ -63,7 +63,7 @@ fn bun_listen_serves_descriptor_3() {
     let service = app
         .workers(2, ["--listen", &format!("127.0.0.1:{port}")])
         .ready();
-    all_accept(&service, || {
+    all_answer(&service, || {
         let mut text = String::new();
         connect((HOME, port)).read_to_string(&mut text).unwrap();
         text.parse().unwrap()

@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use crate::both::all_accept;
 use crate::harness::http::server_of;
 use crate::harness::net::{connect, connect_unix};
+use crate::harness::service::all_answer;
 use crate::runtime::Runtime;
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -19,7 +19,7 @@ fn node_http_serves_descriptor_3() {
     let service = app
         .workers(2, ["--listen", &format!("127.0.0.1:{port}")])
         .ready();
-    all_accept(&service, || server_of(connect((HOME, port))));
+    all_answer(&service, || server_of(connect((HOME, port))));
     service.stop().code(0);
 
     let app = deno.http("");
@@ -27,7 +27,7 @@ fn node_http_serves_descriptor_3() {
     let service = app
         .workers(2, ["--listen", &format!("unix:{}", path.display())])
         .ready();
-    all_accept(&service, || server_of(connect_unix(&path)));
+    all_answer(&service, || server_of(connect_unix(&path)));
     service.stop().code(0);
 }
 
@@ -63,7 +63,7 @@ fn deno_serve_shares_a_port_with_reuse_port() {
     );
     let service = app.workers(2, [""; 0]).ready();
     let port = service.app.port;
-    all_accept(&service, || server_of(connect((HOME, port))));
+    all_answer(&service, || server_of(connect((HOME, port))));
     service.stop().code(0);
 }
 

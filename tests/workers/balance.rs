@@ -24,9 +24,9 @@ fn addresses(count: u8) -> impl Iterator<Item = IpAddr> {
 fn every_worker_has_its_share() {
     for balance in ["reuseport", "source-ip", "round-robin", "shared"] {
         let service = App::named(PLAIN).workers(4, ["--balance", balance]).ready();
-        let load = service.load().from(addresses(200)).start();
+        let load = service.load().rate(400).from(addresses(200)).start();
         load.until_answered_by(4);
-        load.until_answered(2000);
+        load.until_answered(1000);
         let report = load.stop();
         report.no_failures();
         // An idle worker takes the next one where the queue is shared: no shares are promised.
@@ -70,8 +70,8 @@ fn a_client_stays_with_its_worker_or_the_successor_of_it() {
         .workers(4, ["--balance", "source-ip"])
         .ready();
     let workers = || {
-        let load = service.load().from(addresses(100)).start();
-        let answers = load.next(2000);
+        let load = service.load().rate(400).from(addresses(100)).start();
+        let answers = load.next(1000);
         load.stop().no_failures();
         let mut workers = BTreeMap::<IpAddr, BTreeSet<i32>>::new();
         for answer in &answers {
@@ -105,7 +105,7 @@ fn a_dead_workers_share_goes_to_the_others() {
             "1h",
         ];
         let service = App::named(PLAIN).workers(2, options).ready();
-        let load = service.load().from(addresses(50)).start();
+        let load = service.load().rate(200).from(addresses(50)).start();
         load.until_answered_by(2);
         // The first restart in a row is immediate; the second one waits for an hour.
         let victim = *service.workers().first().unwrap();
@@ -114,10 +114,10 @@ fn a_dead_workers_share_goes_to_the_others() {
         service.run.until_stderr_times(words::READY, 2);
         kill(Pid::from_raw(successor), Signal::SIGKILL).unwrap();
         service.run.until_stderr(&words::killed(successor));
-        load.until_answered(1000);
+        load.until_answered(200);
         let left = service.workers();
         assert_eq!(left.len(), 1);
-        let later = load.next(500);
+        let later = load.next(200);
         assert!(later.iter().all(|answer| left.contains(&answer.pid)));
         let report = load.stop();
         report.only_failures("reset or closed at a death", |failure| {

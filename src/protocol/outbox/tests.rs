@@ -234,7 +234,7 @@ fn names_are_never_used_twice() {
 
 #[test]
 fn what_waits_is_bounded() {
-    let mut outbox = Outbox::new();
+    let mut outbox = Outbox::<u32>::new();
     let key = listening(&mut outbox);
     for handle in 0..64 {
         outbox.queue_connection(key, handle).unwrap();
@@ -243,7 +243,19 @@ fn what_waits_is_bounded() {
         outbox.queue_connection(key, 64).unwrap_err(),
         (Refusal::Full, 64)
     );
+    for _ in CAPACITY..FAILURES {
+        outbox.queue_failure(1, 98, &data()).unwrap();
+    }
     assert_eq!(outbox.queue_failure(1, 98, &data()), Err(Refusal::Full));
+}
+
+#[test]
+fn what_has_arrived_waits_until_it_is_decided_upon() {
+    let mut outbox = Outbox::new();
+    let key = listening(&mut outbox);
+    for handle in 0..64 {
+        outbox.queue_connection(key, handle).unwrap();
+    }
     send(&mut outbox);
     outbox.on_message(&FromWorker::Ack);
     assert_eq!(

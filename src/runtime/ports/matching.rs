@@ -7,9 +7,6 @@ use crate::address::{Endpoint, Host, ListenAddress, UnixName};
 use crate::protocol::query::ListenerKey;
 use crate::sys::listener::{DEFAULT_BACKLOG, Options};
 
-/// Ports below are not for everybody (ip_unprivileged_port_start, ip(7)).
-const FIRST_FREE_PORT: u16 = 1024;
-
 /// Where the socket is bound that an app asks for; `None` for a descriptor, which is bound already.
 pub(super) fn address(key: &ListenerKey) -> Option<ListenAddress> {
     Some(match key {
@@ -85,10 +82,10 @@ pub(super) fn without_flags(key: &ListenerKey) -> ListenerKey {
 
 /// Whether an unprivileged process could have bound it too. What a file system or a list of names
 /// would allow cannot be known from here.
-pub(super) fn is_for_everybody(address: &ListenAddress) -> bool {
+pub(super) fn is_for_everybody(address: &ListenAddress, ports_from: u16) -> bool {
     match address {
         ListenAddress::Tcp(endpoint) | ListenAddress::Udp(endpoint) => {
-            endpoint.port == 0 || endpoint.port >= FIRST_FREE_PORT
+            endpoint.port == 0 || endpoint.port >= ports_from
         }
         ListenAddress::Unix(_) => false,
     }

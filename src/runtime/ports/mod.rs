@@ -34,6 +34,18 @@ const LIMIT: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortId(u32);
 
+/// Whose rights count when an app asks for a port that nobody has named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// pidone's own, which the workers have too.
+    Own,
+    /// Those of workers who have fewer: they get what they could have bound themselves.
+    Less {
+        /// Ports below are not for everybody.
+        ports_from: u16,
+    },
+}
+
 /// What a worker that wants to listen is told.
 #[derive(Debug)]
 pub enum Answer {
@@ -69,7 +81,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Ports {
     balance: Balance,
-    may_bind_anything: bool,
+    rights: Rights,
     lanes: usize,
     /// Where newcomers are wanted, by slot.
     steering: Vec<Option<Lane>>,
@@ -81,13 +93,12 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// No port yet. `may_bind_anything`: workers have pidone's own rights. If not, what an app asks
-    /// for it gets only if it could have bound it itself.
+    /// No port yet.
     #[must_use]
-    pub fn new(balance: Balance, may_bind_anything: bool) -> Self {
+    pub fn new(balance: Balance, rights: Rights) -> Self {
         Self {
             balance,
-            may_bind_anything,
+            rights,
             lanes: 0,
             steering: Vec::new(),
             passed_on: Vec::new(),
@@ -178,7 +189,9 @@ impl Ports {
         if self.is_closed_to_newcomers {
             return Err(failure(errno::ESHUTDOWN));
         }
-        if !self.may_bind_anything && !matching::is_for_everybody(&address) {
+        if let Rights::Less { ports_from } = self.rights
+            && !matching::is_for_everybody(&address, ports_from)
+        {
             return Err(failure(errno::EACCES));
         }
         if self.ports.len() >= LIMIT + self.passed_on.len() {

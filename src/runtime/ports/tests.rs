@@ -37,7 +37,7 @@ impl Drop for Directory {
 
 /// Ports for so many slots, of which each is to get newcomers in its first lane.
 fn ports(balance: Balance, slots: usize) -> Ports {
-    let mut ports = Ports::new(balance, true);
+    let mut ports = Ports::new(balance, Rights::Own);
     ports.ensure_lanes(slots * Lane::PER_SLOT).unwrap();
     ports
 }
@@ -425,7 +425,7 @@ fn workers_of_another_user_get_what_they_could_have_bound() {
     let directory = Directory::new();
     let mine = directory.path("mine.sock");
     let named = directory.path("named.sock");
-    let mut ports = Ports::new(Balance::ReusePort, false);
+    let mut ports = Ports::new(Balance::ReusePort, Rights::Less { ports_from: 1024 });
     ports.ensure_lanes(2).unwrap();
     open(&mut ports, &[&format!("unix:{named}")]).unwrap();
     for key in [

@@ -1,0 +1,94 @@
+//! What a worker's answers mean for what was on its way to it.
+
+use super::flight::{Awaited, Message, Purpose, Then};
+use super::{Fate, Outbox, Outcome, Phase, RETRANSMISSIONS};
+use crate::protocol::cluster::ToWorker;
+
+/// errno(3): what an app is told whose process cannot take another descriptor.
+const EMFILE: i32 = 24;
+
+impl<H> Outbox<H> {
+    pub(super) fn on_ack(&mut self) -> Outcome<H> {
+        let Some(Awaited::Parcel(message)) = self
+            .awaited
+            .take_if(|awaited| matches!(awaited, Awaited::Parcel(_)))
+        else {
+            return Outcome::Nothing;
+        };
+        let Some(parcel) = message.parcel else {
+            return Outcome::Nothing;
+        };
+        match parcel.purpose {
+            Purpose::Listener { .. } => parcel.released(Fate::Delivered),
+            Purpose::Connection { .. } => {
+                self.undecided.push_back(parcel);
+                Outcome::Nothing
+            }
+        }
+    }
+
+    pub(super) fn on_nack(&mut self) -> Outcome<H> {
+        let mut message = match self.awaited.take() {
+            None => return Outcome::Nothing,
+            Some(Awaited::Ping) => return Outcome::PingAnswered,
+            Some(Awaited::SignOfLife) => {
+                if let Phase::Leaving(signs) = &mut self.phase {
+                    *signs = signs.saturating_sub(1);
+                }
+                return Outcome::PingAnswered;
+            }
+            Some(Awaited::Parcel(message)) => message,
+        };
+        let is_serving = matches!(self.phase, Phase::Serving);
+        if let Some(parcel) = &mut message.parcel
+            && parcel.nacks < RETRANSMISSIONS
+            && is_serving
+        {
+            parcel.nacks += 1;
+            self.queue.push_front(message);
+            return Outcome::Nothing;
+        }
+        let Some(parcel) = message.parcel else {
+            return Outcome::Nothing;
+        };
+        if let Purpose::Listener { seq, ref data } = parcel.purpose {
+            self.forget(parcel.key);
+            let errno = EMFILE;
+            if is_serving {
+                let answer = ToWorker::Failure { seq, errno, data };
+                self.queue.push_back(Message::plain(&answer));
+            }
+        }
+        parcel.released(Fate::Refused)
+    }
+
+    pub(super) fn on_accepted(&mut self, ack: i64, accepted: bool) -> Outcome<H> {
+        let position = self
+            .undecided
+            .iter()
+            .position(|parcel| matches!(parcel.purpose, Purpose::Connection { seq } if seq == ack));
+        let Some(parcel) = position.and_then(|at| self.undecided.remove(at)) else {
+            return Outcome::Nothing;
+        };
+        parcel.released(if accepted {
+            Fate::Delivered
+        } else {
+            Fate::Refused
+        })
+    }
+
+    pub(super) fn on_leave(&mut self, seq: i64) -> Outcome<H> {
+        // A disconnect that has not been begun is not needed any more.
+        self.writing
+            .take_if(|writing| writing.then == Then::Gone && writing.written == 0);
+        let is_told = self
+            .writing
+            .as_ref()
+            .is_some_and(|writing| writing.then == Then::Gone);
+        if is_told || matches!(self.phase, Phase::Granting(_) | Phase::Gone) {
+            return Outcome::Nothing;
+        }
+        self.phase = Phase::Granting(seq);
+        Outcome::Leaves
+    }
+}
