@@ -78,8 +78,10 @@ fn a_replacement_that_fails_is_tried_again_later_and_later() {
         actions.retain(|action| *action != measure(1));
         assert_eq!(actions, [recycled(1, LIMIT + 1), start(id, 0, Some(1))]);
         run.started(id);
+        // Its boot takes a while.
+        let end = run.after(3 * SECOND).exits(id, 1);
         let failed = run.now;
-        assert_eq!(done(run.exits(id, 1)), [], "nobody's request has failed");
+        assert_eq!(done(end), [], "nobody's request has failed");
         assert_eq!(run.serve(), [1]);
         actions = run.tick();
         while actions == [measure(1)] {

@@ -85,7 +85,9 @@ impl Witness {
                 must!(served >= age * 9 / 10, "it has served for {served:?}");
             }
         }
-        seen.recycled = true;
+        let last = seen.recycled.replace(now);
+        let is_rare = last.is_none_or(|last| now >= last + MEASURE_EVERY);
+        must!(is_rare, "that was tried at {last:?}");
         Ok(())
     }
 
@@ -139,7 +141,7 @@ impl Witness {
                 let wait = self.config.restart.max_delay.max(MEASURE_EVERY);
                 let most = age * 11 / 10 + wait + SLACK;
                 let old = seen.served_since.is_some_and(|at| at + most < now);
-                old && !seen.recycled
+                old && seen.recycled.is_none()
             })
         };
         let forgotten = self.serving.iter().find(is_forgotten);
@@ -156,6 +158,14 @@ impl Witness {
         let serving: BTreeSet<_> = self.serving.iter().copied().collect();
         must!(seen == serving, "{seen:?} are seen, and {serving:?} serve");
         must!(supervisor.target() == self.target, "another number is seen");
+        if self.config.restart.policy != RestartPolicy::Never && !self.is_ending() {
+            let is_hung = |id: &WorkerId| self.known.get(id).is_some_and(|seen| seen.hung);
+            let mut places = supervisor.slots().filter_map(|slot| slot.worker);
+            must!(
+                !places.any(|id| is_hung(&id)),
+                "one that hangs keeps its place"
+            );
+        }
         must!(
             !supervisor.is_reloading() || self.reload.is_some(),
             "nobody has asked for a reload"

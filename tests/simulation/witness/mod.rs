@@ -106,8 +106,8 @@ struct Seen {
     hung: bool,
     measured: Option<Moment>,
     bytes: u64,
-    /// It was said to be worn out.
-    recycled: bool,
+    /// When it was last said to be worn out.
+    recycled: Option<Moment>,
 }
 
 impl Seen {
