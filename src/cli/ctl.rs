@@ -42,7 +42,7 @@ const VARIABLE: &str = "PIDONE_CONTROL";
 /// Reads what follows `ctl`.
 pub(super) fn read(
     parser: &mut lexopt::Parser,
-    environment: impl Iterator<Item = (OsString, OsString)>,
+    environment: &[(OsString, OsString)],
 ) -> Result<Invocation, CliError> {
     let (mut words, mut control, mut count, mut json) = (Vec::new(), None, None, false);
     while let Some(arg) = parser.next().map_err(unexpected)? {
@@ -59,19 +59,11 @@ pub(super) fn read(
                 let number = values::looks(&text.to_string_lossy());
                 count = Some(number.map_err(|wrong| CliError::bad(written, text, wrong))?);
             }
-            Arg::Long(long) => {
-                let known = ["control", "count", "help", "json"].map(String::from);
-                let nearest = error::nearest(long, known.into_iter());
-                return Err(CliError::NoCtlOption {
-                    option: written,
-                    nearest: nearest.map(|name| format!("--{name}")),
-                });
-            }
-            Arg::Short(_) => {
-                return Err(CliError::NoCtlOption {
-                    option: written,
-                    nearest: None,
-                });
+            Arg::Long(_) | Arg::Short(_) => {
+                let known = ["--control", "--count", "--help", "--json"];
+                let nearest = nearest(&written, &known);
+                let option = written;
+                return Err(CliError::NoCtlOption { option, nearest });
             }
             Arg::Value(word) => words.push(word.to_string_lossy().into_owned()),
         }
@@ -86,11 +78,11 @@ pub(super) fn read(
             why: "is about top; leave it out".to_owned(),
         });
     }
-    let mut variables = environment.filter(|(name, value)| name == VARIABLE && !value.is_empty());
-    let places = match (control, variables.next()) {
+    let is_meant = |(name, value): &&(OsString, OsString)| name == VARIABLE && !value.is_empty();
+    let places = match (control, environment.iter().find(is_meant)) {
         (Some(path), _) => vec![path],
-        (None, Some((_, path))) => vec![find(VARIABLE, &path)?],
-        (None, None) => PLACES.map(PathBuf::from).into(),
+        (None, Some((_, path))) => vec![find(VARIABLE, path)?],
+        (None, None) => PLACES.iter().map(PathBuf::from).collect(),
     };
     Ok(Invocation::Control(Errand {
         places,
@@ -125,7 +117,7 @@ fn find(name: &str, path: &OsStr) -> Result<PathBuf, CliError> {
 
 fn no_request(error: &NoRequest) -> CliError {
     let nearest = match error {
-        NoRequest::Verb(word) => error::nearest(word, Request::VERBS.map(String::from).into_iter()),
+        NoRequest::Verb(word) => nearest(word, &Request::VERBS),
         _ => None,
     };
     let why = match nearest {
@@ -136,4 +128,8 @@ fn no_request(error: &NoRequest) -> CliError {
         name: "ctl".to_owned(),
         why,
     }
+}
+
+fn nearest(word: &str, known: &[&str]) -> Option<String> {
+    error::nearest(word, &mut known.iter().map(|known| (*known).to_owned()))
 }

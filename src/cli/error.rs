@@ -111,7 +111,11 @@ impl fmt::Display for CliError {
 }
 
 /// The candidate that takes the fewest edits to get to, if it takes few enough to be meant.
-pub(super) fn nearest(word: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+pub(super) fn nearest(
+    word: &str,
+    // One copy of this in the program, not one for each kind of list.
+    candidates: &mut dyn Iterator<Item = String>,
+) -> Option<String> {
     let allowed = (word.len() / 3).max(1);
     candidates
         .map(|candidate| (distance(word, &candidate), candidate))
@@ -161,9 +165,14 @@ mod tests {
 
     #[test]
     fn only_what_looks_alike_is_proposed() {
-        let names = || ["grace", "group", "user"].map(String::from).into_iter();
-        assert_eq!(nearest("grase", names()), Some("grace".into()));
-        assert_eq!(nearest("usr", names()), Some("user".into()));
-        assert_eq!(nearest("instances", names()), None);
+        let nearest = |word| {
+            nearest(
+                word,
+                &mut ["grace", "group", "user"].map(String::from).into_iter(),
+            )
+        };
+        assert_eq!(nearest("grase"), Some("grace".into()));
+        assert_eq!(nearest("usr"), Some("user".into()));
+        assert_eq!(nearest("instances"), None);
     }
 }

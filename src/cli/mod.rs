@@ -61,13 +61,14 @@ pub fn read(
     environment: impl Iterator<Item = (OsString, OsString)>,
     read_file: ReadFile<'_>,
 ) -> Result<Invocation, CliError> {
+    let environment: Vec<_> = environment.collect();
     let mut said = Vec::new();
     let mut command = None;
     // Only as the very first word: `pidone -- ctl` runs a program of that name.
     let is_control = args.first().is_some_and(|word| word == "ctl");
     let mut parser = lexopt::Parser::from_args(args.into_iter().skip(is_control.into()));
     if is_control {
-        return ctl::read(&mut parser, environment);
+        return ctl::read(&mut parser, &environment);
     }
     while let Some(arg) = parser.next().map_err(unexpected)? {
         let option = match arg {
@@ -101,7 +102,6 @@ pub fn read(
         said.push(Said { option, value });
     }
     let command = command.filter(|command| !command.program.is_empty());
-    let environment: Vec<_> = environment.collect();
     let own = |(name, value): &&(OsString, OsString)| {
         name.as_encoded_bytes().starts_with(b"PIDONE_") && !value.is_empty()
     };
@@ -197,8 +197,9 @@ fn misspelled(environment: &[(OsString, OsString)]) -> Vec<String> {
             return None;
         }
         let suffix = name.strip_prefix("PIDONE_")?;
-        let suffixes = known().filter_map(|name| Some(name.strip_prefix("PIDONE_")?.to_owned()));
-        let nearest = error::nearest(suffix, suffixes)?;
+        let mut suffixes =
+            known().filter_map(|name| Some(name.strip_prefix("PIDONE_")?.to_owned()));
+        let nearest = error::nearest(suffix, &mut suffixes)?;
         Some(format!(
             "{name} is not a variable pidone knows; did you mean PIDONE_{nearest}?"
         ))
@@ -219,7 +220,7 @@ fn unknown(arg: &Arg<'_>) -> CliError {
         Arg::Long(long) => {
             let fixed = ["help", "version", "license"].map(String::from);
             let names = options::all().map(|option| option.long.to_owned());
-            error::nearest(long, names.chain(fixed))
+            error::nearest(long, &mut names.chain(fixed))
         }
         _ => None,
     };
