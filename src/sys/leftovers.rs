@@ -3,6 +3,7 @@
 //! For PID 1 that is everybody else in the container; otherwise it is pidone's descendants, who as
 //! orphans become its children (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
 
+use std::collections::BinaryHeap;
 use std::fs;
 use std::os::fd::{FromRawFd, OwnedFd};
 
@@ -60,16 +61,18 @@ fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
 
 /// Everybody below pidone, found through /proc.
 fn descendants() -> Vec<i32> {
-    let mut parents = parents();
-    parents.sort_unstable_by_key(|(_, parent)| *parent);
+    // By parent, so that the children of one are found at once. Of the ways to sort, the one with the
+    // least code.
+    let children = parents().into_iter().map(|(pid, parent)| (parent, pid));
+    let children = children.collect::<BinaryHeap<_>>().into_sorted_vec();
     let mut family: Vec<i32> = i32::try_from(std::process::id()).into_iter().collect();
-    // Each looks for its children; those that are found are looked at in turn.
+    // Those that are found are looked at in turn.
     let mut next = 0;
     while let Some(parent) = family.get(next).copied() {
-        let children = parents
-            .iter()
-            .filter(|(_, its_parent)| *its_parent == parent);
-        family.extend(children.map(|(pid, _)| *pid));
+        let first = children.partition_point(|(its_parent, _)| *its_parent < parent);
+        let own = children.iter().skip(first);
+        let own = own.take_while(|(its_parent, _)| *its_parent == parent);
+        family.extend(own.map(|(_, pid)| *pid));
         next += 1;
     }
     family.split_off(family.len().min(1))
