@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::docker::{Container, PATIENCE, client, docker, images, run};
+use crate::docker::{Container, PATIENCE, build, client, docker, images, run};
+use crate::harness::{TempDir, words};
 
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
@@ -110,4 +111,35 @@ fn a_death_for_want_of_memory_is_explained() {
     let (status, _, stderr) = run(&limits, &images().node, &["node", "-e", script]);
     assert_eq!(status, 137, "{stderr}");
     assert!(!stderr.contains("memory"), "{stderr}");
+}
+
+/// Of two workers one eats all there is: it is named, and the other one is not.
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn the_worker_that_ran_out_of_memory_is_named() {
+    const EAT: &str = "
+        const eaten = [];
+        const eat = () => { for (;;) eaten.push(Buffer.alloc(1 << 20, 1)); };
+        require('http').createServer().listen(3000);
+        if (process.env.NODE_APP_INSTANCE === '1') process.on('SIGUSR2', eat);
+        else process.on('SIGUSR2', () => {});
+    ";
+    let files = TempDir::new();
+    let app = files.file("eat.js", EAT, 0o644);
+    let lines = format!("FROM {}\nCOPY eat.js /app/\n", images().workers);
+    let image = build("eater", &lines, &[("eat.js", &app)]);
+    let options = [
+        "--memory=256m",
+        "--memory-swap=256m",
+        "-e",
+        "PIDONE_INSTANCES=2",
+    ];
+    let container = Container::start(&options, &image, &["node", "eat.js"]);
+    container.said(words::READY, 1);
+    docker(&["kill", "-s", "USR2", &container.id]);
+    let line = container.said("ran out of memory (OOM killer)", 1);
+    assert!(line.contains("worker 1 (pid "), "{line}");
+    assert!(line.contains(words::STARTED_ANEW), "{line}");
+    container.said(words::READY, 2);
+    assert_eq!(container.stop("30").1, 0);
 }
