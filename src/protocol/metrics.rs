@@ -214,7 +214,7 @@ mod tests {
     use super::*;
     use crate::protocol::status::tests::sample;
 
-    // What Prometheus' own parser says of it is in tests/cli/metrics.rs.
+    // What Prometheus' own parser says of it is in tests/operate/metrics.rs.
     #[test]
     fn a_page_has_every_metric_once_and_an_end() {
         let page = text(&sample());
