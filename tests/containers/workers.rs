@@ -274,13 +274,14 @@ fn with_less_allowed_newcomers_are_steered_all_the_same() {
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
 fn port_80_is_bound_by_pidone_for_workers_without_rights() {
-    let start = |settings: &[&str]| {
-        let mut options = vec!["-e", "PORT=80", "-e", "PIDONE_INSTANCES=2"];
+    let start = |settings: &[&str], ports_from: u16| {
+        let ports = format!("--sysctl=net.ipv4.ip_unprivileged_port_start={ports_from}");
+        let mut options = vec![&*ports, "-e", "PORT=80", "-e", "PIDONE_INSTANCES=2"];
         options.extend(["-e", "PIDONE_USER=node", "-e", "PIDONE_MAX_RESTARTS=1/60s"]);
         options.extend(settings.iter().flat_map(|setting| ["-e", setting]));
         Container::start(&options, &images().workers, &["node", "plain.js"])
     };
-    let container = start(&["PIDONE_LISTEN=80"]);
+    let container = start(&["PIDONE_LISTEN=80"], 1024);
     container.said(words::READY, 1);
     let ask = "fetch('http://127.0.0.1/').then((response) => response.text()).then(console.log)";
     let answer = docker(&["exec", &container.id, "node", "-e", ask]);
@@ -299,9 +300,14 @@ fn port_80_is_bound_by_pidone_for_workers_without_rights() {
     assert_eq!(service.container.stop("30").1, 0);
 
     // Not named by --listen: an error of Node.js, and of an app that does not handle it.
-    let container = start(&[]);
+    let container = start(&[], 1024);
     assert_eq!(container.wait(), 1);
     let (_, stderr) = container.logs();
     assert!(stderr.contains("EACCES"), "{stderr}");
     assert!(stderr.contains(words::CRASH_LOOP), "{stderr}");
+
+    // Where every port is for everybody, as Docker has it in a container's own network, it is theirs too.
+    let container = start(&[], 0);
+    container.said(words::READY, 1);
+    assert_eq!(container.stop("30").1, 0);
 }
