@@ -24,7 +24,7 @@ fn ctl(container: &Container, user: &str, request: &[&str]) -> Output {
 fn is_done(container: &Container, user: &str, request: &[&str]) -> String {
     let output = ctl(container, user, request);
     assert!(output.status.success(), "{user} {request:?}: {output:?}");
-    text(&output.stdout)
+    text(&output.stdout).trim_end().to_owned()
 }
 
 #[test]
