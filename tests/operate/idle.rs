@@ -2,6 +2,7 @@
 
 use super::doors::Doors;
 use crate::harness::net::connect_unix;
+use crate::harness::service::{App, PLAIN};
 use crate::harness::{Pidone, binary, processes, skipped};
 
 fn switches(pid: i32) -> [String; 2] {
@@ -44,8 +45,8 @@ fn sixty_four_workers_take_less_than_two_mebibytes() {
         return;
     }
     let doors = Doors::fresh();
-    let run = doors.sleepers(64);
-    let pid = run.pid();
+    let service = doors.workers(App::named(PLAIN), 64, &[""; 0]).ready();
+    let pid = service.run.pid();
     for _ in 0..20 {
         doors.ask("status").done();
         assert_eq!(doors.get("/metrics").0, 200);
@@ -54,6 +55,5 @@ fn sixty_four_workers_take_less_than_two_mebibytes() {
     let resident = processes::status(pid, "VmRSS");
     let kib: u64 = resident.split(' ').next().unwrap().parse().unwrap();
     assert!(kib < 2048, "{}: {resident}", binary().display());
-    doors.ask("stop").done();
-    run.end();
+    service.stop().code(0);
 }
