@@ -233,6 +233,8 @@ impl Supervisor {
             }
             Event::Tick => self.on_tick(now, actions),
         }
+        // First, so that "ready" is true of the next connection.
+        self.steer(actions);
         self.look_whether_complete(actions);
         self.advance(now, actions);
         self.look_at_scaling(actions);

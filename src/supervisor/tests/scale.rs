@@ -14,9 +14,9 @@ fn one_more_is_started_beside_the_others_and_gets_newcomers_when_it_serves() {
     assert_eq!(
         run.ready(2),
         [
+            steer(&[Some(0), Some(2)]),
             report(Report::AllReady { workers: 2 }),
-            report(Report::ScaleDone { workers: 2 }),
-            steer(&[Some(0), Some(2)])
+            report(Report::ScaleDone { workers: 2 })
         ]
     );
 }
@@ -27,7 +27,7 @@ fn one_less_leaves_in_peace_and_its_place_is_forgotten() {
     let scaled = report(Report::Scaled { from: 2, to: 1 });
     assert_eq!(run.signal(Signal::TTOU), [scaled, steer(&[Some(0), None])]);
     let scaled = report(Report::ScaleDone { workers: 1 });
-    assert_eq!(done(run.drains(2)), [scaled, steer(&[Some(0)])]);
+    assert_eq!(done(run.drains(2)), [steer(&[Some(0)]), scaled]);
     assert_eq!(run.supervisor.next_deadline(), None);
 }
 
