@@ -13,6 +13,9 @@ use crate::supervisor::{Lane, WorkerId};
 use crate::sys::listener::{Listener, group::Group};
 use crate::sys::poll;
 
+/// The lane of nobody's, where one socket is for all of them.
+const ASIDE: Lane = Lane(1);
+
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) origin: Origin,
@@ -47,18 +50,15 @@ enum Sockets {
     /// One for all lanes.
     Single {
         listener: Listener,
-        /// A group of the same socket alone, made only to keep newcomers out.
-        _dead_end: Option<Group>,
+        /// A group of the same socket, made only to keep newcomers out.
+        shut: Option<Group>,
     },
 }
 
 impl Port {
     pub(super) fn single(origin: Origin, address: ListenAddress, listener: Listener) -> Self {
-        let _dead_end = None;
-        let sockets = Sockets::Single {
-            listener,
-            _dead_end,
-        };
+        let shut = None;
+        let sockets = Sockets::Single { listener, shut };
         Self::new(origin, address, sockets)
     }
 
@@ -194,16 +194,10 @@ impl Port {
                 self.is_provisional = true;
                 group.close_to_newcomers()?;
             }
-            (
-                Sockets::Single {
-                    listener,
-                    _dead_end,
-                },
-                ListenAddress::Tcp(_),
-            ) => {
+            (Sockets::Single { listener, shut }, ListenAddress::Tcp(_)) => {
                 let mut group = Group::new(listener.duplicate()?, 0)?;
                 group.close_to_newcomers()?;
-                *_dead_end = Some(group);
+                *shut = Some(group);
             }
             (Sockets::Single { listener, .. }, ListenAddress::Unix(_)) => listener.unlink(),
             (Sockets::Single { .. }, ListenAddress::Udp(_)) => {}
@@ -220,7 +214,9 @@ impl Port {
             (Sockets::Group(group), Some(lane)) => {
                 group.members().get(lane.0).is_some_and(has_queue)
             }
-            (Sockets::Single { listener, .. }, None) => has_queue(listener),
+            (Sockets::Single { listener, .. }, None) => {
+                has_queue(listener) || self.aside().is_some_and(has_queue)
+            }
             (Sockets::Single { .. }, Some(_)) => false,
         }
     }
@@ -249,12 +245,26 @@ impl Port {
             .map(|(index, socket)| (Lane(index), socket.as_fd()))
             .filter(move |(lane, _)| {
                 let is_orphan = is_group && !(self.is_held_in(*lane) && is_served(*lane));
-                could_be_served && (is_round_robin || is_orphan)
+                is_round_robin || is_orphan
             })
+            .chain(self.aside().map(|aside| (ASIDE, aside.as_fd())))
+            .filter(move |_| could_be_served)
     }
 
     pub(super) fn accept(&self, lane: Lane) -> io::Result<Option<OwnedFd>> {
-        self.socket(lane).map_or(Ok(None), Listener::accept)
+        let queue = match &self.sockets {
+            Sockets::Single { .. } if lane == ASIDE => self.aside(),
+            _ => self.socket(lane),
+        };
+        queue.map_or(Ok(None), Listener::accept)
+    }
+
+    /// Of one socket for all lanes: where those wait who came while newcomers were being shut out.
+    fn aside(&self) -> Option<&Listener> {
+        match &self.sockets {
+            Sockets::Single { shut, .. } => shut.as_ref()?.members().get(ASIDE.0),
+            Sockets::Group(_) => None,
+        }
     }
 }
 

@@ -125,9 +125,9 @@ impl Group {
     /// handshakes that have begun, go on.
     ///
     /// Everybody is steered to a member that has room for one connection, and pidone makes that one
-    /// itself. Until it is there, only its own port is steered there; in a group of one member,
-    /// which cannot be steered before there is a second one, newcomers might slip in between two
-    /// system calls. There are two such members, so that one has its place while the sockets are
+    /// itself. Until it is there, only its own port is steered there. A group of one member cannot be
+    /// steered before there is a second one: so it gets one first, and who comes to that between
+    /// two system calls is to be accepted like everybody else. There are two such members, so that one has its place while the sockets are
     /// closed (see [`Self::drop`]).
     ///
     /// # Errors
@@ -137,27 +137,32 @@ impl Group {
         if !self.is_tcp {
             return Err(Errno::EOPNOTSUPP.into());
         }
+        let open: Vec<_> = (0..self.members.len()).collect();
+        if open.len() == 1 {
+            self.add()?;
+            self.steer(&steering::among(&open))?;
+        }
         let index = self.members.len();
-        let dead_ends = [self.dead_end(index)?, self.dead_end(index + 1)?];
+        let dead_ends = [
+            self.dead_end(index, &open)?,
+            self.dead_end(index + 1, &open)?,
+        ];
         self.steer(&steering::only(index))?;
         self.dead_ends = dead_ends.into();
         Ok(())
     }
 
-    /// A new member, with this index, that has room for nobody.
-    fn dead_end(&self, index: usize) -> io::Result<DeadEnd> {
+    /// A new member, with this index, that has room for nobody; newcomers go to those that are open.
+    fn dead_end(&self, index: usize, open: &[usize]) -> io::Result<DeadEnd> {
         let target = SocketAddr::new(self.reachable_address(), self.address.port());
         let filling = socket::open(socket::family(target.ip()), libc::SOCK_STREAM)?;
         socket::bind(filling.as_fd(), SocketAddr::new(target.ip(), 0))?;
         let own_port = socket::local_address(filling.as_fd())?.map_or(0, |own| own.port());
 
-        let others: Vec<_> = (0..self.members.len()).collect();
-        let program = steering::own_connection(own_port, index, &others);
+        let program = steering::own_connection(own_port, index, open);
         let listener = self.bind_another()?;
-        // Of no use, and an error, for a single member.
-        let _ = self.steer(&program);
-        socket::listen(listener.as_fd(), 0)?;
         self.steer(&program)?;
+        socket::listen(listener.as_fd(), 0)?;
         socket::connect(filling.as_fd(), target)?;
         // The client's side is done before the connection is in the queue, so ask the listener.
         poll::wait_readable(&[listener.as_fd()], Some(OWN_CONNECTION_LIMIT))?;

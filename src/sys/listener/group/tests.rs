@@ -4,6 +4,7 @@ use crate::sys::listener::DEFAULT_BACKLOG;
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 fn group(address: &str, members: usize) -> Group {
@@ -356,6 +357,38 @@ fn closing_to_newcomers_loses_nobody_under_load() {
         .count();
     assert_eq!(let_in, 50);
     queues(&group, 50);
+}
+
+/// Before there is a second member, nothing can keep newcomers from it.
+#[test]
+fn whoever_comes_while_one_member_is_closed_to_newcomers_is_not_forgotten() {
+    for _ in 0..100 {
+        let mut group = group("127.0.0.1:0", 1);
+        let target = group.local_address();
+        let over = AtomicBool::new(false);
+        let (knocked, closing) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let knocking = scope.spawn(|| {
+                let mut clients = Vec::new();
+                while !over.load(Ordering::Relaxed) {
+                    clients.push(knock(target));
+                    let _ = knocked.send(());
+                }
+                clients
+            });
+            closing.recv().unwrap();
+            group.close_to_newcomers().unwrap();
+            over.store(true, Ordering::Relaxed);
+            let clients = knocking.join().unwrap();
+            let is_in = |client: &&OwnedFd| is_answered(client.as_fd(), Duration::ZERO);
+            let let_in = clients.iter().filter(is_in).count();
+            let queued = group
+                .members()
+                .iter()
+                .map(|member| accept_all(member).len());
+            assert_eq!(let_in, queued.sum::<usize>());
+        });
+    }
 }
 
 #[test]
