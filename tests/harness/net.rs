@@ -30,7 +30,8 @@ pub fn fresh_ports(count: u16) -> u16 {
     // Test programs that run beside this one begin elsewhere.
     let start = u16::try_from(std::process::id() % 200).unwrap() * 100;
     loop {
-        let step = NEXT.fetch_add(count, Ordering::Relaxed);
+        // With a gap behind: an app may listen on the next ones too.
+        let step = NEXT.fetch_add(count + 8, Ordering::Relaxed);
         let port = FIRST + (start + step) % RANGE;
         let is_free = |port: u16| {
             let any = (Ipv6Addr::UNSPECIFIED, port);
