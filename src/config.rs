@@ -46,6 +46,29 @@ pub struct Config {
     pub logging: Logging,
 }
 
+impl Config {
+    /// Nothing said but the command.
+    #[must_use]
+    pub fn of(command: Command) -> Self {
+        Self {
+            command,
+            signals: SignalRules::default(),
+            grace: None,
+            listen: Vec::new(),
+            restart: RestartRules::default(),
+            workers: None,
+            subreaper: false,
+            parent_death: None,
+            expected: Vec::new(),
+            user: None,
+            warn_on_reap: false,
+            control: Control::default(),
+            http: None,
+            logging: Logging::default(),
+        }
+    }
+}
+
 /// Where `pidone ctl` finds pidone (`--control`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Control {
@@ -240,7 +263,7 @@ pub struct UserSpec {
 }
 
 /// How pidone itself speaks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Logging {
     /// `--log-format`.
     pub format: LogFormat,

@@ -11,8 +11,8 @@ use super::options::OptionSpec;
 use super::values;
 use crate::address::{ListenAddress, UnixName};
 use crate::config::{
-    Balance, Command, Config, Control, Instances, LogFormat, Logging, MemoryLimit, PortEnv,
-    Readiness, RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
+    Balance, Command, Config, Control, Instances, Logging, MemoryLimit, PortEnv, Readiness,
+    RestartPolicy, StopMode, WorkerRules,
 };
 use crate::launch::{self, Known, ReadFile};
 
@@ -95,23 +95,11 @@ impl Draft {
     pub(super) fn new(command: Command, filter: String) -> Self {
         Self {
             config: Config {
-                command,
-                signals: SignalRules::default(),
-                grace: None,
-                listen: Vec::new(),
-                restart: RestartRules::default(),
-                workers: None,
-                subreaper: false,
-                parent_death: None,
-                expected: Vec::new(),
-                user: None,
-                warn_on_reap: false,
-                control: Control::Default,
-                http: None,
                 logging: Logging {
-                    format: LogFormat::Text,
                     filter,
+                    ..Logging::default()
                 },
+                ..Config::of(command)
             },
             restart: None,
             instances: None,

@@ -60,14 +60,6 @@ pub(super) fn attach_steering(fd: BorrowedFd<'_>, program: &[Instruction]) -> io
     Ok(Errno::result(result).map(drop)?)
 }
 
-/// shutdown(2) of a listening socket: it stops listening, whoever else has a copy of it, and what
-/// is in its queue is reset.
-pub(super) fn stop_listening(fd: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: takes numbers only.
-    let result = unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_RDWR) };
-    Ok(Errno::result(result).map(drop)?)
-}
-
 /// shutdown(2) of one's own side of a connection.
 pub(super) fn stop_writing(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: takes numbers only.

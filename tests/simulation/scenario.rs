@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pidone::config::{
-    Balance, Command, Config, Control, Instances, LogFormat, Logging, MemoryLimit, PortEnv,
-    Readiness, RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
+    Balance, Command, Config, Instances, MemoryLimit, PortEnv, Readiness, RestartPolicy,
+    RestartRules, SignalRules, StopMode, WorkerRules,
 };
 use pidone::signal::Signal;
 use pidone::supervisor::{Moment, Request};
@@ -94,10 +94,6 @@ fn config(random: &mut Random, instances: Option<usize>) -> Config {
     };
     let policy = restart.policy;
     Config {
-        command: Command {
-            program: "node".into(),
-            args: Vec::new(),
-        },
         signals: SignalRules {
             to_group: random.chance(20),
             rewrites: rewrites(random),
@@ -107,17 +103,11 @@ fn config(random: &mut Random, instances: Option<usize>) -> Config {
         listen,
         restart,
         workers: instances.map(|instances| workers(random, instances, policy, grace)),
-        subreaper: false,
-        parent_death: None,
         expected: random.pick(&[&[][..], &[], &[1], &[137, 143]]).to_vec(),
-        user: None,
-        warn_on_reap: false,
-        control: Control::Default,
-        http: None,
-        logging: Logging {
-            format: LogFormat::Text,
-            filter: String::new(),
-        },
+        ..Config::of(Command {
+            program: "node".into(),
+            args: Vec::new(),
+        })
     }
 }
 

@@ -13,10 +13,7 @@ mod stop;
 mod views;
 
 use super::*;
-use crate::config::{
-    Balance, Command, Control, Instances, LogFormat, Logging, MemoryLimit, RestartPolicy,
-    WorkerRules,
-};
+use crate::config::{Balance, Command, Instances, MemoryLimit, RestartPolicy, WorkerRules};
 use crate::ended::Ended;
 
 const MS: Duration = Duration::from_millis(1);
@@ -24,28 +21,10 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Single mode.
 fn config() -> Config {
-    Config {
-        command: Command {
-            program: "node".into(),
-            args: Vec::new(),
-        },
-        signals: SignalRules::default(),
-        grace: None,
-        listen: Vec::new(),
-        restart: RestartRules::default(),
-        workers: None,
-        subreaper: false,
-        parent_death: None,
-        expected: Vec::new(),
-        user: None,
-        warn_on_reap: false,
-        control: Control::Default,
-        http: None,
-        logging: Logging {
-            format: LogFormat::Text,
-            filter: "info".into(),
-        },
-    }
+    Config::of(Command {
+        program: "node".into(),
+        args: Vec::new(),
+    })
 }
 
 /// `-i COUNT`, and what follows from it.

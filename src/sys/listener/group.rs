@@ -79,24 +79,6 @@ impl Group {
         Ok(())
     }
 
-    /// Takes the last member away; the first one stays. What waits in its queue is reset, so steer
-    /// away from it and let the queue be served first.
-    ///
-    /// A TCP member is gone even if a worker still has a copy of it, so that the next one gets its
-    /// index; a UDP member stays a member until the last copy is closed.
-    ///
-    /// # Errors
-    /// None that an open socket could cause (shutdown(2)).
-    pub fn remove_last(&mut self) -> io::Result<()> {
-        if self.members.len() > 1 && self.dead_ends.is_empty() {
-            let last = self.members.pop();
-            if let (true, Some(last)) = (self.is_tcp, last) {
-                socket::stop_listening(last.as_fd())?;
-            }
-        }
-        Ok(())
-    }
-
     /// The members; a member's place is its index.
     #[must_use]
     pub fn members(&self) -> &[Listener] {
