@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,16 +11,10 @@ use nix::unistd::Pid;
 use crate::docker::{Container, docker, images};
 use crate::harness::load::{Answer, Failure, Kind, Plan};
 use crate::harness::net::{accepted, fresh_port};
-use crate::harness::{processes, words};
+use crate::harness::{alone, processes, words};
 
 /// Restarts at once, however often.
 const AT_ONCE: [&str; 2] = ["PIDONE_BACKOFF=10ms..10ms", "PIDONE_MAX_RESTARTS=100/60s"];
-
-/// Waits until no other test is under load.
-fn alone() -> MutexGuard<'static, ()> {
-    static LOAD: Mutex<()> = Mutex::new(());
-    LOAD.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A container whose command is an app of the harness, and the port it listens on.
 struct Service {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::alone;
+use crate::harness::alone;
 use crate::harness::processes;
 use crate::harness::service::{App, PLAIN};
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::BALANCES;
+use crate::harness::alone;
 use crate::harness::load::{Kind, Plan};
 use crate::harness::service::{App, Killed, PLAIN, Service};
 use crate::harness::{processes, words};
-use crate::{BALANCES, alone};
 
 /// Restarts at once, however often.
 const AT_ONCE: [&str; 4] = ["--backoff", "10ms..10ms", "--max-restarts", "100/60s"];

@@ -18,12 +18,4 @@ mod reload;
 mod scale;
 mod stop;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Waits until no other test is under load.
-fn alone() -> MutexGuard<'static, ()> {
-    static LOAD: Mutex<()> = Mutex::new(());
-    LOAD.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 const BALANCES: [&str; 4] = ["reuseport", "shared", "source-ip", "round-robin"];

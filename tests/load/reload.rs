@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::BALANCES;
+use crate::harness::alone;
 use crate::harness::load::Plan;
 use crate::harness::service::{App, CLOSE, FASTIFY, FASTIFY_CLOSE, FRAGILE, PLAIN, Service};
 use crate::harness::words;
-use crate::{BALANCES, alone};
 
 const SLOW: Duration = Duration::from_millis(200);
 

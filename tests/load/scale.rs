@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::alone;
+use crate::harness::alone;
 use crate::harness::load::Plan;
 use crate::harness::service::{App, FASTIFY_CLOSE, PLAIN, Service};
 use crate::harness::{processes, words};

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::BALANCES;
+use crate::harness::alone;
 use crate::harness::load::{Kind, Plan};
 use crate::harness::service::{App, CLOSE, FASTIFY, FASTIFY_CLOSE, PLAIN, Service};
-use crate::{BALANCES, alone};
 
 #[track_caller]
 fn stop_under(service: Service, plan: Plan) {

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_millis(10);
 
 #[test]
 fn a_thousand_idle_connections_keep_nobody_waiting() {
-    let _alone = crate::alone();
+    let _alone = crate::harness::alone();
     raise_descriptor_limit();
     let doors = Doors::fresh();
     let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
@@ -59,7 +59,7 @@ fn raise_descriptor_limit() {
 
 #[test]
 fn scrapers_at_full_speed_delay_no_signal_and_no_restart() {
-    let _alone = crate::alone();
+    let _alone = crate::harness::alone();
     let doors = Doors::fresh();
     let mut options = doors.options();
     options.extend(["-i", "8", "--channel", "off", "--stop-signal", "KILL"].map(String::from));

@@ -44,7 +44,7 @@ fn sixty_four_workers_take_less_than_two_mebibytes() {
         );
         return;
     }
-    let _alone = crate::alone();
+    let _alone = crate::harness::alone();
     let doors = Doors::fresh();
     let service = doors.workers(App::named(PLAIN), 64, &[""; 0]).ready();
     let pid = service.run.pid();

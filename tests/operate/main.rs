@@ -19,11 +19,3 @@ mod logs;
 mod metrics;
 mod systemd;
 mod who;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Waits for the others that take the whole machine, or measure what it can do.
-fn alone() -> MutexGuard<'static, ()> {
-    static MACHINE: Mutex<()> = Mutex::new(());
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
