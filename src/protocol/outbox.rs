@@ -19,6 +19,7 @@
 
 mod answers;
 mod flight;
+mod writing;
 
 use core::net::SocketAddr;
 use std::collections::VecDeque;
@@ -325,55 +326,6 @@ impl<H> Outbox<H> {
         }
     }
 
-    /// What to write next; [`wrote`](Self::wrote) tells how much of it was.
-    pub fn poll_transmit(&mut self) -> Option<Transmit<'_, H>> {
-        if self.writing.is_none() {
-            let (message, then) = self.next_message()?;
-            self.writing = Some(Writing {
-                message,
-                written: 0,
-                then,
-            });
-        }
-        let writing = self.writing.as_ref()?;
-        Some(Transmit {
-            bytes: writing.message.line.get(writing.written..)?,
-            handle: match &writing.message.parcel {
-                Some(parcel) if writing.written == 0 => Some(&parcel.handle),
-                _ => None,
-            },
-        })
-    }
-
-    /// So many bytes of the last [`poll_transmit`](Self::poll_transmit) have been written.
-    pub fn wrote(&mut self, bytes: usize) {
-        let Some(writing) = &mut self.writing else {
-            return;
-        };
-        writing.written += bytes;
-        if writing.written < writing.message.line.len() {
-            return;
-        }
-        let Some(Writing { message, then, .. }) = self.writing.take() else {
-            return;
-        };
-        match then {
-            Then::Nothing => {}
-            Then::AwaitSignOfLife => self.awaited = Some(Awaited::SignOfLife),
-            Then::AwaitAnswer if message.parcel.is_some() => {
-                self.awaited = Some(Awaited::Parcel(message));
-            }
-            Then::AwaitAnswer => self.awaited = Some(Awaited::Ping),
-            Then::Gone => {
-                // The app asks for leave when its connections have ended.
-                self.end_means_drained = matches!(self.phase, Phase::Granting(_))
-                    || !self.open.is_empty()
-                    || !self.has_listened;
-                self.phase = Phase::Gone;
-            }
-        }
-    }
-
     /// The worker is gone, and all it said has been read: the descriptors it has not confirmed, by
     /// listener. A connection among them has not reached the app: the worker confirms it first.
     #[must_use]
@@ -427,50 +379,6 @@ impl<H> Outbox<H> {
         let before = self.open.len();
         self.open.retain(|&open| open != key);
         self.open.len() < before
-    }
-
-    fn next_message(&mut self) -> Option<(Message<H>, Then)> {
-        let plain = |message: ToWorker<'_>, then| Some((Message::plain(&message), then));
-        if let Some(owed) = self.handles_taken.checked_sub(1) {
-            self.handles_taken = owed;
-            return plain(ToWorker::HandleTaken, Then::Nothing);
-        }
-        match self.phase {
-            Phase::Gone => return None,
-            Phase::Granting(seq) => {
-                return plain(ToWorker::Acknowledged { seq }, Then::Gone);
-            }
-            Phase::Serving | Phase::Leaving(_) => {}
-        }
-        if std::mem::take(&mut self.drain) {
-            return plain(ToWorker::Drain, Then::Nothing);
-        }
-        let is_free = self.awaited.is_none();
-        if is_free && std::mem::take(&mut self.ping) {
-            return plain(ToWorker::Ping, Then::AwaitAnswer);
-        }
-        if self
-            .queue
-            .front()
-            .is_some_and(|message| is_free || message.parcel.is_none())
-            && let Some(message) = self.queue.pop_front()
-        {
-            let then = match message.parcel {
-                Some(_) => Then::AwaitAnswer,
-                None => Then::Nothing,
-            };
-            return Some((message, then));
-        }
-        match self.phase {
-            Phase::Leaving(signs) if is_free && self.undecided.is_empty() => {
-                if signs > 0 {
-                    return plain(ToWorker::Ping, Then::AwaitSignOfLife);
-                }
-                let seq = self.next_seq();
-                plain(ToWorker::Disconnect { seq }, Then::Gone)
-            }
-            _ => None,
-        }
     }
 }
 

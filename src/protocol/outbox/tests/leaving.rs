@@ -1,0 +1,217 @@
+//! How a worker leaves, or is gone.
+
+use super::*;
+
+#[test]
+fn two_turns_of_the_event_loop_come_before_the_disconnect() {
+    let mut outbox = Outbox::<u32>::new();
+    listening(&mut outbox);
+    assert!(outbox.disconnect().is_empty());
+    for _ in 0..2 {
+        assert_eq!(send_all(&mut outbox), [PING]);
+        assert_eq!(outbox.on_message(&FromWorker::Nack), Outcome::PingAnswered);
+    }
+    assert!(!outbox.end_means_drained());
+    assert_eq!(
+        send_all(&mut outbox),
+        [r#"{"cmd":"NODE_CLUSTER","act":"disconnect","seq":1}"#]
+    );
+    assert!(outbox.end_means_drained());
+
+    // Once, and nothing afterwards but what the worker cannot disconnect without.
+    assert!(outbox.disconnect().is_empty());
+    assert!(!outbox.ping());
+    outbox.announce();
+    let (refusal, handle) = outbox
+        .queue_listener(2, &data(), 1, HandleKind::Stream)
+        .unwrap_err();
+    assert_eq!((refusal, handle), (Refusal::Leaving, 1));
+    assert_eq!(outbox.queue_failure(2, 98, &data()), Err(Refusal::Leaving));
+    assert_eq!(
+        outbox.on_message(&FromWorker::ExitedAfterDisconnect { seq: 3 }),
+        Outcome::Nothing
+    );
+    assert_eq!(send(&mut outbox), None);
+    outbox.on_message(&FromWorker::HandleOffered);
+    assert_eq!(send_all(&mut outbox), [r#"{"cmd":"NODE_HANDLE_ACK"}"#]);
+}
+
+#[test]
+fn what_is_in_flight_is_settled_before_the_disconnect() {
+    let mut outbox = Outbox::new();
+    let key = listening(&mut outbox);
+    for handle in 1..=3 {
+        outbox.queue_connection(key, handle).unwrap();
+    }
+    send(&mut outbox);
+    outbox.on_message(&FromWorker::Ack);
+    send(&mut outbox);
+    outbox.poll_transmit();
+    assert_eq!(outbox.disconnect(), [(key, 3)], "not sent");
+    assert_eq!(send(&mut outbox), None, "2 is under way");
+    // What cannot be delivered now is not tried again.
+    assert_eq!(
+        outbox.on_message(&FromWorker::Nack),
+        released(key, 2, Fate::Refused)
+    );
+    assert_eq!(send(&mut outbox), None, "1 is not decided upon");
+    let accepted = FromWorker::Accepted {
+        ack: 1,
+        accepted: true,
+    };
+    assert_eq!(
+        outbox.on_message(&accepted),
+        released(key, 1, Fate::Delivered)
+    );
+    assert_eq!(send_all(&mut outbox), [PING]);
+}
+
+#[test]
+fn a_ping_from_before_is_no_sign_that_the_last_connection_was_read() {
+    let mut outbox = Outbox::<u32>::new();
+    listening(&mut outbox);
+    outbox.ping();
+    assert_eq!(send_all(&mut outbox), [PING]);
+    outbox.disconnect();
+    assert_eq!(send(&mut outbox), None);
+    for _ in 0..2 {
+        assert_eq!(outbox.on_message(&FromWorker::Nack), Outcome::PingAnswered);
+        assert_eq!(send_all(&mut outbox), [PING]);
+    }
+    outbox.on_message(&FromWorker::Nack);
+    assert!(sent(&mut outbox).contains("disconnect"));
+}
+
+#[test]
+fn what_was_begun_is_finished_before_the_disconnect() {
+    let mut outbox = Outbox::new();
+    outbox
+        .queue_listener(1, &data(), 9, HandleKind::Stream)
+        .unwrap();
+    outbox.poll_transmit();
+    outbox.wrote(5);
+    assert!(outbox.disconnect().is_empty());
+    assert_eq!(outbox.poll_transmit().unwrap().handle, None);
+    assert!(sent(&mut outbox).ends_with("}}"));
+    assert!(matches!(
+        outbox.on_message(&FromWorker::Ack),
+        Outcome::HandleReleased { handle: 9, .. }
+    ));
+    assert_eq!(sent(&mut outbox), PING);
+
+    let mut outbox = Outbox::new();
+    outbox.on_message(&FromWorker::HandleOffered);
+    outbox
+        .queue_listener(1, &data(), 9, HandleKind::Stream)
+        .unwrap();
+    outbox.poll_transmit();
+    assert_eq!(outbox.disconnect(), [(Key(1), 9)]);
+    assert!(sent(&mut outbox).contains("_ACK"), "owed in any case");
+}
+
+#[test]
+fn an_app_that_leaves_by_itself_is_let_go_once() {
+    let leave = FromWorker::ExitedAfterDisconnect { seq: 8 };
+    let leaves = |outbox: &mut Outbox<u32>| {
+        assert_eq!(outbox.on_message(&leave), Outcome::Leaves);
+        assert_eq!(outbox.on_message(&leave), Outcome::Nothing);
+        assert_eq!(
+            send_all(outbox).last().unwrap(),
+            r#"{"cmd":"NODE_CLUSTER","ack":8}"#
+        );
+        assert!(outbox.end_means_drained());
+        assert!(outbox.disconnect().is_empty());
+        assert_eq!(send(outbox), None);
+        assert_eq!(outbox.on_message(&leave), Outcome::Nothing);
+        assert_eq!(send(outbox), None);
+    };
+    let mut outbox = Outbox::new();
+    let key = listening(&mut outbox);
+    outbox.queue_connection(key, 1).unwrap();
+    send(&mut outbox);
+    outbox.queue_connection(key, 2).unwrap();
+    leaves(&mut outbox);
+    assert_eq!(outbox.into_unfinished(), [(key, 1), (key, 2)]);
+
+    // It was about to be told to.
+    let mut outbox = Outbox::new();
+    listening(&mut outbox);
+    outbox.disconnect();
+    leaves(&mut outbox);
+
+    let mut outbox = Outbox::new();
+    outbox.disconnect();
+    for _ in 0..2 {
+        send(&mut outbox);
+        outbox.on_message(&FromWorker::Nack);
+    }
+    outbox.poll_transmit();
+    leaves(&mut outbox);
+
+    // It is being told to.
+    let mut outbox = Outbox::<u32>::new();
+    outbox.disconnect();
+    for _ in 0..2 {
+        send(&mut outbox);
+        outbox.on_message(&FromWorker::Nack);
+    }
+    outbox.poll_transmit();
+    outbox.wrote(1);
+    assert_eq!(outbox.on_message(&leave), Outcome::Nothing);
+    assert_eq!(send_all(&mut outbox).len(), 1);
+}
+
+#[test]
+fn an_early_end_is_told_from_a_drained_worker() {
+    let end = |prepare: fn(&mut Outbox<u32>)| {
+        let mut outbox = Outbox::new();
+        prepare(&mut outbox);
+        outbox.disconnect();
+        for _ in 0..2 {
+            send(&mut outbox);
+            outbox.on_message(&FromWorker::Nack);
+        }
+        assert!(sent(&mut outbox).contains("disconnect"));
+        outbox.end_means_drained()
+    };
+    assert!(end(|_| {}), "never listened");
+    assert!(end(|outbox| {
+        listening(outbox);
+    }));
+    assert!(!end(|outbox| {
+        let key = listening(outbox);
+        outbox.on_message(&FromWorker::Close { key });
+    }));
+    assert!(
+        !end(|outbox| {
+            let key = listening(outbox);
+            outbox.on_message(&FromWorker::Close { key });
+            outbox.queue_round_robin(2, &data(), None).unwrap();
+        }),
+        "an answer that was not sent opens nothing"
+    );
+}
+
+#[test]
+fn a_dead_worker_leaves_what_it_has_not_confirmed() {
+    let mut outbox = Outbox::new();
+    let key = listening(&mut outbox);
+    for handle in 1..=5 {
+        outbox.queue_connection(key, handle).unwrap();
+    }
+    for ack in 1..=2 {
+        send(&mut outbox);
+        outbox.on_message(&FromWorker::Ack);
+        if ack == 1 {
+            outbox.on_message(&FromWorker::Accepted {
+                ack,
+                accepted: true,
+            });
+        }
+    }
+    send(&mut outbox);
+    assert_eq!(
+        outbox.into_unfinished(),
+        [(key, 2), (key, 3), (key, 4), (key, 5)]
+    );
+}
