@@ -14,6 +14,7 @@
 mod end;
 pub mod http;
 pub mod load;
+pub mod manager;
 pub mod net;
 pub mod packages;
 pub mod processes;
@@ -105,6 +106,13 @@ pub fn can_be_init(test: &str) -> bool {
 /// Whether the tests run as root. If not, says which test is left out.
 pub fn is_root(test: &str) -> bool {
     nix::unistd::geteuid().is_root() || skipped(test, "it needs root")
+}
+
+/// Whether a program is in PATH. If not, says which test is left out, and which Debian package has it.
+pub fn is_installed(test: &str, program: &str, package: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+        || skipped(test, &format!("no {program} here (Debian: {package})"))
 }
 
 /// Says so where the test harness does not swallow it, and in the file of `PIDONE_TEST_SKIPPED`.

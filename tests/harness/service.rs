@@ -133,7 +133,17 @@ impl App {
     ) -> Service {
         let mut all: Vec<OsString> = vec!["-i".into(), count.to_string().into()];
         all.extend(options.into_iter().map(|option| option.as_ref().to_owned()));
-        let pidone = self.in_place(Pidone::new(all).command(self.command()));
+        self.start_as(count, all, more)
+    }
+
+    /// The same with all of pidone's options, from which, or from a variable, so many workers come.
+    pub fn start_as<S: AsRef<OsStr>>(
+        self,
+        count: usize,
+        options: impl IntoIterator<Item = S>,
+        more: impl FnOnce(Pidone) -> Pidone,
+    ) -> Service {
+        let pidone = self.in_place(Pidone::new(options).command(self.command()));
         let run = more(pidone).start();
         Service {
             app: self,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::doors::Doors;
 use crate::harness::service::{App, PLAIN};
-use crate::harness::{TempDir, processes, skipped, words};
+use crate::harness::{TempDir, is_installed, processes, words};
 
 /// Stands still when it is told to.
 const STUCK: &str = "
@@ -87,11 +87,7 @@ fn promtool(arguments: &[&str], input: &str) -> Output {
 
 #[test]
 fn prometheus_takes_all_of_it() {
-    if Command::new("promtool").arg("--version").output().is_err() {
-        skipped(
-            "prometheus_takes_all_of_it",
-            "no promtool here (Debian: prometheus)",
-        );
+    if !is_installed("prometheus_takes_all_of_it", "promtool", "prometheus") {
         return;
     }
     let doors = Doors::fresh();

@@ -1,53 +1,8 @@
 //! pidone under a service manager.
 
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use crate::harness::manager::Manager;
 use crate::harness::service::{App, FRAGILE, PLAIN};
-use crate::harness::{PATIENCE, Pidone, TempDir, binary, processes, skipped, words};
-
-/// Stands for the manager.
-struct Manager {
-    socket: UnixDatagram,
-    name: String,
-    _directory: TempDir,
-}
-
-impl Manager {
-    fn new() -> Self {
-        let directory = TempDir::new();
-        let path = directory.path("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self {
-            socket,
-            name: path.display().to_string(),
-            _directory: directory,
-        }
-    }
-
-    /// Reads on until this assignment is there; returns the lines of the last message.
-    #[track_caller]
-    fn until(&self, wanted: &str) -> Vec<String> {
-        loop {
-            let lines = self.next(wanted);
-            if lines.iter().any(|line| line == wanted) {
-                return lines;
-            }
-        }
-    }
-
-    #[track_caller]
-    fn next(&self, wanted: &str) -> Vec<String> {
-        let mut bytes = [0; 4096];
-        let length = self.socket.recv(&mut bytes);
-        let length = length.unwrap_or_else(|error| panic!("waited for {wanted}: {error}"));
-        let text = str::from_utf8(&bytes[..length]).unwrap();
-        text.lines().map(String::from).collect()
-    }
-}
+use crate::harness::{Pidone, processes, words};
 
 fn variables(pid: i32) -> Vec<String> {
     let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
@@ -92,22 +47,12 @@ fn the_manager_learns_of_each_change() {
 
 #[test]
 fn the_watchdog_gets_its_sign_of_life_if_it_is_pidones() {
-    let manager = Manager::new();
-    let name = SocketAddr::from_abstract_name(manager.name.as_bytes()).unwrap();
-    let abstract_one = Manager {
-        socket: UnixDatagram::bind_addr(&name).unwrap(),
-        name: format!("@{}", manager.name),
-        _directory: TempDir::new(),
-    };
-    abstract_one
-        .socket
-        .set_read_timeout(Some(PATIENCE))
-        .unwrap();
+    let manager = Manager::abstract_one();
     let start = |more: &[(&str, &str)]| {
         let options = ["-i", "1", "--channel", "off", "--stop-signal", "KILL"];
         let mut pidone = Pidone::new(options)
             .command(["sleep", "inf"])
-            .env("NOTIFY_SOCKET", &abstract_one.name);
+            .env("NOTIFY_SOCKET", &manager.name);
         for (name, value) in more {
             pidone = pidone.env(name, value);
         }
@@ -115,19 +60,19 @@ fn the_watchdog_gets_its_sign_of_life_if_it_is_pidones() {
     };
     let run = start(&[("WATCHDOG_USEC", "100000")]);
     for _ in 0..5 {
-        abstract_one.until("WATCHDOG=1");
+        manager.until("WATCHDOG=1");
     }
     run.signal(libc::SIGTERM);
-    abstract_one.until("STOPPING=1");
+    manager.until("STOPPING=1");
     run.end();
     let run = start(&[("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")]);
     run.until_stderr(words::READY);
     processes::wait_for_poll(run.pid());
     run.signal(libc::SIGTERM);
     run.end();
-    abstract_one.socket.set_nonblocking(true).unwrap();
+    manager.socket.set_nonblocking(true).unwrap();
     let mut bytes = [0; 4096];
-    while let Ok(length) = abstract_one.socket.recv(&mut bytes) {
+    while let Ok(length) = manager.socket.recv(&mut bytes) {
         let text = str::from_utf8(&bytes[..length]).unwrap();
         assert!(!text.contains("WATCHDOG"), "{text}");
     }
@@ -161,40 +106,4 @@ fn a_manager_that_is_gone_stops_nobody() {
         assert_eq!(service.run.stderr_count("NOTIFY_SOCKET"), 1);
         service.stop().code(0);
     }
-}
-
-fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("examples/systemd")
-        .join(name)
-}
-
-#[test]
-fn systemd_takes_the_example_units() {
-    if Command::new("systemd-analyze")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        skipped("systemd_takes_the_example_units", "no systemd-analyze here");
-        return;
-    }
-    let directory = TempDir::new();
-    let mut units = Vec::new();
-    for name in ["app.service", "app.socket"] {
-        let text = std::fs::read_to_string(example(name)).unwrap();
-        // It wants to see the programs.
-        let text = text
-            .replace("/usr/local/bin/pidone", binary().to_str().unwrap())
-            .replace("/usr/bin/node", "/bin/true");
-        units.push(directory.file(name, &text, 0o644));
-    }
-    let end = Command::new("systemd-analyze")
-        .args(["verify", "--man=no"])
-        .args(&units)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&end.stderr);
-    let ours: Vec<_> = said.lines().filter(|line| line.contains("app.")).collect();
-    assert!(end.status.success() && ours.is_empty(), "{said}");
 }

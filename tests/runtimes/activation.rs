@@ -1,24 +1,17 @@
 //! Sockets that pidone itself is started with, by the real thing.
 
 use std::net::Ipv4Addr;
-use std::process::{Command, Stdio};
 
 use crate::harness::http::server_of;
+use crate::harness::is_installed;
 use crate::harness::net::{connect, connect_unix};
 use crate::harness::service::{App, PLAIN, all_answer};
-use crate::harness::skipped;
 
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const ACTIVATE: &str = "systemd-socket-activate";
 
 fn can_activate(test: &str) -> bool {
-    let mut command = Command::new(ACTIVATE);
-    command.arg("--version").stdout(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-        || skipped(
-            test,
-            "systemd-socket-activate is not there (Debian: systemd)",
-        )
+    is_installed(test, ACTIVATE, "systemd")
 }
 
 /// It starts pidone when the first client comes, who gets its answer too.

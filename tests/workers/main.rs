@@ -16,7 +16,6 @@ mod node;
 mod balance;
 mod boundary;
 mod drain;
-mod haproxy;
 mod listen;
 mod recycling;
 mod reload;

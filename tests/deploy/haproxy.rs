@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use crate::harness::load::Plan;
 use crate::harness::net::fresh_port;
 use crate::harness::service::{App, CLOSE, PLAIN, Service};
-use crate::harness::{Pidone, Run, processes, skipped};
+use crate::harness::{Pidone, Run, is_installed, processes};
 
 const EXAMPLE: &str = include_str!("../../examples/haproxy/haproxy.cfg");
 
@@ -39,11 +39,6 @@ fn behind_haproxy(app: App, options: &[&str]) -> (Service, Run, u16) {
     (service, haproxy, front)
 }
 
-fn is_installed(test: &str) -> bool {
-    let found = std::process::Command::new("haproxy").arg("-v").output();
-    found.is_ok() || skipped(test, "haproxy is not installed")
-}
-
 fn plans(front: u16) -> [Plan; 3] {
     let plan = || Plan::of(front);
     [
@@ -55,7 +50,7 @@ fn plans(front: u16) -> [Plan; 3] {
 
 #[test]
 fn reloads_under_load_lose_nothing() {
-    if !is_installed("reloads_under_load_lose_nothing") {
+    if !is_installed("reloads_under_load_lose_nothing", "haproxy", "haproxy") {
         return;
     }
     for (app, options) in [
@@ -79,7 +74,7 @@ fn reloads_under_load_lose_nothing() {
 /// Its requests are sent again to another one, for they are GETs.
 #[test]
 fn workers_that_are_killed_lose_nothing() {
-    if !is_installed("workers_that_are_killed_lose_nothing") {
+    if !is_installed("workers_that_are_killed_lose_nothing", "haproxy", "haproxy") {
         return;
     }
     for channel in ["node", "off"] {

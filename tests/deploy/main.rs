@@ -1,0 +1,30 @@
+//! The files in `examples` for those who operate pidone, with what they are written for: HAProxy,
+//! Kubernetes' schema, Prometheus, systemd. As they are shipped, but for ports and places.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod haproxy;
+mod systemd;
+
+use std::path::{Path, PathBuf};
+
+/// A file of an example.
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
+}
+
+/// What is in it.
+#[track_caller]
+fn text(name: &str) -> String {
+    std::fs::read_to_string(example(name)).unwrap()
+}
