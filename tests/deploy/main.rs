@@ -12,6 +12,8 @@
 mod harness;
 
 mod haproxy;
+mod kubernetes;
+mod manifest;
 mod systemd;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,163 @@
+//! examples/kubernetes: what Kubernetes' schema says of it, and pidone with what is in it. The kubelet's
+//! part, its probes and its end of a pod, is the test's.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::harness::http::ask;
+use crate::harness::load::{Failure, Kind, Plan};
+use crate::harness::net::{connect, fresh_port};
+use crate::harness::service::{App, PLAIN};
+use crate::harness::{processes, words};
+use crate::manifest::{Manifest, Tools};
+use crate::{example, text};
+
+const FILE: &str = "kubernetes/web.yaml";
+const POD: &str = "Deployment.spec.template.spec";
+const CONTAINER: &str = "Deployment.spec.template.spec.containers.0";
+const VERSIONS: [&str; 2] = ["1.28", "1.37"];
+
+#[test]
+fn kubernetes_takes_the_manifest() {
+    let Some(tools) = Tools::here("kubernetes_takes_the_manifest") else {
+        return;
+    };
+    for version in VERSIONS {
+        let end = tools.validate(&text(FILE), version);
+        assert!(end.status.success(), "{end:?}");
+        let said = String::from_utf8_lossy(&end.stdout).into_owned();
+        for name in ["deployment", "service", "poddisruptionbudget"] {
+            assert!(said.contains(name), "{name}: {said}");
+        }
+        for (right, wrong) in [
+            ("containerPort: 3000", "containerPorts: 3000"),
+            ("periodSeconds: 2", "periodSeconds: 2s"),
+            ("drop: [ALL]", "drop: ALL"),
+            ("image: web:1", "imagine: web:1"),
+        ] {
+            let broken = text(FILE).replace(right, wrong);
+            assert_ne!(broken, text(FILE), "{right}");
+            let end = tools.validate(&broken, version);
+            assert!(!end.status.success(), "{wrong}: {end:?}");
+        }
+    }
+}
+
+fn seconds(time: &str) -> u64 {
+    time.strip_suffix('s').unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_belongs_together_in_the_manifest_agrees() {
+    let Some(tools) = Tools::here("what_belongs_together_in_the_manifest_agrees") else {
+        return;
+    };
+    let web = tools.read(&example(FILE));
+    let env = web.pairs(&format!("{CONTAINER}.env"), ".value");
+    let ports = web.pairs(&format!("{CONTAINER}.ports"), ".containerPort");
+    let times = ["PIDONE_DRAIN_DELAY", "PIDONE_HTTP_DRAIN", "PIDONE_GRACE"];
+    let needed: u64 = times.iter().map(|name| seconds(env[name])).sum();
+    let given = web.number(&format!("{POD}.terminationGracePeriodSeconds"));
+    assert!(u64::from(given) > needed, "{given} for {needed}");
+    assert_eq!(env["PORT"], ports["http"]);
+    assert_eq!(env["PIDONE_HTTP"], ports["pidone"]);
+    let annotations = "Deployment.spec.template.metadata.annotations.prometheus.io";
+    assert_eq!(web.get(&format!("{annotations}/port")), ports["pidone"]);
+    assert_eq!(web.get("Service.spec.ports.0.targetPort"), "http");
+    let labels = web.get("Deployment.spec.template.metadata.labels.app");
+    for selector in [
+        "Deployment.spec.selector.matchLabels.app",
+        "PodDisruptionBudget.spec.selector.matchLabels.app",
+        "Service.spec.selector.app",
+    ] {
+        assert_eq!(web.get(selector), labels, "{selector}");
+    }
+}
+
+/// One of the kubelet's probes.
+struct Probe {
+    path: String,
+    port: u16,
+}
+
+impl Probe {
+    #[track_caller]
+    fn of(web: &Manifest, name: &str, port: u16) -> Self {
+        let place = format!("{CONTAINER}.{name}.httpGet");
+        assert_eq!(web.get(&format!("{place}.port")), "pidone");
+        let path = web.get(&format!("{place}.path")).to_owned();
+        Self { path, port }
+    }
+
+    /// "Any code greater than or equal to 200 and less than 400 indicates success."
+    /// <https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/>
+    #[track_caller]
+    fn succeeds(&self) -> bool {
+        let address = (Ipv4Addr::LOCALHOST, self.port);
+        TcpStream::connect(address).is_ok()
+            && (200..400).contains(&ask(&mut connect(address), &self.path, false).status())
+    }
+}
+
+#[test]
+fn a_pod_of_the_manifest_starts_serves_and_ends_without_a_loss() {
+    let test = "a_pod_of_the_manifest_starts_serves_and_ends_without_a_loss";
+    let Some(tools) = Tools::here(test) else {
+        return;
+    };
+    let web = tools.read(&example(FILE));
+    let app = App::named(PLAIN);
+    app.directory
+        .file("server.js", "require('./plain.js')", 0o644);
+    let (port, http) = (app.port, fresh_port());
+    // As it is, but for the two ports.
+    let mut env = web.pairs(&format!("{CONTAINER}.env"), ".value");
+    let own = [port, http].map(|port| port.to_string());
+    env.extend([("PORT", &*own[0]), ("PIDONE_HTTP", &*own[1])]);
+    // Stands for the quota that Kubernetes makes of it.
+    let limit = format!("{CONTAINER}.resources.limits.cpu");
+    env.insert("WEB_CONCURRENCY", web.get(&limit));
+    let cpus = web.number(&limit);
+    let args = web.list(&format!("{CONTAINER}.args"), "");
+    let pod = app
+        .command_line(args)
+        .start_as(cpus.into(), [""; 0], |pidone| {
+            env.iter()
+                .fold(pidone, |pidone, (name, value)| pidone.env(name, value))
+        });
+
+    let probe = |name| Probe::of(&web, name, http);
+    let [startup, readiness, liveness] =
+        ["startupProbe", "readinessProbe", "livenessProbe"].map(probe);
+    processes::wait_until("the startup probe succeeds", || startup.succeeds());
+    assert_eq!(pod.workers().len(), usize::from(cpus));
+    assert!(readiness.succeeds() && liveness.succeeds());
+
+    // Clients as a load balancer: they keep connections, and go on until nobody is there.
+    let load = Plan::of(port).rate(200).keep_alive(16).start();
+    load.until_answered_by(cpus.into());
+
+    let told = Instant::now();
+    pod.run.signal(libc::SIGTERM);
+    processes::wait_until("the readiness probe fails", || !readiness.succeeds());
+    let unready = Instant::now();
+    assert!(liveness.succeeds());
+    pod.run.until_stderr(words::STOPPING);
+    let end = pod.run.end();
+    let took = told.elapsed();
+    end.code(0);
+    let patience = web.number(&format!("{POD}.terminationGracePeriodSeconds"));
+    assert!(took < Duration::from_secs(patience.into()), "{took:?}");
+
+    // Whoever came within the delay was served, and at the end somebody came too late.
+    let delay = Duration::from_secs(seconds(env["PIDONE_DRAIN_DELAY"]));
+    let is_late =
+        |one: &Failure| !one.established && one.kind == Kind::Refused && one.at >= told + delay;
+    processes::wait_until("somebody comes too late", || {
+        load.report().failures.iter().any(is_late)
+    });
+    let report = load.stop();
+    report.only_failures("refused after the delay", is_late);
+    let asked_later = report.answers.iter().filter(|one| one.asked > unready);
+    assert!(asked_later.count() > 0, "{report}");
+}
