@@ -14,6 +14,7 @@ mod harness;
 mod haproxy;
 mod kubernetes;
 mod manifest;
+mod prometheus;
 mod systemd;
 
 use std::path::{Path, PathBuf};

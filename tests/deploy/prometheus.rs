@@ -1,0 +1,208 @@
+//! examples/prometheus: what promtool says of it, and a real Prometheus with it.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::Command;
+
+use crate::harness::http::ask;
+use crate::harness::net::{connect, fresh_port};
+use crate::harness::service::{App, PLAIN, Service};
+use crate::harness::{Pidone, Run, TempDir, is_installed, processes};
+use crate::{example, text};
+
+const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const PACKAGE: &str = "prometheus";
+
+/// The rules with their tests, after a change.
+fn rules_pass(change: impl Fn(&str) -> String) -> bool {
+    let directory = TempDir::new();
+    let rules = change(&text("prometheus/rules.yml"));
+    directory.file("rules.yml", &rules, 0o644);
+    let tests = directory.file("rules_test.yml", &text("prometheus/rules_test.yml"), 0o644);
+    let end = Command::new("promtool")
+        .args(["test", "rules"])
+        .arg(tests)
+        .output()
+        .unwrap();
+    end.status.success()
+}
+
+#[test]
+fn the_configuration_is_one() {
+    if !is_installed("the_configuration_is_one", "promtool", PACKAGE) {
+        return;
+    }
+    let mut check = Command::new("promtool");
+    check
+        .args(["check", "config"])
+        .arg(example("prometheus/prometheus.yml"));
+    let end = check.output().unwrap();
+    assert!(end.status.success(), "{end:?}");
+    let said = String::from_utf8_lossy(&end.stdout);
+    assert!(said.contains("rules found"), "{said}");
+}
+
+#[test]
+fn each_alert_fires_when_it_should_and_is_tested() {
+    let test = "each_alert_fires_when_it_should_and_is_tested";
+    if !is_installed(test, "promtool", PACKAGE) {
+        return;
+    }
+    assert!(rules_pass(str::to_owned));
+    let rules = text("prometheus/rules.yml");
+    let lines = rules.lines();
+    let alerts: Vec<_> = lines
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    assert!(alerts.len() > 3, "{alerts:?}");
+    for alert in alerts {
+        let is_missed = !rules_pass(|rules| rules.replace(alert, "Other"));
+        assert!(is_missed, "no test notices that {alert} is gone");
+    }
+}
+
+/// A Prometheus that has scraped, and its port.
+struct Prometheus {
+    run: Run,
+    port: u16,
+    _directory: TempDir,
+}
+
+impl Prometheus {
+    /// With an example's configuration, after a change.
+    fn start(name: &str, changes: &[(&str, &str)]) -> Self {
+        let directory = TempDir::new();
+        directory.file("rules.yml", &text("prometheus/rules.yml"), 0o644);
+        let mut config = text(name);
+        for (from, to) in [&[("15s", "1s")], changes].concat() {
+            assert!(config.contains(from), "{from} in {name}");
+            config = config.replace(from, to);
+        }
+        let config = directory.file("prometheus.yml", &config, 0o644);
+        let port = fresh_port();
+        let run = Pidone::program([
+            "prometheus".to_owned(),
+            format!("--config.file={}", config.display()),
+            format!("--storage.tsdb.path={}", directory.path("data").display()),
+            format!("--web.listen-address={HOME}:{port}"),
+        ])
+        .start();
+        let prometheus = Self {
+            run,
+            port,
+            _directory: directory,
+        };
+        processes::wait_until("Prometheus is ready", || {
+            TcpStream::connect((HOME, port)).is_ok() && prometheus.get("/-/ready").0 == 200
+        });
+        prometheus
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> (u16, String) {
+        let response = ask(&mut connect((HOME, self.port)), path, false);
+        (response.status(), response.body().to_owned())
+    }
+
+    /// Waits until the answer to a query has all of this in it; a page of JSON.
+    #[track_caller]
+    fn until(&self, query: &str, wanted: &[&str]) -> String {
+        let escaped = query.bytes().map(|byte| format!("%{byte:02X}"));
+        let path = format!("/api/v1/query?query={}", escaped.collect::<String>());
+        let mut answer = String::new();
+        processes::wait_until(&format!("{query} has {wanted:?}"), || {
+            let (status, body) = self.get(&path);
+            assert_eq!(status, 200, "{query}: {body}");
+            answer = body;
+            wanted.iter().all(|part| answer.contains(part))
+        });
+        answer
+    }
+
+    #[track_caller]
+    fn stop(self) {
+        processes::kill(self.run.outer_pid(), libc::SIGTERM);
+        self.run.end().code(0);
+    }
+}
+
+/// Two workers, and the port of pidone's pages.
+fn workers() -> (Service, u16) {
+    let http = fresh_port();
+    let address = format!("{HOME}:{http}");
+    let options = ["--http", &address, "--backoff", "10ms..10ms"];
+    (App::named(PLAIN).workers(2, options).ready(), http)
+}
+
+#[test]
+fn prometheus_scrapes_the_workers_and_an_alert_fires() {
+    let test = "prometheus_scrapes_the_workers_and_an_alert_fires";
+    if !is_installed(test, "prometheus", PACKAGE) {
+        return;
+    }
+    let (service, http) = workers();
+    let target = format!("{HOME}:{http}");
+    let prometheus = Prometheus::start("prometheus/prometheus.yml", &[("web:9100", &target)]);
+
+    // The event loops are asked at the first look, so this is what comes of the second.
+    let of_both = [r#""slot":"0""#, r#""slot":"1""#];
+    let delays = "pidone_worker_event_loop_delay_seconds < 30";
+    let answer = prometheus.until(delays, &of_both);
+    for label in [
+        r#""job":"web""#,
+        r#""exported_instance":"1""#,
+        &format!(r#""instance":"{target}""#),
+    ] {
+        assert!(answer.contains(label), "{label} in {answer}");
+    }
+    prometheus.until("pidone_worker_resident_bytes > 1e7", &of_both);
+    prometheus.until(r#"pidone_worker_state{state="ready"} == 1"#, &of_both);
+    prometheus.until("pidone_ready == pidone_target_workers - 1", &[&target]);
+
+    for _ in 0..5 {
+        let victim = *service.workers().first().unwrap();
+        processes::kill(victim, libc::SIGKILL);
+        service.up(1);
+    }
+    prometheus.until(
+        r#"ALERTS{alertstate="firing"}"#,
+        &["PidoneWorkersRestart", r#""severity":"warning""#],
+    );
+    prometheus.stop();
+    service.stop().code(0);
+}
+
+/// With what the cluster would tell of three ports of two pods; Debian's Prometheus cannot ask one.
+#[test]
+fn of_a_cluster_the_ports_with_metrics_are_found() {
+    let test = "of_a_cluster_the_ports_with_metrics_are_found";
+    if !is_installed(test, "prometheus", PACKAGE) {
+        return;
+    }
+    let (service, http) = workers();
+    let port = |number: u16, scrape: &str, declared: u16| {
+        format!(
+            "      - targets: [\"{HOME}:{number}\"]
+        labels:
+          __meta_kubernetes_pod_annotation_prometheus_io_scrape: \"{scrape}\"
+          __meta_kubernetes_pod_annotation_prometheus_io_port: \"{http}\"
+          __meta_kubernetes_pod_container_port_number: \"{declared}\"
+          __meta_kubernetes_namespace: shop
+          __meta_kubernetes_pod_name: web-{number}\n"
+        )
+    };
+    let told = [
+        port(service.app.port, "true", service.app.port),
+        port(http, "true", http),
+        port(fresh_port(), "", http),
+    ];
+    let told = format!("static_configs:\n{}", told.concat());
+    let asked = "kubernetes_sd_configs:\n      - role: pod\n";
+    let prometheus = Prometheus::start("prometheus/kubernetes.yml", &[(asked, &told)]);
+    let name = format!(r#""pod":"web-{http}""#);
+    prometheus.until("pidone_ready == 1", &[&name, r#""namespace":"shop""#]);
+    let (status, targets) = prometheus.get("/api/v1/targets?state=active");
+    assert_eq!(status, 200);
+    assert_eq!(targets.matches("\"scrapeUrl\"").count(), 1, "{targets}");
+    prometheus.stop();
+    service.stop().code(0);
+}
