@@ -12,6 +12,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod compose;
 mod ctl;
 mod docker;
 mod engine_init;

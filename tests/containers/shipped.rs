@@ -2,11 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::Instant;
 
 use crate::docker::{Container, build, client, docker, images, root, run, text};
-use crate::stop::get;
 
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
@@ -74,7 +71,7 @@ fn from_scratch_with_nothing_but_pidone() {
 }
 
 /// The directory of an example whose files want an image that is called `pidone`.
-fn example(name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     docker(&["tag", &images().alone, "pidone"]);
     root().join("examples").join(name)
 }
@@ -123,58 +120,4 @@ fn the_distroless_lines_of_the_readme() {
     let app = Container::start(&[], &image, &[]);
     app.port("listening on port ");
     assert_eq!(app.stop("30").1, 143);
-}
-
-/// A project of docker-compose, which is removed with its containers when this goes.
-struct Project {
-    name: String,
-    files: [PathBuf; 2],
-}
-
-impl Project {
-    #[track_caller]
-    fn compose(&self, args: &[&str]) -> String {
-        let mut command = Command::new("timeout");
-        command.args(["--foreground", "300", "docker-compose", "-p", &self.name]);
-        for file in &self.files {
-            command.arg("-f").arg(file);
-        }
-        let output = command.args(args).output().unwrap();
-        assert!(output.status.success(), "{args:?}: {output:?}");
-        text(&output.stdout).trim().to_owned()
-    }
-}
-
-impl Drop for Project {
-    fn drop(&mut self) {
-        self.compose(&["down", "--timeout=0"]);
-        fs::remove_file(&self.files[1]).unwrap();
-    }
-}
-
-#[test]
-#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
-fn the_compose_file() {
-    let name = format!("pidone-test-{}", std::process::id());
-    let more = std::env::temp_dir().join(format!("{name}.yaml"));
-    // The file as it is shipped, but for the port, which may be somebody else's here.
-    let port = "services: { web: { environment: { PORT: '0' } } }\n";
-    fs::write(&more, port).unwrap();
-    let project = Project {
-        name,
-        files: [example("http").join("compose.yaml"), more],
-    };
-    project.compose(&["up", "--detach", "--build"]);
-    let web = Container {
-        id: project.compose(&["ps", "--quiet", "web"]),
-    };
-    let port = web.port("listening on port ");
-    assert!(get(port, "/").contains("hello from pid "));
-    let start = Instant::now();
-    project.compose(&["stop"]);
-    assert!(start.elapsed().as_secs() < 25, "{:?}", start.elapsed());
-    assert_eq!(web.wait(), 143);
-    let (_, stderr) = web.logs();
-    assert!(stderr.starts_with("{\"level\":30,"), "{stderr}");
-    assert!(stderr.contains("SIGTERM"), "{stderr}");
 }

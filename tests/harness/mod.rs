@@ -90,6 +90,13 @@ impl TempDir {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         path
     }
+
+    /// Lets every user read it.
+    pub fn open_to_all(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        let all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&self.0, all).unwrap();
+    }
 }
 
 impl Drop for TempDir {

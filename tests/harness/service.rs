@@ -104,9 +104,7 @@ impl App {
 
     /// Lets every user read it.
     pub fn open_to_all(&self) {
-        use std::os::unix::fs::PermissionsExt;
-        let all = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(self.directory.path("."), all).unwrap();
+        self.directory.open_to_all();
     }
 
     /// Another command instead of the script.

@@ -1,0 +1,141 @@
+//! The compose files of the examples, by a real docker-compose.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::docker::{Container, root, text};
+use crate::harness::load::Plan;
+use crate::harness::net::{fresh_port, fresh_ports};
+use crate::harness::{TempDir, processes};
+use crate::shipped::example;
+use crate::stop::get;
+
+/// A project of docker-compose, which is removed with its containers when this goes.
+struct Project {
+    name: String,
+    files: [PathBuf; 2],
+    _directory: TempDir,
+}
+
+impl Project {
+    /// An example's file as it is shipped, but for what a second file says, such as ports, which may be
+    /// somebody else's here.
+    fn new(name: &str, more: &str) -> Self {
+        let directory = TempDir::new();
+        Self {
+            name: format!("pidone-test-{name}-{}", std::process::id()),
+            files: [
+                example(name).join("compose.yaml"),
+                directory.file("more.yaml", more, 0o644),
+            ],
+            _directory: directory,
+        }
+    }
+
+    #[track_caller]
+    fn compose(&self, args: &[&str]) -> String {
+        let mut command = Command::new("timeout");
+        command.args(["--foreground", "300", "docker-compose", "-p", &self.name]);
+        for file in &self.files {
+            command.arg("-f").arg(file);
+        }
+        let output = command.args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        text(&output.stdout).trim().to_owned()
+    }
+
+    #[track_caller]
+    fn up(&self) {
+        self.compose(&["up", "--detach", "--build"]);
+    }
+
+    #[track_caller]
+    fn container(&self, service: &str) -> Container {
+        let id = self.compose(&["ps", "--quiet", service]);
+        Container { id }
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        self.compose(&["down", "--timeout=0"]);
+    }
+}
+
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn the_compose_file() {
+    let port = "services: { web: { environment: { PORT: '0' } } }\n";
+    let project = Project::new("http", port);
+    project.up();
+    let web = project.container("web");
+    let port = web.port("listening on port ");
+    assert!(get(port, "/").contains("hello from pid "));
+    let start = Instant::now();
+    project.compose(&["stop"]);
+    assert!(start.elapsed().as_secs() < 25, "{:?}", start.elapsed());
+    assert_eq!(web.wait(), 143);
+    let (_, stderr) = web.logs();
+    assert!(stderr.starts_with("{\"level\":30,"), "{stderr}");
+    assert!(stderr.contains("SIGTERM"), "{stderr}");
+}
+
+/// Workers are replaced from inside, as its README says, and no client notices.
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn restarts_behind_haproxy_lose_nothing() {
+    let (front, first) = (fresh_port(), fresh_ports(4));
+    let shipped = fs::read_to_string(root().join("examples/haproxy/haproxy.cfg")).unwrap();
+    let mut config = shipped.replace("bind :8080", &format!("bind 127.0.0.1:{front}"));
+    for number in 0..4 {
+        config = config.replace(
+            &format!(":{}", 3000 + number),
+            &format!(":{}", first + number),
+        );
+    }
+    let files = TempDir::new();
+    files.open_to_all();
+    let config = files.file("haproxy.cfg", &config, 0o644);
+    // An app that names the request in its answer, in the place of the other.
+    let apps = root().join("tests/harness/apps");
+    let more = format!(
+        "services:
+  web:
+    environment: {{ PORT: '{first}' }}
+    volumes:
+      - {apps}/plain.js:/app/server.js:ro
+      - {apps}/answer.js:/app/answer.js:ro
+  haproxy:
+    volumes:
+      - {config}:/usr/local/etc/haproxy/haproxy.cfg:ro
+",
+        apps = apps.display(),
+        config = config.display(),
+    );
+    let project = Project::new("haproxy", &more);
+    project.up();
+    let [web, haproxy] = ["web", "haproxy"].map(|service| project.container(service));
+    web.lines("up ", 4);
+    processes::wait_until("HAProxy has found them", || {
+        std::net::TcpStream::connect(("127.0.0.1", front)).is_ok()
+            && get(front, "/").starts_with("HTTP/1.1 200")
+    });
+
+    let connections = [Plan::of(front), Plan::of(front).keep_alive(32)];
+    for (plan, slot) in connections.into_iter().zip(["0", "3"]) {
+        let load = plan.rate(200).start();
+        load.until_answered_by(4);
+        let before = load.report().pids();
+        project.compose(&["exec", "-T", "web", "/pidone", "ctl", "restart", slot]);
+        load.until("its successor", |answers| {
+            let mut pids = answers.iter().map(|answer| answer.pid);
+            pids.any(|pid| !before.contains(&pid)).then_some(())
+        });
+        load.stop().no_failures();
+    }
+    project.compose(&["stop"]);
+    assert_eq!(haproxy.wait(), 0);
+    assert_eq!(web.wait(), 0);
+}
