@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use crate::harness::load::Plan;
 use crate::harness::net::fresh_port;
 use crate::harness::service::{App, CLOSE, PLAIN, Service};
-use crate::harness::{Pidone, Run, is_installed, processes};
+use crate::harness::{Pidone, Run, alone, is_installed, processes};
 
 const EXAMPLE: &str = include_str!("../../examples/haproxy/haproxy.cfg");
 
@@ -39,8 +39,9 @@ fn behind_haproxy(app: App, options: &[&str]) -> (Service, Run, u16) {
     (service, haproxy, front)
 }
 
+/// Far from what a small machine can do, as HAProxy has no answer for requests that wait for too long.
 fn plans(front: u16) -> [Plan; 3] {
-    let plan = || Plan::of(front);
+    let plan = || Plan::of(front).rate(250);
     [
         plan(),
         plan().keep_alive(32),
@@ -53,6 +54,7 @@ fn reloads_under_load_lose_nothing() {
     if !is_installed("reloads_under_load_lose_nothing", "haproxy", "haproxy") {
         return;
     }
+    let _alone = alone();
     for (app, options) in [
         (PLAIN, &["--channel", "node"][..]),
         (CLOSE, &["--channel", "off", "--ready", "port"]),
@@ -77,6 +79,7 @@ fn workers_that_are_killed_lose_nothing() {
     if !is_installed("workers_that_are_killed_lose_nothing", "haproxy", "haproxy") {
         return;
     }
+    let _alone = alone();
     for channel in ["node", "off"] {
         let options = [
             "--channel",
