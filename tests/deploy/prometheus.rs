@@ -60,6 +60,19 @@ fn each_alert_fires_when_it_should_and_is_tested() {
     }
 }
 
+#[test]
+fn the_rules_speak_of_metrics_that_there_are() {
+    let rules = text("prometheus/rules.yml");
+    let words = rules.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+    let names: Vec<_> = words.filter(|word| word.starts_with("pidone_")).collect();
+    assert!(names.len() > 4, "{names:?}");
+    let readme = text("../README.md");
+    for name in names {
+        let row = [format!("`{name}`"), format!("`{name}{{")];
+        assert!(row.iter().any(|start| readme.contains(start)), "{name}");
+    }
+}
+
 /// A Prometheus that has scraped, and its port.
 struct Prometheus {
     run: Run,
