@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crate::docker::{Container, root, text};
 use crate::harness::load::Plan;
 use crate::harness::net::{fresh_port, fresh_ports};
-use crate::harness::{TempDir, processes};
+use crate::harness::{TempDir, processes, words};
 use crate::shipped::example;
 use crate::stop::get;
 
@@ -24,8 +25,11 @@ impl Project {
     /// somebody else's here.
     fn new(name: &str, more: &str) -> Self {
         let directory = TempDir::new();
+        // Of two tests with one example, too, each has its own.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         Self {
-            name: format!("pidone-test-{name}-{}", std::process::id()),
+            name: format!("pidone-test-{name}-{}-{number}", std::process::id()),
             files: [
                 example(name).join("compose.yaml"),
                 directory.file("more.yaml", more, 0o644),
@@ -66,12 +70,16 @@ impl Drop for Project {
 
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
-fn the_compose_file() {
+fn the_plain_app_starts_restarts_and_stops() {
     let port = "services: { web: { environment: { PORT: '0' } } }\n";
     let project = Project::new("http", port);
     project.up();
     let web = project.container("web");
     let port = web.port("listening on port ");
+    assert!(get(port, "/").contains("hello from pid "));
+    project.compose(&["restart", "web"]);
+    let line = web.lines("listening on port ", 2);
+    let port = line.rsplit(' ').next().unwrap().parse().unwrap();
     assert!(get(port, "/").contains("hello from pid "));
     let start = Instant::now();
     project.compose(&["stop"]);
@@ -80,6 +88,34 @@ fn the_compose_file() {
     let (_, stderr) = web.logs();
     assert!(stderr.starts_with("{\"level\":30,"), "{stderr}");
     assert!(stderr.contains("SIGTERM"), "{stderr}");
+}
+
+/// With the one variable that its README names.
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn the_plain_app_has_workers_when_a_variable_says_so() {
+    let port = fresh_port();
+    let more = format!(
+        "services: {{ web: {{ environment: {{ PORT: '{port}', PIDONE_INSTANCES: auto }} }} }}\n"
+    );
+    let project = Project::new("http", &more);
+    project.up();
+    let web = project.container("web");
+    web.said(words::READY, 1);
+    let first = get(port, "/");
+    assert!(first.contains("hello from pid "), "{first}");
+    project.compose(&["exec", "-T", "web", "/pidone", "ctl", "reload"]);
+    let second = get(port, "/");
+    assert!(second.contains("hello from pid "), "{second}");
+    // The others have ended, and nobody else has their numbers in the container.
+    assert_ne!(body(&first), body(&second));
+    project.compose(&["stop"]);
+    assert_eq!(web.wait(), 0);
+}
+
+/// What comes after the head of an answer.
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap().1
 }
 
 /// Workers are replaced from inside, as its README says, and no client notices.
