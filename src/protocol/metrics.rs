@@ -146,7 +146,11 @@ impl Page {
         self.describe(&state);
         for (worker, [slot, instance]) in &all {
             for name in STATES {
-                let labels = [("slot", &**slot), ("instance", instance), ("state", name)];
+                let labels = [
+                    ("slot", &**slot),
+                    ("app_instance", instance),
+                    ("state", name),
+                ];
                 self.sample(&state, &labels, (name == worker.state).into());
             }
         }
@@ -154,7 +158,7 @@ impl Page {
             self.describe(metric);
             for (worker, [slot, instance]) in &all {
                 if let Some(value) = ask(worker) {
-                    self.sample(metric, &[("slot", slot), ("instance", instance)], value);
+                    self.sample(metric, &[("slot", slot), ("app_instance", instance)], value);
                 }
             }
         }
@@ -230,23 +234,23 @@ mod tests {
             "pidone_restarts_total{cause=\"exit\"} 3",
             "pidone_restarts_total{cause=\"memory\"} 1",
             "pidone_oom_kills_total 2",
-            "pidone_worker_state{slot=\"0\",instance=\"0\",state=\"ready\"} 1",
-            "pidone_worker_state{slot=\"0\",instance=\"0\",state=\"starting\"} 0",
-            "pidone_worker_state{slot=\"spare\",instance=\"4\",state=\"starting\"} 1",
-            "pidone_worker_restarts_total{slot=\"1\",instance=\"1\"} 3",
+            "pidone_worker_state{slot=\"0\",app_instance=\"0\",state=\"ready\"} 1",
+            "pidone_worker_state{slot=\"0\",app_instance=\"0\",state=\"starting\"} 0",
+            "pidone_worker_state{slot=\"spare\",app_instance=\"4\",state=\"starting\"} 1",
+            "pidone_worker_restarts_total{slot=\"1\",app_instance=\"1\"} 3",
             "# UNIT pidone_worker_cpu_seconds seconds",
-            "pidone_worker_cpu_seconds_total{slot=\"0\",instance=\"0\"} 12.050",
+            "pidone_worker_cpu_seconds_total{slot=\"0\",app_instance=\"0\"} 12.050",
             "# UNIT pidone_worker_resident_bytes bytes",
-            "pidone_worker_resident_bytes{slot=\"0\",instance=\"0\"} 48234496",
-            "pidone_worker_event_loop_delay_seconds{slot=\"0\",instance=\"0\"} 0.000312",
-            "pidone_worker_accept_queue{slot=\"1\",instance=\"1\"} 128",
+            "pidone_worker_resident_bytes{slot=\"0\",app_instance=\"0\"} 48234496",
+            "pidone_worker_event_loop_delay_seconds{slot=\"0\",app_instance=\"0\"} 0.000312",
+            "pidone_worker_accept_queue{slot=\"1\",app_instance=\"1\"} 128",
         ] {
             let count = page.lines().filter(|known| *known == line).count();
             assert_eq!(count, 1, "{line} in\n{page}");
         }
         assert!(page.ends_with("\n# EOF\n"), "{page}");
         // A slot without a process has nothing that only a process has.
-        let empty = "{slot=\"2\",instance=\"2\"}";
+        let empty = "{slot=\"2\",app_instance=\"2\"}";
         let lines: Vec<_> = page.lines().filter(|line| line.contains(empty)).collect();
         assert_eq!(lines.len(), 1, "{lines:?}");
         // The lines of a metric stand together, after what describes it.

@@ -162,7 +162,7 @@ fn prometheus_scrapes_the_workers_and_an_alert_fires() {
     let answer = prometheus.until(delays, &of_both);
     for label in [
         r#""job":"web""#,
-        r#""exported_instance":"1""#,
+        r#""app_instance":"1""#,
         &format!(r#""instance":"{target}""#),
     ] {
         assert!(answer.contains(label), "{label} in {answer}");
