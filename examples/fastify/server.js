@@ -17,15 +17,25 @@ fastify.get('/slow', {
   return { slow: request.query.ms, pid: process.pid };
 });
 
+// Two that fail where no handler of Fastify's is around them, to see what becomes of the app.
+fastify.get('/throw', (request, reply) => {
+  setImmediate(() => { throw new Error('nobody catches this'); });
+});
+fastify.get('/reject', (request, reply) => {
+  setImmediate(async () => { throw new Error('nobody awaits this'); });
+});
+
 let ending = false;
 let code = 0;
 
-// Closes once, whatever comes first. There is no timer here: the runtime's deadline (`docker stop -t`,
-// terminationGracePeriodSeconds) is the one that rules.
+// Closes once, whatever comes first. Asked to stop, it sets no deadline: that of pidone and the runtime (`--grace`,
+// `docker stop -t`, terminationGracePeriodSeconds) is the one that rules.
 async function end(reason, error) {
   if (error !== undefined) {
     code = 1;
     fastify.log.fatal({ err: error }, reason);
+    // Nobody else sets one here, and a request that has failed this way may never be answered.
+    setTimeout(() => process.exit(code), 5000).unref();
   }
   if (ending) return;
   ending = true;

@@ -52,19 +52,24 @@ impl App {
         for (name, text) in SCRIPTS {
             directory.file(name, text, 0o644);
         }
-        let app = Self {
-            script: directory.path(name),
+        let app = Self::at(directory, name);
+        if name.starts_with("fastify") || name.ends_with(".ts") {
+            return app.with_packages();
+        }
+        app
+    }
+
+    /// A script in this directory.
+    pub fn at(directory: TempDir, script: &str) -> Self {
+        Self {
+            script: directory.path(script),
             directory,
             // A few in a row, for apps that listen on more than one.
             port: fresh_ports(8),
             node: "node".into(),
             flags: Vec::new(),
             line: None,
-        };
-        if name.starts_with("fastify") || name.ends_with(".ts") {
-            return app.with_packages();
         }
-        app
     }
 
     /// A script of the test's own, which may require those.

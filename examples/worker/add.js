@@ -1,0 +1,8 @@
+// node add.js [COUNT] [MS]: adds so many jobs that take so long each.
+import { Queue } from 'bullmq';
+import { connection, name } from './queue.js';
+
+const [count, ms] = [process.argv[2] ?? 10, process.argv[3] ?? 1000].map(Number);
+const queue = new Queue(name, { connection });
+await queue.addBulk(Array.from({ length: count }, (_, number) => ({ name: 'job', data: { number, ms } })));
+await queue.close();

@@ -1,0 +1,26 @@
+// A background worker: no port, jobs from a queue.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'bullmq';
+import { connection, name } from './queue.js';
+
+const worker = new Worker(name, async (job) => {
+  console.log(`begun ${job.data.number}`);
+  // In place of real work.
+  await sleep(job.data.ms);
+  console.log(`done ${job.data.number}`);
+  return { pid: process.pid };
+}, { connection, concurrency: 4 });
+
+worker.on('error', console.error);
+
+// Takes no new job, and resolves when those in progress have ended.
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, async () => {
+    await worker.close();
+    process.exit(0);
+  });
+}
+
+await worker.waitUntilReady();
+// --ready message. Without -i there is no channel to send it on.
+process.send?.('ready');

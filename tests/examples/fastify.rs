@@ -1,0 +1,84 @@
+//! examples/fastify: two signals, two kinds of failure.
+
+use crate::example::{Example, get, in_flight, pid_in, visit};
+use crate::harness::http::{answer, request};
+use crate::harness::service::{Service, all_answer};
+use crate::harness::{processes, words};
+
+const SLOW: &str = "/slow?ms=1000";
+
+fn alone() -> Service {
+    let service = Example::named("fastify").start("pidone -- ");
+    service.run.until("Server listening at");
+    service
+}
+
+#[test]
+fn signals_let_requests_in_flight_be_answered() {
+    for (signal, name) in [(libc::SIGTERM, "SIGTERM"), (libc::SIGINT, "SIGINT")] {
+        let service = alone();
+        let mut slow = in_flight(&service, SLOW, 4);
+        service.run.signal(signal);
+        service.run.until(&format!("\"msg\":\"{name}: closing\""));
+        for stream in &mut slow {
+            assert_eq!(answer(stream).status(), 200);
+        }
+        let end = service.run.end();
+        end.code(0).quiet();
+        assert!(!end.text().contains("\"level\":60"), "{end:?}");
+    }
+}
+
+/// The request that has failed is never answered, which must not keep the app from its end.
+#[test]
+fn failures_are_told_and_end_the_app_when_the_others_have_been_answered() {
+    use std::io::Write;
+    for (path, event, message) in [
+        ("/throw", "uncaughtException", "nobody catches this"),
+        ("/reject", "unhandledRejection", "nobody awaits this"),
+    ] {
+        let service = alone();
+        let mut slow = in_flight(&service, SLOW, 4);
+        let mut failing = visit(&service);
+        failing.write_all(request(path, false).as_bytes()).unwrap();
+        service.run.until("\"level\":60");
+        let fatal = service.run.line();
+        assert!(
+            fatal.contains(message) && fatal.contains(&format!("\"msg\":\"{event}\"")),
+            "{fatal}"
+        );
+        for stream in &mut slow {
+            assert_eq!(answer(stream).status(), 200);
+        }
+        let end = service.run.end();
+        end.code(1);
+        assert!(
+            end.text()
+                .contains(&format!("\"msg\":\"{event}: closing\""))
+        );
+    }
+}
+
+#[test]
+fn a_worker_that_has_failed_is_started_anew() {
+    use std::io::Write;
+    let service = Example::named("fastify").start("pidone -i 2").until_ready();
+    let old = service.workers();
+    let mut slow = in_flight(&service, SLOW, 8);
+    let mut failing = visit(&service);
+    failing
+        .write_all(request("/throw", false).as_bytes())
+        .unwrap();
+    for stream in &mut slow {
+        let response = answer(stream);
+        assert_eq!(response.status(), 200);
+        assert!(old.contains(&pid_in(response.body())));
+    }
+    service.run.until_stderr("left with status 1 after");
+    service.run.until_stderr(words::STARTED_ANEW);
+    service.run.until_stderr_times(words::READY, 2);
+    processes::wait_until("the old one is gone", || service.workers().len() == 2);
+    assert_eq!(service.workers().intersection(&old).count(), 1);
+    all_answer(&service, || pid_in(&get(&service, "/")));
+    service.stop().code(0);
+}

@@ -1,0 +1,129 @@
+//! examples/worker: jobs of a real queue in a real Redis, through a reload and a stop.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use crate::example::Example;
+use crate::harness::net::fresh_port;
+use crate::harness::service::Service;
+use crate::harness::{Pidone, Run, TempDir, skipped};
+
+const JOBS: usize = 120;
+
+/// A Redis of the test's own, and its address.
+fn redis(directory: &TempDir) -> (Run, String) {
+    let port = fresh_port().to_string();
+    let line = ["redis-server", "--port", &port, "--bind", "127.0.0.1"];
+    let run = Pidone::program(line.iter().chain(&["--save", "", "--appendonly", "no"]))
+        .directory(directory.path("."))
+        .start();
+    run.until("Ready to accept connections");
+    (run, format!("redis://127.0.0.1:{port}"))
+}
+
+/// Runs a script of the example, and returns what it says.
+#[track_caller]
+fn node(directory: &Path, redis: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new("node");
+    command.args(arguments).env("REDIS_URL", redis);
+    let output = command.current_dir(directory).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// How often each job was begun, and done.
+#[derive(Default)]
+struct Jobs(BTreeMap<String, (usize, usize)>);
+
+impl Jobs {
+    fn note(&mut self, line: &str) {
+        let (word, number) = line.split_once(' ').unwrap();
+        let (begun, done) = self.0.entry(number.to_owned()).or_default();
+        match word {
+            "begun" => *begun += 1,
+            "done" => *done += 1,
+            _ => panic!("{line}"),
+        }
+    }
+
+    fn done(&self) -> usize {
+        self.0.values().map(|(_, done)| done).sum()
+    }
+
+    /// Reads on until so many are done in all, with others in progress.
+    fn until_done(&mut self, service: &Service, count: usize) {
+        while self.done() < count {
+            self.note(&service.run.line());
+        }
+    }
+
+    /// None in progress, and none twice.
+    #[track_caller]
+    fn each_once(&self) {
+        let odd: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(_, times)| **times != (1, 1))
+            .collect();
+        assert!(odd.is_empty(), "begun and done: {odd:?}");
+    }
+}
+
+#[test]
+fn no_job_is_lost_or_done_twice() {
+    let installed = Command::new("redis-server").arg("--version").output();
+    if installed.is_err() {
+        skipped(
+            "no_job_is_lost_or_done_twice",
+            "redis-server is not installed",
+        );
+        return;
+    }
+    let place = TempDir::new();
+    let (redis, url) = redis(&place);
+    let start = |example: Example| {
+        let service = example.start_with("-- ", |pidone| pidone.env("REDIS_URL", &url));
+        service.until_ready()
+    };
+    let service = start(Example::named("worker"));
+    let directory = service.app.directory.path(".");
+    node(&directory, &url, &["add.js", &JOBS.to_string(), "200"]);
+
+    let mut jobs = Jobs::default();
+    jobs.until_done(&service, 10);
+    let old = service.workers();
+    service.reload();
+    assert!(service.workers().is_disjoint(&old));
+    let done = jobs.done();
+    jobs.until_done(&service, done + 10);
+    let end = service.stop();
+    end.code(0);
+    end.text().lines().for_each(|line| jobs.note(line));
+    jobs.each_once();
+
+    // Whoever comes next does the rest.
+    let service = start(Example::named("worker"));
+    jobs.until_done(&service, JOBS);
+    service.stop().code(0);
+    jobs.each_once();
+    assert_eq!(jobs.0.len(), JOBS);
+
+    // The queue's own view of it.
+    let script = "
+        import { Queue } from 'bullmq';
+        import { connection, name } from './queue.js';
+        const counts = await new Queue(name, { connection }).getJobCounts();
+        console.log(Object.entries(counts).filter(([, count]) => count > 0).join(' '));
+        process.exit(0);
+    ";
+    let example = Example::named("worker");
+    let script = example.directory().file("counts.mjs", script, 0o644);
+    let counts = node(
+        &example.directory().path("."),
+        &url,
+        &[script.to_str().unwrap()],
+    );
+    assert_eq!(counts.trim(), format!("completed,{JOBS}"));
+    drop(redis);
+}
