@@ -4,10 +4,10 @@ import { Worker } from 'bullmq';
 import { connection, name } from './queue.js';
 
 const worker = new Worker(name, async (job) => {
-  console.log(`begun ${job.data.number}`);
+  console.log(`begun ${job.id}`);
   // In place of real work.
   await sleep(job.data.ms);
-  console.log(`done ${job.data.number}`);
+  console.log(`done ${job.id}`);
   return { pid: process.pid };
 }, { connection, concurrency: 4 });
 

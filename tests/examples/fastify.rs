@@ -1,5 +1,7 @@
 //! examples/fastify: two signals, two kinds of failure.
 
+use std::io::Write;
+
 use crate::example::{Example, get, in_flight, pid_in, visit};
 use crate::harness::http::{answer, request};
 use crate::harness::service::{Service, all_answer};
@@ -29,39 +31,42 @@ fn signals_let_requests_in_flight_be_answered() {
     }
 }
 
-/// The request that has failed is never answered, which must not keep the app from its end.
 #[test]
-fn failures_are_told_and_end_the_app_when_the_others_have_been_answered() {
-    use std::io::Write;
-    for (path, event, message) in [
-        ("/throw", "uncaughtException", "nobody catches this"),
-        ("/reject", "unhandledRejection", "nobody awaits this"),
-    ] {
-        let service = alone();
-        let mut slow = in_flight(&service, SLOW, 4);
-        let mut failing = visit(&service);
-        failing.write_all(request(path, false).as_bytes()).unwrap();
-        service.run.until("\"level\":60");
-        let fatal = service.run.line();
-        assert!(
-            fatal.contains(message) && fatal.contains(&format!("\"msg\":\"{event}\"")),
-            "{fatal}"
-        );
-        for stream in &mut slow {
-            assert_eq!(answer(stream).status(), 200);
-        }
-        let end = service.run.end();
-        end.code(1);
-        assert!(
-            end.text()
-                .contains(&format!("\"msg\":\"{event}: closing\""))
-        );
+fn an_uncaught_exception_is_told_and_ends_the_app_when_the_others_have_been_answered() {
+    fails("/throw", "uncaughtException", "nobody catches this");
+}
+
+#[test]
+fn an_unhandled_rejection_too() {
+    fails("/reject", "unhandledRejection", "nobody awaits this");
+}
+
+/// The request that has failed is never answered, which must not keep the app from its end.
+#[track_caller]
+fn fails(path: &str, event: &str, message: &str) {
+    let service = alone();
+    let mut slow = in_flight(&service, SLOW, 4);
+    let mut failing = visit(&service);
+    failing.write_all(request(path, false).as_bytes()).unwrap();
+    service.run.until("\"level\":60");
+    let fatal = service.run.line();
+    assert!(
+        fatal.contains(message) && fatal.contains(&format!("\"msg\":\"{event}\"")),
+        "{fatal}"
+    );
+    for stream in &mut slow {
+        assert_eq!(answer(stream).status(), 200);
     }
+    let end = service.run.end();
+    end.code(1);
+    assert!(
+        end.text()
+            .contains(&format!("\"msg\":\"{event}: closing\""))
+    );
 }
 
 #[test]
 fn a_worker_that_has_failed_is_started_anew() {
-    use std::io::Write;
     let service = Example::named("fastify").start("pidone -i 2").until_ready();
     let old = service.workers();
     let mut slow = in_flight(&service, SLOW, 8);

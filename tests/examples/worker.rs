@@ -9,7 +9,34 @@ use crate::harness::net::fresh_port;
 use crate::harness::service::Service;
 use crate::harness::{Pidone, Run, TempDir, skipped};
 
-const JOBS: usize = 120;
+/// Adds jobs at the pace at which two workers do them, until its stdin ends.
+const FEEDER: &str = "
+    import { setTimeout as sleep } from 'node:timers/promises';
+    import { Queue } from 'bullmq';
+    import { connection, name } from './queue.js';
+    const queue = new Queue(name, { connection });
+    let [added, ended] = [0, false];
+    process.stdin.on('end', () => { ended = true; }).resume();
+    while (!ended) {
+        await queue.addBulk(Array.from({ length: 8 }, () => ({ name: 'job', data: { ms: 200 } })));
+        added += 8;
+        await sleep(200);
+    }
+    console.log('added', added);
+    process.exit(0);
+";
+
+/// What a queue knows of its jobs.
+const COUNTS: &str = "
+    import { Queue } from 'bullmq';
+    import { connection, name } from './queue.js';
+    const counts = await new Queue(name, { connection }).getJobCounts();
+    console.log(Object.entries(counts).filter(([, count]) => count > 0).join(' '));
+    process.exit(0);
+";
+
+/// How many add.js adds.
+const FIRST: usize = 20;
 
 /// A Redis of the test's own, and its address.
 fn redis(directory: &TempDir) -> (Run, String) {
@@ -87,43 +114,38 @@ fn no_job_is_lost_or_done_twice() {
         service.until_ready()
     };
     let service = start(Example::named("worker"));
-    let directory = service.app.directory.path(".");
-    node(&directory, &url, &["add.js", &JOBS.to_string(), "200"]);
+    let example = Example::named("worker");
+    let directory = example.directory().path(".");
+    node(&directory, &url, &["add.js", &FIRST.to_string(), "200"]);
+    let feeder = example.directory().file("feeder.mjs", FEEDER, 0o644);
+    let feeder = ["node", feeder.to_str().unwrap()];
+    let mut feeder = Pidone::program(feeder).env("REDIS_URL", &url).start();
 
+    // With jobs in progress all the time.
     let mut jobs = Jobs::default();
-    jobs.until_done(&service, 10);
+    jobs.until_done(&service, FIRST);
     let old = service.workers();
     service.reload();
     assert!(service.workers().is_disjoint(&old));
     let done = jobs.done();
-    jobs.until_done(&service, done + 10);
+    jobs.until_done(&service, done + FIRST);
     let end = service.stop();
     end.code(0);
     end.text().lines().for_each(|line| jobs.note(line));
     jobs.each_once();
 
     // Whoever comes next does the rest.
+    feeder.close_stdin();
+    let all = FIRST + feeder.expect("added ").parse::<usize>().unwrap();
+    feeder.end().code(0);
     let service = start(Example::named("worker"));
-    jobs.until_done(&service, JOBS);
+    jobs.until_done(&service, all);
     service.stop().code(0);
     jobs.each_once();
-    assert_eq!(jobs.0.len(), JOBS);
 
     // The queue's own view of it.
-    let script = "
-        import { Queue } from 'bullmq';
-        import { connection, name } from './queue.js';
-        const counts = await new Queue(name, { connection }).getJobCounts();
-        console.log(Object.entries(counts).filter(([, count]) => count > 0).join(' '));
-        process.exit(0);
-    ";
-    let example = Example::named("worker");
-    let script = example.directory().file("counts.mjs", script, 0o644);
-    let counts = node(
-        &example.directory().path("."),
-        &url,
-        &[script.to_str().unwrap()],
-    );
-    assert_eq!(counts.trim(), format!("completed,{JOBS}"));
+    let counts = example.directory().file("counts.mjs", COUNTS, 0o644);
+    let counts = node(&directory, &url, &[counts.to_str().unwrap()]);
+    assert_eq!(counts.trim(), format!("completed,{all}"));
     drop(redis);
 }
