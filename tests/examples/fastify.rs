@@ -1,6 +1,7 @@
 //! examples/fastify: two signals, two kinds of failure.
 
 use std::io::Write;
+use std::net::TcpStream;
 
 use crate::example::{Example, get, in_flight, pid_in, visit};
 use crate::harness::http::{answer, request};
@@ -8,6 +9,16 @@ use crate::harness::service::{Service, all_answer};
 use crate::harness::{processes, words};
 
 const SLOW: &str = "/slow?ms=1000";
+
+/// Requests that Fastify has seen.
+#[track_caller]
+fn slow_ones(service: &Service, count: usize) -> Vec<TcpStream> {
+    let streams = in_flight(service, SLOW, count);
+    for _ in 0..count {
+        service.run.until("\"msg\":\"incoming request\"");
+    }
+    streams
+}
 
 fn alone() -> Service {
     let service = Example::named("fastify").start("pidone -- ");
@@ -19,7 +30,7 @@ fn alone() -> Service {
 fn signals_let_requests_in_flight_be_answered() {
     for (signal, name) in [(libc::SIGTERM, "SIGTERM"), (libc::SIGINT, "SIGINT")] {
         let service = alone();
-        let mut slow = in_flight(&service, SLOW, 4);
+        let mut slow = slow_ones(&service, 4);
         service.run.signal(signal);
         service.run.until(&format!("\"msg\":\"{name}: closing\""));
         for stream in &mut slow {
@@ -45,7 +56,7 @@ fn an_unhandled_rejection_too() {
 #[track_caller]
 fn fails(path: &str, event: &str, message: &str) {
     let service = alone();
-    let mut slow = in_flight(&service, SLOW, 4);
+    let mut slow = slow_ones(&service, 4);
     let mut failing = visit(&service);
     failing.write_all(request(path, false).as_bytes()).unwrap();
     service.run.until("\"level\":60");
@@ -69,7 +80,7 @@ fn fails(path: &str, event: &str, message: &str) {
 fn a_worker_that_has_failed_is_started_anew() {
     let service = Example::named("fastify").start("pidone -i 2").until_ready();
     let old = service.workers();
-    let mut slow = in_flight(&service, SLOW, 8);
+    let mut slow = slow_ones(&service, 8);
     let mut failing = visit(&service);
     failing
         .write_all(request("/throw", false).as_bytes())
