@@ -32,7 +32,7 @@ fn install(source: &Path, home: &Path) {
     }
     let done = Command::new("npm")
         .args(["ci", "--omit=dev", "--ignore-scripts", "--prefer-offline"])
-        .args(["--no-audit", "--no-fund", "--silent"])
+        .args(["--no-audit", "--no-fund", "--silent", "--fetch-retries=5"])
         .current_dir(&staging)
         .status()
         .expect("npm is installed");
