@@ -1,0 +1,1 @@
+"""What is measured, a file for each row; each has `run(quick)`, which returns what kit.report.row() makes."""

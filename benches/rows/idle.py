@@ -1,0 +1,34 @@
+"""Wake-ups when nothing happens."""
+
+import time
+
+from kit import inits, processes, report, services
+
+
+def run(quick):
+    """All at the same time: who sleeps disturbs nobody."""
+    seconds = 3 if quick else 10
+    sleepers = {name: inits.sleeping(words) for name, words in inits.all_of_them().items()}
+    watched = {name: [init.pid] for name, init in sleepers.items()}
+    kinds = services.peers(services.Pidone, services.Cluster, services.Pm2, services.HAProxy)
+    running = [kind(2).ready() for kind in kinds]
+    for service in running:
+        watched[f"{service.name}, 2 workers"] = service.managers()
+    # The workers of Node.js are still busy with their heaps for a while, and pidone has to say that all are ready.
+    processes.settle([pid for name, pids in watched.items() if name.startswith(report.OURS) for pid in pids])
+    before = {name: sum(map(processes.switches, pids)) for name, pids in watched.items()}
+    time.sleep(seconds)
+    counts = {name: sum(map(processes.switches, pids)) - before[name] for name, pids in watched.items()}
+    for init in sleepers.values():
+        processes.end(init)
+    for service in running:
+        service.stop()
+    checks = [
+        report.check(f"{name}: none", count == 0, str(count), gate=True)
+        for name, count in counts.items()
+        if name.startswith(report.OURS)
+    ]
+    lines = {name: [[count]] for name, count in counts.items()}
+    table = report.table("", [(f"wake-ups in {seconds} s", "")], lines, ratio=False)
+    how = "Context switches of the init or the manager, all threads of it. pidone's control socket is open."
+    return report.row("Idle", how, [table], checks)

@@ -1,0 +1,25 @@
+"""The memory of everything but the workers."""
+
+from kit import processes, report, services, wrk
+
+
+def run(quick):
+    """After a load, and once somebody has asked."""
+    kinds = [services.Pidone, services.Cluster, services.Pm2, services.HAProxy]
+    seen = {}
+    for _ in range(1 if quick else 3):
+        for kind in services.peers(*kinds):
+            service = kind(2).ready()
+            wrk.load(service.ports(), "/", True, 0.5)
+            if isinstance(service, services.Pidone):
+                service.ctl("status", "--json")
+            processes.settle(service.managers() if isinstance(service, services.Pidone) else [])
+            sizes = [processes.memory(pid) for pid in service.managers()]
+            for at, values in enumerate(seen.setdefault(service.name, [[], []])):
+                values.append(sum(size[at] for size in sizes))
+            service.stop()
+    ours = report.median(seen["pidone"][0])
+    checks = [report.check("pidone: under 1 MiB", ours < 1 << 20, report.amount(ours, "B"), gate=True)]
+    table = report.table("", [("resident", "B"), ("of it not shared", "B")], seen)
+    how = "Two workers, after half a second of new connections and, with pidone, a look at `ctl status`. What a Node.js manager shares is the `node` binary, which its workers have in memory anyway."
+    return report.row("Memory of the manager", how, [table], checks)

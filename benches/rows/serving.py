@@ -1,0 +1,94 @@
+"""CPU per request, throughput and p99 under a load."""
+
+import subprocess
+
+from kit import http, place, processes, report, services, wrk
+
+# Name, path, a connection for each request?
+LOADS = [
+    ("trivial, keep-alive", "/", False),
+    ("trivial, one connection per request", "/", True),
+    ("1 ms, keep-alive", "/busy", False),
+    ("1 ms, one connection per request", "/busy", True),
+]
+NEW = LOADS[1][0]
+KEPT = LOADS[0][0]
+KINDS = [services.Pidone, services.Bare, services.Cluster, services.ClusterNone, services.Pm2, services.HAProxy]
+FACTORS = {"cpu": "CPU per 100,000 requests, all processes", "rate": "Requests per second", "p99": "99 of 100 requests within"}
+UNITS = {"cpu": "s", "rate": "/s", "p99": "ms"}
+
+
+def measured(service, path, close, seconds):
+    """One load on one service."""
+    family = service.family()
+    before = processes.cpu(family)
+    seen = wrk.load(service.ports(), path, close, seconds)
+    spent = processes.cpu(family) - before
+    if family != service.family():
+        raise RuntimeError(f"{service.name} was another at the end of the load")
+    if seen["errors"]:
+        print(f"{service.name}, {path}, close {close}: {seen['errors']} errors of {seen['requests']} requests", flush=True)
+    return {"cpu": spent / seen["requests"] * 1e5, "rate": seen["rate"], "p99": seen["p99"]}
+
+
+def run(quick):
+    """Each is started anew for each round, warmed up, and gets all loads."""
+    turns = int(subprocess.run(["node", place.APPS / "busy.js"], stdout=subprocess.PIPE, check=True).stdout)
+    seconds, rounds = (0.3, 1) if quick else (1, 3)
+    seen = {what: {} for what in FACTORS}
+    for count in [2] if quick else [1, 2, 4]:
+        for _ in range(rounds):
+            for kind in services.peers(*KINDS):
+                service = kind(count, BUSY_TURNS=turns).ready()
+                processes.settle(service.workers())
+                for _, path, close in LOADS[1:3]:
+                    wrk.load(service.ports(), path, close, seconds / 2)
+                for name, path, close in LOADS:
+                    for what, value in measured(service, path, close, seconds).items():
+                        line = seen[what].setdefault(f"{count} {'worker' if count == 1 else 'workers'}, {name}", {})
+                        line.setdefault(service.name, []).append(value)
+                service.stop()
+    tables = [report.across(FACTORS[what], UNITS[what], lines, "load") for what, lines in seen.items()]
+    how = f"wrk with one thread and {wrk.CONNECTIONS} connections on the same machine, {seconds} s for each load. "
+    how += f"The answer is `PID PATH`; \"1 ms\" does {turns:,} turns of PBKDF2 first, a millisecond of this machine. "
+    how += "CPU time is that of the service, its manager or proxy included, wrk's not. Bare node is the limit: N "
+    how += "processes with a port and clients of their own, and no manager."
+    return report.row("Serving", how, tables, checks(seen), NOTES)
+
+
+NOTES = []
+
+
+def checks(seen):
+    """The targets."""
+    medians = {
+        what: {name: {peer: report.median(values) for peer, values in line.items()} for name, line in lines.items()}
+        for what, lines in seen.items()
+    }
+    found = []
+
+    def worst(text, load, against, limit):
+        ratios = {
+            name: line["pidone"] / line[against]
+            for name, line in medians["cpu"].items()
+            if name.endswith(load) and against in line
+        }
+        if ratios:
+            name = max(ratios, key=ratios.get)
+            found.append(report.check(text, ratios[name] <= limit, f"at most {ratios[name]:.2f}× ({name})"))
+
+    worst("CPU, new connections: at most 0.4 of Node.js' cluster", NEW, "cluster", 0.4)
+    worst("CPU, new connections: at most 0.4 of pm2", NEW, "pm2", 0.4)
+    worst("CPU, new connections: within 5 % of bare node", NEW, "bare node", 1.05)
+    worst("CPU, keep-alive: within 3 % of bare node", KEPT, "bare node", 1.03)
+    for peer in ("cluster", "pm2"):
+        behind = [
+            f"{what} with {name}"
+            for what, better in (("rate", 1), ("p99", -1))
+            for name, line in medians[what].items()
+            if peer in line and (line["pidone"] - line[peer]) * better < 0
+        ]
+        rows = sum(2 for line in medians["rate"].values() if peer in line)
+        words = f"behind in {len(behind)} of {rows}" + (f": {'; '.join(behind)}" if behind else "")
+        found.append(report.check(f"throughput and p99 ahead of {peer} in every row", not behind, words))
+    return found

@@ -1,0 +1,49 @@
+"""How long a signal takes through an init."""
+
+import os
+import signal
+import subprocess
+import time
+
+from kit import inits, place, processes, report
+
+ROUND = 50
+
+
+def run(quick):
+    """All run at the same time, and get their signals in turn."""
+    child = place.compiled("benches/latency.c")
+    commands = {name: words + [child] for name, words in inits.all_of_them().items()}
+    commands["no init (the limit)"] = [child]
+    running = {name: processes.start(words, stdout=subprocess.PIPE) for name, words in commands.items()}
+    seen = {name: [] for name in running}
+    for process in running.values():
+        stamp(process)
+    processes.settle([process.pid for process in running.values()])
+    for turn in range(4 if quick else 100):
+        for name, process in running.items():
+            for _ in range(ROUND):
+                sent = time.monotonic_ns()
+                os.kill(process.pid, signal.SIGUSR1)
+                seen[name].append((stamp(process) - sent) / 1e3)
+    for process in running.values():
+        processes.end(process)
+        process.stdout.close()
+    lines = {name: [values, [worst(values)]] for name, values in seen.items()}
+    checks = []
+    if "tini" in seen:
+        ours, theirs = report.median(seen["pidone"]), report.median(seen["tini"])
+        checks.append(report.check("at most tini's", ours <= theirs, f"{ours:.1f} of {theirs:.1f} µs"))
+    measures = [("kill(2) to the child's handler", "µs"), ("99 of 100 within", "µs")]
+    how = "SIGUSR1 to the init, 5,000 times each, the next one when the child has told of the last."
+    return report.row("Latency of a signal", how, [report.table("", measures, lines)], checks)
+
+
+def stamp(process):
+    """The next time that the child tells."""
+    return int.from_bytes(os.read(process.stdout.fileno(), 8), "little")
+
+
+def worst(values):
+    """The 99th percentile."""
+    return sorted(values)[len(values) * 99 // 100]
