@@ -1,9 +1,11 @@
 //! The checked client of the tests (tests/harness/load) as a program, for rows/losses.py.
 //!
-//! `client PORT RATE IDLE`: so many requests a second, with at most so many connections that are kept (0: a new one for
-//! each request). A command a line on stdin, and a line on stdout when it is done: `answered N` waits for so many more
+//! `client PORT RATE IDLE PATIENCE`: so many requests a second, with at most so many connections that are kept (0: a new one for
+//! each request), and so many seconds for each answer. A command a line on stdin, and a line on stdout when it is done: `answered N` waits for so many more
 //! answers, `by N` for answers of so many processes, `kill PID` kills one, and notes what is inside it. The end of
 //! stdin is the end of the load: the last line is what was seen, as JSON.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../tests/harness/mod.rs"]
 mod harness;
@@ -14,20 +16,17 @@ use std::time::Duration;
 use harness::load::{Failure, Kind, Plan, Report};
 use harness::service::Killed;
 
-/// Longer than anything but a request that nobody has any more.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo bench` runs every benchmark, and this is none by itself.
-    let [port, rate, idle] = arguments.as_slice() else {
-        println!("usage: client PORT RATE IDLE; benches/run uses it");
+    let [port, rate, idle, patience] = arguments.as_slice() else {
+        println!("usage: client PORT RATE IDLE PATIENCE; benches/run uses it");
         return;
     };
-    let (port, rate, idle) = (number(port), number(rate), number(idle));
-    let port = u16::try_from(port).unwrap();
-    let plan = Plan::of(port).rate(rate).timeout(TIMEOUT);
-    let plan = match usize::try_from(idle).unwrap() {
+    let port = u16::try_from(number(port)).unwrap();
+    let patience = Duration::from_secs(number(patience).into());
+    let plan = Plan::of(port).rate(number(rate)).timeout(patience);
+    let plan = match usize::try_from(number(idle)).unwrap() {
         0 => plan,
         idle => plan.keep_alive(idle),
     };
@@ -49,7 +48,8 @@ fn main() {
 }
 
 fn number(word: &str) -> u32 {
-    word.parse().unwrap_or_else(|_| panic!("not a number: {word}"))
+    word.parse()
+        .unwrap_or_else(|_| panic!("not a number: {word}"))
 }
 
 /// Each failure is counted once.

@@ -66,25 +66,24 @@ def _svg(panels):
     )
 
 
+def _panels(table):
+    """What there is to draw of a table: how, title, unit, data."""
+    measures = table["measures"]
+    if table["across"]:
+        for line in table["drawn"]:
+            cells = zip(measures, table["lines"][line])
+            bars = [(peer, _median(seen)) for (peer, _), seen in cells if seen]
+            yield _bars, f"{table['title']}: {line}", measures[0][1], bars
+        return
+    for at, (measure, unit) in enumerate(measures):
+        data = [(line, _median(values[at])) for line, values in table["lines"].items() if values[at]]
+        if table["drawn"] == "bars":
+            yield _bars, measure, unit, data
+        else:
+            yield _line, f"{measure}, by {table['head']}", unit, [(int(line), value) for line, value in data]
+
+
 def all_of(rows):
     """Name -> SVG, of the rows that are here."""
-    charts = {}
-    for name, row in rows.items():
-        panels = []
-        for table in row["tables"]:
-            if name == "growth":
-                for at, (measure, unit) in enumerate(table["measures"]):
-                    points = [(int(line), _median(values[at])) for line, values in table["lines"].items()]
-                    panels.append((_line, f"{measure}, by workers", unit, points))
-            elif table["across"]:
-                for line, values in table["lines"].items():
-                    bars = [(peer, _median(seen)) for (peer, _), seen in zip(table["measures"], values) if seen]
-                    panels.append((_bars, f"{table['title']}: {line}", table["measures"][0][1], bars))
-            else:
-                for at, (measure, unit) in enumerate(table["measures"]):
-                    bars = [(line, _median(values[at])) for line, values in table["lines"].items() if values[at]]
-                    panels.append((_bars, measure, unit, bars))
-        panels = [panel for panel in panels if panel[3]]
-        if panels:
-            charts[name] = _svg(panels)
-    return charts
+    charts = {name: [panel for table in row["tables"] for panel in _panels(table)] for name, row in rows.items()}
+    return {name: _svg(panels) for name, panels in charts.items() if panels}

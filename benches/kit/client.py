@@ -7,10 +7,10 @@ from kit import place, processes
 
 
 class Client:
-    """A load that goes on, and checks each answer."""
+    """A load that goes on, and checks each answer; one that takes longer than `patience` seconds has failed."""
 
-    def __init__(self, port, rate=1000, idle=0):
-        words = [place.client(), port, rate, idle]
+    def __init__(self, port, rate, idle, patience):
+        words = [place.client(), port, rate, idle, patience]
         self.process = processes.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def tell(self, command, count):

@@ -18,19 +18,21 @@ def row(title, how, tables, checks=(), notes=()):
     return {"title": title, "how": how, "tables": tables, "checks": list(checks), "notes": list(notes)}
 
 
-def table(title, measures, lines, head="", ratio=True):
+def table(title, measures, lines, head="", ratio=True, drawn="bars"):
     """Lines (a name and, for each measure, all values that were seen) under measures (a name and a unit).
 
-    `ratio`: the line of pidone is what the others are compared with."""
-    return {"title": title, "head": head, "measures": measures, "lines": lines, "across": False, "ratio": ratio}
+    `ratio`: the line of pidone is what the others are compared with. `drawn`: as bars or as a curve."""
+    return {"title": title, "head": head, "measures": measures, "lines": lines, "across": False, "ratio": ratio, "drawn": drawn}
 
 
-def across(title, unit, lines, head=""):
-    """The same with the peers as columns, and lines of one measure: name -> {peer: values}."""
+def across(title, unit, lines, head="", drawn=None):
+    """The same with the peers as columns, and lines of one measure: name -> {peer: values}. `drawn`: those of the lines
+    that are in the chart, or all."""
     peers = list(dict.fromkeys(peer for line in lines.values() for peer in line))
     cells = {name: [line.get(peer, []) for peer in peers] for name, line in lines.items()}
     columns = [(peer, unit) for peer in peers]
-    return {"title": title, "head": head, "measures": columns, "lines": cells, "across": True, "ratio": True}
+    drawn = list(cells) if drawn is None else [name for name in cells if name in drawn]
+    return {"title": title, "head": head, "measures": columns, "lines": cells, "across": True, "ratio": True, "drawn": drawn}
 
 
 def check(text, met, measured, gate=False):
@@ -130,7 +132,7 @@ class Results:
     """All rows that have been measured, on disk."""
 
     def __init__(self, out, quick):
-        self.out = pathlib.Path(out)
+        self.out = pathlib.Path(out).absolute()
         self.quick = quick
         try:
             self.rows = json.loads((self.out / "results.json").read_text())["rows"]

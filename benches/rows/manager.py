@@ -10,7 +10,7 @@ def run(quick):
     for _ in range(1 if quick else 3):
         for kind in services.peers(*kinds):
             service = kind(2).ready()
-            wrk.load(service.ports(), "/", True, 0.5)
+            wrk.load(service.ports(), "/", True, 1)
             if isinstance(service, services.Pidone):
                 service.ctl("status", "--json")
             processes.settle(service.managers() if isinstance(service, services.Pidone) else [])
@@ -21,5 +21,5 @@ def run(quick):
     ours = report.median(seen["pidone"][0])
     checks = [report.check("pidone: under 1 MiB", ours < 1 << 20, report.amount(ours, "B"), gate=True)]
     table = report.table("", [("resident", "B"), ("of it not shared", "B")], seen)
-    how = "Two workers, after half a second of new connections and, with pidone, a look at `ctl status`. What a Node.js manager shares is the `node` binary, which its workers have in memory anyway."
+    how = "Two workers, after a second of new connections and, with pidone, a look at `ctl status`. What a Node.js manager shares is the `node` binary, which its workers have in memory anyway."
     return report.row("Memory of the manager", how, [table], checks)

@@ -10,17 +10,13 @@ from kit import inits, place, processes, report
 ROUND = 50
 
 
-def run(quick):
+def round_of(commands, turns, seen):
     """All run at the same time, and get their signals in turn."""
-    child = place.compiled("benches/latency.c")
-    commands = {name: words + [child] for name, words in inits.all_of_them().items()}
-    commands["no init (the limit)"] = [child]
     running = {name: processes.start(words, stdout=subprocess.PIPE) for name, words in commands.items()}
-    seen = {name: [] for name in running}
     for process in running.values():
         stamp(process)
     processes.settle([process.pid for process in running.values()])
-    for turn in range(4 if quick else 100):
+    for _ in range(turns):
         for name, process in running.items():
             for _ in range(ROUND):
                 sent = time.monotonic_ns()
@@ -29,6 +25,16 @@ def run(quick):
     for process in running.values():
         processes.end(process)
         process.stdout.close()
+
+
+def run(quick):
+    """Started anew in each round: which CPUs an init and its child share is chance, and stays."""
+    child = place.compiled("benches/latency.c")
+    commands = {name: words + [child] for name, words in inits.all_of_them().items()}
+    commands["no init (the limit)"] = [child]
+    seen = {name: [] for name in commands}
+    for _ in range(1 if quick else 20):
+        round_of(commands, 4 if quick else 5, seen)
     lines = {name: [values, [worst(values)]] for name, values in seen.items()}
     checks = []
     if "tini" in seen:
