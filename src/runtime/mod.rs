@@ -205,7 +205,9 @@ impl Runtime<'_> {
     /// Sleeps until somebody wants something, or something is due; and tells who.
     fn until_ready(&mut self, due: Option<Duration>, now: Moment) -> Result<Vec<Source>, RunError> {
         let rest = self.workers.rest_ends(now).map(|end| end - now);
-        let due = due.into_iter().chain(rest).min();
+        // The dead whom the last round has left behind send no second SIGCHLD.
+        let behind = self.pace.is_behind().then_some(Duration::ZERO);
+        let due = due.into_iter().chain(rest).chain(behind).min();
         let strays = self.ports.strays(|lane| self.is_served(lane));
         let strays = strays
             .into_iter()
@@ -238,9 +240,10 @@ impl Runtime<'_> {
             ready = poll::wait(&watched, due).map_err(RunError::System)?;
         }
         self.doors.wake();
+        let is_due = |source| behind.is_some() && matches!(source, Source::Signals);
         let ready = sources.into_iter().zip(ready);
         Ok(ready
-            .filter_map(|(source, ready)| ready.then_some(source))
+            .filter_map(|(source, ready)| (ready || is_due(source)).then_some(source))
             .collect())
     }
 

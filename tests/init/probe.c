@@ -112,10 +112,10 @@ static int count(int number, int wanted) {
     return 0;
 }
 
-/* orphans N STATUS: N orphans, and how they went is nobody's business but init's. The last one's
- * end is the end of a pipe. Then waits for the end of stdin. */
-static int orphans(int wanted, int status) {
+/* So many orphans, and a pipe that ends with the last of them. They live until `gate` ends; -1: no time at all. */
+static int bear(int wanted, int gate) {
     int alive[2];
+    char byte;
     if (pipe2(alive, O_CLOEXEC) != 0) die("pipe2");
     const int litter = 50;
     for (int made = 0; made < wanted; made += litter) {
@@ -125,18 +125,42 @@ static int orphans(int wanted, int status) {
             for (int i = 0; i < litter && made + i < wanted; i++) {
                 pid_t orphan = fork();
                 if (orphan < 0) die("fork");
-                if (orphan == 0) _exit(i % 7);
+                if (orphan == 0) _exit(gate >= 0 && read(gate, &byte, 1) != 0 ? 1 : i % 7);
             }
             _exit(0);
         }
         if (waitpid(mother, NULL, 0) != mother) die("waitpid");
     }
     close(alive[1]);
+    return alive[0];
+}
+
+/* orphans N STATUS: N orphans, and how they went is nobody's business but init's. The last one's
+ * end is the end of a pipe. Then waits for the end of stdin. */
+static int orphans(int wanted, int status) {
     char byte;
-    if (read(alive[0], &byte, 1) != 0) die("read");
+    if (read(bear(wanted, -1), &byte, 1) != 0) die("read");
     printf("born and gone %d\n", wanted);
     wait_end_of_stdin();
     return status;
+}
+
+/* crowd LIVING N: N orphans as above among others that live on, when stdin has a byte. */
+static int crowd(int living, int wanted) {
+    int gate[2];
+    char byte;
+    if (pipe2(gate, O_CLOEXEC) != 0) die("pipe2");
+    pid_t mother = fork();
+    if (mother < 0) die("fork");
+    if (mother == 0) {
+        close(gate[1]);
+        bear(living, gate[0]);
+        _exit(0);
+    }
+    if (waitpid(mother, NULL, 0) != mother) die("waitpid");
+    printf("ready\n");
+    if (read(0, &byte, 1) != 1) die("read");
+    return orphans(wanted, 0);
 }
 
 /* linger obey|ignore STATUS: leaves an orphan in a session of its own, which says on stdout what
@@ -280,6 +304,7 @@ int main(int argc, char **argv) {
     if (strcmp(mode, "jobsignals") == 0) return signals(first ? first : SIGTERM, second, 1);
     if (strcmp(mode, "count") == 0) return count(first, second);
     if (strcmp(mode, "orphans") == 0) return orphans(first, second);
+    if (strcmp(mode, "crowd") == 0) return crowd(first, second);
     if (strcmp(mode, "linger") == 0 && argc > 2) return linger(strcmp(argv[2], "obey") == 0, second);
     if (strcmp(mode, "family") == 0) return family(first);
     if (strcmp(mode, "fault") == 0) { *(volatile int *)0 = 1; return 0; }

@@ -29,6 +29,27 @@ fn a_storm_of_orphans(pidone: Pidone) {
     run.end().code(42).quiet();
 }
 
+/// Where each of the dead costs much to find, pidone takes a rest; nobody wakes it from that.
+#[test]
+fn the_last_dead_of_a_large_family_are_not_forgotten() {
+    const LIVING: usize = 2000;
+    let living = LIVING.to_string();
+    let mut run = Pidone::new(["-s"]).probe(["crowd", &living, "400"]).start();
+    run.expect("ready");
+    let pidone = run.pid();
+    let are_there = |count: usize| processes::children(pidone).len() == count;
+    processes::wait_until("they are with pidone", || are_there(LIVING + 1));
+    // All die behind its back, so that there is one SIGCHLD, and never another.
+    run.signal(libc::SIGSTOP);
+    processes::wait_until("it is stopped", || processes::state(pidone) == Some('T'));
+    run.write("x");
+    run.expect("born and gone 400");
+    run.signal(libc::SIGCONT);
+    processes::wait_until("no zombie is left", || are_there(LIVING + 1));
+    run.close_stdin();
+    run.end().code(0);
+}
+
 /// They came to pidone, not to whoever is init here.
 #[test]
 fn pidone_adopts_orphans_wherever_it_runs() {
