@@ -24,30 +24,55 @@ def fresh_ports(count):
             continue
 
 
-def ask(port, patience=1.0):
-    """The process id that answers, or None if nobody does."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=patience) as stream:
-            stream.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            answer = b""
-            while part := stream.recv(4096):
-                answer += part
-    except OSError:
-        return None
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return int(body.split()[0]) if b" 200 " in head.split(b"\r\n")[0] else None
+class Question:
+    """A request that is under way; what becomes of it stops nobody."""
+
+    def __init__(self, port):
+        self.stream = socket.socket()
+        self.stream.setblocking(False)
+        self.stream.connect_ex(("127.0.0.1", port))
+        self.asked = False
+        self.answer = b""
+
+    def go_on(self):
+        """Does what can be done now: the process id that has answered, 0 if nobody will, or None for not yet."""
+        try:
+            if not self.asked:
+                self.stream.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                self.asked = True
+            while part := self.stream.recv(4096):
+                self.answer += part
+        except BlockingIOError:
+            return None
+        except OSError:
+            return 0
+        head, _, body = self.answer.partition(b"\r\n\r\n")
+        return int(body.split()[0]) if head.startswith(b"HTTP/1.1 200 ") else 0
 
 
-def until_answered(port, count, others=(), pause=0.0005):
-    """Asks until so many processes that are none of the others have answered: (seconds of the first, of the last, pids)."""
+def until_answered(port, count, others=(), every=0.001):
+    """Asks every millisecond until so many processes that are none of the others have answered: seconds until the
+    first and until the last of them, and who they are."""
     begin = time.perf_counter()
-    seen = {}
-
-    def enough():
-        pid = ask(port)
-        if pid is not None and pid not in others:
-            seen.setdefault(pid, time.perf_counter() - begin)
-        return len(seen) >= count
-
-    processes.wait_until(enough, f"{count} processes answer at {port}, of which {len(seen)} do", pause)
+    seen, pending = {}, []
+    while len(seen) < count:
+        now = time.perf_counter() - begin
+        if now > processes.PATIENCE:
+            raise TimeoutError(f"waited in vain for {count} processes at {port}, of which {len(seen)} answer")
+        # Some may never have an answer: they were handed to a process that is dead.
+        if len(pending) < 500:
+            pending.append(Question(port))
+        time.sleep(every)
+        waiting = []
+        for question in pending:
+            pid = question.go_on()
+            if pid is None:
+                waiting.append(question)
+                continue
+            question.stream.close()
+            if pid and pid not in others:
+                seen.setdefault(pid, time.perf_counter() - begin)
+        pending = waiting
+    for question in pending:
+        question.stream.close()
     return min(seen.values()), max(seen.values()), set(seen)

@@ -32,22 +32,25 @@ def start(words, env=None, **more):
 
 def end(process, how=signal.SIGTERM):
     """Ends a process with all its descendants, and waits until they are gone."""
-    whole = family(process.pid)
+    whole = {pid: _stat(pid) for pid in family(process.pid)}
+
+    def left():
+        now = {pid: _stat(pid) for pid in whole}
+        return [pid for pid, stat in now.items() if stat and whole[pid] and stat[1] == whole[pid][1] and stat[0] not in "ZX"]
+
     if process.poll() is None:
         process.send_signal(how)
         try:
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             pass
-    # Whoever was left behind was started by this process, and has the number still: it was looked up just now.
-    for pid in whole:
-        if alive(pid):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+    for pid in left():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
     process.wait()
-    wait_until(lambda: not any(alive(pid) for pid in whole), "all are gone")
+    wait_until(lambda: not left(), "all are gone")
     _started.remove(process)
 
 
@@ -68,13 +71,14 @@ def wait_until(condition, what, pause=0.001):
 
 
 def _stat(pid):
-    """State and parent, or None."""
+    """State, and the time of the start, which tells it from a later process with its number; or None."""
     try:
         with open(f"/proc/{pid}/stat") as stat:
-            state, parent = stat.read().rsplit(")", 1)[1].split()[:2]
+            # proc(5) counts from 1, and two are before the bracket's end.
+            fields = stat.read().rsplit(")", 1)[1].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return state, int(parent)
+    return fields[0], fields[19]
 
 
 def alive(pid):

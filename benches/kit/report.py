@@ -11,6 +11,8 @@ import time
 from kit import chart, place
 
 OURS = "pidone"
+# How busy the machine was with others, before anything was measured.
+_LOAD = os.getloadavg()[0]
 
 
 def row(title, how, tables, checks=(), notes=()):
@@ -125,7 +127,16 @@ def _machine():
         "machine": f"{os.cpu_count()} CPUs ({model}), Linux {platform.release()}",
         "versions": ["Node.js " + _output("node", "--version"), _output(place.pidone(), "--version"), *shown],
         "when": time.strftime("%Y-%m-%d"),
+        "load": round(_LOAD, 1),
     }
+
+
+def _thinned(values):
+    """At most 201 of them, evenly chosen from the lowest to the highest, with four digits."""
+    if len(values) > 201:
+        ordered = sorted(values)
+        values = [ordered[round(at * (len(ordered) - 1) / 200)] for at in range(201)]
+    return [value if isinstance(value, int) else float(f"{value:.4g}") for value in values]
 
 
 class Results:
@@ -139,9 +150,11 @@ class Results:
         except FileNotFoundError:
             self.rows = {}
 
-    def add(self, name, one):
+    def add(self, name, row):
         """A row that was measured now."""
-        self.rows[name] = one
+        for one in row["tables"]:
+            one["lines"] = {name: [_thinned(values) for values in cells] for name, cells in one["lines"].items()}
+        self.rows[name] = row
 
     def write(self):
         """results.json, RESULTS.md, and the charts."""
@@ -160,7 +173,8 @@ class Results:
         text += "Written by [`benches/run`](run): medians of interleaved rounds, in brackets the first and the third "
         text += "quartile, and how often pidone's median it is (below 1.00×: less than pidone's).\n\n"
         text += f"{machine['when']}, {machine['machine']}; {', '.join(machine['versions'])}."
-        text += " A run with few rounds.\n" if self.quick else "\n"
+        text += f" The machine's load before the last run: {machine['load']}."
+        text += " Few rounds.\n" if self.quick else "\n"
         text += "\n## What was aimed at\n\n| row | target | measured | |\n| --- | --- | --- | --- |\n"
         for name, one in checks:
             text += f"| [{name}](#{name}) | {one['text']} | {one['measured']} | {'met' if one['met'] else '**missed**'} |\n"
@@ -170,7 +184,7 @@ class Results:
             if name in charts:
                 text += f"\n![{one['title']}]({name}.svg)\n"
             for table_ in one["tables"]:
-                text += f"\n{table_['title']}\n\n{as_markdown(table_)}"
+                text += (f"\n{table_['title']}\n" if table_["title"] else "") + f"\n{as_markdown(table_)}"
             for note in one["notes"]:
                 text += f"\n{note}\n"
         return text

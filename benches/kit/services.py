@@ -37,7 +37,7 @@ class Service:
         return [pid for root in self.roots for pid in processes.family(root.pid)]
 
     def workers(self):
-        """The processes that run the app: Node.js with the app, and no master's master."""
+        """The processes that run the app: Node.js with the app."""
         return [pid for pid in self.family() if pid not in self.managers() and processes.alive(pid)]
 
     def managers(self):
@@ -91,7 +91,7 @@ class Pidone(Service):
 class Cluster(Service):
     """Node.js' own cluster, with the primary that accepts and hands connections over."""
 
-    name = "cluster"
+    name = "Node's cluster"
     policy = "rr"
 
     def start(self):
@@ -102,7 +102,7 @@ class Cluster(Service):
 class ClusterNone(Cluster):
     """Node.js' own cluster, with one socket that all workers accept from."""
 
-    name = "cluster, none"
+    name = "Node's, SCHED_NONE"
     policy = "none"
 
 

@@ -3,7 +3,7 @@
 from kit import place, report
 
 INITS = ["pidone", "tini-static", "tini", "dumb-init", "catatonit"]
-SERVICES = ["pidone", "pm2", "cluster", "HAProxy", "bare node"]
+SERVICES = ["pidone", "pm2", "Node's cluster", "HAProxy", "bare node"]
 
 # What the README calls it, the row, and the place of the measure.
 ONE = [
@@ -61,6 +61,8 @@ def tables(rows):
     inits = [[words, *_down(rows, name, at, INITS)] for words, name, at in ONE]
     many = [[words, *_across(rows["serving"]["tables"][at], load, SERVICES)] for words, at, load in LOADS]
     many += [[words, *_down(rows, name, at, SERVICES)] for words, name, at in MANY]
+    spare = rows["times"]["tables"][0]["lines"].get("pidone, --spares 1")
+    many.insert(-1, ["the same, with `--spares 1`", _amount(spare and spare[2], "ms"), *["–"] * (len(SERVICES) - 1)])
     many += [[f"requests that fail: {event}", *_across(rows["losses"]["tables"][0], event, SERVICES)] for event in rows["losses"]["tables"][0]["lines"]]
     return _markdown(["one process", *INITS], inits) + _markdown(["two workers", *SERVICES], many)
 

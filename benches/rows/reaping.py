@@ -52,12 +52,12 @@ def run(quick):
     peers = inits.all_of_them()
     orphans = 2000 if quick else 20000
     seen = {name: [[], [], []] for name in peers}
-    for _ in range(1 if quick else 7):
+    for _ in range(1 if quick else 5):
         for name, words in peers.items():
             wall, cpu = storm(words, orphans, watched=False)
             seen[name][0].append(wall)
             seen[name][1].append(cpu)
-    for _ in range(1 if quick else 3):
+    for _ in range(1 if quick else 2):
         for name, words in peers.items():
             seen[name][2] += storm(words, orphans, watched=True)
     checks = []

@@ -21,9 +21,13 @@ UNITS = {"cpu": "s", "rate": "/s", "p99": "ms"}
 def measured(service, path, close, seconds):
     """One load on one service."""
     family = service.family()
-    before = processes.cpu(family)
-    seen = wrk.load(service.ports(), path, close, seconds)
-    spent = processes.cpu(family) - before
+    # On a machine that is busy enough, a whole second may pass without an answer.
+    for _ in range(5):
+        before = processes.cpu(family)
+        seen = wrk.load(service.ports(), path, close, seconds)
+        spent = processes.cpu(family) - before
+        if seen["requests"]:
+            break
     if family != service.family():
         raise RuntimeError(f"{service.name} was another at the end of the load")
     if seen["errors"]:
@@ -56,10 +60,7 @@ def run(quick):
     how += f"The answer is `PID PATH`; \"1 ms\" does {turns:,} turns of PBKDF2 first, a millisecond of this machine. "
     how += "CPU time is that of the service, its manager or proxy included, wrk's not. Bare node is the limit: N "
     how += "processes with a port and clients of their own, and no manager."
-    return report.row("Serving", how, tables, checks(seen), NOTES)
-
-
-NOTES = []
+    return report.row("Serving", how, tables, checks(seen))
 
 
 def checks(seen):
@@ -78,13 +79,17 @@ def checks(seen):
         }
         if ratios:
             name = max(ratios, key=ratios.get)
-            found.append(report.check(text, ratios[name] <= limit, f"at most {ratios[name]:.2f}× ({name})"))
+            line = medians["cpu"][name]
+            words = f"{ratios[name]:.2f}× with {name}"
+            if against != "bare node":
+                words += f"; bare node {line['bare node'] / line[against]:.2f}×"
+            found.append(report.check(text, ratios[name] <= limit, words))
 
-    worst("CPU, new connections: at most 0.4 of Node.js' cluster", NEW, "cluster", 0.4)
+    worst("CPU, new connections: at most 0.4 of Node.js' cluster", NEW, "Node's cluster", 0.4)
     worst("CPU, new connections: at most 0.4 of pm2", NEW, "pm2", 0.4)
     worst("CPU, new connections: within 5 % of bare node", NEW, "bare node", 1.05)
     worst("CPU, keep-alive: within 3 % of bare node", KEPT, "bare node", 1.03)
-    for peer in ("cluster", "pm2"):
+    for peer in ("Node's cluster", "pm2"):
         behind = [
             f"{what} with {name}"
             for what, better in (("rate", 1), ("p99", -1))

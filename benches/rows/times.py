@@ -9,6 +9,11 @@ from kit import http, processes, report, services
 SPARE = "pidone, --spares 1"
 
 
+NOTE = """Of a reload, 250 ms for each worker are a wait (SETTLE in src/supervisor/worker/departure.rs): connections that are
+being made when the old worker is steered past go on to be made, and are served. One worker after the other is replaced.
+pm2 replaces two at a time, does not wait, and loses requests; its time has the start of its client in it."""
+
+
 class Spared(services.Pidone):
     """pidone with a spare."""
 
@@ -75,5 +80,5 @@ def run(quick):
             checks.append(report.check(f"{what}: ahead of pm2", ours < theirs, found))
     lines = {f"{name} (one process: the limit)" if name == "bare node" else name: v for name, v in seen.items()}
     measures = [("start to first answer", "ms"), ("start to answers of both", "ms"), ("crash to full capacity", "ms"), ("reload to done", "ms")]
-    how = "Two workers of the app, seen by a client that asks on a new connection every half millisecond. Crash: kill -9 of one, until a new process answers. Reload: `pidone ctl reload` and `pm2 reload`, until the command has ended, the old processes have, and new ones answer."
-    return report.row("Start, crash and reload", how, [report.table("", measures, lines)], checks)
+    how = "Two workers of the app, seen by a client that asks on a new connection every millisecond. Crash: kill -9 of one, until a new process answers. Reload: `pidone ctl reload` and `pm2 reload`, until the command has ended, the old processes have, and new ones answer."
+    return report.row("Start, crash and reload", how, [report.table("", measures, lines)], checks, [NOTE])
