@@ -8,8 +8,6 @@ import time
 from kit import inits, place, processes, report
 
 ROUND = 50
-NOTE = """pidone waits with poll(2), as it may have more to wait for than signals, and then reads the signal: a system call
-more than sigtimedwait(2) in tini, or than the blocking read of catatonit."""
 
 
 def round_of(commands, turns, seen):
@@ -44,7 +42,7 @@ def run(quick):
         checks.append(report.check("at most tini's", ours <= theirs, f"{ours:.1f} of {theirs:.1f} µs"))
     measures = [("kill(2) to the child's handler", "µs"), ("99 of 100 within", "µs")]
     how = "SIGUSR1 to the init, 5,000 times each, the next one when the child has told of the last."
-    return report.row("Latency of a signal", how, [report.table("", measures, lines)], checks, [NOTE])
+    return report.row("Latency of a signal", how, [report.table("", measures, lines)], checks)
 
 
 def stamp(process):

@@ -231,13 +231,23 @@ impl Runtime<'_> {
         let is_soon = |due: &Duration| *due <= SHORT_LIFE;
         let tidies_up = self.just_started && !due.as_ref().is_some_and(is_soon);
         let limit = if tidies_up { Some(SHORT_LIFE) } else { due };
-        let mut ready = poll::wait(&watched, limit).map_err(RunError::System)?;
+        // As in every single mode without doors.
+        let is_alone = watched.len() == 1;
+        let sleep = |limit| {
+            if is_alone {
+                self.signals.wait(limit).map(|is_ready| vec![is_ready])
+            } else {
+                poll::wait(&watched, limit)
+            }
+            .map_err(RunError::System)
+        };
+        let mut ready = sleep(limit)?;
         if tidies_up && !ready.contains(&true) {
             // The code comes last, since all that runs is mapped again.
             self.just_started = false;
             self.reporter.look_at_oom_kills();
             memory::release_code();
-            ready = poll::wait(&watched, due).map_err(RunError::System)?;
+            ready = sleep(due)?;
         }
         self.doors.wake();
         let is_due = |source| behind.is_some() && matches!(source, Source::Signals);

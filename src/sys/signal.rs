@@ -1,14 +1,17 @@
 //! Signals as a queue to read from, and signals to send.
 //!
-//! All signals stay blocked for as long as pidone lives, and are read from a signalfd(2): the
-//! kernel keeps each one until it is wanted, a burst of queued real-time signals included, and no
-//! handler ever runs. A fault that the kernel raises on pidone itself still kills it, because the
-//! kernel does not let a blocked fault wait (`force_sig_info_to_task`, kernel/signal.c), while one
-//! that somebody sends is read here like any other.
+//! All signals stay blocked for as long as pidone lives, and are taken from a signalfd(2), or by
+//! rt_sigtimedwait(2) where there is nothing else to wait for: the kernel keeps each one until it
+//! is wanted, a burst of queued real-time signals included, and no handler ever runs. A fault that
+//! the kernel raises on pidone itself still kills it, because the kernel does not let a blocked
+//! fault wait (`force_sig_info_to_task`, kernel/signal.c), while one that somebody sends is read
+//! here like any other.
 
+use std::cell::Cell;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -69,6 +72,15 @@ fn set_default(number: i32) {
 pub struct SignalQueue {
     fd: OwnedFd,
     own_pid: u32,
+    /// What [`SignalQueue::wait`] has taken.
+    taken: Cell<Option<Taken>>,
+}
+
+/// A signal, and who has sent it.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    number: u32,
+    sender: u32,
 }
 
 /// What was found in the queue.
@@ -105,17 +117,77 @@ impl SignalQueue {
             // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
             fd: unsafe { OwnedFd::from_raw_fd(fd) },
             own_pid: std::process::id(),
+            taken: Cell::new(None),
         })
     }
 
-    /// Takes all that is queued, and passes on what others have sent: not SIGCHLD, and not what
-    /// pidone raised on itself (SIGPIPE, when nobody reads its log).
+    /// Sleeps until there is a signal, for [`drain`](Self::drain) to pass on, or the time has
+    /// passed; `None`: no time limit. Tells whether there is one.
+    ///
+    /// For when nothing else is waited for: one system call, where poll(2) needs a read(2) after it.
+    ///
+    /// # Errors
+    /// Those of rt_sigtimedwait(2), but for the end of the time and an interruption.
+    pub fn wait(&self, limit: Option<Duration>) -> io::Result<bool> {
+        let mask = EVERY_SIGNAL;
+        let limit = limit.map(|limit| libc::timespec {
+            tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            // Always below a thousand million.
+            tv_nsec: limit.subsec_nanos().cast_signed().into(),
+        });
+        let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: the kernel reads the mask and the limit, if there is one, and writes one record;
+        // all three outlive the call.
+        let number = Errno::result(unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const mask,
+                info.as_mut_ptr(),
+                limit,
+                size_of::<RawMask>(),
+            )
+        });
+        match number {
+            Ok(number) => {
+                // SAFETY: all zeroes are a siginfo, and so is what the kernel has written.
+                let info = unsafe { info.assume_init_ref() };
+                // SAFETY: the sender's place holds some number whatever the signal is (sigaction(2)).
+                let sender = unsafe { info.si_pid() };
+                self.taken.set(Some(Taken {
+                    number: u32::try_from(number).unwrap_or(0),
+                    sender: sender.cast_unsigned(),
+                }));
+                Ok(true)
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Takes what [`wait`](Self::wait) has found, or all that is queued, and passes on what others
+    /// have sent: not SIGCHLD, and not what pidone raised on itself (SIGPIPE, when nobody reads its
+    /// log).
     ///
     /// # Errors
     /// Those of read(2), but for an empty queue.
     pub fn drain(&mut self, mut each: impl FnMut(Signal)) -> io::Result<Drained> {
         const BATCH: usize = 16;
         let mut drained = Drained::default();
+        let own_pid = self.own_pid;
+        let mut tell = |taken: Taken, drained: &mut Drained| match Signal::from_number(i64::from(
+            taken.number,
+        )) {
+            Some(Signal::CHLD) => drained.child = true,
+            Some(_) if taken.sender == own_pid => {}
+            Some(signal) => each(signal),
+            None => {}
+        };
+        if let Some(taken) = self.taken.take() {
+            // Whatever is behind it will end the next wait.
+            tell(taken, &mut drained);
+            return Ok(drained);
+        }
         loop {
             let mut batch = [const { MaybeUninit::<libc::signalfd_siginfo>::uninit() }; BATCH];
             // SAFETY: the kernel writes at most the size of `batch`.
@@ -137,12 +209,11 @@ impl SignalQueue {
             for info in batch.iter().take(read) {
                 // SAFETY: the kernel has filled the first `read` records (signalfd(2)).
                 let info = unsafe { info.assume_init_ref() };
-                match Signal::from_number(i64::from(info.ssi_signo)) {
-                    Some(Signal::CHLD) => drained.child = true,
-                    Some(_) if info.ssi_pid == self.own_pid => {}
-                    Some(signal) => each(signal),
-                    None => {}
-                }
+                let taken = Taken {
+                    number: info.ssi_signo,
+                    sender: info.ssi_pid,
+                };
+                tell(taken, &mut drained);
             }
             if read < BATCH {
                 return Ok(drained);

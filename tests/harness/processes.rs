@@ -135,10 +135,11 @@ pub(super) fn kill_all(root: i32, mark: &str) {
     }
 }
 
-/// Waits until a process sleeps in poll(2) without a time limit, and nothing else. Tells where its
-/// code will go on (/proc/PID/syscall: the call's number, six arguments, stack and code pointer).
+/// Waits until a process sleeps without a time limit, in poll(2), or in sigtimedwait(2) where it
+/// waits for signals only. Tells where its code will go on (/proc/PID/syscall: the call's number,
+/// six arguments, stack and code pointer).
 #[track_caller]
-pub fn wait_for_poll(pid: i32) -> u64 {
+pub fn wait_for_sleep(pid: i32) -> u64 {
     let mut resumes_at = 0;
     wait_until("it waits for as long as nothing happens", || {
         let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
@@ -152,7 +153,7 @@ pub fn wait_for_poll(pid: i32) -> u64 {
             return false;
         };
         resumes_at = *counter;
-        if number == libc::SYS_ppoll {
+        if [libc::SYS_ppoll, libc::SYS_rt_sigtimedwait].contains(&number) {
             return *limit == 0;
         }
         #[cfg(target_arch = "x86_64")]

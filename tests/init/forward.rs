@@ -246,7 +246,7 @@ fn a_fault_of_pidone_itself_is_not_forwarded() {
     let run = Pidone::plain().probe(["signals", "10"]).start();
     run.expect("ready");
     let (pidone, child) = (run.pid(), run.child_pid());
-    let counter = processes::wait_for_poll(pidone);
+    let counter = processes::wait_for_sleep(pidone);
     let memory = std::fs::File::options()
         .write(true)
         .open(format!("/proc/{pidone}/mem"));

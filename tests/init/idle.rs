@@ -19,7 +19,7 @@ fn between_two_events_pidone_sleeps() {
         let run = pidone.probe(["signals", "10"]).start();
         run.expect("ready");
         let pid = run.pid();
-        processes::wait_for_poll(pid);
+        processes::wait_for_sleep(pid);
         assert_eq!(processes::status(pid, "Threads"), "1");
         let before = switches(pid);
         // Some hundred milliseconds of work next to it.
@@ -32,7 +32,7 @@ fn between_two_events_pidone_sleeps() {
         run.signal(12);
         run.expect("SIGNAL 12 ");
         assert_ne!(switches(pid), before);
-        processes::wait_for_poll(pid);
+        processes::wait_for_sleep(pid);
         run.signal(10);
         run.expect("SIGNAL 10 ");
         run.end().code(0);
@@ -43,7 +43,7 @@ fn between_two_events_pidone_sleeps() {
 fn after_a_storm_pidone_sleeps_again() {
     let mut run = Pidone::plain().probe(["orphans", "3000", "0"]).start();
     run.expect("born and gone 3000");
-    processes::wait_for_poll(run.pid());
+    processes::wait_for_sleep(run.pid());
     run.close_stdin();
     run.end().code(0);
 }

@@ -11,7 +11,7 @@ fn a_hundred_thousand_requests_cost_pidone_nothing() {
     let _alone = alone();
     let service = App::named(PLAIN).workers(2, [""; 0]).ready();
     let pidone = service.run.pid();
-    processes::wait_for_poll(pidone);
+    processes::wait_for_sleep(pidone);
     let before = processes::cpu_time(pidone);
     let plans = [
         service.load().rate(1000),

@@ -19,7 +19,7 @@ fn with_open_doors_pidone_sleeps() {
     let standing = (doors.knock(), connect_unix(&doors.control));
     doors.ask("status").done();
     assert_eq!(doors.get("/metrics").0, 200);
-    processes::wait_for_poll(pid);
+    processes::wait_for_sleep(pid);
     let before = switches(pid);
     // Some hundred milliseconds of work next to it.
     Pidone::plain()
@@ -52,7 +52,7 @@ fn sixty_four_workers_take_less_than_two_mebibytes() {
         doors.ask("status").done();
         assert_eq!(doors.get("/metrics").0, 200);
     }
-    processes::wait_for_poll(pid);
+    processes::wait_for_sleep(pid);
     let resident = processes::status(pid, "VmRSS");
     let kib: u64 = resident.split(' ').next().unwrap().parse().unwrap();
     assert!(kib < 2048, "{}: {resident}", binary().display());

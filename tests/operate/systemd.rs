@@ -67,7 +67,7 @@ fn the_watchdog_gets_its_sign_of_life_if_it_is_pidones() {
     run.end();
     let run = start(&[("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")]);
     run.until_stderr(words::READY);
-    processes::wait_for_poll(run.pid());
+    processes::wait_for_sleep(run.pid());
     run.signal(libc::SIGTERM);
     run.end();
     manager.socket.set_nonblocking(true).unwrap();

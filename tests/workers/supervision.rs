@@ -240,6 +240,6 @@ fn with_none_it_is_ready_at_once_and_with_listen_not_before_it_listens() {
 #[test]
 fn an_idle_pidone_sleeps() {
     let service = App::named(PLAIN).workers(2, [""; 0]).ready();
-    processes::wait_for_poll(service.run.pid());
+    processes::wait_for_sleep(service.run.pid());
     service.stop().code(0);
 }
