@@ -22,6 +22,8 @@ pub struct Scenario {
     pub requests: Vec<(Moment, Request)>,
     /// Processes besides the workers.
     pub others: u64,
+    /// How often in ten thousand turns time jumps.
+    pub jumps: u64,
 }
 
 /// The limit, where there is one.
@@ -43,6 +45,7 @@ impl Scenario {
             signals: signals(random),
             requests: requests(random),
             others: random.pick(&[0, 0, 0, 1, 3]),
+            jumps: random.pick(&[0, 0, 0, 10, 300]),
         }
     }
 }

@@ -132,9 +132,7 @@ impl World {
             for action in &actions {
                 self.record.note(self.now, action, "->");
             }
-            if self.record.lines.is_none() {
-                self.record.digest(&actions);
-            }
+            self.record.digest(&actions);
             self.witness.actions(&actions, self.now)?;
             self.witness
                 .after(&event, &actions, &self.supervisor, self.now)?;
@@ -143,9 +141,13 @@ impl World {
 
     /// The next thing that pidone is told; `None`: something has happened that it does not see.
     fn next_event(&mut self) -> Result<Option<Event>, Broken> {
+        self.shuffle();
         if let Some(event) = self.news.pop_front() {
             self.disturb(event);
             return Ok(Some(event));
+        }
+        if self.random.below(10_000) < self.scenario.jumps {
+            self.jump();
         }
         let due = self.supervisor.next_deadline();
         let happens = self.future.first_key_value().map(|((at, _), _)| *at);
@@ -165,6 +167,36 @@ impl World {
                 }
                 Ok(None)
             }
+        }
+    }
+
+    /// The machine was stopped, or so busy that pidone had no turn, for up to a day.
+    fn jump(&mut self) {
+        let wait = self.random.up_to(86_400_000);
+        self.now += wait;
+        self.witness.jumped(wait);
+    }
+
+    /// Nobody says who of two workers is heard first.
+    fn shuffle(&mut self) {
+        let worker = |event: &Event| match *event {
+            Event::Started(id)
+            | Event::Ready(id)
+            | Event::Held(id)
+            | Event::Leaving(id)
+            | Event::ChannelClosed(id)
+            | Event::Pong(id)
+            | Event::Exited { worker: id, .. }
+            | Event::StartFailed { worker: id, .. }
+            | Event::Stopped { worker: id, .. } => Some(id),
+            _ => None,
+        };
+        let mut news = self.news.iter().map(worker);
+        if let (Some(Some(one)), Some(Some(other))) = (news.next(), news.next())
+            && one != other
+            && self.random.chance(20)
+        {
+            self.news.swap(0, 1);
         }
     }
 

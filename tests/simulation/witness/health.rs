@@ -116,7 +116,7 @@ impl Witness {
             return Ok(());
         }
         if let Some(timeout) = self.rule(|rules| rules.hang_timeout) {
-            let most = timeout + PING_EVERY + SLACK;
+            let most = timeout + PING_EVERY + self.slack;
             let stands_still = |id: &&WorkerId| {
                 let seen = self.known.get(id);
                 seen.is_some_and(|seen| {
@@ -139,7 +139,7 @@ impl Witness {
             seen.is_some_and(|seen| {
                 // It may wait because those before it were replaced in vain.
                 let wait = self.config.restart.max_delay.max(MEASURE_EVERY);
-                let most = age * 11 / 10 + wait + SLACK;
+                let most = age * 11 / 10 + wait + self.slack;
                 let old = seen.served_since.is_some_and(|at| at + most < now);
                 old && seen.recycled.is_none()
             })

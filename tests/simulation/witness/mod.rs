@@ -1,13 +1,5 @@
 //! What must hold, judged from outside: by the events that go in and the actions that come out.
 
-macro_rules! must {
-    ($holds:expr, $($what:tt)+) => {
-        if !$holds {
-            return Err(format!($($what)+));
-        }
-    };
-}
-
 mod deeds;
 mod health;
 mod standing;
@@ -58,6 +50,8 @@ pub struct Witness {
     exited: bool,
     last_tick: Option<Moment>,
     ticks_in_a_row: u32,
+    /// By how much anything may be late.
+    slack: Duration,
 }
 
 /// What is known of how the run ends.
@@ -142,6 +136,7 @@ impl Witness {
             exited: false,
             last_tick: None,
             ticks_in_a_row: 0,
+            slack: SLACK,
         }
     }
 
@@ -179,6 +174,13 @@ impl Witness {
 
     fn rule<T>(&self, of: impl Fn(&WorkerRules) -> Option<T>) -> Option<T> {
         self.config.workers.as_ref().and_then(of)
+    }
+
+    /// What `--rewrite` makes of a signal.
+    fn rewritten(&self, signal: Signal) -> Option<Signal> {
+        let rewrites = &self.config.signals.rewrites;
+        let rewrite = rewrites.iter().find(|(from, _)| *from == signal);
+        rewrite.map_or(Some(signal), |(_, to)| *to)
     }
 
     fn is_ending(&self) -> bool {
@@ -243,9 +245,7 @@ impl Witness {
                 }
             }
             Event::Signal(signal) if self.single() => {
-                let rewrites = &self.config.signals.rewrites;
-                let rewrite = rewrites.iter().find(|(from, _)| *from == signal);
-                let sent = rewrite.map_or(Some(signal), |(_, to)| *to);
+                let sent = self.rewritten(signal);
                 self.end.child_asked |= sent.is_some_and(Signal::asks_to_stop);
             }
             Event::Request(Request::Stop) => self.end.child_asked |= self.single(),
@@ -262,6 +262,11 @@ impl Witness {
             }
             Event::Request(_) | Event::Signal(_) | Event::Stopped { .. } | Event::Tick => {}
         }
+    }
+
+    /// Time has passed in which pidone could do nothing.
+    pub fn jumped(&mut self, by: Duration) {
+        self.slack += by;
     }
 
     /// What pidone cannot see by itself.

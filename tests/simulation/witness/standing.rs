@@ -23,6 +23,9 @@ impl Witness {
             }
         }
         self.check_serving(supervisor)?;
+        self.check_numbers()?;
+        self.check_departures(now)?;
+        self.check_stop(event)?;
         self.check_loss(&before, event, actions)?;
         self.check_steering()?;
         self.check_health(now)?;
@@ -71,6 +74,50 @@ impl Witness {
         Ok(())
     }
 
+    /// Nobody is there without a reason: they serve, boot, are held in reserve, or leave.
+    fn check_numbers(&self) -> Result<(), Broken> {
+        let mut spares = 0;
+        for (id, seen) in &self.known {
+            spares += usize::from(seen.lane.is_none() && !seen.stopped);
+            let has_place = self.serving.contains(id) || seen.boots() || seen.lane.is_none();
+            let begins = seen.waits_since.is_none();
+            let leaves = seen.stopped || seen.retired.is_some();
+            must!(
+                has_place || begins || leaves || self.single(),
+                "nobody wants {id:?}"
+            );
+        }
+        let most = self.spares();
+        must!(spares <= most, "{spares} spares, of {most}");
+        Ok(())
+    }
+
+    /// Who is to leave is killed in time.
+    fn check_departures(&self, now: Moment) -> Result<(), Broken> {
+        let Some(workers) = &self.config.workers else {
+            return Ok(());
+        };
+        let most = workers.http_drain.unwrap_or_default() + self.grace() + self.slack;
+        let late = self.known.iter().find(|(_, seen)| {
+            let is_over = seen.retired.is_some_and(|at| at + most < now);
+            is_over && !seen.killed && self.end.leftovers.is_none()
+        });
+        must!(late.is_none(), "{:?} leaves for ever", late.map(|it| it.0));
+        Ok(())
+    }
+
+    /// Who is asked to stop does.
+    fn check_stop(&self, event: &Event) -> Result<(), Broken> {
+        let wanted = match event {
+            Event::Signal(signal) => self.rewritten(*signal).is_some_and(Signal::asks_to_stop),
+            Event::Request(request) => *request == Request::Stop,
+            _ => false,
+        };
+        let hears = self.single() || self.exited || self.is_ending();
+        must!(!wanted || hears, "the stop is lost");
+        Ok(())
+    }
+
     /// Nobody stops to serve without a reason.
     fn check_loss(
         &self,
@@ -80,7 +127,6 @@ impl Witness {
     ) -> Result<(), Broken> {
         let explained = match event {
             Event::Exited { worker, .. } | Event::Leaving(worker) => before.contains(worker),
-            Event::Signal(_) => true,
             _ => false,
         };
         let lost = before.len().saturating_sub(self.serving.len());
@@ -151,7 +197,7 @@ impl Witness {
             let serving = workers
                 .drain_delay
                 .max(workers.http_drain.unwrap_or_default());
-            let most = serving + self.grace() + KILL_GRACE + SLACK;
+            let most = serving + self.grace() + KILL_GRACE + self.slack;
             must!(now <= asked + most, "it takes longer to stop than {most:?}");
         }
         if !self.is_ending() {

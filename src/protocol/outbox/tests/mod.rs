@@ -43,7 +43,6 @@ fn released(key: Key, handle: u32, fate: Fate) -> Outcome<u32> {
 }
 
 mod leaving;
-mod whatever;
 
 #[test]
 fn a_listener_goes_out_once_and_comes_back_when_it_has_arrived() {
