@@ -10,14 +10,21 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 const PING_EVERY: Duration = Duration::from_secs(5);
 
 impl Witness {
+    /// One that serves; perhaps only since a moment ago, as a spare that was ready before.
+    fn serves(&mut self, id: WorkerId) -> Result<&mut Seen, Broken> {
+        let served_before = self.serving.contains(&id);
+        let seen = self.seen(id)?;
+        let serves = served_before || (seen.said_ready && seen.lane.is_some());
+        must!(serves && !seen.stopped, "it does not serve");
+        Ok(seen)
+    }
+
     pub(super) fn check_ping(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
         must!(
             self.rule(|rules| rules.hang_timeout).is_some(),
             "nobody wants to know"
         );
-        let serves = self.serving.contains(&id);
-        let seen = self.seen(id)?;
-        must!(serves && !seen.stopped, "it does not serve");
+        let seen = self.serves(id)?;
         must!(!seen.hung_up, "it cannot be asked");
         must!(seen.pinged.is_none(), "it has not answered the last one");
         seen.pinged = Some(now);
@@ -29,9 +36,7 @@ impl Witness {
             self.rule(|rules| rules.max_memory).is_some(),
             "nobody wants to know"
         );
-        let serves = self.serving.contains(&id);
-        let seen = self.seen(id)?;
-        must!(serves && !seen.stopped, "it does not serve");
+        let seen = self.serves(id)?;
         let last = seen.measured.replace(now);
         let is_rare = last.is_none_or(|last| now >= last + MEASURE_EVERY);
         must!(is_rare, "it was measured at {last:?}");
