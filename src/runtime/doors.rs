@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -41,8 +41,6 @@ pub(super) struct Doors {
     control: Option<Door>,
     /// Who may look through the control socket, besides root and pidone's own user.
     workers_user: Option<u32>,
-    /// Nobody could be let in for want of descriptors: first something else must happen.
-    is_shut: bool,
     pub(super) clients: Clients,
     /// What has been asked for and not been told to the supervisor yet.
     pub(super) asked: VecDeque<(ClientId, Ask)>,
@@ -71,7 +69,6 @@ impl Doors {
             http: http.transpose()?,
             control,
             workers_user,
-            is_shut: false,
             clients: Clients::default(),
             asked: VecDeque::new(),
             waiting: Vec::new(),
@@ -79,11 +76,11 @@ impl Doors {
         })
     }
 
-    /// What is to be waited for.
-    pub(super) fn watched(&self) -> impl Iterator<Item = (Knock, Watched<'_>)> {
+    /// What is to be waited for; newcomers only if somebody can be let in.
+    pub(super) fn watched(&self, is_open: bool) -> impl Iterator<Item = (Knock, Watched<'_>)> {
         let http = self.http.iter().map(|door| (Knock::Http, door));
         let control = self.control.iter().map(|door| (Knock::Control, door));
-        let doors = http.chain(control).filter(|_| !self.is_shut);
+        let doors = http.chain(control).filter(move |_| is_open);
         let doors = doors.map(|(knock, door)| (knock, (door.as_fd(), Interest::Read)));
         let clients = self.clients.watched();
         doors.chain(clients.map(|(id, watched)| (Knock::Client(id), watched)))
@@ -91,7 +88,6 @@ impl Doors {
 
     /// Time has passed, and something has happened.
     pub(super) fn wake(&mut self) {
-        self.is_shut = false;
         self.seen = None;
     }
 
@@ -104,21 +100,19 @@ impl Doors {
         (may_act || Some(user) == self.workers_user).then_some(Way::Control { may_act })
     }
 
-    /// The next who wants to come in; `None`: nobody does, or nobody can.
-    fn accept(&mut self, knock: Knock) -> Option<Visitor> {
+    /// The next who wants to come in; `None`: nobody does.
+    fn accept(&mut self, knock: Knock) -> io::Result<Option<Visitor>> {
         let door = match knock {
             Knock::Http => &self.http,
             Knock::Control => &self.control,
             Knock::Client(_) => &None,
         };
-        match door.as_ref()?.accept() {
-            Ok(visitor) => visitor,
-            Err(_) if self.clients.drop_one() => door.as_ref()?.accept().ok()?,
-            Err(error) => {
-                log::warn!("cannot let anybody in: {error}; see ulimit -n");
-                self.is_shut = true;
-                None
-            }
+        let Some(door) = door else {
+            return Ok(None);
+        };
+        match door.accept() {
+            Err(_) if self.clients.drop_one() => door.accept(),
+            result => result,
         }
     }
 }
@@ -156,9 +150,12 @@ impl Runtime<'_> {
             return;
         }
         for _ in 0..ADMITTED_AT_ONCE {
-            let Some(visitor) = self.doors.accept(knock) else {
-                return;
+            let visitor = match self.doors.accept(knock) {
+                Ok(Some(visitor)) => visitor,
+                Ok(None) => return,
+                Err(error) => return self.shortage.met(&error, self.now()),
             };
+            self.shortage.is_over();
             let Some(way) = self.doors.way(&visitor, knock) else {
                 continue;
             };

@@ -16,6 +16,7 @@ mod ports;
 mod reaping;
 mod reception;
 mod report;
+mod shortage;
 mod start;
 mod status;
 mod systemd;
@@ -40,6 +41,7 @@ pub use error::RunError;
 use pace::Pace;
 use ports::{PortId, Ports};
 use report::Reporter;
+use shortage::Shortage;
 use start::Starter;
 use status::Tally;
 use systemd::Notifier;
@@ -71,6 +73,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         started: Instant::now(),
         workers: Workers::default(),
         turns: Table::default(),
+        shortage: Shortage::default(),
         strangers: Vec::new(),
         children_left: false,
         waiting_for_leftovers: false,
@@ -109,6 +112,8 @@ struct Runtime<'a> {
     workers: Workers,
     /// Who got the last connection that pidone accepted on a port.
     turns: Table<PortId, WorkerId>,
+    /// Of descriptors for what pidone accepts.
+    shortage: Shortage,
     terminal: Option<Terminal>,
     /// The child is given the terminal.
     foreground: bool,
@@ -204,18 +209,23 @@ impl Runtime<'_> {
 
     /// Sleeps until somebody wants something, or something is due; and tells who.
     fn until_ready(&mut self, due: Option<Duration>, now: Moment) -> Result<Vec<Source>, RunError> {
-        let rest = self.workers.rest_ends(now).map(|end| end - now);
+        let shortage = self.shortage.lasts_until(now);
+        let rest = self.workers.rest_ends(now).into_iter().chain(shortage);
         // The dead whom the last round has left behind send no second SIGCHLD.
         let behind = self.pace.is_behind().then_some(Duration::ZERO);
-        let due = due.into_iter().chain(rest).chain(behind).min();
-        let strays = self.ports.strays(|lane| self.is_served(lane));
+        let due = due.into_iter().chain(rest.map(|end| end - now));
+        let due = due.chain(behind).min();
+        let strays = match shortage {
+            None => self.ports.strays(|lane| self.is_served(lane)),
+            Some(_) => Vec::new(),
+        };
         let strays = strays
             .into_iter()
             .filter(|(port, ..)| self.takers(*port).next().is_some());
         let strangers = self.strangers.iter().map(AsFd::as_fd);
         let notify = self.notify.iter().map(AsFd::as_fd);
         let workers = self.workers.watched(now);
-        let doors = self.doors.watched();
+        let doors = self.doors.watched(shortage.is_none());
         let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
             std::iter::once((Source::Signals, (self.signals.as_fd(), Interest::Read)))
                 .chain(strangers.map(|fd| (Source::Stranger, (fd, Interest::Read))))

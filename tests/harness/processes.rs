@@ -1,6 +1,8 @@
 //! The machine's processes, as /proc tells of them.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -113,6 +115,40 @@ pub fn status(pid: i32, name: &str) -> String {
         .unwrap_or_else(|| panic!("no {name}"))
         .trim()
         .to_owned()
+}
+
+/// How many descriptors a process has.
+#[track_caller]
+pub fn descriptors(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+/// A line of /proc/PID/status that counts memory, in KiB: `VmRSS`, or `VmHWM` for the most so far.
+#[track_caller]
+pub fn memory(pid: i32, name: &str) -> usize {
+    let size = status(pid, name);
+    size.strip_suffix(" kB").unwrap().trim().parse().unwrap()
+}
+
+/// Sets a limit of a process that runs, as `prlimit(1)` names it: `nproc=1:`. As its own user, since
+/// for another's it takes CAP_SYS_RESOURCE.
+#[track_caller]
+pub fn limit(pid: i32, limit: &str) {
+    let about = fs::metadata(format!("/proc/{pid}")).unwrap();
+    let mut command = Command::new("prlimit");
+    command.args([format!("--pid={pid}"), format!("--{limit}")]);
+    if about.uid() != nix::unistd::getuid().as_raw() {
+        command.uid(about.uid()).gid(about.gid());
+    }
+    assert!(command.status().unwrap().success(), "{limit} of {pid}");
+}
+
+/// No more descriptors for a process than it has: the limit is the first free number.
+#[track_caller]
+pub fn limit_descriptors(pid: i32) {
+    let free =
+        (0..).find(|number| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_err());
+    limit(pid, &format!("nofile={}:", free.unwrap()));
 }
 
 /// Kills a process, its descendants, and everybody who has this in the environment.

@@ -44,18 +44,6 @@ fn ask(service: &Service) -> i32 {
     server_of(connect((LOCALHOST, service.app.port)))
 }
 
-fn descriptors(pid: i32) -> usize {
-    std::fs::read_dir(format!("/proc/{pid}/fd"))
-        .unwrap()
-        .count()
-}
-
-/// The most memory that pidone has had, in KiB.
-fn peak(pid: i32) -> usize {
-    let peak = processes::status(pid, "VmHWM");
-    peak.strip_suffix(" kB").unwrap().trim().parse().unwrap()
-}
-
 /// Everything that a line can be and a message of Node.js' is not.
 const GARBAGE: &str = r#"
     const lines = [
@@ -114,7 +102,8 @@ fn a_line_of_100_mb_takes_no_memory() {
         service.up(2);
         let service = service.until_ready();
         all_answer(&service, || ask(&service));
-        assert!(peak(pidone) < 16 * 1024, "{} KiB", peak(pidone));
+        let peak = processes::memory(pidone, "VmHWM");
+        assert!(peak < 16 * 1024, "{peak} KiB");
         service.stop().code(0);
     });
 }
@@ -132,7 +121,7 @@ fn messages_of_any_size_and_number_take_no_memory() {
         service.after("done");
         let service = service.until_ready();
         all_answer(&service, || ask(&service));
-        let peak = peak(service.run.pid());
+        let peak = processes::memory(service.run.pid(), "VmHWM");
         assert!(peak < 16 * 1024, "{peak} KiB");
         service.stop().code(0);
     });
@@ -208,7 +197,7 @@ fn descriptors_that_a_worker_sends_are_closed_and_it_goes_on() {
         service.after("done");
         let service = service.until_ready();
         all_answer(&service, || ask(&service));
-        let count = descriptors(service.run.pid());
+        let count = processes::descriptors(service.run.pid());
         assert!(count < 40, "{count} descriptors");
         service.stop().code(0);
     });
@@ -255,7 +244,7 @@ fn listeners_that_come_and_go_leave_nothing() {
         let service = start(node, evil("", AGAIN), &[]);
         service.after("done");
         let service = service.until_ready();
-        let count = descriptors(service.run.pid());
+        let count = processes::descriptors(service.run.pid());
         assert!(count < 40, "{count} descriptors");
         all_answer(&service, || ask(&service));
         service.stop().code(0);
