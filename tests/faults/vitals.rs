@@ -23,6 +23,10 @@ impl Vitals {
         }
     }
 
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
     /// It is the same process, and has what it had.
     #[track_caller]
     pub fn are_those_of(&self, service: &Service) {

@@ -25,6 +25,7 @@ const IN_USE: i32 = 98;
 pub fn live(seed: u64, aloud: Aloud) -> Result<u64, Broken> {
     let mut random = Random::new(seed);
     let steps = random.pick(&[10, 100, 300, 1000]);
+    let full = random.pick(&[0, 15, 70]);
     let mut channel = Channel {
         random,
         outbox: Outbox::new(),
@@ -36,6 +37,7 @@ pub fn live(seed: u64, aloud: Aloud) -> Result<u64, Broken> {
         out: BTreeSet::new(),
         answered: BTreeSet::new(),
         dismissed: false,
+        full,
         aloud: aloud == Aloud::Yes,
     };
     for _ in 0..steps {
@@ -63,6 +65,8 @@ struct Channel {
     /// Queries that it has taken an answer to.
     answered: BTreeSet<i64>,
     dismissed: bool,
+    /// How often in a hundred times the worker's table of descriptors is full.
+    full: u64,
     aloud: bool,
 }
 
@@ -164,7 +168,7 @@ impl Channel {
 
     fn turn(&mut self) -> Result<(), Broken> {
         let most = self.random.pick(&[1, 50, 500, 65_536]);
-        let full = self.random.chance(15);
+        let full = self.random.chance(self.full);
         self.node.turn(&mut self.down, most, full)
     }
 
