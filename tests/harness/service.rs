@@ -281,18 +281,31 @@ impl Killed {
     /// kill -9, of a process that is stopped first: what it has accepted by then is known exactly.
     #[track_caller]
     pub fn now(pid: i32, port: u16) -> Self {
-        let send = |signal| nix::sys::signal::kill(Pid::from_raw(pid), signal).unwrap();
-        send(Signal::SIGSTOP);
-        processes::wait_until("it is stopped", || processes::state(pid) == Some('T'));
+        Self::if_alive(pid, port).expect("it is alive")
+    }
+
+    /// The same, unless it ends by itself at this moment.
+    #[track_caller]
+    pub fn if_alive(pid: i32, port: u16) -> Option<Self> {
+        let send = |signal| nix::sys::signal::kill(Pid::from_raw(pid), signal);
+        send(Signal::SIGSTOP).ok()?;
+        let mut state = None;
+        processes::wait_until("it is stopped, or gone", || {
+            state = processes::state(pid);
+            matches!(state, Some('T' | 'Z') | None)
+        });
+        if state != Some('T') {
+            return None;
+        }
         let inside = accepted(pid, port);
         let from = Instant::now();
-        send(Signal::SIGKILL);
-        Self {
+        send(Signal::SIGKILL).unwrap();
+        Some(Self {
             pid,
             from,
             at: Instant::now(),
             inside,
-        }
+        })
     }
 
     /// kill -9, out of the blue.
