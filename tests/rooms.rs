@@ -92,6 +92,27 @@ fn only_sys_is_unsafe_and_names_the_c_library() {
     );
 }
 
+/// Somebody may set it while workers drain: no deadline goes by the time of day. What waits in the
+/// kernel waits by CLOCK_MONOTONIC (poll(2)), as `Instant` does.
+#[test]
+fn only_a_log_line_knows_the_time_of_day() {
+    let clocks = [
+        "SystemTime",
+        "UNIX_EPOCH",
+        "REALTIME",
+        "gettimeofday",
+        "timerfd",
+        "setitimer",
+    ];
+    let lines = offences(&[""], &clocks);
+    let others: Vec<_> = lines
+        .iter()
+        .filter(|line| !line.contains("/src/logging.rs:"))
+        .collect();
+    assert_eq!(others, Vec::<&String>::new());
+    assert!(!lines.is_empty(), "this sees nothing");
+}
+
 /// The client learns all it shows from what the other pidone says.
 #[test]
 fn the_client_knows_nothing_of_supervision() {

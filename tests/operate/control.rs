@@ -195,7 +195,10 @@ fn the_usual_places_are_tried_in_turn() {
     let cases = [
         ("", "", Some("run/pidone.sock")),
         (",ro", "", Some("tmp/pidone.sock")),
+        // Full: the one file there may be is the root (tmpfs(5)).
+        (",nr_inodes=1", "", Some("tmp/pidone.sock")),
         (",ro", ",ro", None),
+        (",nr_inodes=1", ",nr_inodes=1", None),
     ];
     for (run_options, tmp_options, place) in cases {
         let mount = |options, on| format!("mount -t tmpfs -o size=1m{options} none {on}");

@@ -43,6 +43,9 @@ pub fn live(seed: u64, aloud: Aloud) -> Result<u64, Broken> {
     for _ in 0..steps {
         channel.step()?;
     }
+    if channel.random.chance(50) {
+        channel.dismiss()?;
+    }
     if channel.random.chance(70) {
         channel.settle()?;
     }
@@ -85,17 +88,20 @@ impl Channel {
             27..50 => self.connect()?,
             50..60 => drop(self.outbox.ping()),
             60 => self.outbox.announce(),
-            61 if self.random.chance(40) => {
-                self.dismissed = true;
-                self.note("disconnect");
-                for (_, handle) in self.outbox.disconnect() {
-                    self.back(handle, None)?;
-                }
-            }
+            61 if self.random.chance(20) => self.dismiss()?,
             62..65 => self.node.drained()?,
             65..120 => self.write(),
             120..160 => self.turn()?,
             _ => self.hear()?,
+        }
+        Ok(())
+    }
+
+    fn dismiss(&mut self) -> Result<(), Broken> {
+        self.dismissed = true;
+        self.note("disconnect");
+        for (_, handle) in self.outbox.disconnect() {
+            self.back(handle, None)?;
         }
         Ok(())
     }
