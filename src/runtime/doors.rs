@@ -155,7 +155,6 @@ impl Runtime<'_> {
                 Ok(None) => return,
                 Err(error) => return self.shortage.met(&error, self.now()),
             };
-            self.shortage.is_over();
             let Some(way) = self.doors.way(&visitor, knock) else {
                 continue;
             };

@@ -74,10 +74,7 @@ impl Runtime<'_> {
     pub(super) fn accept(&mut self, port: PortId, lane: Lane) {
         for _ in 0..ACCEPTED_AT_ONCE {
             match self.ports.accept(port, lane) {
-                Ok(Some(connection)) => {
-                    self.shortage.is_over();
-                    self.hand_over((port, connection));
-                }
+                Ok(Some(connection)) => self.hand_over((port, connection)),
                 Ok(None) => return,
                 Err(error) => return self.shortage.met(&error, self.now()),
             }

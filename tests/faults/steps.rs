@@ -94,7 +94,7 @@ impl Scene {
     fn end(self, times_ready: usize) {
         self.service
             .run
-            .until_stderr_times(words::READY, times_ready);
+            .until_stderr_times(words::ALL_READY, times_ready);
         self.service.reload();
         assert!(self.service.workers().is_disjoint(&self.old));
         self.load.until_answered_by(2);

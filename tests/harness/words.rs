@@ -2,6 +2,8 @@
 
 /// All serve, after the start or a change of their number.
 pub const READY: &str = " ready";
+/// The same of more than one, in no other line.
+pub const ALL_READY: &str = "workers are ready";
 /// A reload has begun.
 pub const RELOAD_BEGUN: &str = "reload begun";
 /// A reload is complete.
