@@ -1,5 +1,6 @@
 //! Workers under load, what can be done to them, and what must be so in the end.
 
+use std::collections::BTreeSet;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -21,10 +22,10 @@ const KEPT_KIB: usize = 128;
 const LONG: Duration = Duration::from_secs(4 * PATIENCE.as_secs());
 
 pub struct Scene {
+    /// On connections of their own, and on kept ones. Over before the service is, if a test fails.
+    loads: [Load; 2],
     service: Service,
     directory: TempDir,
-    /// On connections of their own, and on kept ones.
-    loads: [Load; 2],
     killed: Vec<Killed>,
     counts: [usize; 4],
     descriptors: usize,
@@ -51,12 +52,14 @@ impl Scene {
             ],
         );
         let service = service.ready();
-        let new = service.load().rate(200).start();
-        let kept = service.load().rate(200).keep_alive(16).start();
+        // Far less than a slow machine can do: who is late here is lost.
+        let plan = service.load().rate(50).timeout(LONG);
+        let new = plan.clone().start();
+        let kept = plan.keep_alive(8).start();
         let mut scene = Self {
+            loads: [new, kept],
             service,
             directory,
-            loads: [new, kept],
             killed: Vec::new(),
             counts: [0; 4],
             descriptors: 0,
@@ -72,9 +75,15 @@ impl Scene {
         scene
     }
 
-    /// One of them, the successors and those who leave included.
+    /// One of them, the successors and those who leave included. The only one may be about to be
+    /// started anew.
+    #[track_caller]
     fn any(&self, chance: u64) -> i32 {
-        let workers = self.service.workers();
+        let mut workers = BTreeSet::new();
+        processes::wait_until("somebody is there", || {
+            workers = self.service.workers();
+            !workers.is_empty()
+        });
         let which = chance % workers.len() as u64;
         *workers.iter().nth(usize::try_from(which).unwrap()).unwrap()
     }
@@ -95,7 +104,7 @@ impl Scene {
         self.kill_one(victim);
         // Both clients find somebody.
         for load in &self.loads {
-            load.until_answered(20);
+            load.until_answered(10);
         }
     }
 
