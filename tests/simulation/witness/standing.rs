@@ -12,14 +12,13 @@ impl Witness {
     ) -> Result<(), Broken> {
         let before = std::mem::take(&mut self.serving);
         self.serving = supervisor.serving().collect();
-        for id in &self.serving {
-            if let Some(seen) = self.known.get_mut(id) {
-                seen.has_served = true;
-            }
-        }
-        for id in before.iter().filter(|id| !self.serving.contains(id)) {
-            if let Some(seen) = self.known.get_mut(id) {
-                seen.retired = Some(now);
+        for (id, seen) in &mut self.known {
+            let serves = self.serving.contains(id);
+            // Perhaps only for a moment: a reload that was asked for while it booted is next.
+            let could_serve = seen.said_ready && seen.lane.is_some() && seen.waits_since.is_some();
+            seen.has_served |= serves || (could_serve && !seen.stopped);
+            if seen.has_served && !serves {
+                seen.retired.get_or_insert(now);
             }
         }
         self.check_serving(supervisor)?;
