@@ -16,7 +16,7 @@ pub const MOST: usize = 4;
 const USUAL: usize = 2;
 
 /// The allocator keeps some of what it has had.
-const KEPT_KIB: usize = 128;
+const KEPT_KIB: usize = 256;
 
 /// A reload of all waits for each of them, and the machine may be slow.
 const LONG: Duration = Duration::from_secs(4 * PATIENCE.as_secs());
