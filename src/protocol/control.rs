@@ -15,6 +15,9 @@ use std::fmt;
 /// Where the socket is when nothing else is said; the second one where the first cannot be made.
 pub const PLACES: [&str; 2] = ["/run/pidone.sock", "/tmp/pidone.sock"];
 
+/// The longest line that asks for something, in bytes.
+pub const REQUEST_MAX: usize = 256;
+
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
@@ -44,6 +47,19 @@ impl Request {
     pub const VERBS: [&str; 8] = [
         "status", "top", "reload", "restart", "scale", "stop", "ready", "live",
     ];
+
+    /// The request in what a client has said so far; `None`: it is not complete. `is_all`: the
+    /// client will say nothing more.
+    #[must_use]
+    pub fn read(bytes: &[u8], is_all: bool) -> Option<Result<Self, NoRequest>> {
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+        // Its beginning alone might ask for something else.
+        if line.len() > REQUEST_MAX {
+            return Some(Err(NoRequest::TooLong));
+        }
+        (is_all || end.is_some()).then(|| Self::parse(&String::from_utf8_lossy(line)))
+    }
 
     /// Reads a request.
     ///
@@ -114,6 +130,8 @@ pub enum NoRequest {
     Number(&'static str, String),
     /// It should have ended before this word.
     Surplus(String),
+    /// It has more than [`REQUEST_MAX`] bytes.
+    TooLong,
 }
 
 impl fmt::Display for NoRequest {
@@ -123,6 +141,7 @@ impl fmt::Display for NoRequest {
             Self::Verb(word) => write!(out, "\"{word}\" cannot be asked for; there are ")?,
             Self::Missing(need) => return out.write_str(need),
             Self::Number(need, word) => return write!(out, "\"{word}\" is no number; {need}"),
+            Self::TooLong => return write!(out, "a request has {REQUEST_MAX} bytes at most"),
             Self::Surplus(word) => return write!(out, "\"{word}\" is one word too many"),
         }
         out.write_str(&Self::list())
@@ -239,6 +258,28 @@ mod tests {
         ] {
             let why = Request::parse(line).unwrap_err().to_string();
             assert!(why.contains(part), "{line}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_line_or_all_there_is() {
+        let status = Some(Ok(Request::Status { json: false }));
+        assert_eq!(Request::read(b"status", false), None);
+        assert_eq!(Request::read(b"status\nmore", false), status);
+        assert_eq!(Request::read(b"status", true), status);
+        assert_eq!(Request::read(b"", true), Some(Err(NoRequest::Nothing)));
+    }
+
+    #[test]
+    fn the_beginning_of_a_long_line_is_no_request() {
+        let padded = |length| format!("{:<length$}", "scale 1");
+        let (fits, is_longer) = (padded(REQUEST_MAX), padded(REQUEST_MAX) + "0");
+        assert_eq!(Request::read(fits.as_bytes(), false), None);
+        let scale = Some(Ok(Request::Scale(1)));
+        assert_eq!(Request::read(fits.as_bytes(), true), scale);
+        for end in ["", "\n"] {
+            let read = Request::read(format!("{is_longer}{end}").as_bytes(), false);
+            assert_eq!(read, Some(Err(NoRequest::TooLong)));
         }
     }
 

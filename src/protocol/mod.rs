@@ -8,14 +8,17 @@
 //! | [`cluster`] | Node's cluster messages, both directions |
 //! | [`outbox`] | what may be in flight to one worker |
 //! | [`control`] | what `pidone ctl` asks, and what it is told |
+//! | [`http`] | what probes and scrapers ask, and what they are told |
 //! | [`status`] | how all is going: a table for people, JSON for programs |
 //! | [`metrics`] | the same for Prometheus |
+//! | [`notify`] | what a worker says of itself on `NOTIFY_SOCKET` |
 
 #![forbid(unsafe_code)]
 
 pub mod cluster;
 pub mod control;
 pub mod frame;
+pub mod http;
 pub mod json;
 pub mod metrics;
 pub mod notify;

@@ -5,11 +5,8 @@
 use super::Runtime;
 use super::clients::ClientId;
 use super::report::{Name, Spoken};
-use crate::protocol::control::{self, Request};
+use crate::protocol::control::{self, NoRequest, Request};
 use crate::supervisor::{self, Event, Report};
-
-/// The longest line that asks for something.
-const LONGEST: usize = 256;
 
 /// What takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,19 +17,15 @@ pub(super) enum Ask {
     Scale,
 }
 
-/// The request in what a client has said; `None`: it is not complete.
-pub(super) fn line(bytes: &[u8], is_all: bool) -> Option<String> {
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    let is_complete = is_all || end.is_some() || bytes.len() > LONGEST;
-    let end = end.unwrap_or(bytes.len()).min(LONGEST);
-    let line = bytes.get(..end).unwrap_or_default();
-    is_complete.then(|| String::from_utf8_lossy(line).into_owned())
-}
-
 impl Runtime<'_> {
     /// `pidone ctl` has asked for something.
-    pub(super) fn on_control(&mut self, id: ClientId, line: &str, may_act: bool) {
-        let request = match Request::parse(line) {
+    pub(super) fn on_control(
+        &mut self,
+        id: ClientId,
+        request: Result<Request, NoRequest>,
+        may_act: bool,
+    ) {
+        let request = match request {
             Ok(request) => request,
             Err(error) => return self.finish(id, &control::failure(&error.to_string())),
         };
@@ -145,20 +138,5 @@ impl Runtime<'_> {
             }
             !is_over && clients.has(*id)
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_one_line_or_all_there_is() {
-        assert_eq!(line(b"stat", false), None);
-        assert_eq!(line(b"status\nmore", false), Some("status".into()));
-        assert_eq!(line(b"status", true), Some("status".into()));
-        assert_eq!(line(b"", true), Some(String::new()));
-        let long = line(&[b'x'; 1000], false).unwrap();
-        assert_eq!(long.len(), LONGEST);
     }
 }

@@ -12,11 +12,11 @@ use std::path::Path;
 
 use super::Runtime;
 use super::clients::{ClientId, Clients, Heard, Way};
-use super::control::{self, Ask};
+use super::control::Ask;
 use super::error::RunError;
-use super::http::{self, Page};
 use crate::config::{Config, Control};
-use crate::protocol::control::PLACES;
+use crate::protocol::control::{PLACES, Request};
+use crate::protocol::http::{self, Page};
 use crate::protocol::metrics;
 use crate::protocol::status::Status;
 use crate::sys::door::{Door, Visitor};
@@ -175,8 +175,8 @@ impl Runtime<'_> {
                 self.on_http(id, request);
             }
             Way::Control { may_act } => {
-                if let Some(line) = control::line(bytes, is_all) {
-                    self.on_control(id, &line, may_act);
+                if let Some(request) = Request::read(bytes, is_all) {
+                    self.on_control(id, request, may_act);
                 }
             }
         }

@@ -9,7 +9,6 @@ mod control;
 mod doors;
 pub mod environment;
 mod error;
-mod http;
 mod link;
 mod pace;
 mod ports;

@@ -12,34 +12,47 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// What somebody wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Page {
+pub enum Page {
+    /// `/livez`
     Live,
+    /// `/readyz`
     Ready,
+    /// `/metrics`
     Metrics,
 }
 
 /// What a request comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Request {
+pub enum Request {
     /// There is more to come.
     Partial,
-    /// A page; `body`: not its head alone.
-    Page { page: Page, body: bool },
+    /// A page that is wanted.
+    Page {
+        /// Which one.
+        page: Page,
+        /// Not its head alone.
+        body: bool,
+    },
     /// It cannot be answered otherwise.
     Wrong(Wrong),
 }
 
 /// What is wrong with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub enum Wrong {
+    /// It is no HTTP/1.
     NoHttp,
+    /// There is nothing of that name.
     NoSuchPage,
+    /// Neither GET nor HEAD.
     Method,
+    /// More bytes or fields than a request can have.
     TooLong,
 }
 
 /// Reads a request's head; what may follow it is of no interest. `is_all`: nothing more will come.
-pub(super) fn parse(bytes: &[u8], is_all: bool) -> Request {
+#[must_use]
+pub fn parse(bytes: &[u8], is_all: bool) -> Request {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(bytes) {
@@ -66,7 +79,8 @@ pub(super) fn parse(bytes: &[u8], is_all: bool) -> Request {
 }
 
 /// A page that is there.
-pub(super) fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
+#[must_use]
+pub fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
     let kind = match page {
         Page::Metrics => OPEN_METRICS,
         Page::Live | Page::Ready => "text/plain; charset=utf-8",
@@ -81,7 +95,8 @@ pub(super) fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
 
 impl Wrong {
     /// The response that says so.
-    pub(super) fn response(self) -> Vec<u8> {
+    #[must_use]
+    pub fn response(self) -> Vec<u8> {
         let (status, extra) = match self {
             Self::NoHttp => ("400 Bad Request", ""),
             Self::NoSuchPage => ("404 Not Found", ""),
