@@ -70,21 +70,30 @@ pub fn take() -> Result<Vec<Inherited>, ActivationError> {
     if !ours || TAKEN.swap(true, Ordering::Relaxed) {
         return Ok(Vec::new());
     }
-    let count: u16 = variable("LISTEN_FDS")
-        .parse()
-        .map_err(|_| ActivationError::Count)?;
-    let names = variable("LISTEN_FDNAMES");
-    let mut names = names.split(':');
-    (FIRST..FIRST + RawFd::from(count))
-        .map(|fd| {
-            // systemd's own name for what has none.
-            let name = names.next().filter(|name| !name.is_empty());
-            let name = name.unwrap_or("unknown").to_owned();
+    announced(&variable("LISTEN_FDS"), &variable("LISTEN_FDNAMES"))?
+        .map(|(fd, name)| {
             // SAFETY: LISTEN_PID says that the descriptor was opened for this process to own, no
             // one in pidone has opened one before, and `TAKEN` says that nobody took it.
-            unsafe { claim(fd, name) }
+            unsafe { claim(fd, name.to_owned()) }
         })
         .collect()
+}
+
+/// The descriptors, and what they are called.
+///
+/// # Errors
+/// [`ActivationError::Count`]
+pub fn announced<'a>(
+    count: &str,
+    names: &'a str,
+) -> Result<impl Iterator<Item = (RawFd, &'a str)>, ActivationError> {
+    let count: u16 = count.parse().map_err(|_| ActivationError::Count)?;
+    let mut names = names.split(':');
+    Ok((FIRST..FIRST + RawFd::from(count)).map(move |fd| {
+        let name = names.next().filter(|name| !name.is_empty());
+        // systemd's own name for what has none.
+        (fd, name.unwrap_or("unknown"))
+    }))
 }
 
 /// # Safety

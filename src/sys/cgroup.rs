@@ -8,17 +8,21 @@ use std::path::{Component, Path, PathBuf};
 
 /// The group that pidone is in, as far as one controller is concerned.
 #[derive(Debug, PartialEq, Eq)]
-struct Cgroup {
-    version: Version,
+pub struct Cgroup {
+    /// Of its hierarchy.
+    pub version: Version,
     /// Where the hierarchy, or what can be seen of it, is mounted.
-    mount: PathBuf,
+    pub mount: PathBuf,
     /// The group's directory, at the mount or below it.
-    directory: PathBuf,
+    pub directory: PathBuf,
 }
 
+/// The version of a hierarchy (cgroups(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+pub enum Version {
+    /// One for each controller.
     V1,
+    /// One for all.
     V2,
 }
 
@@ -64,11 +68,7 @@ pub fn cpu_limit() -> Option<u64> {
             let period = read(directory, "cpu.cfs_period_us")?;
             millicpus(&quota, &period)
         }
-        Version::V2 => {
-            let text = read(directory, "cpu.max")?;
-            let (quota, period) = text.split_once(' ')?;
-            millicpus(quota, period)
-        }
+        Version::V2 => cpu_max(&read(directory, "cpu.max")?),
     })
 }
 
@@ -94,9 +94,12 @@ impl Cgroup {
         )
     }
 
+    /// The same, from the text of both files.
+    ///
     /// A controller is on version 1 when /proc/self/cgroup names it; else it can only be on
     /// version 2, whose line is `0::/path`.
-    fn locate(controller: &str, groups: &str, mounts: &str) -> Option<Self> {
+    #[must_use]
+    pub fn locate(controller: &str, groups: &str, mounts: &str) -> Option<Self> {
         let lines = || groups.lines().filter_map(group_line);
         let v1 = lines().find(|(controllers, _)| has(controllers, controller));
         let (version, group) = match v1 {
@@ -220,23 +223,35 @@ fn read(directory: &Path, file: &str) -> Option<String> {
     fs::read_to_string(directory.join(file)).ok()
 }
 
-/// The value of a line `KEY VALUE`.
-fn keyed(text: &str, key: &str) -> Option<u64> {
+/// The value of a line `KEY VALUE` of memory.events or memory.oom_control.
+#[must_use]
+pub fn keyed(text: &str, key: &str) -> Option<u64> {
     text.lines()
         .filter_map(|line| line.split_once(' '))
         .find(|(name, _)| *name == key)
         .and_then(|(_, value)| value.trim().parse().ok())
 }
 
+/// What cpu.max allows, in thousandths of a CPU: `QUOTA PERIOD`.
+#[must_use]
+pub fn cpu_max(text: &str) -> Option<u64> {
+    let (quota, period) = text.split_once(' ')?;
+    millicpus(quota, period)
+}
+
 /// `max` and -1, the two ways to say "no quota", are no numbers here.
-fn millicpus(quota: &str, period: &str) -> Option<u64> {
+#[must_use]
+pub fn millicpus(quota: &str, period: &str) -> Option<u64> {
     let quota: u64 = quota.trim().parse().ok()?;
     let period: u64 = period.trim().parse().ok()?;
     quota.checked_mul(1000)?.checked_div(period)
 }
 
+/// What memory.max or memory.limit_in_bytes allows.
+///
 /// `max` (version 2) and the largest multiple of a page in an i64 (version 1) are no limits.
-fn bytes(text: &str) -> Option<u64> {
+#[must_use]
+pub fn bytes(text: &str) -> Option<u64> {
     const LARGEST_PAGE: u64 = 64 * 1024;
     let limit: u64 = text.trim().parse().ok()?;
     (limit < i64::MAX.unsigned_abs() - LARGEST_PAGE).then_some(limit)

@@ -63,6 +63,18 @@ impl Identity {
         self.uid
     }
 
+    /// The group's number.
+    #[must_use]
+    pub fn group(&self) -> u32 {
+        self.gid
+    }
+
+    /// The numbers of the other groups.
+    #[must_use]
+    pub fn other_groups(&self) -> &[u32] {
+        &self.groups
+    }
+
     /// Looks a user up in this system's files. One that does not exist is read as empty, as in an
     /// image made `FROM scratch`.
     ///

@@ -18,14 +18,16 @@ pub fn cpu_ms(pid: i32) -> Option<u64> {
     Some(ticks * 1000 / setting(libc::_SC_CLK_TCK)?)
 }
 
-/// The second field.
-fn resident_pages(statm: &str) -> Option<u64> {
+/// The second field of /proc/PID/statm.
+#[must_use]
+pub fn resident_pages(statm: &str) -> Option<u64> {
     statm.split(' ').nth(1)?.parse().ok()
 }
 
-/// `utime` and `stime`, fields 14 and 15. The second one is the name, in parentheses, which may
+/// `utime` and `stime` of /proc/PID/stat, fields 14 and 15. The second one is the name, in parentheses, which may
 /// hold spaces and parentheses of its own.
-fn ticks(stat: &str) -> Option<u64> {
+#[must_use]
+pub fn ticks(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
