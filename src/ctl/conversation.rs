@@ -49,7 +49,9 @@ impl Conversation {
         };
         let mut line: Vec<u8> = self.input.drain(..=end).collect();
         line.pop();
-        let line = String::from_utf8(line).map_err(|_| CtlError::Strange)?;
+        let mut line = String::from_utf8(line).map_err(|_| CtlError::Strange)?;
+        // A socket in /tmp may be anybody's, and a terminal would act on these.
+        line.retain(|letter| !letter.is_control());
         Ok(Some(line))
     }
 

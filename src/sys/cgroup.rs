@@ -168,9 +168,11 @@ impl<'a> Mount<'a> {
         let (left, right) = line.split_once(" - ")?;
         let mut left = left.split(' ').skip(3);
         let mut right = right.split(' ');
+        // Both from a root; a path that is not would be joined to lead anywhere.
+        let mut path = || left.next().filter(|path| path.starts_with('/'));
         Some(Self {
-            root: left.next()?,
-            path: left.next()?,
+            root: path()?,
+            path: path()?,
             kind: right.next()?,
             options: right.nth(1)?,
         })

@@ -6,7 +6,7 @@ use std::fs;
 #[must_use]
 pub fn resident(pid: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    Some(resident_pages(&text)? * setting(libc::_SC_PAGESIZE)?)
+    resident_pages(&text)?.checked_mul(setting(libc::_SC_PAGESIZE)?)
 }
 
 /// The CPU time that a process has used, in milliseconds; `None`: it is gone.
@@ -15,7 +15,9 @@ pub fn cpu_ms(pid: i32) -> Option<u64> {
     // The name in it is whatever the process likes.
     let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let ticks = ticks(&String::from_utf8_lossy(&text))?;
-    Some(ticks * 1000 / setting(libc::_SC_CLK_TCK)?)
+    ticks
+        .checked_mul(1000)?
+        .checked_div(setting(libc::_SC_CLK_TCK)?)
 }
 
 /// The second field of /proc/PID/statm.
@@ -32,7 +34,7 @@ pub fn ticks(stat: &str) -> Option<u64> {
     let mut fields = after_name.split_ascii_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    user.checked_add(system)
 }
 
 fn setting(name: i32) -> Option<u64> {
@@ -50,6 +52,8 @@ mod tests {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 12 0 0 0 230 41 0 0 20 0 11 0 5 6 7 8";
         assert_eq!(ticks(stat), Some(271));
         assert_eq!(ticks("7 (node) S 1 7"), None);
+        let most = "7 (x) S 1 1 1 1 1 1 1 1 1 1 18446744073709551615 1";
+        assert_eq!(ticks(most), None);
         assert_eq!(resident_pages("1532 407 210 5 0 90 0\n"), Some(407));
         assert_eq!(resident_pages(""), None);
     }

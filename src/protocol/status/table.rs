@@ -38,7 +38,7 @@ impl Status {
             let earlier = all.find(|earlier| earlier.pid == worker.pid);
             let used = earlier
                 .and_then(|earlier| worker.cpu_ms?.checked_sub(earlier.cpu_ms?))
-                .and_then(|used| (used * 1000).checked_div(elapsed));
+                .and_then(|used| used.saturating_mul(1000).checked_div(elapsed));
             or_dash(used, |tenths| format!("{}%", with_tenth(tenths)))
         })
     }
@@ -60,7 +60,7 @@ impl Status {
                 or_dash(worker.resident, size),
                 or_dash(worker.loop_delay_us, delay),
                 or_dash(worker.queue, |queue| queue.to_string()),
-                worker.last_end.clone().unwrap_or_else(|| "-".to_owned()),
+                worker.last_end.as_deref().map_or("-".to_owned(), shown),
             ]
         }));
         let mut text = self.headline();
@@ -69,7 +69,7 @@ impl Status {
     }
 
     fn headline(&self) -> String {
-        let Self { version, pid, .. } = self;
+        let (version, pid) = (shown(&self.version), self.pid);
         let up = time(self.uptime_ms);
         let ready = if self.ready { "ready" } else { "not ready" };
         let mut line = format!("pidone {version}, pid {pid}, up {up}: {ready}");
@@ -113,6 +113,11 @@ fn push_aligned(rows: &[Row], text: &mut String) {
         text.truncate(text.trim_end().len());
         text.push('\n');
     }
+}
+
+/// Without what a terminal would act on: `pidone ctl top` shows what somebody's socket says.
+fn shown(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {

@@ -143,6 +143,8 @@ fn nothing_mounted_is_nothing_known() {
     assert_eq!(locate("memory", "", V2_DOCKER_MOUNTS), None);
     assert_eq!(locate("memory", V1_DOCKER_GROUPS, V2_DOCKER_MOUNTS), None);
     assert_eq!(locate("memory", "nonsense\n", "more - nonsense\n"), None);
+    let rootless = "1 2 0:3  /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+    assert_eq!(locate("memory", "0::/\n", rootless), None);
 }
 
 #[test]

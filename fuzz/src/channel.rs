@@ -1,0 +1,63 @@
+//! What a worker writes on its channel, whole, in pieces, and against what it is sent meanwhile.
+//!
+//! A line that begins with `!` is what pidone does between two of the worker's ([`Deed`]).
+
+use pidone::protocol::cluster::FromWorker;
+use pidone::protocol::frame::{LINE_MAX, Line, Splitter};
+use pidone::protocol::query::{DATA_MAX, ListenerKey, Query};
+
+use super::outbox::{Deed, World};
+
+pub fn check(data: &[u8]) {
+    let whole = messages(data, usize::MAX);
+    for size in [1, 7, 64] {
+        assert_eq!(messages(data, size), whole, "in pieces of {size}");
+    }
+    let mut world = World::new();
+    for line in data.split(|byte| *byte == b'\n') {
+        match line.split_first() {
+            Some((b'!', deed)) => world.act(Deed::parse(deed)),
+            _ => world.hear(&FromWorker::parse(Line::Whole(line))),
+        }
+    }
+    world.end();
+}
+
+fn messages(data: &[u8], size: usize) -> Vec<FromWorker> {
+    let mut splitter = Splitter::new();
+    let mut messages = Vec::new();
+    for mut piece in data.chunks(size) {
+        while let Some(line) = splitter.next(&mut piece) {
+            let (Line::Whole(text) | Line::Beginning(text)) = line;
+            assert!(text.len() <= LINE_MAX && !text.contains(&b'\n'));
+            let message = FromWorker::parse(line);
+            if let FromWorker::Query(query) | FromWorker::Listening(query) = &message {
+                sensible(query);
+            }
+            messages.push(message);
+        }
+        assert!(piece.is_empty());
+    }
+    messages
+}
+
+/// Nothing in it that the rest of pidone must not be given.
+fn sensible(query: &Query) {
+    let json = query.data.as_json();
+    assert!(!json.contains('\n'));
+    let Ok(listener) = &query.listener else {
+        assert!(query.listener.as_ref().is_err_and(|errno| *errno > 0));
+        return;
+    };
+    assert!(json.len() <= DATA_MAX);
+    match listener {
+        ListenerKey::Tcp { port, index, .. } | ListenerKey::Udp { port, index, .. } => {
+            assert!(*port == 0 || *index == 0);
+        }
+        ListenerKey::Unix { path, .. } => {
+            assert!(path.starts_with('/') && path.len() <= 107 && !path.contains('\0'));
+        }
+        ListenerKey::Abstract(name) => assert!((1..=107).contains(&name.len())),
+        ListenerKey::Fd { number, .. } => assert!(*number >= 0),
+    }
+}

@@ -1,0 +1,48 @@
+//! What must hold whatever pidone reads: a function for each kind of input, which panics if it does
+//! not. The fuzzer calls them (`fuzz_targets/`), and tests/corpus.rs with what is in `corpus/`.
+
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+pub mod activation;
+pub mod address;
+pub mod channel;
+pub mod choices;
+pub mod control;
+pub mod http;
+pub mod json;
+pub mod kernel;
+pub mod notify;
+pub mod openmetrics;
+pub mod options;
+pub mod outbox;
+pub mod status;
+pub mod users;
+
+/// Each by its name, which is that of its directory in `corpus/`, too.
+pub const ALL: [(&str, fn(&[u8])); 11] = [
+    ("activation", activation::check),
+    ("address", address::check),
+    ("channel", channel::check),
+    ("control", control::check),
+    ("http", http::check),
+    ("json", json::check),
+    ("kernel", kernel::check),
+    ("notify", notify::check),
+    ("options", options::check),
+    ("status", status::check),
+    ("users", users::check),
+];
+
+/// The parts of an input, which are text with a line `--` between two of them; so many, whatever
+/// is missing.
+pub fn parts<const N: usize>(data: &[u8]) -> [String; N] {
+    let text = String::from_utf8_lossy(data);
+    let mut parts = text.split("\n--\n");
+    std::array::from_fn(|_| parts.next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,141 @@
+//! Whole command lines, a word a line; then the environment, a variable a line; then a package.json.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use pidone::cli::{self, CliError, Invocation};
+use pidone::config::{Config, Instances, MemoryLimit};
+use pidone::protocol::control::Request;
+use pidone::signal::Signal;
+
+use super::parts;
+
+pub fn check(data: &[u8]) {
+    let [words, variables, package] = parts(data);
+    let words: Vec<&str> = words.split('\n').collect();
+    let variables: Vec<_> = variables
+        .split('\n')
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let said = read(&words, &variables, &package);
+    let config = match said {
+        Ok(Invocation::Run { config, .. }) => config,
+        Ok(Invocation::Control(errand)) => {
+            let line = errand.request.to_string();
+            assert_eq!(Request::parse(&line), Ok(errand.request));
+            assert!(!errand.places.is_empty());
+            assert!(errand.places.iter().all(|place| place.is_absolute()));
+            return;
+        }
+        Ok(Invocation::Print(text)) => {
+            assert!(text.ends_with('\n'));
+            return;
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    within_bounds(&config);
+    if let Some((words, variables)) = as_variables(&words, &variables) {
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        match read(&words, &variables, &package) {
+            Ok(Invocation::Run { config: other, .. }) => assert_eq!(other, config),
+            other => panic!("{words:?} {variables:?}: {other:?}"),
+        }
+    }
+}
+
+fn read(words: &[&str], variables: &[(&str, &str)], package: &str) -> Result<Invocation, CliError> {
+    let args = words.iter().map(OsString::from).collect();
+    let environment = variables
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    let file = |name: &str| (name == "package.json").then(|| package.to_owned());
+    cli::read(args, environment, &file)
+}
+
+/// The same with each `--name=value` as the variable that stands for it; `None`: it need not mean
+/// the same. A list is one variable, and a value that is empty is none.
+fn as_variables(
+    words: &[&str],
+    variables: &[(&str, &str)],
+) -> Option<(Vec<String>, Vec<(String, String)>)> {
+    const LISTS: [&str; 4] = ["listen", "rewrite", "expect", "verbose"];
+    let mut options = Vec::new();
+    let count = words
+        .iter()
+        .take_while(|word| word.starts_with("--") && word.contains('='));
+    let (moved, rest) = words.split_at(count.count());
+    for word in moved {
+        let (name, value) = word.strip_prefix("--")?.split_once('=')?;
+        let variable = format!("PIDONE_{}", name.to_ascii_uppercase().replace('-', "_"));
+        let is_known = |(known, _): &(String, String)| *known == variable;
+        let is_there = variables.iter().any(|(known, _)| **known == variable);
+        if value.is_empty() || LISTS.contains(&name) || is_there || options.iter().any(is_known) {
+            return None;
+        }
+        options.push((variable, value.to_owned()));
+    }
+    // What `--port-env` names may be one of these by chance.
+    let is_own = |(_, value): &(String, String)| value.starts_with("PIDONE_");
+    if options.is_empty() || options.iter().any(is_own) {
+        return None;
+    }
+    // Given both ways, the command line's word would win over the moved one.
+    let is_short = |word: &&&str| word.starts_with('-') && **word != "--";
+    if rest.first().is_some_and(|word| is_short(&word)) {
+        return None;
+    }
+    let before = variables
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()));
+    let words = rest.iter().map(|word| word.to_string()).collect();
+    Some((words, before.chain(options).collect()))
+}
+
+/// What README says of the values.
+fn within_bounds(config: &Config) {
+    const LONGEST: Duration = Duration::from_secs(1000 * 3600);
+    assert!(!config.command.program.is_empty());
+    for (index, (from, _)) in config.signals.rewrites.iter().enumerate() {
+        assert!(![Signal::KILL, Signal::STOP, Signal::CHLD].contains(from));
+        let earlier = &config.signals.rewrites[..index];
+        assert!(earlier.iter().all(|(earlier, _)| earlier != from));
+    }
+    let rules = &config.restart;
+    assert!(!rules.min_delay.is_zero() && rules.min_delay <= rules.max_delay);
+    assert!(!rules.window.is_zero() && rules.max_restarts <= 1000);
+    let mut times = vec![rules.max_delay, rules.min_uptime, rules.window];
+    times.extend(config.grace);
+    if let Some(workers) = &config.workers {
+        let grace = config.grace.expect("workers have a grace");
+        match workers.instances {
+            Instances::Auto => {}
+            Instances::Count(count) => assert!((1..=Instances::MAX).contains(&count)),
+        }
+        assert!(workers.spares <= Instances::MAX);
+        if let (Some(ports), Instances::Count(count)) = (&workers.port_env, workers.instances) {
+            assert!(ports.port_of(usize::from(count) - 1).is_some());
+        }
+        times.extend([workers.ready_timeout, workers.drain_delay]);
+        times.extend(workers.max_age);
+        if let Some(announced) = workers.http_drain {
+            assert!(announced < grace / 5 * 4);
+        }
+        if let Some(hang) = workers.hang_timeout {
+            assert!(hang >= Duration::from_secs(1));
+            times.push(hang);
+        }
+        match workers.max_memory {
+            Some(MemoryLimit::Bytes(bytes)) => assert!((1 << 20..=1 << 40).contains(&bytes)),
+            Some(MemoryLimit::Percent(percent)) => assert!((1..=100).contains(&percent)),
+            None => {}
+        }
+    }
+    assert!(times.iter().all(|time| *time <= LONGEST));
+}

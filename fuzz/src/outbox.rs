@@ -1,0 +1,237 @@
+//! An outbox with a worker that says anything, and a runtime that does anything it may: what may be
+//! in flight (`src/protocol/outbox.rs` has the rules), and where every descriptor is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pidone::protocol::cluster::{FromWorker, HandleKind, Key};
+use pidone::protocol::json::Object;
+use pidone::protocol::outbox::{CAPACITY, Outbox, Outcome};
+use pidone::protocol::query::Query;
+
+/// What the runtime does.
+pub enum Deed {
+    Ping,
+    /// Write so many bytes.
+    Write(usize),
+    /// Hand over a connection for the first listener that is not closed.
+    Connect,
+    /// How the next queries are answered.
+    Answer(Answer),
+    Announce,
+    Disconnect,
+}
+
+#[derive(Clone, Copy)]
+pub enum Answer {
+    Listener,
+    RoundRobin,
+    Failure,
+}
+
+impl Deed {
+    /// As it is spelled in the corpus; what is no word of these writes as many bytes as it has.
+    pub fn parse(text: &[u8]) -> Self {
+        match text {
+            b"ping" => Self::Ping,
+            b"connect" => Self::Connect,
+            b"listener" => Self::Answer(Answer::Listener),
+            b"round-robin" => Self::Answer(Answer::RoundRobin),
+            b"failure" => Self::Answer(Answer::Failure),
+            b"announce" => Self::Announce,
+            b"disconnect" => Self::Disconnect,
+            b"write" => Self::Write(usize::MAX),
+            other => Self::Write(other.len()),
+        }
+    }
+}
+
+/// What is on the wire and must be answered before anything else of its kind may be.
+#[derive(PartialEq, Eq)]
+enum InFlight {
+    Nothing,
+    Ping,
+    Descriptor,
+}
+
+pub struct World {
+    outbox: Outbox<u64>,
+    answer: Answer,
+    /// The descriptors that the outbox has, and how often each was sent.
+    held: BTreeMap<u64, u32>,
+    next: u64,
+    /// The listeners that it has named, and those that it says were closed.
+    opened: BTreeSet<Key>,
+    closed: BTreeSet<Key>,
+    in_flight: InFlight,
+    /// What has been written of a line.
+    line: Vec<u8>,
+    with_descriptor: bool,
+    is_gone: bool,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            outbox: Outbox::new(),
+            answer: Answer::Listener,
+            held: BTreeMap::new(),
+            next: 0,
+            opened: BTreeSet::new(),
+            closed: BTreeSet::new(),
+            in_flight: InFlight::Nothing,
+            line: Vec::new(),
+            with_descriptor: false,
+            is_gone: false,
+        }
+    }
+
+    pub fn act(&mut self, deed: Deed) {
+        match deed {
+            Deed::Ping => {
+                self.outbox.ping();
+            }
+            Deed::Write(bytes) => self.write(bytes),
+            Deed::Connect => {
+                if let Some(key) = self.opened.difference(&self.closed).next().copied() {
+                    let handle = self.take();
+                    if let Err((_, handle)) = self.outbox.queue_connection(key, handle) {
+                        self.release(handle);
+                    }
+                }
+            }
+            Deed::Answer(answer) => self.answer = answer,
+            Deed::Announce => self.outbox.announce(),
+            Deed::Disconnect => {
+                for (_, handle) in self.outbox.disconnect() {
+                    self.release(handle);
+                }
+            }
+        }
+        // As many as may wait, one being written, and one that is not answered.
+        assert!(self.held.len() <= CAPACITY + 2);
+    }
+
+    pub fn hear(&mut self, message: &FromWorker) {
+        match (message, &self.in_flight) {
+            (FromWorker::Ack, InFlight::Descriptor) | (FromWorker::Nack, _) => {
+                self.in_flight = InFlight::Nothing;
+            }
+            _ => {}
+        }
+        match self.outbox.on_message(message) {
+            Outcome::HandleReleased { handle, .. } => self.release(handle),
+            Outcome::ListenerClosed(key) => {
+                assert!(self.closed.insert(key), "closed twice");
+                assert!(self.opened.contains(&key));
+            }
+            Outcome::Nothing | Outcome::PingAnswered | Outcome::Leaves => {}
+        }
+        if let FromWorker::Query(query) = message {
+            self.reply(query);
+        }
+    }
+
+    fn reply(&mut self, query: &Query) {
+        let (seq, data) = (query.seq, &query.data);
+        let key = match (self.answer, &query.listener) {
+            (Answer::Failure, _) | (_, Err(_)) => {
+                let errno = query.listener.as_ref().err().copied();
+                let _ = self.outbox.queue_failure(seq, errno.unwrap_or(98), data);
+                return;
+            }
+            (Answer::RoundRobin, _) => {
+                let address = ([127, 0, 0, 1], 80).into();
+                self.outbox.queue_round_robin(seq, data, Some(address)).ok()
+            }
+            (Answer::Listener, _) => {
+                let handle = self.take();
+                let kind = HandleKind::Stream;
+                match self.outbox.queue_listener(seq, data, handle, kind) {
+                    Ok(key) => Some(key),
+                    Err((_, handle)) => {
+                        self.release(handle);
+                        None
+                    }
+                }
+            }
+        };
+        if let Some(key) = key {
+            assert!(self.opened.insert(key), "a name twice");
+        }
+    }
+
+    fn write(&mut self, mut room: usize) {
+        while room > 0
+            && let Some(transmit) = self.outbox.poll_transmit()
+        {
+            assert!(!transmit.bytes.is_empty());
+            if let Some(handle) = transmit.handle {
+                assert!(self.line.is_empty(), "a descriptor in the middle of a line");
+                let sent = self.held.get_mut(handle).expect("it was not released");
+                *sent += 1;
+                // Once, and three times again.
+                assert!(*sent <= 4);
+                self.with_descriptor = true;
+            }
+            let written = transmit.bytes.len().min(room);
+            self.line.extend_from_slice(&transmit.bytes[..written]);
+            self.outbox.wrote(written);
+            room -= written;
+            if self.line.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.line);
+                let with_descriptor = std::mem::take(&mut self.with_descriptor);
+                self.check_line(&line[..line.len() - 1], with_descriptor);
+            }
+        }
+    }
+
+    /// What a worker reads: one line of JSON, and nothing that it does not expect.
+    fn check_line(&mut self, line: &[u8], with_descriptor: bool) {
+        let text = String::from_utf8_lossy(line).into_owned();
+        let object = Object::parse_nested(line, u8::MAX).expect(&text);
+        let command = object.get("cmd").expect(&text).string().expect(&text);
+        assert!(command.starts_with("NODE_"), "{text}");
+        let is_ping = text == r#"{"cmd":"NODE_HANDLE"}"#;
+        assert_eq!(
+            command == "NODE_HANDLE",
+            with_descriptor || is_ping,
+            "{text}"
+        );
+        if with_descriptor || is_ping {
+            assert!(self.in_flight == InFlight::Nothing, "{text} beside another");
+            self.in_flight = if is_ping {
+                InFlight::Ping
+            } else {
+                InFlight::Descriptor
+            };
+        }
+        let is_last = object
+            .get("act")
+            .is_some_and(|act| act.is_string("disconnect"));
+        let is_leave = object.get("ack").is_some() && object.get("data").is_none();
+        if self.is_gone {
+            // The one thing that is owed whatever happens.
+            assert_eq!(command, "NODE_HANDLE_ACK", "after the end");
+        }
+        self.is_gone |= is_last || is_leave && command == "NODE_CLUSTER";
+    }
+
+    fn take(&mut self) -> u64 {
+        self.next += 1;
+        self.held.insert(self.next, 0);
+        self.next
+    }
+
+    fn release(&mut self, handle: u64) {
+        assert!(self.held.remove(&handle).is_some(), "released twice");
+    }
+
+    /// The worker is gone: every descriptor is somebody's.
+    pub fn end(self) {
+        let mut left: BTreeSet<_> = self.held.into_keys().collect();
+        for (_, handle) in self.outbox.into_unfinished() {
+            assert!(left.remove(&handle), "released twice");
+        }
+        assert!(left.is_empty(), "{left:?} lost");
+    }
+}
