@@ -58,6 +58,7 @@ fn the_core_knows_no_system_and_no_clock() {
         "config.rs",
         "launch",
         "protocol/control.rs",
+        "protocol/http.rs",
         "protocol/status.rs",
         "protocol/status",
         "protocol/metrics.rs",
@@ -118,4 +119,77 @@ fn only_a_log_line_knows_the_time_of_day() {
 fn the_client_knows_nothing_of_supervision() {
     let inside = ["supervisor", "runtime", "cli::", "cgroup", "procfs"];
     assert_eq!(offences(&["ctl"], &inside), Vec::<String>::new());
+}
+
+/// The lines that say `unsafe` and have nobody who says why it is not: a comment above the statement
+/// (`// SAFETY:`), or what callers must see to above a function (`# Safety`).
+fn unexplained(text: &str) -> Vec<usize> {
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let is_comment = |line: &str| line.starts_with("//");
+    let explains = |line: &str| line.contains("SAFETY:") || line.contains("# Safety");
+    let is_unsafe = |line: &str| {
+        let mut words = line.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        !is_comment(line) && !line.starts_with('#') && words.any(|word| word == "unsafe")
+    };
+    let is_explained = |at: usize| {
+        let above = lines.iter().take(at).rev();
+        // The rest of its statement, attributes, and the comment.
+        let mut near = above.take_while(|line| {
+            is_comment(line) || line.starts_with('#') || !line.ends_with([';', '}', '{', ','])
+        });
+        near.any(|line| is_comment(line) && explains(line))
+    };
+    (0..lines.len())
+        .filter(|&at| is_unsafe(lines.get(at).unwrap()) && !is_explained(at))
+        .map(|at| at + 1)
+        .collect()
+}
+
+#[test]
+fn whatever_is_unsafe_says_why_it_is_not() {
+    let explained = "// SAFETY: it is.\nlet x =\n    unsafe { y() };\n";
+    assert_eq!(unexplained(explained), []);
+    assert_eq!(unexplained("a();\nlet x = unsafe { y() };\n"), [2]);
+    assert_eq!(unexplained(&format!("{explained}unsafe {{ z() }}")), [4]);
+
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut lines = Vec::new();
+    for file in &files {
+        for line in unexplained(&fs::read_to_string(file).unwrap()) {
+            lines.push(format!("{}:{line}", file.display()));
+        }
+    }
+    assert_eq!(lines, Vec::<String>::new());
+}
+
+/// Every test that SECURITY.md names is one.
+#[test]
+fn the_tests_that_security_md_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    sources(&root.join("src"), &mut files);
+    sources(&root.join("tests"), &mut files);
+    let code: String = files
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    // A name of a test has several words; that of an option has none with such marks.
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_name = |word: &&str| {
+        word.contains('_')
+            && word
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c == b'_' || c.is_ascii_digit())
+    };
+    let names: Vec<_> = quoted.filter(is_name).collect();
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        assert!(
+            code.contains(&format!("fn {name}(")),
+            "there is no test {name}"
+        );
+    }
 }

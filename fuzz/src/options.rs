@@ -86,6 +86,10 @@ fn as_variables(
     if options.is_empty() || options.iter().any(is_own) {
         return None;
     }
+    // The first of all words that is `ctl` is no program.
+    if rest.first() == Some(&"ctl") {
+        return None;
+    }
     // Given both ways, the command line's word would win over the moved one.
     let is_short = |word: &&&str| word.starts_with('-') && **word != "--";
     if rest.first().is_some_and(|word| is_short(&word)) {

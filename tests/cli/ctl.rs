@@ -6,6 +6,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
+use pidone::protocol::status::Status;
+
 use crate::harness::{Pidone, TempDir, is_root};
 
 /// A socket where each of these is answered to whoever comes next.
@@ -102,6 +104,22 @@ fn the_last_tag_decides() {
         assert_eq!(end.stderr, err, "{words}");
         assert_eq!(stub.heard(), [line], "{words}");
     }
+}
+
+/// Where pidone is looked for, anybody may have put a socket.
+#[test]
+fn what_a_terminal_would_act_on_is_left_out() {
+    let stub = Stub::one("> a\u{1b}]0;title\u{7}\n. b\u{1b}[2J\u{9b}\r\n");
+    let end = stub.ctl("status").run();
+    assert_eq!(end.code(0).text(), "a]0;title\nb[2J\n");
+    let status = Status {
+        version: "\u{1b}[2J".into(),
+        ..Status::default()
+    };
+    let stub = Stub::one(&format!(". {}\n", status.json()));
+    let end = stub.ctl("top --count 1").run();
+    let text = end.code(0).text();
+    assert!(text.starts_with("pidone [2J, "), "{text:?}");
 }
 
 /// A question whose answer is on its way is shown as it comes, not at the end.
