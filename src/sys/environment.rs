@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char};
 
+// SAFETY: declared as environ(7) does.
 unsafe extern "C" {
     /// The environment as pidone got it (environ(7)); nothing in pidone ever changes it.
     pub(super) static environ: *const *const c_char;

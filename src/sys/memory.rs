@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 
+// SAFETY: the linker defines both, and only their addresses are used.
 unsafe extern "C" {
     /// Where the program's code ends and, with all that is read-only before it, begins (end(3);
     /// both are defined by the linker).
