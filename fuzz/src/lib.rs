@@ -24,8 +24,11 @@ pub mod outbox;
 pub mod status;
 pub mod users;
 
+/// Panics if what must hold does not.
+pub type Check = fn(&[u8]);
+
 /// Each by its name, which is that of its directory in `corpus/`, too.
-pub const ALL: [(&str, fn(&[u8])); 11] = [
+pub const ALL: [(&str, Check); 11] = [
     ("activation", activation::check),
     ("address", address::check),
     ("channel", channel::check),

@@ -59,12 +59,12 @@ fn read(words: &[&str], variables: &[(&str, &str)], package: &str) -> Result<Inv
     cli::read(args, environment, &file)
 }
 
+/// Names and values.
+type Variables = Vec<(String, String)>;
+
 /// The same with each `--name=value` as the variable that stands for it; `None`: it need not mean
 /// the same. A list is one variable, and a value that is empty is none.
-fn as_variables(
-    words: &[&str],
-    variables: &[(&str, &str)],
-) -> Option<(Vec<String>, Vec<(String, String)>)> {
+fn as_variables(words: &[&str], variables: &[(&str, &str)]) -> Option<(Vec<String>, Variables)> {
     const LISTS: [&str; 4] = ["listen", "rewrite", "expect", "verbose"];
     let mut options = Vec::new();
     let count = words

@@ -9,6 +9,7 @@ use pidone::protocol::outbox::{CAPACITY, Outbox, Outcome};
 use pidone::protocol::query::Query;
 
 /// What the runtime does.
+#[derive(Clone, Copy)]
 pub enum Deed {
     Ping,
     /// Write so many bytes.
