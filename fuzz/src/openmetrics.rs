@@ -41,7 +41,12 @@ pub fn samples(page: &str) -> usize {
             .split_terminator("\",")
         {
             let (label, text) = label.split_once("=\"").expect("a label");
-            assert!(label.bytes().all(|byte| byte.is_ascii_lowercase()));
+            assert!(
+                label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{line}"
+            );
             let text = text.strip_suffix('"').unwrap_or(text);
             assert!(!text.contains(['"', '\\', '{', '}', ' ']), "{line}");
         }
