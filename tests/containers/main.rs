@@ -15,6 +15,7 @@ mod harness;
 mod compose;
 mod ctl;
 mod docker;
+mod dockerfiles;
 mod engine_init;
 mod shipped;
 mod status;
