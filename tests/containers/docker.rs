@@ -29,6 +29,8 @@ pub fn client(seconds: u64) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--foreground", "-k", "5", &seconds.to_string()]);
     command.arg(env::var_os("PIDONE_DOCKER").unwrap_or_else(|| "docker".into()));
+    // The builder that engines have had as their default since version 23; it is also the quicker one.
+    command.env("DOCKER_BUILDKIT", "1");
     command
 }
 
