@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use crate::docker::{Container, PATIENCE, build, client, docker, images, text};
-use crate::harness::{processes, words};
+use crate::harness::words;
 
 fn serving(image: &str, options: &[&str]) -> Container {
     let mut all = vec!["-e", "PORT=3000", "-e", "PIDONE_INSTANCES=2"];
@@ -90,14 +90,10 @@ fn a_health_check_sees_readiness_and_its_loss() {
     );
     let image = build("health", &checked, &[]);
     let container = serving(&image, &["-e", "PIDONE_DRAIN_DELAY=1h"]);
-    let health = || {
-        let format = "{{.State.Health.Status}}";
-        docker(&["inspect", "-f", format, &container.id])
-    };
-    processes::wait_until("it is healthy", || health() == "healthy");
+    container.is("healthy");
     // While it drains, it serves and wants no more.
     docker(&["kill", "-s", "TERM", &container.id]);
-    processes::wait_until("it is unhealthy", || health() == "unhealthy");
+    container.is("unhealthy");
     docker(&["kill", "-s", "TERM", &container.id]);
     assert_eq!(container.wait(), 137);
 }

@@ -11,6 +11,8 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::harness::processes;
+
 /// How long anything may take before the test fails, but for the build of an image.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -171,6 +173,22 @@ impl Container {
     #[track_caller]
     pub fn wait(&self) -> i32 {
         docker(&["wait", &self.id]).parse().unwrap()
+    }
+
+    /// The process id that PID 1 in it has on the machine.
+    #[track_caller]
+    pub fn init(&self) -> i32 {
+        docker(&["inspect", "-f", "{{.State.Pid}}", &self.id])
+            .parse()
+            .unwrap()
+    }
+
+    /// Waits until its health check says this.
+    #[track_caller]
+    pub fn is(&self, health: &str) {
+        processes::wait_until(&format!("it is {health}"), || {
+            docker(&["inspect", "-f", "{{.State.Health.Status}}", &self.id]) == health
+        });
     }
 
     /// `docker stop`: how long it took, and the status.

@@ -41,14 +41,10 @@ fn it_serves_and_stops(name: &str, node: &str, user: &str, c_library: &str) {
     ];
     let app = Container::start(&options, &image, &[]);
     app.said(words::READY, 1);
-    processes::wait_until("it is healthy", || {
-        let format = "{{.State.Health.Status}}";
-        docker(&["inspect", "-f", format, &app.id]) == "healthy"
-    });
+    app.is("healthy");
     assert!(get(port, "/").contains(r#"{"hello":"world","pid":"#));
 
-    let init = docker(&["inspect", "-f", "{{.State.Pid}}", &app.id]);
-    let init = init.parse().unwrap();
+    let init = app.init();
     let workers = processes::children(init);
     assert_eq!(workers.len(), 2);
     for pid in [init, workers[0], workers[1]] {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::docker::{Container, binary, docker, run, text};
+use crate::harness::words;
 use crate::stop::PLAIN;
 
 const NODE: &str = "pidone-test/node";
@@ -63,6 +64,22 @@ fn an_init_under_the_init_does_no_harm() {
         (status, stdout.as_str(), stderr.as_str()),
         (5, "true\n", "")
     );
+}
+
+/// The same with workers: the inner one is their primary, and the outer one hands it the signals.
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn workers_under_the_init_reload_and_stop() {
+    let options = ["--init", "-e", "PORT=3000", "-e", "PIDONE_INSTANCES=2"];
+    let app = Container::start(
+        &options,
+        &crate::docker::images().workers,
+        &["node", "plain.js"],
+    );
+    app.said(words::READY, 1);
+    docker(&["kill", "-s", "HUP", &app.id]);
+    app.said(words::RELOADED, 1);
+    assert_eq!(app.stop("30").1, 0);
 }
 
 /// dockerd asks its init for `--version` when it starts and for `docker info`.

@@ -17,6 +17,7 @@ mod ctl;
 mod docker;
 mod dockerfiles;
 mod engine_init;
+mod logs;
 mod shipped;
 mod status;
 mod stop;

@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::docker::{Container, PATIENCE, build, client, docker, images, run};
-use crate::harness::{TempDir, words};
+use crate::harness::{TempDir, processes, words};
 
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
@@ -91,6 +94,35 @@ fn no_process_to_be_had_is_125_and_says_so() {
         "{stderr}"
     );
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+/// No process for a successor: the other worker serves, pidone says why and tries again until there is room.
+#[test]
+#[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
+fn a_worker_that_no_process_can_be_had_for_comes_back() {
+    let options = [
+        "--pids-limit=100",
+        "-e",
+        "PORT=3000",
+        "-e",
+        "PIDONE_INSTANCES=2",
+        "-e",
+        "PIDONE_BACKOFF=100ms..100ms",
+        "-e",
+        "PIDONE_MAX_RESTARTS=1000/1s",
+    ];
+    let container = Container::start(&options, &images().workers, &["node", "plain.js"]);
+    container.said(words::READY, 1);
+    let workers = processes::children(container.init());
+    docker(&["update", "--pids-limit", "5", &container.id]);
+    kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
+    let line = container.said("pids limit", 2);
+    assert!(line.contains("cannot start \"node\""), "{line}");
+    assert_eq!(processes::children(container.init()), [workers[1]]);
+    docker(&["update", "--pids-limit", "100", &container.id]);
+    container.said(words::READY, 2);
+    assert_eq!(processes::children(container.init()).len(), 2);
+    assert_eq!(container.stop("30").1, 0);
 }
 
 /// The kernel kills, and only the cgroup knows that it was for want of memory.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use nix::pty::{Winsize, openpty};
@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, ttyname};
 
 use crate::docker::{Container, PATIENCE, images};
+use crate::harness::processes;
 
 /// A person at a terminal, with `docker start -ai` in it.
 struct Session {
@@ -71,25 +72,16 @@ impl Session {
     /// Waits until the screen shows `part`, and forgets everything up to there.
     #[track_caller]
     fn expect(&mut self, part: &str) {
-        assert!(self.sees(part, PATIENCE), "no {part:?} in {:?}", self.seen);
-    }
-
-    /// The same; whether it does within `patience`.
-    #[track_caller]
-    fn sees(&mut self, part: &str, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = self.seen.find(part) {
                 self.seen.drain(..at + part.len());
-                return true;
+                return;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.screen.recv_timeout(left) {
                 Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(RecvTimeoutError::Timeout) => return false,
-                Err(RecvTimeoutError::Disconnected) => {
-                    panic!("the end before {part:?}: {:?}", self.seen)
-                }
+                Err(error) => panic!("{error} before {part:?}: {:?}", self.seen),
             }
         }
     }
@@ -119,15 +111,15 @@ fn the_node_repl_has_its_terminal() {
     session.expect("> ");
     session.type_in("6 * 7\r");
     session.expect("\n\u{1b}[33m42");
-    // Ctrl-C breaks a loop; the prompt comes back.
+    // Ctrl-C breaks a loop; the prompt comes back. Node.js must be in the loop: one that comes while console.log() has
+    // not returned ends the line without a word, with and without pidone (4 in 100 on a busy machine, no init at all).
     session.type_in("console.log('loop' + 'ing'); for (;;);\r");
     session.expect("looping");
-    // Seen once: the first went unheard. A person would press it again.
-    let mut breaks = (0..10).map(|_| {
-        session.type_in("\u{3}");
-        session.sees("Script execution was interrupted", PATIENCE / 10)
-    });
-    assert!(breaks.any(|broken| broken));
+    let node = processes::children(session.container.init())[0];
+    let enough = processes::cpu_time(node) + Duration::from_millis(200);
+    processes::wait_until("it loops", || processes::cpu_time(node) > enough);
+    session.type_in("\u{3}");
+    session.expect("Script execution was interrupted");
     session.type_in("process.stdout.on('resize', () => console.log('now ' + process.stdout.columns)); 'width ' + process.stdout.columns\r");
     // The client sets the size when it has attached, which may be after Node.js has looked: "width" or "now".
     session.expect(" 111");

@@ -45,9 +45,7 @@ impl Service {
     /// pidone's children: the process id in the container, and on the machine.
     #[track_caller]
     fn workers(&self) -> BTreeMap<i32, i32> {
-        let format = "{{.State.Pid}}";
-        let init = docker(&["inspect", "-f", format, &self.container.id]);
-        let children = processes::children(init.parse().unwrap());
+        let children = processes::children(self.container.init());
         let alive = |pid: &i32| processes::state(*pid).is_some_and(|state| state != 'Z');
         let inside = |pid: i32| {
             let all = processes::status(pid, "NSpid");

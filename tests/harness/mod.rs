@@ -11,6 +11,7 @@
     clippy::indexing_slicing
 )]
 
+pub mod chatter;
 mod end;
 pub mod http;
 pub mod load;
