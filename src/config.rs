@@ -90,6 +90,14 @@ pub struct Command {
     pub args: Vec<OsString>,
 }
 
+impl Command {
+    /// Whether it is a pidone in its turn, going by its name.
+    #[must_use]
+    pub fn is_pidone(&self) -> bool {
+        std::path::Path::new(&self.program).file_name() == Some("pidone".as_ref())
+    }
+}
+
 /// What becomes of a signal on its way to the child.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignalRules {

@@ -102,8 +102,12 @@ pub fn read(
         said.push(Said { option, value });
     }
     let command = command.filter(|command| !command.program.is_empty());
+    // `docker run --init` where the engine's init is pidone, and the image has one too: the variables
+    // are for the one that the app is the child of, but for those about the log.
+    let is_outer = command.as_ref().is_some_and(Command::is_pidone);
+    let prefix: &[u8] = if is_outer { b"PIDONE_LOG" } else { b"PIDONE_" };
     let own = |(name, value): &&(OsString, OsString)| {
-        name.as_encoded_bytes().starts_with(b"PIDONE_") && !value.is_empty()
+        name.as_encoded_bytes().starts_with(prefix) && !value.is_empty()
     };
     let variables: Vec<_> = environment.iter().filter(own).cloned().collect();
     let mut draft = Draft::new(command.ok_or(CliError::NoCommand)?, level(&variables)?);

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    Balance, Control, Instances, MemoryLimit, PortEnv, Readiness, RestartPolicy, StopMode,
-    WorkerRules,
+    Balance, Control, Instances, LogFormat, MemoryLimit, PortEnv, Readiness, RestartPolicy,
+    StopMode, WorkerRules,
 };
 
 /// pidone's words, the command after `--`, and variables as `NAME=value`.
@@ -170,6 +170,25 @@ fn the_order_of_options_does_not_matter_and_the_command_line_wins() {
     let rules = workers("-i 3", &["PIDONE_INSTANCES=auto", "WEB_CONCURRENCY=x"]);
     assert_eq!(rules.instances, Instances::Count(3));
     assert_eq!(config("-i 2 --grace 0", &[]).grace, Some(Duration::ZERO));
+}
+
+#[test]
+fn variables_are_for_the_inner_pidone() {
+    let variables = [
+        "PIDONE_INSTANCES=2",
+        "PIDONE_LOG_FORMAT=json",
+        "PIDONE_NO=1",
+    ];
+    let (outer, warnings) = read_with("-- /pidone -- node server.js", &variables).unwrap();
+    assert_eq!(outer.workers, None);
+    assert_eq!(outer.logging.format, LogFormat::Json);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert!(workers("-i 3 -- /pidone -- node", &variables).instances == Instances::Count(3));
+    assert!(
+        config("--channel off -- ./not-pidone", &variables)
+            .workers
+            .is_some()
+    );
 }
 
 #[test]
