@@ -2,7 +2,7 @@
 
 use crate::docker::{Container, PATIENCE, client, docker, elsewhere, root, text};
 use crate::harness::net::fresh_port;
-use crate::harness::{processes, words};
+use crate::harness::{alone, processes, words};
 use crate::shipped::example;
 use crate::stop::get;
 
@@ -25,6 +25,7 @@ fn built(name: &str) -> String {
 /// flight answered, and 0. `c_library` is part of a path that node is linked to.
 #[track_caller]
 fn it_serves_and_stops(name: &str, node: &str, user: &str, c_library: &str) {
+    let _alone = alone();
     let image = built(name);
     let port = fresh_port();
     let given = format!("PORT={port}");

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::Stdio;
 
 use crate::docker::{Container, PATIENCE, build, client, docker, images};
-use crate::harness::{TempDir, chatter, words};
+use crate::harness::{TempDir, alone, chatter, words};
 
 const WORKERS: usize = 4;
 
@@ -12,6 +12,7 @@ const WORKERS: usize = 4;
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
 fn json_file_has_every_line_of_several_workers_at_full_speed() {
+    let _alone = alone();
     let files = TempDir::new();
     let app = files.file("chatter.js", chatter::APP, 0o644);
     let lines = format!("FROM {}\nCOPY chatter.js /app/\n", images().workers);

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::docker::{Container, build, client, docker, images, root, run, text};
+use crate::harness::alone;
 
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
 fn the_dockerfile_makes_an_image_that_holds_just_pidone() {
+    let _alone = alone();
     let tag = "pidone-test/dockerfile";
     let mut command = client(600);
     command.args([

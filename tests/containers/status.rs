@@ -56,7 +56,7 @@ fn a_wrong_option_is_125() {
         "{stderr}"
     );
 
-    let (status, _, stderr) = run(&["-e", "PIDONE_GRACE=later"], &images().alone, &["/pidone"]);
+    let (status, _, stderr) = run(&["-e", "PIDONE_GRACE=later"], &images().alone, &["/app"]);
     assert_eq!(status, 125);
     assert!(
         stderr.contains("PIDONE_GRACE") && stderr.contains("later"),
