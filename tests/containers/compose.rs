@@ -96,7 +96,10 @@ fn the_plain_app_starts_restarts_and_stops() {
 fn the_plain_app_has_workers_when_a_variable_says_so() {
     let port = fresh_port();
     let more = format!(
-        "services: {{ web: {{ environment: {{ PORT: '{port}', PIDONE_INSTANCES: auto }} }} }}\n"
+        "services:
+  web:
+    environment: {{ PORT: '{port}', PIDONE_INSTANCES: auto }}
+    healthcheck: {{ test: [CMD, /pidone, ctl, ready], interval: 1s }}\n"
     );
     let project = Project::new("http", &more);
     project.up();
@@ -109,8 +112,15 @@ fn the_plain_app_has_workers_when_a_variable_says_so() {
     assert!(second.contains("hello from pid "), "{second}");
     // The others have ended, and nobody else has their numbers in the container.
     assert_ne!(body(&first), body(&second));
+    project.compose(&["restart", "web"]);
+    web.is("healthy");
+    assert!(get(port, "/").contains("hello from pid "));
     project.compose(&["stop"]);
     assert_eq!(web.wait(), 0);
+    // Both stops were in order.
+    let (_, stderr) = web.logs();
+    assert_eq!(stderr.matches(words::STOPPING).count(), 2, "{stderr}");
+    assert!(!stderr.contains(words::OVERDUE), "{stderr}");
 }
 
 /// What comes after the head of an answer.
