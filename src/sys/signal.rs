@@ -131,7 +131,7 @@ impl SignalQueue {
     pub fn wait(&self, limit: Option<Duration>) -> io::Result<bool> {
         let mask = EVERY_SIGNAL;
         let limit = limit.map(|limit| libc::timespec {
-            tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
             // Always below a thousand million.
             tv_nsec: limit.subsec_nanos().cast_signed().into(),
         });
