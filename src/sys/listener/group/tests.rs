@@ -374,31 +374,38 @@ fn whoever_comes_while_one_member_is_closed_to_newcomers_is_not_forgotten() {
     }
 }
 
+/// But for a moment that nobody can close: the kernel empties the last socket's queue while another
+/// processor may be asking it for room (`inet_csk_listen_stop`, net/ipv4/inet_connection_sock.c).
 #[test]
 fn nobody_slips_in_while_one_socket_after_the_other_is_closed() {
-    for round in 0..100 {
+    const ROUNDS: usize = 100;
+    let mut reset = 0;
+    for round in 0..ROUNDS {
         let mut group = group("127.0.0.1:0", [1, 2, 16][round % 3]);
         let target = group.local_address();
         group.close_to_newcomers().unwrap();
         let (knocked, closing) = std::sync::mpsc::channel();
         let knocking = std::thread::spawn(move || {
-            let mut refused = 0;
+            let (mut refused, mut reset) = (0, 0);
             while refused < 10 {
                 let client = TcpStream::from(knock(target));
                 let error = client.take_error().unwrap();
                 match error.map(|error| error.kind()) {
                     Some(io::ErrorKind::ConnectionRefused) => refused += 1,
+                    Some(io::ErrorKind::ConnectionReset) => reset += 1,
                     // No answer so far, or let in.
                     None => assert!(client.peer_addr().is_err(), "let in"),
                     other => panic!("{other:?}"),
                 }
                 let _ = knocked.send(());
             }
+            reset
         });
         closing.recv().unwrap();
         drop(group);
-        knocking.join().unwrap();
+        reset += knocking.join().unwrap();
     }
+    assert!(reset <= 2, "{reset} in {ROUNDS} rounds");
 }
 
 #[test]
