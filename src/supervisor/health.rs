@@ -127,13 +127,17 @@ impl Supervisor {
         }
     }
 
+    /// Where one must leave before the next can boot, only while all the others serve.
     fn worn(&self) -> impl Iterator<Item = (usize, WorkerId, Reason)> {
-        let running = matches!(self.phase, Phase::Running);
+        let may_leave = !self.rules.in_place || self.is_settled();
+        let may_leave = may_leave && matches!(self.phase, Phase::Running);
         let slots = self.slots.iter().take(self.target).enumerate();
-        slots.filter(move |_| running).filter_map(|(index, slot)| {
-            let worker = self.workers.get(slot.current?)?;
-            let worker = Some(worker).filter(|worker| Worker::is_ready(worker))?;
-            Some((index, worker.id, worker.watch.worn()?))
-        })
+        slots
+            .filter(move |_| may_leave)
+            .filter_map(|(index, slot)| {
+                let worker = self.workers.get(slot.current?)?;
+                let worker = Some(worker).filter(|worker| Worker::is_ready(worker))?;
+                Some((index, worker.id, worker.watch.worn()?))
+            })
     }
 }

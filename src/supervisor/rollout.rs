@@ -294,16 +294,22 @@ impl Supervisor {
         }
     }
 
-    /// Says when a change of their number is complete. One that has left for good is not missing.
+    /// Nobody is on the way, in or out. One that has left for good is not missing.
+    pub(super) fn is_settled(&self) -> bool {
+        self.slots.iter().all(
+            |slot| match slot.current.and_then(|id| self.workers.get(id)) {
+                Some(worker) => worker.is_ready(),
+                None => slot.start_at.is_none(),
+            },
+        )
+    }
+
+    /// Says when a change of their number is complete.
     pub(super) fn look_at_scaling(&mut self, actions: &mut Vec<Action>) {
-        let is_settled = |slot: &Slot| match slot.current.and_then(|id| self.workers.get(id)) {
-            Some(worker) => worker.is_ready(),
-            None => slot.start_at.is_none(),
-        };
         if self.is_scaling
             && matches!(self.phase, Phase::Running)
             && self.slots.len() == self.target
-            && self.slots.iter().all(is_settled)
+            && self.is_settled()
         {
             self.is_scaling = false;
             let workers = self.serving().count();

@@ -54,6 +54,30 @@ fn one_that_crashes_as_it_boots_ends_the_reload_and_the_others_stay() {
 }
 
 #[test]
+fn one_that_is_worn_out_stays_until_the_others_serve() {
+    let mut config = ports();
+    if let Some(rules) = &mut config.workers {
+        rules.max_memory = Some(MemoryLimit::Bytes(1));
+    }
+    let mut run = Run::serving(&config);
+    run.tick();
+    assert_eq!(done(run.exits(2, 1)), [start(3, 1, Some(2))]);
+    run.started(3);
+    let worker = WorkerId(1);
+    let bytes = 2;
+    assert_eq!(run.tell(Event::Memory { worker, bytes }), []);
+    let reason = Reason::Memory { bytes, limit: 1 };
+    assert_eq!(
+        run.ready(3),
+        [
+            report(Report::AllReady { workers: 2 }),
+            report(Report::Recycled { worker, reason }),
+            signal(1, Signal::TERM)
+        ]
+    );
+}
+
+#[test]
 fn a_place_that_is_given_up_meanwhile_does_not_hold_the_reload_up() {
     let mut run = Run::serving(&ports());
     run.after(SECOND).signal(Signal::HUP);
