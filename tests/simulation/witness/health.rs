@@ -71,6 +71,9 @@ impl Witness {
         must!(self.serving.contains(&id), "it does not serve");
         must!(!self.is_ending(), "it is over");
         must!(self.reload.is_none(), "a reload comes first");
+        let mut others = self.known.values();
+        let boots = others.any(|seen| seen.lane.is_some() && !seen.said_ready && !seen.stopped);
+        must!(!self.in_place() || !boots, "somebody else boots");
         let max_age = self.rule(|rules| rules.max_age);
         let seen = self.seen(id)?;
         match reason {

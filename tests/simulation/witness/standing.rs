@@ -132,6 +132,7 @@ impl Witness {
         let wanted = actions.iter().map(|action| match action {
             Action::Report(Report::Hung { .. }) => 1,
             Action::Report(Report::Scaled { from, to }) => from.saturating_sub(*to),
+            Action::Report(Report::Recycled { .. }) => usize::from(self.in_place()),
             _ => 0,
         });
         let allowed = usize::from(explained || self.in_place()) + wanted.sum::<usize>();
