@@ -4,7 +4,7 @@ use crate::harness::processes::{descriptors, memory, wait_until};
 use crate::harness::service::Service;
 
 /// The allocator keeps some of what it has had.
-const KEPT_KIB: usize = 1024;
+const KEPT_KIB: usize = 256;
 
 pub struct Vitals {
     pid: i32,
@@ -19,7 +19,7 @@ impl Vitals {
         Self {
             pid,
             descriptors: descriptors(pid),
-            resident: memory(pid, "VmRSS"),
+            resident: memory(pid, "RssAnon"),
         }
     }
 
@@ -35,7 +35,7 @@ impl Vitals {
         wait_until("pidone has as many descriptors as before", || {
             descriptors(self.pid) == self.descriptors
         });
-        let resident = memory(self.pid, "VmRSS");
+        let resident = memory(self.pid, "RssAnon");
         let most = self.resident + KEPT_KIB;
         assert!(resident <= most, "{resident} KiB after {}", self.resident);
     }

@@ -123,7 +123,8 @@ pub fn descriptors(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// A line of /proc/PID/status that counts memory, in KiB: `VmRSS`, or `VmHWM` for the most so far.
+/// A line of /proc/PID/status that counts memory, in KiB: `RssAnon`, what a process has made itself,
+/// without the code that pidone lets go of from time to time; `VmHWM` for the most of all so far.
 #[track_caller]
 pub fn memory(pid: i32, name: &str) -> usize {
     let size = status(pid, name);

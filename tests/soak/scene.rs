@@ -16,7 +16,7 @@ pub const MOST: usize = 4;
 const USUAL: usize = 2;
 
 /// The allocator keeps some of what it has had.
-const KEPT_KIB: usize = 256;
+const KEPT_KIB: usize = 64;
 
 /// A reload of all waits for each of them, and the machine may be slow.
 const LONG: Duration = Duration::from_secs(4 * PATIENCE.as_secs());
@@ -71,7 +71,7 @@ impl Scene {
         scene.settle(USUAL);
         let pid = scene.service.run.pid();
         scene.descriptors = processes::descriptors(pid);
-        scene.resident = processes::memory(pid, "VmRSS");
+        scene.resident = processes::memory(pid, "RssAnon");
         scene
     }
 
@@ -183,7 +183,7 @@ impl Scene {
         processes::wait_until("pidone has as many descriptors as in the beginning", || {
             processes::descriptors(pid) == self.descriptors
         });
-        let resident = processes::memory(pid, "VmRSS");
+        let resident = processes::memory(pid, "RssAnon");
         let [kills, pauses, reloads, scales] = self.counts;
         eprintln!(
             "{kills} killed, {pauses} stopped for a moment, {reloads} reloads, {scales} times scaled; \
