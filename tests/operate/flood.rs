@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::doors::Doors;
 use crate::harness::net::connect_unix;
 use crate::harness::service::{App, PLAIN};
-use crate::harness::{Pidone, processes, words};
+use crate::harness::{PATIENCE, Pidone, processes, words};
 
 /// What a signal and a restart may wait for others at the doors.
 const LIMIT: Duration = Duration::from_millis(10);
@@ -57,19 +57,32 @@ fn raise_descriptor_limit() {
     assert!(wanted > 2500, "ulimit -n: {wanted}");
 }
 
+/// The shortest of so many times, and of more if none was short enough: who else wants the processor
+/// is no matter of pidone's.
+fn best(least: usize, mut time: impl FnMut() -> Duration) -> Duration {
+    let deadline = Instant::now() + PATIENCE;
+    let mut best = Duration::MAX;
+    let mut times = 0;
+    while times < least || (best >= LIMIT && Instant::now() < deadline) {
+        best = best.min(time());
+        times += 1;
+    }
+    best
+}
+
 #[test]
 fn scrapers_at_full_speed_delay_no_signal_and_no_restart() {
     let _alone = crate::harness::alone();
     let doors = Doors::fresh();
     let mut options = doors.options();
     options.extend(["-i", "8", "--channel", "off", "--stop-signal", "KILL"].map(String::from));
+    options.extend(["--backoff", "1ms..1ms", "--max-restarts", "1000/1s"].map(String::from));
     let run = Pidone::new(options).probe(["signals", "15"]).start();
     for _ in 0..8 {
         run.expect("ready");
     }
     let over = AtomicBool::new(false);
-    let (mut signal, mut restart) = (Duration::MAX, Duration::MAX);
-    std::thread::scope(|scope| {
+    let (signal, restart) = std::thread::scope(|scope| {
         let scrapers = ["/metrics", "/readyz"].map(|page| {
             let (doors, over) = (&doors, &over);
             scope.spawn(move || {
@@ -86,27 +99,27 @@ fn scrapers_at_full_speed_delay_no_signal_and_no_restart() {
                 doors.ask("status --json").done();
             }
         });
-        for _ in 0..30 {
+        let signal = best(30, || {
             let begun = Instant::now();
             run.signal(libc::SIGUSR2);
             for _ in 0..8 {
                 run.expect("SIGNAL 12 ");
             }
-            // Who else wants the processor is no matter of pidone's: the best of them counts.
-            signal = signal.min(begun.elapsed());
-        }
-        // Each one's first restart is immediate.
-        for worker in processes::children(run.pid()) {
+            begun.elapsed()
+        });
+        let restart = best(8, || {
+            let worker = processes::children(run.pid())[0];
             let begun = Instant::now();
             processes::kill(worker, libc::SIGKILL);
             run.expect("ready");
-            restart = restart.min(begun.elapsed());
-        }
+            begun.elapsed()
+        });
         over.store(true, Ordering::Relaxed);
         for scraper in scrapers {
             assert!(scraper.join().unwrap() > 10);
         }
         looks.join().unwrap();
+        (signal, restart)
     });
     assert!(signal < LIMIT, "a signal: {signal:?}");
     assert!(restart < LIMIT, "a restart: {restart:?}");
