@@ -8,6 +8,10 @@ from kit import http, place, processes, report, services
 LOOKS = 20
 
 
+NOTE = """A look at `ctl status` asks every worker's event loop for a sign of life, so that the next look can tell its delay. With
+64 of them on few processors, they wake while the answer is being read."""
+
+
 def look(service, times):
     """Milliseconds of each `ctl status`, and microseconds of CPU that pidone has spent on one."""
     manager = service.managers()
@@ -49,7 +53,7 @@ def run(quick):
     measures = [("pidone's memory", "B"), ("start to answers of all", "ms"), ("reload", "ms"), ("ctl status", "ms"), ("pidone's CPU of it", "µs")]
     checks = [linear(measure, unit, {int(n): report.median(v[at]) for n, v in seen.items()}) for at, (measure, unit) in enumerate(measures)]
     how = "pidone with so many workers of the app; start and reload are the machine's own work with so many Node.js processes."
-    return report.row("Growth", how, [report.table("", measures, seen, "workers", ratio=False, drawn="curve")], checks)
+    return report.row("Growth", how, [report.table("", measures, seen, "workers", ratio=False, drawn="curve")], checks, [NOTE])
 
 
 def linear(measure, unit, points):
