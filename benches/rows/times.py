@@ -78,7 +78,7 @@ def run(quick):
             ours, theirs = report.median(seen["pidone"][at]), report.median(seen["pm2"][at])
             found = f"{report.amount(ours, 'ms')} of {report.amount(theirs, 'ms')}"
             checks.append(report.check(f"{what}: ahead of pm2", ours < theirs, found))
-    lines = {f"{name} (one process: the limit)" if name == "bare node" else name: v for name, v in seen.items()}
+    lines = {f"{name} (one, the limit)" if name == "bare node" else name: v for name, v in seen.items()}
     measures = [("start to first answer", "ms"), ("start to answers of both", "ms"), ("crash to full capacity", "ms"), ("reload to done", "ms")]
     how = "Two workers of the app, seen by a client that asks on a new connection every millisecond. Crash: kill -9 of one, until a new process answers. Reload: `pidone ctl reload` and `pm2 reload`, until the command has ended, the old processes have, and new ones answer."
     return report.row("Start, crash and reload", how, [report.table("", measures, lines)], checks, [NOTE])
