@@ -133,8 +133,10 @@ fn a_pod_of_the_manifest_starts_serves_and_ends_without_a_loss() {
     assert_eq!(pod.workers().len(), usize::from(cpus));
     assert!(readiness.succeeds() && liveness.succeeds());
 
-    // Clients as a load balancer: they keep connections, and go on until nobody is there.
-    let load = Plan::of(port).rate(200).keep_alive(16).start();
+    // Clients as a load balancer: they keep connections, so many that each worker has some, and go
+    // on until nobody is there.
+    let plan = Plan::of(port).rate(200).slow(Duration::from_millis(100));
+    let load = plan.keep_alive(32).start();
     load.until_answered_by(cpus.into());
 
     let told = Instant::now();

@@ -59,6 +59,8 @@ fn new_connections_lose_nothing() {
 fn kept_connections_lose_nothing_with_http_drain() {
     let _alone = alone();
     let service = App::named(PLAIN).workers(4, ["--http-drain", "2s"]).ready();
-    four_one_four(&service, service.load().keep_alive(64), true);
+    // So many at a time that each worker has some.
+    let plan = service.load().slow(Duration::from_millis(50));
+    four_one_four(&service, plan.keep_alive(64), true);
     service.stop().code(0);
 }
