@@ -3,7 +3,7 @@
 use super::doors::Doors;
 use crate::harness::net::connect_unix;
 use crate::harness::service::{App, PLAIN};
-use crate::harness::{Pidone, binary, processes, skipped};
+use crate::harness::{Pidone, binary, processes};
 
 fn switches(pid: i32) -> [String; 2] {
     ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"]
@@ -34,16 +34,11 @@ fn with_open_doors_pidone_sleeps() {
     run.end();
 }
 
-/// The binary that is shipped; a debug build has more in memory than it needs.
+/// All of the binary that is shipped; of a debug build, which has much more code, what it has made itself.
 #[test]
 fn sixty_four_workers_take_less_than_two_mebibytes() {
-    if std::env::var_os("PIDONE_BIN").is_none() {
-        skipped(
-            "sixty_four_workers_take_less_than_two_mebibytes",
-            "PIDONE_BIN names no release build",
-        );
-        return;
-    }
+    let is_shipped = std::env::var_os("PIDONE_BIN").is_some();
+    let what = if is_shipped { "VmRSS" } else { "RssAnon" };
     let _alone = crate::harness::alone();
     let doors = Doors::fresh();
     let service = doors.workers(App::named(PLAIN), 64, &[""; 0]).ready();
@@ -53,8 +48,8 @@ fn sixty_four_workers_take_less_than_two_mebibytes() {
         assert_eq!(doors.get("/metrics").0, 200);
     }
     processes::wait_for_sleep(pid);
-    let resident = processes::status(pid, "VmRSS");
+    let resident = processes::status(pid, what);
     let kib: u64 = resident.split(' ').next().unwrap().parse().unwrap();
-    assert!(kib < 2048, "{}: {resident}", binary().display());
+    assert!(kib < 2048, "{}: {what} {resident}", binary().display());
     service.stop().code(0);
 }
