@@ -31,8 +31,8 @@ fn between_two_events_pidone_sleeps() {
         // An event wakes it, and afterwards it sleeps as before.
         run.signal(12);
         run.expect("SIGNAL 12 ");
-        assert_ne!(switches(pid), before);
         processes::wait_for_sleep(pid);
+        assert_ne!(switches(pid), before);
         run.signal(10);
         run.expect("SIGNAL 10 ");
         run.end().code(0);
