@@ -28,6 +28,7 @@ fn with_open_doors_pidone_sleeps() {
         .code(0);
     assert_eq!(switches(pid), before);
     doors.ask("ready").done();
+    processes::wait_for_sleep(pid);
     assert_ne!(switches(pid), before);
     drop(standing);
     doors.ask("stop").done();
