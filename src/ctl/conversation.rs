@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::CtlError;
-use crate::protocol::control::Request;
+use crate::protocol::control::{Request, printable};
 
 /// Longer than any line of pidone's: a status of a thousand workers has some 300 KB.
 const LONGEST: usize = 1 << 20;
@@ -49,10 +49,8 @@ impl Conversation {
         };
         let mut line: Vec<u8> = self.input.drain(..=end).collect();
         line.pop();
-        let mut line = String::from_utf8(line).map_err(|_| CtlError::Strange)?;
-        // A socket in /tmp may be anybody's, and a terminal would act on these.
-        line.retain(|letter| !letter.is_control());
-        Ok(Some(line))
+        let line = String::from_utf8(line).map_err(|_| CtlError::Strange)?;
+        Ok(Some(printable(&line)))
     }
 
     /// Whether all has come. Half a line at the end is none.

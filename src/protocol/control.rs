@@ -202,10 +202,17 @@ fn tagged(tag: char, text: &str) -> String {
     let mut lines = String::with_capacity(text.len() + 8);
     for line in text.lines() {
         lines.extend([tag, ' ']);
-        lines.extend(line.chars().filter(|letter| !letter.is_control()));
+        lines.push_str(&printable(line));
         lines.push('\n');
     }
     lines
+}
+
+/// Without what a terminal would act on: a socket in /tmp may be anybody's, and so may what
+/// `pidone ctl` reads from it.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 #[cfg(test)]

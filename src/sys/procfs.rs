@@ -26,8 +26,8 @@ pub fn resident_pages(statm: &str) -> Option<u64> {
     statm.split(' ').nth(1)?.parse().ok()
 }
 
-/// `utime` and `stime` of /proc/PID/stat, fields 14 and 15. The second one is the name, in parentheses, which may
-/// hold spaces and parentheses of its own.
+/// `utime` and `stime` of /proc/PID/stat, fields 14 and 15. The second field is the name, in
+/// parentheses, which may hold spaces and parentheses of its own.
 #[must_use]
 pub fn ticks(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use super::{Mode, Status, WorkerStatus};
+use crate::protocol::control::printable;
 
 /// What a column is called, and whether it holds words, which begin at the left.
 const COLUMNS: [(&str, bool); 10] = [
@@ -60,7 +61,7 @@ impl Status {
                 or_dash(worker.resident, size),
                 or_dash(worker.loop_delay_us, delay),
                 or_dash(worker.queue, |queue| queue.to_string()),
-                worker.last_end.as_deref().map_or("-".to_owned(), shown),
+                worker.last_end.as_deref().map_or("-".to_owned(), printable),
             ]
         }));
         let mut text = self.headline();
@@ -69,7 +70,7 @@ impl Status {
     }
 
     fn headline(&self) -> String {
-        let (version, pid) = (shown(&self.version), self.pid);
+        let (version, pid) = (printable(&self.version), self.pid);
         let up = time(self.uptime_ms);
         let ready = if self.ready { "ready" } else { "not ready" };
         let mut line = format!("pidone {version}, pid {pid}, up {up}: {ready}");
@@ -113,11 +114,6 @@ fn push_aligned(rows: &[Row], text: &mut String) {
         text.truncate(text.trim_end().len());
         text.push('\n');
     }
-}
-
-/// Without what a terminal would act on: `pidone ctl top` shows what somebody's socket says.
-fn shown(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {

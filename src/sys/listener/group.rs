@@ -109,8 +109,8 @@ impl Group {
     /// Everybody is steered to a member that has room for one connection, and pidone makes that one
     /// itself. Until it is there, only its own port is steered there. A group of one member cannot be
     /// steered before there is a second one: so it gets one first, and who comes to that between
-    /// two system calls is to be accepted like everybody else. There are two such members, so that one has its place while the sockets are
-    /// closed (see [`Self::drop`]).
+    /// two system calls is to be accepted like everybody else. There are two such members, so that
+    /// one has its place while the sockets are closed (see [`Self::drop`]).
     ///
     /// # Errors
     /// `EOPNOTSUPP` for UDP; `ETIMEDOUT` when the connection does not come about, and the errors of
