@@ -9,9 +9,9 @@ from kit import http, processes, report, services
 SPARE = "pidone, --spares 1"
 
 
-NOTE = """Of a reload, 250 ms for each worker are a wait (SETTLE in src/supervisor/worker/departure.rs): connections that are
-being made when the old worker is steered past go on to be made, and are served. One worker after the other is replaced.
-pm2 replaces two at a time, does not wait, and loses requests; its time has the start of its client in it."""
+NOTE = """pidone replaces one worker after the other, and each takes its successor's start, 10 ms or more in which what was on its way
+to the old worker is served, and the old one's end. pm2 replaces two at a time, does not wait, and loses requests; its
+time has the start of its client in it."""
 
 
 class Spared(services.Pidone):

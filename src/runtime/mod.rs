@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arriving;
 mod clients;
 mod control;
 mod doors;
@@ -35,6 +36,7 @@ use crate::sys::procfs;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
 use crate::table::Table;
+use arriving::Arriving;
 use doors::{Doors, Knock};
 pub use error::RunError;
 use pace::Pace;
@@ -73,6 +75,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         workers: Workers::default(),
         turns: Table::default(),
         shortage: Shortage::default(),
+        arriving: Arriving::default(),
         strangers: Vec::new(),
         children_left: false,
         waiting_for_leftovers: false,
@@ -113,6 +116,7 @@ struct Runtime<'a> {
     turns: Table<PortId, WorkerId>,
     /// Of descriptors for what pidone accepts.
     shortage: Shortage,
+    arriving: Arriving,
     terminal: Option<Terminal>,
     /// The child is given the terminal.
     foreground: bool,

@@ -68,6 +68,7 @@ impl Runtime<'_> {
             }
         }
         self.workers.gone(pid, worker, &mut self.ports);
+        self.arriving.forget(worker);
         self.news.push_back(Event::Exited { worker, ended });
     }
 

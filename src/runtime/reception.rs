@@ -10,7 +10,7 @@ use super::Runtime;
 use super::ports::PortId;
 use super::workers::Arrival;
 use crate::protocol::notify;
-use crate::supervisor::{Event, Lane, WorkerId};
+use crate::supervisor::{Event, Lane, Queues, WorkerId};
 use crate::sys::notify::NotifySocket;
 use crate::sys::process;
 
@@ -52,8 +52,14 @@ impl Runtime<'_> {
 
     pub(super) fn check_queues(&mut self, worker: Option<WorkerId>) {
         let lane = worker.and_then(|worker| self.workers.lane(worker));
-        let empty = !self.ports.waiting(lane) && !self.workers.expects(worker);
-        self.news.push_back(Event::Queues { worker, empty });
+        let queues = if self.ports.waiting(lane) || self.workers.expects(worker) {
+            Queues::Waiting
+        } else if self.arriving.look(worker, self.ports.reached_by(worker)) {
+            Queues::Arriving
+        } else {
+            Queues::Empty
+        };
+        self.news.push_back(Event::Queues { worker, queues });
     }
 
     /// Whether somebody accepts what comes into this lane.

@@ -40,8 +40,8 @@ pub enum Event {
     Queues {
         /// Whose; `None`: all.
         worker: Option<WorkerId>,
-        /// No connection waits to be accepted.
-        empty: bool,
+        /// What is in them.
+        queues: Queues,
     },
     /// The answer to [`Action::MeasureMemory`].
     Memory {
@@ -76,6 +76,18 @@ pub enum Event {
     },
     /// The time that [`super::Supervisor::next_deadline`] named has come.
     Tick,
+}
+
+/// What has come for a worker and is not served yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queues {
+    /// Connections wait to be accepted.
+    Waiting,
+    /// None does, but some that have come since the first look or before are still being made, or
+    /// nothing that they brought has been read; or nobody knows.
+    Arriving,
+    /// Nothing at all.
+    Empty,
 }
 
 /// What can be asked for (`pidone ctl`). A signal asks for the same, but is never refused aloud.
@@ -124,7 +136,8 @@ pub enum Action {
     Disconnect(WorkerId),
     /// See whether a worker's port accepts connections: if so, [`Event::Ready`] follows.
     ProbePort(WorkerId),
-    /// Look whether connections wait for a worker, or for any; answered by [`Event::Queues`].
+    /// Look what has come for a worker, or for any, and is not served yet; answered by
+    /// [`Event::Queues`].
     CheckQueues(Option<WorkerId>),
     /// See how much a worker has in memory; answered by [`Event::Memory`].
     MeasureMemory(WorkerId),

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod emptying;
 mod event;
 mod health;
 mod lane;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use crate::config::{Config, Readiness, RestartRules, SignalRules, StopMode};
 use crate::signal::Signal;
 use crate::table::Table;
-pub use event::{Action, Event, Moment, Request, Start};
+pub use event::{Action, Event, Moment, Queues, Request, Start};
 pub use lane::{Lane, WorkerId};
 pub use report::{Next, Reason, Refusal, Report};
 use rollout::Rollout;
@@ -196,16 +197,16 @@ impl Supervisor {
             }
             Event::Queues {
                 worker: Some(worker),
-                empty,
+                queues,
             } => self.with(
                 worker,
-                |worker, rules, actions| worker.on_queues(empty, now, rules, actions),
+                |worker, rules, actions| worker.on_queues(queues, now, rules, actions),
                 actions,
             ),
             Event::Queues {
                 worker: None,
-                empty,
-            } => self.on_all_queues(empty, now, actions),
+                queues,
+            } => self.on_all_queues(queues, now, actions),
             Event::Memory { worker, bytes } => {
                 if let Some(worker) = self.workers.get_mut(worker) {
                     worker.watch.on_memory(bytes, now, &self.rules.watch);

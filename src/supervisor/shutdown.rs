@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use super::event::{Action, Moment};
+use super::emptying::Emptying;
+use super::event::{Action, Moment, Queues};
 use super::lane::WorkerId;
 use super::report::Report;
-use super::worker::{QUEUE_CHECK, SETTLE, Worker};
+use super::worker::Worker;
 use super::{Phase, Supervisor};
 use crate::ended::Ended;
 use crate::signal::Signal;
@@ -40,7 +41,7 @@ enum Step {
     /// Load balancers look away, and clients are told, while everything is served as ever.
     Serving { until: Moment },
     /// Newcomers are kept away, and what the kernel has accepted is taken in.
-    Emptying { since: Moment, check_at: Moment },
+    Emptying(Emptying),
     /// Every worker leaves.
     Draining { since: Moment },
     /// Somebody is in a hurry.
@@ -54,7 +55,8 @@ impl Stop {
 
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self.step {
-            Step::Serving { until: at } | Step::Emptying { check_at: at, .. } => Some(at),
+            Step::Serving { until } => Some(until),
+            Step::Emptying(emptying) => Some(emptying.deadline()),
             Step::Draining { .. } | Step::Killing => None,
         }
     }
@@ -63,7 +65,7 @@ impl Stop {
     fn ends_by(&self, grace: Duration, now: Moment) -> Moment {
         match self.step {
             Step::Serving { .. } => now + grace,
-            Step::Emptying { since, .. } | Step::Draining { since } => since + grace,
+            Step::Emptying(Emptying { since, .. }) | Step::Draining { since } => since + grace,
             Step::Killing => now,
         }
     }
@@ -161,33 +163,26 @@ impl Supervisor {
                     return;
                 }
                 actions.push(Action::CloseToNewcomers);
-                stop.step = Step::Emptying {
-                    since: now,
-                    check_at: now + SETTLE.min(self.rules.leave.grace / 2),
-                };
+                stop.step = Step::Emptying(Emptying::begin(self.rules.leave.grace, now));
             }
-            Step::Emptying { since, check_at } if check_at <= now => {
-                // Workers that hang never empty their queues.
-                if since + self.rules.leave.grace / 2 <= now {
-                    self.drain(since, now, actions);
-                    return;
-                }
+            Step::Emptying(emptying) if emptying.is_given_up(now) => {
+                self.drain(emptying.since, now, actions);
+            }
+            Step::Emptying(mut emptying) if emptying.deadline() <= now => {
                 actions.push(Action::CheckQueues(None));
-                stop.step = Step::Emptying {
-                    since,
-                    check_at: now + QUEUE_CHECK,
-                };
+                emptying.check_again(now);
+                stop.step = Step::Emptying(emptying);
             }
             _ => {}
         }
     }
 
-    pub(super) fn on_all_queues(&mut self, empty: bool, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn on_all_queues(&mut self, queues: Queues, now: Moment, actions: &mut Vec<Action>) {
         if let Phase::Stopping(stop) = &self.phase
-            && let Step::Emptying { since, .. } = stop.step
-            && empty
+            && let Step::Emptying(emptying) = stop.step
+            && emptying.is_done(queues, now)
         {
-            self.drain(since, now, actions);
+            self.drain(emptying.since, now, actions);
         }
     }
 

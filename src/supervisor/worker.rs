@@ -11,8 +11,8 @@ use super::event::{Action, Moment};
 use super::lane::{Lane, WorkerId};
 use super::report::Report;
 use crate::signal::Signal;
+pub(super) use departure::LeaveRules;
 use departure::Step;
-pub(super) use departure::{LeaveRules, QUEUE_CHECK, SETTLE};
 pub(super) use watch::{Due, Watch, WatchRules};
 
 /// How often a port is tried by `--ready port`, while a worker boots.

@@ -6,6 +6,7 @@ pub mod activation;
 pub mod cgroup;
 pub mod channel;
 pub mod cpu;
+pub mod diag;
 pub mod door;
 pub mod entry;
 pub mod environment;

@@ -12,9 +12,14 @@ use crate::steering::Instruction;
 
 /// A new socket, non-blocking and not for children. `kind`: `SOCK_STREAM` or `SOCK_DGRAM`.
 pub(super) fn open(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
+    open_as(family, kind, 0)
+}
+
+/// The same, of a protocol that is not the family's own.
+pub(super) fn open_as(family: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
     let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: takes numbers only.
-    let fd = unsafe { libc::socket(family, kind, 0) };
+    let fd = unsafe { libc::socket(family, kind, protocol) };
     let fd = Errno::result(fd)?;
     // SAFETY: the kernel has just made this descriptor, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

@@ -1,7 +1,8 @@
 //! How a worker leaves when pidone stops: its requests first.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::http::{answer, ask, request};
@@ -52,6 +53,34 @@ fn a_stop_waits_for_requests_whatever_handlers_the_app_has() {
             assert!(end.took < Duration::from_secs(6), "{app}: {end:?}");
         }
     }
+}
+
+/// Node.js 26 resets connections on which nothing has come when it closes a server. pidone waits for
+/// what does within a quarter of a second.
+#[test]
+fn a_client_that_hesitates_is_served() {
+    const HESITATION: Duration = Duration::from_millis(100);
+    on_every_node(|node| {
+        let in_time = (0..20).any(|_| {
+            let app = App::named(PLAIN).node(&node.path);
+            let service = app.workers(1, [""; 0]).ready();
+            let mut client = connect((LOCALHOST, service.app.port));
+            let begin = Instant::now();
+            service.run.signal(libc::SIGTERM);
+            thread::sleep(HESITATION);
+            let mut words = String::new();
+            let served = client.write_all(request("/", false).as_bytes());
+            // On a machine that is so busy it says nothing.
+            let in_time = begin.elapsed() < 2 * HESITATION;
+            let served = served.and_then(|()| client.read_to_string(&mut words));
+            if in_time {
+                assert!(words.starts_with("HTTP/1.1 200 "), "{served:?} {words}");
+            }
+            service.run.end().code(0);
+            in_time
+        });
+        assert!(in_time, "the machine has no quiet moment");
+    });
 }
 
 #[test]
@@ -248,7 +277,7 @@ fn with_http_drain_the_end_is_announced_and_comes_right_after_it() {
         for client in &mut clients {
             let last = ask(client, "/last", true);
             assert!(last.closing());
-            assert_eq!(std::io::Read::read(client, &mut [0]).unwrap(), 0);
+            assert_eq!(client.read(&mut [0]).unwrap(), 0);
         }
         // The one that has asked nothing more holds it up for as long as was announced; Node.js 18
         // keeps it until its own keep-alive timeout.

@@ -316,6 +316,16 @@ impl Ports {
         self.ports.get(port).into_iter().flat_map(Port::holders)
     }
 
+    /// Where connections come to a worker, or to anybody; `None`: to a UNIX socket.
+    pub fn reached_by(&self, worker: Option<WorkerId>) -> impl Iterator<Item = Option<SocketAddr>> {
+        let holds = move |port: &&Port| {
+            let mut holders = port.holders();
+            worker.is_none_or(|worker| holders.any(|(id, _)| id == worker))
+        };
+        let ports = self.ports.values().filter(|port| port.is_stream());
+        ports.filter(holds).map(Port::local_address)
+    }
+
     /// From now on newcomers go to these lanes, one of each slot that has one for them. On a port
     /// that workers have asked for, only to those who have. With none left, all stays as it was.
     pub fn steer(&mut self, lanes: &[Option<Lane>]) {

@@ -162,8 +162,8 @@ impl Run {
 
     fn queue_is_empty(&mut self, worker: Option<u32>) -> Vec<Action> {
         let worker = worker.map(WorkerId);
-        let empty = true;
-        self.tell(Event::Queues { worker, empty })
+        let queues = Queues::Empty;
+        self.tell(Event::Queues { worker, queues })
     }
 
     fn after(&mut self, wait: Duration) -> &mut Self {

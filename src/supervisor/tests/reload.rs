@@ -15,11 +15,11 @@ fn each_worker_is_replaced_by_one_that_serves_before_it_leaves() {
     // Newcomers go to the successor, and the one before it empties its own queue.
     assert_eq!(run.ready(3), [replaced(0, 3), steer(&[Some(1), Some(2)])]);
     assert_eq!(run.serve(), [2, 3]);
-    assert_eq!(run.supervisor.next_deadline(), Some(run.now + 250 * MS));
+    assert_eq!(run.supervisor.next_deadline(), Some(run.now + 10 * MS));
     assert_eq!(done(run.drains(1)), [start(4, 1, Some(3))]);
     assert_eq!(run.started(4), []);
     assert_eq!(run.ready(4), [replaced(1, 4), steer(&[Some(1), Some(3)])]);
-    let took = 500 * MS;
+    let took = 20 * MS;
     assert_eq!(done(run.drains(2)), [report(Report::ReloadDone { took })]);
     assert_eq!(run.serve(), [3, 4]);
     assert_eq!(run.supervisor.next_deadline(), None);
@@ -117,17 +117,23 @@ fn a_second_request_replaces_those_too_that_came_by_the_first() {
     ));
 }
 
-#[test]
-fn a_busy_queue_is_waited_for_but_not_for_ever() {
+/// The successor serves.
+fn one_that_leaves() -> Run {
     let mut run = Run::serving(&workers(1));
     run.after(SECOND).signal(Signal::HUP);
     run.started(2);
     run.ready(2);
+    run
+}
+
+#[test]
+fn a_busy_queue_is_waited_for_but_not_for_ever() {
+    let mut run = one_that_leaves();
     let dismissed = run.now;
     let worker = Some(WorkerId(1));
     while run.tick() == [Action::CheckQueues(worker)] {
-        let empty = false;
-        assert_eq!(run.tell(Event::Queues { worker, empty }), []);
+        let queues = Queues::Waiting;
+        assert_eq!(run.tell(Event::Queues { worker, queues }), []);
     }
     // Half the grace for the queue, and four fifths until the signal, whose disconnect is over.
     assert_eq!(run.now, dismissed + 15 * SECOND);
@@ -139,6 +145,23 @@ fn a_busy_queue_is_waited_for_but_not_for_ever() {
     };
     assert_eq!(run.tick(), [report(overdue), signal(1, Signal::KILL)]);
     assert_eq!(run.now, dismissed + 30 * SECOND);
+}
+
+#[test]
+fn what_is_arriving_is_waited_for_a_quarter_of_a_second() {
+    let mut run = one_that_leaves();
+    let dismissed = run.now;
+    let worker = Some(WorkerId(1));
+    let actions = loop {
+        assert_eq!(run.tick(), [Action::CheckQueues(worker)]);
+        let queues = Queues::Arriving;
+        let actions = run.tell(Event::Queues { worker, queues });
+        if !actions.is_empty() {
+            break actions;
+        }
+    };
+    assert_eq!(actions, [disconnect(1)]);
+    assert_eq!(run.now, dismissed + 250 * MS);
 }
 
 #[test]

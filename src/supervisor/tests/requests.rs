@@ -27,7 +27,7 @@ fn a_restart_replaces_the_worker_of_one_slot_and_no_other() {
     run.started(4);
     let steered = steer(&[Some(0), Some(3), Some(4)]);
     assert_eq!(run.ready(4), [replaced(1, 4), steered]);
-    let took = 250 * MS;
+    let took = 10 * MS;
     assert_eq!(done(run.drains(2)), [report(Report::ReloadDone { took })]);
     assert_eq!(run.serve(), [1, 3, 4]);
     assert!(!run.supervisor.is_reloading());

@@ -27,8 +27,8 @@ fn newcomers_first_then_the_queues_then_the_workers() {
     assert_eq!(run.tick(), [Action::CloseToNewcomers]);
     assert_eq!(run.now, 10 * SECOND);
     assert_eq!(run.tick(), [Action::CheckQueues(None)]);
-    let (worker, empty) = (None, false);
-    assert_eq!(run.tell(Event::Queues { worker, empty }), []);
+    let (worker, queues) = (None, Queues::Waiting);
+    assert_eq!(run.tell(Event::Queues { worker, queues }), []);
     assert_eq!(run.tick(), [Action::CheckQueues(None)]);
     assert_eq!(run.queue_is_empty(None), [disconnect(1), disconnect(2)]);
     run.tell(Event::ChannelClosed(WorkerId(1)));

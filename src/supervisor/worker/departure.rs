@@ -7,15 +7,8 @@ use std::time::Duration;
 use super::{State, Worker};
 use crate::config::StopMode;
 use crate::signal::Signal;
-use crate::supervisor::event::{Action, Moment};
-
-/// How long a new connection may take to become one, and a client to send its first bytes over it,
-/// while a worker that is about to leave goes on serving. Node.js 26 resets connections on which
-/// nothing has come when it closes a server; no version tells of handshakes in progress.
-pub(in crate::supervisor) const SETTLE: Duration = Duration::from_millis(250);
-
-/// How often an accept queue is looked at until it is empty: the kernel does not tell.
-pub(in crate::supervisor) const QUEUE_CHECK: Duration = Duration::from_millis(10);
+use crate::supervisor::emptying::Emptying;
+use crate::supervisor::event::{Action, Moment, Queues};
 
 /// What a worker that is drained has to end by itself, before it gets the stop signal.
 const LINGER: Duration = Duration::from_millis(500);
@@ -61,10 +54,7 @@ pub(super) enum Step {
     /// It says `Connection: close`, and serves.
     Announced { until: Moment },
     /// It serves what is in its queue; newcomers go elsewhere.
-    Emptying {
-        check_at: Moment,
-        give_up_at: Moment,
-    },
+    Emptying(Emptying),
     /// It has been told to disconnect.
     Disconnected { signal_at: Moment },
     /// It has got the stop signal, and will be told to disconnect.
@@ -74,9 +64,8 @@ pub(super) enum Step {
 impl Step {
     pub(super) fn deadline(self) -> Option<Moment> {
         match self {
-            Self::Announced { until: at }
-            | Self::Emptying { check_at: at, .. }
-            | Self::Disconnected { signal_at: at } => Some(at),
+            Self::Announced { until: at } | Self::Disconnected { signal_at: at } => Some(at),
+            Self::Emptying(emptying) => Some(emptying.deadline()),
             Self::Signalled { disconnect_at } => disconnect_at,
         }
     }
@@ -139,12 +128,14 @@ impl Worker {
 
     pub(in crate::supervisor) fn on_queues(
         &mut self,
-        empty: bool,
+        queues: Queues,
         now: Moment,
         rules: &LeaveRules,
         actions: &mut Vec<Action>,
     ) {
-        if empty && matches!(self.state, State::Leaving(Step::Emptying { .. })) {
+        if let State::Leaving(Step::Emptying(emptying)) = self.state
+            && emptying.is_done(queues, now)
+        {
             self.dismiss(now, rules, actions);
         }
     }
@@ -174,16 +165,13 @@ impl Worker {
     ) {
         match step {
             Step::Announced { .. } => self.empty(now, rules, actions),
-            Step::Emptying { give_up_at, .. } if give_up_at <= now => {
+            Step::Emptying(emptying) if emptying.is_given_up(now) => {
                 self.dismiss(now, rules, actions);
             }
-            Step::Emptying { give_up_at, .. } => {
+            Step::Emptying(mut emptying) => {
                 actions.push(Action::CheckQueues(Some(self.id)));
-                let check_at = now + QUEUE_CHECK;
-                self.state = State::Leaving(Step::Emptying {
-                    check_at,
-                    give_up_at,
-                });
+                emptying.check_again(now);
+                self.state = State::Leaving(Step::Emptying(emptying));
             }
             Step::Disconnected { .. } => self.signal(now, rules, actions),
             Step::Signalled { .. } => {
@@ -199,12 +187,7 @@ impl Worker {
             self.dismiss(now, rules, actions);
             return;
         }
-        let patience = rules.grace / 2;
-        self.state = State::Leaving(Step::Emptying {
-            check_at: now + SETTLE.min(patience),
-            // A worker that hangs never empties its queue.
-            give_up_at: now + patience,
-        });
+        self.state = State::Leaving(Step::Emptying(Emptying::begin(rules.grace, now)));
     }
 
     fn dismiss(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {

@@ -11,7 +11,7 @@ use pidone::config::{Config, Readiness, RestartPolicy, WorkerRules};
 use pidone::ended::Ended;
 use pidone::signal::Signal;
 use pidone::supervisor::{
-    Action, Event, Lane, Moment, Next, Reason, Refusal, Report, Request, Start, StateView,
+    Action, Event, Lane, Moment, Next, Queues, Reason, Refusal, Report, Request, Start, StateView,
     Supervisor, WorkerId,
 };
 
@@ -188,6 +188,12 @@ impl Witness {
     }
 
     pub fn before(&mut self, event: &Event, supervisor: &Supervisor, now: Moment) {
+        // What still arrives has a quarter of a second, from when newcomers were kept away.
+        let is_done = |queues, since: Option<Moment>| match queues {
+            Queues::Waiting => false,
+            Queues::Arriving => since.is_some_and(|at| at + Duration::from_millis(250) <= now),
+            Queues::Empty => true,
+        };
         self.serving = supervisor.serving().collect();
         self.just_gone = None;
         self.scale_was_pending = self.scale_pending;
@@ -228,16 +234,16 @@ impl Witness {
             }
             Event::Queues {
                 worker: Some(id),
-                empty,
+                queues,
             } => {
                 if let Some(seen) = self.known.get_mut(&id) {
-                    seen.queue_empty |= empty;
+                    seen.queue_empty |= is_done(queues, seen.retired);
                 }
             }
             Event::Queues {
                 worker: None,
-                empty,
-            } => self.end.queues_empty |= empty,
+                queues,
+            } => self.end.queues_empty |= is_done(queues, self.end.closed),
             Event::Leftovers { any } => self.end.any_left = any,
             Event::Held(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {

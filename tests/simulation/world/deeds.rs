@@ -2,7 +2,7 @@
 
 use pidone::ended::Ended;
 use pidone::signal::Signal;
-use pidone::supervisor::{Action, Event, Lane, WorkerId};
+use pidone::supervisor::{Action, Event, Lane, Queues, WorkerId};
 
 use super::{Happening, Other, World};
 use crate::process::{OnStop, Process};
@@ -41,8 +41,14 @@ impl World {
                 let stuck = processes.any(|(id, process)| {
                     about(id) && process.alive && (process.hangs || process.stuck)
                 });
-                let empty = !stuck && self.random.chance(70);
-                self.news.push_back(Event::Queues { worker, empty });
+                let queues = if stuck || self.random.chance(20) {
+                    Queues::Waiting
+                } else if self.random.chance(40) {
+                    Queues::Arriving
+                } else {
+                    Queues::Empty
+                };
+                self.news.push_back(Event::Queues { worker, queues });
             }
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
             Action::Exit(status) => self.status = Some(status),
