@@ -86,6 +86,11 @@ impl Doors {
         doors.chain(clients.map(|(id, watched)| (Knock::Client(id), watched)))
     }
 
+    /// Nobody can knock.
+    pub(super) fn are_none(&self) -> bool {
+        self.http.is_none() && self.control.is_none()
+    }
+
     /// Time has passed, and something has happened.
     pub(super) fn wake(&mut self) {
         self.seen = None;

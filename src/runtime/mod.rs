@@ -20,24 +20,23 @@ mod shortage;
 mod start;
 mod status;
 mod systemd;
+mod waiting;
 mod workers;
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use crate::config::{Config, Readiness};
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
-use crate::sys::memory;
 use crate::sys::notify::NotifySocket;
-use crate::sys::poll::{self, Interest, Watched};
 use crate::sys::procfs;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
 use crate::table::Table;
 use arriving::Arriving;
-use doors::{Doors, Knock};
+use doors::Doors;
 pub use error::RunError;
 use pace::Pace;
 use ports::{PortId, Ports};
@@ -47,9 +46,6 @@ use start::Starter;
 use status::Tally;
 use systemd::Notifier;
 use workers::Workers;
-
-/// What runs no longer than this after a start is over before pidone makes itself small.
-const SHORT_LIFE: Duration = Duration::from_millis(20);
 
 /// Runs the configured command to its end, and returns the status to leave with.
 ///
@@ -132,17 +128,6 @@ struct Runtime<'a> {
     news: VecDeque<Event>,
 }
 
-/// Who can wake pidone.
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    Signals,
-    Stranger,
-    Worker(WorkerId),
-    Notify,
-    Queue(PortId, Lane),
-    Door(Knock),
-}
-
 impl Runtime<'_> {
     fn run(mut self) -> Result<u8, RunError> {
         let mut actions = Vec::new();
@@ -170,116 +155,6 @@ impl Runtime<'_> {
 
     fn now(&self) -> Moment {
         self.started.elapsed()
-    }
-
-    /// Sleeps until there is news, and takes the first; `None`: it was nothing after all.
-    fn wait(&mut self) -> Result<Option<Event>, RunError> {
-        self.workers.bury();
-        self.hand_over_arrivals();
-        self.workers.flush();
-        let now = self.now();
-        let due = self
-            .supervisor
-            .next_deadline()
-            .map(|at| at.saturating_sub(now));
-        if due == Some(Duration::ZERO) {
-            return Ok(Some(Event::Tick));
-        }
-        let due = self.notify_manager(now, due);
-        if let Some(rest) = self.pace.rest(now) {
-            poll::wait_readable(&[], Some(rest.min(due.unwrap_or(rest))))
-                .map_err(RunError::System)?;
-            return Ok(None);
-        }
-        for source in self.until_ready(due, now)? {
-            match source {
-                Source::Signals => self.take_signals()?,
-                Source::Worker(id) => {
-                    let (ports, news) = (&mut self.ports, &mut self.news);
-                    self.workers.hear(id, now, self.ready, ports, news);
-                }
-                Source::Notify => self.hear_notify(),
-                Source::Queue(port, lane) => self.accept(port, lane),
-                Source::Door(knock) => self.on_knock(knock),
-                Source::Stranger => {}
-            }
-        }
-        if self.waiting_for_leftovers {
-            self.count_leftovers();
-        }
-        Ok(self.news.pop_front())
-    }
-
-    /// Sleeps until somebody wants something, or something is due; and tells who.
-    fn until_ready(&mut self, due: Option<Duration>, now: Moment) -> Result<Vec<Source>, RunError> {
-        let shortage = self.shortage.lasts_until(now);
-        let rest = self.workers.rest_ends(now).into_iter().chain(shortage);
-        // The dead whom the last round has left behind send no second SIGCHLD.
-        let behind = self.pace.is_behind().then_some(Duration::ZERO);
-        let due = due.into_iter().chain(rest.map(|end| end - now));
-        let due = due.chain(behind).min();
-        let strays = match shortage {
-            None => self.ports.strays(|lane| self.is_served(lane)),
-            Some(_) => Vec::new(),
-        };
-        let strays = strays
-            .into_iter()
-            .filter(|(port, ..)| self.takers(*port).next().is_some());
-        let strangers = self.strangers.iter().map(AsFd::as_fd);
-        let notify = self.notify.iter().map(AsFd::as_fd);
-        let workers = self.workers.watched(now);
-        let doors = self.doors.watched(shortage.is_none());
-        let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
-            std::iter::once((Source::Signals, (self.signals.as_fd(), Interest::Read)))
-                .chain(strangers.map(|fd| (Source::Stranger, (fd, Interest::Read))))
-                .chain(notify.map(|fd| (Source::Notify, (fd, Interest::Read))))
-                .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
-                .chain(
-                    strays
-                        .map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, Interest::Read))),
-                )
-                .chain(doors.map(|(knock, watched)| (Source::Door(knock), watched)))
-                .unzip();
-        // Not in the way of a run that is over at once.
-        let is_soon = |due: &Duration| *due <= SHORT_LIFE;
-        let tidies_up = self.just_started && !due.as_ref().is_some_and(is_soon);
-        let limit = if tidies_up { Some(SHORT_LIFE) } else { due };
-        // As in every single mode without doors.
-        let is_alone = watched.len() == 1;
-        let sleep = |limit| {
-            if is_alone {
-                self.signals.wait(limit).map(|is_ready| vec![is_ready])
-            } else {
-                poll::wait(&watched, limit)
-            }
-            .map_err(RunError::System)
-        };
-        let mut ready = sleep(limit)?;
-        if tidies_up && !ready.contains(&true) {
-            // The code comes last, since all that runs is mapped again.
-            self.just_started = false;
-            self.reporter.look_at_oom_kills();
-            memory::release_code();
-            ready = sleep(due)?;
-        }
-        self.doors.wake();
-        let is_due = |source| behind.is_some() && matches!(source, Source::Signals);
-        let ready = sources.into_iter().zip(ready);
-        Ok(ready
-            .filter_map(|(source, ready)| (ready || is_due(source)).then_some(source))
-            .collect())
-    }
-
-    fn take_signals(&mut self) -> Result<(), RunError> {
-        let news = &mut self.news;
-        let drained = self
-            .signals
-            .drain(|signal| news.push_back(Event::Signal(signal)))
-            .map_err(RunError::System)?;
-        if drained.child || self.pace.is_behind() {
-            self.reap();
-        }
-        Ok(())
     }
 
     fn perform(&mut self, action: Action) -> Option<u8> {

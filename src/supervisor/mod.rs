@@ -179,6 +179,13 @@ impl Supervisor {
     /// Takes one event and appends what is to be done about it, in order.
     pub fn handle(&mut self, event: Event, now: Moment, actions: &mut Vec<Action>) {
         match event {
+            // Nothing else follows from it, and nothing shall delay it.
+            Event::Signal(signal) if self.rules.transparent => {
+                if let Some(signal) = rewrite(&self.rules.signals, signal) {
+                    self.pass_on(signal, now, actions);
+                }
+                return;
+            }
             Event::Signal(signal) => self.on_signal(signal, now, actions),
             Event::Request(request) => self.on_request(request, now, actions),
             Event::Started(worker) => self.on_started(worker, now, actions),
@@ -272,10 +279,6 @@ impl Supervisor {
         let Some(signal) = rewrite(&self.rules.signals, received) else {
             return;
         };
-        if self.rules.transparent {
-            self.pass_on(signal, now, actions);
-            return;
-        }
         match signal {
             _ if signal.asks_to_stop() => self.stop(signal, now, actions),
             Signal::HUP => self.reload(now, actions),

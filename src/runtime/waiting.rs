@@ -1,0 +1,169 @@
+//! Sleeping until somebody wants something, or something is due.
+
+#![forbid(unsafe_code)]
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::Runtime;
+use super::doors::Knock;
+use super::error::RunError;
+use super::ports::PortId;
+use super::report::Reporter;
+use crate::supervisor::{Event, Lane, Moment, WorkerId};
+use crate::sys::memory;
+use crate::sys::poll::{self, Interest, Watched};
+
+/// What runs no longer than this after a start is over before pidone makes itself small.
+const SHORT_LIFE: Duration = Duration::from_millis(20);
+
+/// Who can wake pidone.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Signals,
+    Stranger,
+    Worker(WorkerId),
+    Notify,
+    Queue(PortId, Lane),
+    Door(Knock),
+}
+
+impl Runtime<'_> {
+    /// Sleeps until there is news, and takes the first; `None`: it was nothing after all.
+    pub(super) fn wait(&mut self) -> Result<Option<Event>, RunError> {
+        self.workers.bury();
+        self.hand_over_arrivals();
+        self.workers.flush();
+        let now = self.now();
+        let due = self
+            .supervisor
+            .next_deadline()
+            .map(|at| at.saturating_sub(now));
+        if due == Some(Duration::ZERO) {
+            return Ok(Some(Event::Tick));
+        }
+        let due = self.notify_manager(now, due);
+        if let Some(rest) = self.pace.rest(now) {
+            poll::wait_readable(&[], Some(rest.min(due.unwrap_or(rest))))
+                .map_err(RunError::System)?;
+            return Ok(None);
+        }
+        // The dead whom the last round has left behind send no second SIGCHLD.
+        let due = if self.pace.is_behind() {
+            Some(Duration::ZERO)
+        } else {
+            due
+        };
+        if self.hears_only_signals() {
+            if self.until_signalled(due)? || self.pace.is_behind() {
+                self.take_signals()?;
+            }
+            return Ok(self.news.pop_front());
+        }
+        for source in self.until_ready(due, now)? {
+            match source {
+                Source::Signals => self.take_signals()?,
+                Source::Worker(id) => {
+                    let (ports, news) = (&mut self.ports, &mut self.news);
+                    self.workers.hear(id, now, self.ready, ports, news);
+                }
+                Source::Notify => self.hear_notify(),
+                Source::Queue(port, lane) => self.accept(port, lane),
+                Source::Door(knock) => self.on_knock(knock),
+                Source::Stranger => {}
+            }
+        }
+        if self.waiting_for_leftovers {
+            self.count_leftovers();
+        }
+        Ok(self.news.pop_front())
+    }
+
+    /// In single mode without doors: the way from one signal to the next is as short as it can be.
+    fn hears_only_signals(&self) -> bool {
+        self.config.workers.is_none()
+            && self.notify.is_none()
+            && self.doors.are_none()
+            && !self.waiting_for_leftovers
+    }
+
+    /// Whether a signal has come.
+    fn until_signalled(&mut self, due: Option<Duration>) -> Result<bool, RunError> {
+        let tidies_up = tidies_up(self.just_started, due);
+        let limit = if tidies_up { Some(SHORT_LIFE) } else { due };
+        let mut come = self.signals.wait(limit).map_err(RunError::System)?;
+        if tidies_up && !come {
+            tidy_up(&mut self.just_started, &mut self.reporter);
+            come = self.signals.wait(due).map_err(RunError::System)?;
+        }
+        Ok(come)
+    }
+
+    /// Who wants something.
+    fn until_ready(&mut self, due: Option<Duration>, now: Moment) -> Result<Vec<Source>, RunError> {
+        let shortage = self.shortage.lasts_until(now);
+        let rest = self.workers.rest_ends(now).into_iter().chain(shortage);
+        let due = due.into_iter().chain(rest.map(|end| end - now)).min();
+        let strays = match shortage {
+            None => self.ports.strays(|lane| self.is_served(lane)),
+            Some(_) => Vec::new(),
+        };
+        let strays = strays
+            .into_iter()
+            .filter(|(port, ..)| self.takers(*port).next().is_some());
+        let strangers = self.strangers.iter().map(AsFd::as_fd);
+        let notify = self.notify.iter().map(AsFd::as_fd);
+        let workers = self.workers.watched(now);
+        let doors = self.doors.watched(shortage.is_none());
+        let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
+            std::iter::once((Source::Signals, (self.signals.as_fd(), Interest::Read)))
+                .chain(strangers.map(|fd| (Source::Stranger, (fd, Interest::Read))))
+                .chain(notify.map(|fd| (Source::Notify, (fd, Interest::Read))))
+                .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
+                .chain(
+                    strays
+                        .map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, Interest::Read))),
+                )
+                .chain(doors.map(|(knock, watched)| (Source::Door(knock), watched)))
+                .unzip();
+        let tidies_up = tidies_up(self.just_started, due);
+        let limit = if tidies_up { Some(SHORT_LIFE) } else { due };
+        let mut ready = poll::wait(&watched, limit).map_err(RunError::System)?;
+        if tidies_up && !ready.contains(&true) {
+            tidy_up(&mut self.just_started, &mut self.reporter);
+            ready = poll::wait(&watched, due).map_err(RunError::System)?;
+        }
+        self.doors.wake();
+        let is_behind = self.pace.is_behind();
+        let is_due = |source| is_behind && matches!(source, Source::Signals);
+        let ready = sources.into_iter().zip(ready);
+        Ok(ready
+            .filter_map(|(source, ready)| (ready || is_due(source)).then_some(source))
+            .collect())
+    }
+
+    fn take_signals(&mut self) -> Result<(), RunError> {
+        let news = &mut self.news;
+        let drained = self
+            .signals
+            .drain(|signal| news.push_back(Event::Signal(signal)))
+            .map_err(RunError::System)?;
+        if drained.child || self.pace.is_behind() {
+            self.reap();
+        }
+        Ok(())
+    }
+}
+
+/// Whether pidone makes itself small before it sleeps for long: not in the way of a run that is
+/// over at once.
+fn tidies_up(just_started: bool, due: Option<Duration>) -> bool {
+    just_started && due.is_none_or(|due| due > SHORT_LIFE)
+}
+
+/// The code comes last, since all that runs is mapped again.
+fn tidy_up(just_started: &mut bool, reporter: &mut Reporter) {
+    *just_started = false;
+    reporter.look_at_oom_kills();
+    memory::release_code();
+}
