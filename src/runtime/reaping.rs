@@ -30,7 +30,7 @@ impl Runtime<'_> {
                 Reaped::Nobody => break true,
                 Reaped::Childless => break false,
             }
-            if round.is_too_costly(|| self.started.elapsed()) {
+            if round.is_too_long(|| self.started.elapsed()) {
                 break true;
             }
         };
