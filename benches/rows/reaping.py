@@ -7,7 +7,7 @@ from kit import inits, place, processes, report
 
 
 NOTE = """The kernel's own work is most of it, and what lies between the inits is little more than what lies between two
-rounds of one. pidone takes a breath of 300 µs between two rounds of a storm: an init that is woken for every orphan pays for
+rounds of one. pidone takes a breath of a millisecond between two rounds of a storm: an init that is woken for every orphan pays for
 the waking. Those that wait are the children of one mother, of whom there are 50 here: they come all at once."""
 
 

@@ -128,6 +128,9 @@ impl SignalQueue {
     ///
     /// # Errors
     /// Those of rt_sigtimedwait(2), but for the end of the time and an interruption.
+    // In its caller, and so in a page that is in memory anyway: that saves 128 KiB while pidone sleeps.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     pub fn wait(&self, limit: Option<Duration>) -> io::Result<bool> {
         let mask = EVERY_SIGNAL;
         let limit = limit.map(|limit| libc::timespec {
