@@ -60,7 +60,7 @@ impl Worker {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("pidone-conformance-{}-{count}", std::process::id());
         let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir(&directory).unwrap();
+        std::fs::create_dir_all(&directory).unwrap();
         let app = directory.join("app.js");
         std::fs::write(&app, script).unwrap();
 
