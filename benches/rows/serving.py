@@ -31,7 +31,8 @@ FACTORS = {"cpu": "CPU per 100,000 requests, all processes", "rate": "Requests p
 NOTE = """Between wrk and a worker there is nothing but the kernel with pidone, and with bare node: where the two differ, it is who
 shares a processor with whom, and how many connections each worker has. pidone's are spread by chance, as the kernel does it;
 bare node's are dealt out evenly, which no server on one port can have. Of keep-alive connections, pidone sees nothing at all.
-So bare node is as far as anybody can get, and what it costs of Node's cluster and of pm2 is said beside each target.
+So bare node is as far as anybody can get, and what it costs of Node's cluster and of pm2 is said beside each target; beside
+those that compare with bare node, what Node's own cluster costs where its primary hands out one socket and is out of the way.
 
 Chance is also why 99 of 100 new connections wait longer for a busy handler with pidone's default than with those who deal them
 out one by one, when every processor is taken: some worker has a queue while another has none. `--balance shared` has no
@@ -111,8 +112,9 @@ def checks(seen):
             name = max(ratios, key=ratios.get)
             line = medians["cpu"][name]
             words = f"{ratios[name]:.2f}× with {name}"
-            if against != "bare node":
-                words += f"; bare node {line['bare node'] / line[against]:.2f}×"
+            # Who has no manager in the way of a connection either.
+            peer = services.ClusterNone.name if against == services.Bare.name else services.Bare.name
+            words += f"; {peer} {line[peer] / line[against]:.2f}×"
             found.append(report.check(text, ratios[name] <= limit, words))
 
     worst("CPU, new connections: at most 0.4 of Node.js' cluster", NEW, "Node's cluster", 0.4)
