@@ -34,9 +34,16 @@ pub struct Cookie([u32; 2]);
 /// still being made, and those of which nothing has been read.
 ///
 /// # Errors
-/// `ENOENT` or `EPROTONOSUPPORT` from a kernel that tells nothing; `E2BIG` for over a thousand
-/// connections to the port.
+/// [`io::ErrorKind::Unsupported`] from a kernel that tells nothing; `E2BIG` for over a thousand
+/// connections to the port; `EMFILE`.
 pub fn unheard(port: SocketAddr) -> io::Result<Vec<Cookie>> {
+    dump(port).map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOENT | libc::EPROTONOSUPPORT) => io::ErrorKind::Unsupported.into(),
+        _ => error,
+    })
+}
+
+fn dump(port: SocketAddr) -> io::Result<Vec<Cookie>> {
     let socket = socket::open_as(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG)?;
     let request = request(port);
     // SAFETY: the kernel reads as many bytes as there are.
