@@ -5,7 +5,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{self as unix, UnixStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -85,6 +86,15 @@ pub fn connect(address: impl Into<SocketAddr>) -> TcpStream {
 #[track_caller]
 pub fn connect_unix(path: &Path) -> UnixStream {
     let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// The same by a name that is in no file system (unix(7), "abstract").
+#[track_caller]
+pub fn connect_abstract(name: &str) -> UnixStream {
+    let address = unix::SocketAddr::from_abstract_name(name).unwrap();
+    let stream = UnixStream::connect_addr(&address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }

@@ -16,6 +16,7 @@ mod node;
 mod balance;
 mod boundary;
 mod drain;
+mod field;
 mod listen;
 mod recycling;
 mod reload;
