@@ -7,8 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "../tests/harness/mod.rs"]
-mod harness;
+use pidone_testkit as harness;
 
 use std::io::BufRead;
 use std::time::Duration;

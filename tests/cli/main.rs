@@ -8,8 +8,7 @@
 )]
 
 mod ctl;
-#[path = "../harness/mod.rs"]
-mod harness;
+use pidone_testkit as harness;
 mod metrics;
 mod readme;
 mod top;

@@ -15,7 +15,7 @@ mod apps;
 mod drain;
 mod http_drain;
 mod listen;
-mod node;
+use pidone_testkit::node;
 mod primary;
 mod rules;
 mod sockets;

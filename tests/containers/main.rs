@@ -9,8 +9,7 @@
     clippy::indexing_slicing
 )]
 
-#[path = "../harness/mod.rs"]
-mod harness;
+use pidone_testkit as harness;
 
 mod compose;
 mod ctl;

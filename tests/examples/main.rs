@@ -7,10 +7,8 @@
     clippy::indexing_slicing
 )]
 
-#[path = "../harness/mod.rs"]
-mod harness;
-#[path = "../conformance/node.rs"]
-mod node;
+use pidone_testkit as harness;
+use pidone_testkit::node;
 
 mod esm;
 mod example;

@@ -3,7 +3,7 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-use super::{PATIENCE, TempDir};
+use super::{TempDir, patience};
 
 /// Stands for the manager.
 pub struct Manager {
@@ -31,7 +31,7 @@ impl Manager {
     }
 
     fn at(socket: UnixDatagram, name: String, directory: TempDir) -> Self {
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(patience())).unwrap();
         Self {
             socket,
             name,

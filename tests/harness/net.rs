@@ -15,7 +15,7 @@ use nix::sys::socket::{
     recv, send, setsockopt, socket, sockopt,
 };
 
-use super::PATIENCE;
+use super::patience;
 
 /// A port that nobody has. Below those the kernel gives to clients, so that none of them takes it
 /// before the test does.
@@ -78,7 +78,7 @@ pub fn connect(address: impl Into<SocketAddr>) -> TcpStream {
             other => break other.unwrap(),
         }
     };
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(patience())).unwrap();
     stream
 }
 
@@ -86,7 +86,7 @@ pub fn connect(address: impl Into<SocketAddr>) -> TcpStream {
 #[track_caller]
 pub fn connect_unix(path: &Path) -> UnixStream {
     let stream = UnixStream::connect(path).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(patience())).unwrap();
     stream
 }
 
@@ -95,7 +95,7 @@ pub fn connect_unix(path: &Path) -> UnixStream {
 pub fn connect_abstract(name: &str) -> UnixStream {
     let address = unix::SocketAddr::from_abstract_name(name).unwrap();
     let stream = UnixStream::connect_addr(&address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(patience())).unwrap();
     stream
 }
 
@@ -108,7 +108,7 @@ pub fn echo(address: impl Into<SocketAddr>, text: &str) -> String {
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind((any, 0)).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(patience())).unwrap();
     socket.send_to(text.as_bytes(), address).unwrap();
     let mut answer = [0; 1024];
     let length = loop {

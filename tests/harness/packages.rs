@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use super::{keep, root};
+
 /// The `node_modules` of a directory of this repository that has a `package-lock.json`.
 pub fn node_modules(project: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(project);
+    let source = root().join(project);
     let lock = fs::read(source.join("package-lock.json")).unwrap();
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm");
+    let cache = keep().join("npm");
     let home = cache.join(project.replace('/', "-"));
     let is_fresh = fs::read(home.join("package-lock.json")).is_ok_and(|old| old == lock)
         && home.join("node_modules").is_dir();

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use super::{PATIENCE, Status, probe};
+use super::{Status, patience, probe};
 
 /// Sends any signal at all, from a process of its own.
 #[track_caller]
@@ -96,7 +96,7 @@ pub fn children(parent: i32) -> Vec<i32> {
 /// Waits until something is so that no descriptor tells of.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::yield_now();

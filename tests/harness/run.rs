@@ -12,7 +12,7 @@ use std::time::Instant;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-use super::{End, PATIENCE, Status, binary, processes};
+use super::{End, Status, binary, patience, processes};
 
 /// Names every process of a test in its environment, so that none is left behind.
 pub(super) const MARK: &str = "TEST_MARK_OF_PIDONE";
@@ -42,7 +42,6 @@ pub struct Run {
     child: Child,
     line: Vec<OsString>,
     mark: String,
-    as_init: bool,
     stdin: Option<Box<dyn Write>>,
     news: News,
     started: Instant,
@@ -54,7 +53,6 @@ impl Run {
         mut command: Command,
         line: Vec<OsString>,
         mark: String,
-        as_init: bool,
         terminal: Option<OwnedFd>,
     ) -> Self {
         let started = Instant::now();
@@ -112,7 +110,6 @@ impl Run {
             child,
             line,
             mark,
-            as_init,
             stdin,
             news,
             started,
@@ -124,7 +121,7 @@ impl Run {
     fn wait<T>(&self, what: &str, mut find: impl FnMut(&mut Known) -> Option<T>) -> T {
         let (known, changed) = &*self.news;
         let mut known = known.lock().unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             if let Some(found) = find(&mut known) {
                 return found;

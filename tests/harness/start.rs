@@ -252,7 +252,7 @@ impl Pidone {
         command.stdin(self.stdin.unwrap_or_else(Stdio::piped));
         command.stdout(self.stdout.unwrap_or_else(Stdio::piped));
         command.stderr(self.stderr.unwrap_or_else(Stdio::piped));
-        Run::start(command, line, mark, self.as_init, self.terminal)
+        Run::start(command, line, mark, self.terminal)
     }
 
     /// Starts it with nothing on stdin, and waits for its end.

@@ -7,8 +7,7 @@
     clippy::indexing_slicing
 )]
 
-#[path = "../harness/mod.rs"]
-mod harness;
+use pidone_testkit as harness;
 
 mod exit;
 mod forward;

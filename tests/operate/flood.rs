@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::doors::Doors;
 use crate::harness::net::connect_unix;
 use crate::harness::service::{App, PLAIN};
-use crate::harness::{PATIENCE, Pidone, processes, words};
+use crate::harness::{Pidone, patience, processes, words};
 
 /// What a signal and a restart may wait for others at the doors.
 const LIMIT: Duration = Duration::from_millis(10);
@@ -60,7 +60,7 @@ fn raise_descriptor_limit() {
 /// The shortest of so many times, and of more if none was short enough: who else wants the processor
 /// is no matter of pidone's.
 fn best(least: usize, mut time: impl FnMut() -> Duration) -> Duration {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     let mut best = Duration::MAX;
     let mut times = 0;
     while times < least || (best >= LIMIT && Instant::now() < deadline) {

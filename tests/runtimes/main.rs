@@ -10,8 +10,7 @@
     clippy::indexing_slicing
 )]
 
-#[path = "../harness/mod.rs"]
-mod harness;
+use pidone_testkit as harness;
 
 mod activation;
 mod both;

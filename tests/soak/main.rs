@@ -11,8 +11,7 @@
     clippy::indexing_slicing
 )]
 
-#[path = "../harness/mod.rs"]
-mod harness;
+use pidone_testkit as harness;
 #[path = "../simulation/random.rs"]
 #[allow(dead_code)]
 mod random;

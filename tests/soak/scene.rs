@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::harness::load::Load;
 use crate::harness::service::{App, Killed, PLAIN, Service};
-use crate::harness::{PATIENCE, TempDir, binary, processes, words};
+use crate::harness::{TempDir, binary, patience, processes, words};
 
 /// The most workers at a time, and how many there are in the beginning and in the end.
 pub const MOST: usize = 4;
@@ -19,7 +19,9 @@ const USUAL: usize = 2;
 const KEPT_KIB: usize = 64;
 
 /// A reload of all waits for each of them, and the machine may be slow.
-const LONG: Duration = Duration::from_secs(4 * PATIENCE.as_secs());
+fn long() -> Duration {
+    4 * patience()
+}
 
 pub struct Scene {
     /// On connections of their own, and on kept ones. Over before the service is, if a test fails.
@@ -53,7 +55,7 @@ impl Scene {
         );
         let service = service.ready();
         // Far less than a slow machine can do: who is late here is lost.
-        let plan = service.load().rate(50).timeout(LONG);
+        let plan = service.load().rate(50).timeout(long());
         let new = plan.clone().start();
         let kept = plan.keep_alive(8).start();
         let mut scene = Self {
@@ -160,7 +162,7 @@ impl Scene {
 
     #[track_caller]
     fn finish(&self, mut ctl: Child) -> i32 {
-        let deadline = Instant::now() + LONG;
+        let deadline = Instant::now() + long();
         loop {
             if let Some(status) = ctl.try_wait().unwrap() {
                 return status.code().unwrap();

@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::PATIENCE;
+use super::patience;
 
 /// What to ask for.
 #[derive(Debug, Clone)]
@@ -151,7 +151,7 @@ impl Load {
     pub fn until<T>(&self, what: &str, find: impl Fn(&[Answer]) -> Option<T>) -> T {
         let mut report = self.shared.report();
         let mark = report.answers.len();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             if let Some(found) = find(&report.answers[mark..]) {
                 return found;

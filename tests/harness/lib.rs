@@ -1,10 +1,12 @@
 //! Starts the real pidone with real processes, and waits for events, never for time to pass.
 //!
-//! Whatever is waited for has [`PATIENCE`]; then the test fails and prints all there is to know.
+//! Whatever is waited for has [`patience`]; then the test fails and prints all there is to know.
 //! Whoever is still alive at the end of a test is killed.
 
 #![allow(
-    dead_code,
+    missing_docs,
+    clippy::len_without_is_empty,
+    clippy::new_without_default,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -17,6 +19,7 @@ pub mod http;
 pub mod load;
 pub mod manager;
 pub mod net;
+pub mod node;
 pub mod packages;
 pub mod processes;
 mod run;
@@ -37,21 +40,52 @@ pub use end::{End, Status};
 pub use run::Run;
 pub use start::Pidone;
 
-/// How long anything may take before the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take before the test fails: 30 s, times `PIDONE_TEST_PATIENCE` where the
+/// machine is that many times slower.
+pub fn patience() -> Duration {
+    static FACTOR: OnceLock<u32> = OnceLock::new();
+    let factor = FACTOR.get_or_init(|| match std::env::var("PIDONE_TEST_PATIENCE") {
+        Err(_) => 1,
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("PIDONE_TEST_PATIENCE={text}: a whole number is wanted")),
+    });
+    Duration::from_secs(30) * *factor
+}
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        here.ancestors().nth(2).unwrap().to_owned()
+    })
+}
+
+/// Where cargo has built the program that runs: a test's is in `deps` below it, a benchmark's too.
+fn built() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    program.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// For what tests make once and keep. `CARGO_TARGET_TMPDIR` is known to tests only, not to this crate.
+pub fn keep() -> PathBuf {
+    let directory = built().with_file_name("tmp");
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
-    std::env::var_os("PIDONE_BIN")
-        .map_or_else(|| env!("CARGO_BIN_EXE_pidone").into(), PathBuf::from)
+    std::env::var_os("PIDONE_BIN").map_or_else(|| built().join("pidone"), PathBuf::from)
 }
 
 /// The probe (tests/init/probe.c), compiled once.
 pub fn probe() -> &'static Path {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();
     PROBE.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/init/probe.c");
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let source = root().join("tests/init/probe.c");
+        let directory = keep();
         let fresh = directory.join(format!("probe.{}", std::process::id()));
         let done = Command::new("cc")
             .args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"])
