@@ -130,6 +130,34 @@ impl Signal {
     }
 }
 
+/// A set of signals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignalSet(u64);
+
+impl SignalSet {
+    /// Whether a signal is among them.
+    #[must_use]
+    pub fn contains(self, signal: Signal) -> bool {
+        self.0 & Self::bit(signal) != 0
+    }
+
+    /// Numbers are 1 to 64.
+    fn bit(signal: Signal) -> u64 {
+        1 << (signal.0 - 1)
+    }
+}
+
+impl FromIterator<Signal> for SignalSet {
+    fn from_iter<I: IntoIterator<Item = Signal>>(signals: I) -> Self {
+        Self(
+            signals
+                .into_iter()
+                .map(Self::bit)
+                .fold(0, |all, bit| all | bit),
+        )
+    }
+}
+
 fn digits(text: &str) -> Option<u8> {
     text.bytes()
         .all(|byte| byte.is_ascii_digit())
@@ -185,6 +213,16 @@ mod tests {
             "999999999999999999999",
         ] {
             assert_eq!(Signal::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in() {
+        let ends = [1, 15, 64].map(|number| Signal::from_number(number).unwrap());
+        let set: SignalSet = ends.into_iter().collect();
+        for number in 1..=64 {
+            let signal = Signal::from_number(number).unwrap();
+            assert_eq!(set.contains(signal), ends.contains(&signal), "{number}");
         }
     }
 

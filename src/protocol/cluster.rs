@@ -24,6 +24,7 @@ use std::io::Write;
 use super::frame::Line;
 use super::json::{Object, Value};
 use super::query::{Data, Query};
+use crate::signal::{Signal, SignalSet};
 
 /// How every internal line begins; what an app sends cannot, unless it means to.
 const INTERNAL: &[u8] = b"{\"cmd\":\"NODE_";
@@ -83,6 +84,13 @@ pub enum FromWorker {
     },
     /// The app has sent a descriptor of its own, and will say nothing more until that is answered.
     HandleOffered,
+    /// The module of `--http-drain` runs inside it.
+    Loaded,
+    /// That module has heard that the worker will be told to disconnect soon.
+    Announced {
+        /// The signals that the app listens to.
+        handles: SignalSet,
+    },
     /// The app has sent the string `ready`.
     Ready,
     /// Anything else that the app has sent.
@@ -145,6 +153,9 @@ impl FromWorker {
             let is_known = HANDLE_TYPES.iter().any(|name| kind.is_string(name));
             return is_known.then_some(Self::HandleOffered);
         }
+        if is("NODE_PIDONE") {
+            return Self::parse_module(message);
+        }
         if !is("NODE_CLUSTER") {
             return None;
         }
@@ -166,6 +177,24 @@ impl FromWorker {
         } else if act.is_string("exitedAfterDisconnect") {
             let seq = message.get("seq")?.integer()?;
             Some(Self::ExitedAfterDisconnect { seq })
+        } else {
+            None
+        }
+    }
+}
+
+impl FromWorker {
+    /// What the module of `--http-drain` says (`runtime/drain.mjs`). An app can say it too: what it
+    /// names that is no signal is left out, and there are 64 signals at most.
+    fn parse_module(message: &Object<'_>) -> Option<Self> {
+        let act = message.get("act")?;
+        if act.is_string("loaded") {
+            Some(Self::Loaded)
+        } else if act.is_string("announced") {
+            let signals = message.get("signals")?.items();
+            let signals = signals.filter_map(|name| Signal::parse(&name.string()?));
+            let handles = signals.collect();
+            Some(Self::Announced { handles })
         } else {
             None
         }

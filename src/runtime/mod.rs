@@ -8,6 +8,7 @@ mod arriving;
 mod clients;
 mod control;
 mod doors;
+pub mod drain_module;
 pub mod environment;
 mod error;
 mod link;

@@ -5,6 +5,7 @@
 use std::env;
 use std::os::fd::AsFd;
 
+use super::drain_module;
 use super::environment::{self, Variables};
 use super::error::RunError;
 use super::link::Link;
@@ -87,6 +88,8 @@ pub(super) struct Starter<'a> {
     environment: Option<Environment>,
     /// `NOTIFY_SOCKET`.
     notify: Option<Vec<u8>>,
+    /// The URL of the module of `--http-drain`.
+    drain_module: Option<String>,
 }
 
 impl<'a> Starter<'a> {
@@ -97,6 +100,8 @@ impl<'a> Starter<'a> {
         notify: Option<&NotifySocket>,
     ) -> Result<Self, RunError> {
         let identity = config.user.as_ref().map(Identity::look_up).transpose()?;
+        let workers = config.workers.as_ref();
+        let http_drain = workers.and_then(|workers| workers.http_drain);
         let path = env::var_os("PATH");
         let program = Program::new(&config.command, path.as_deref())
             .map_err(|error| RunError::Spawn(config.command.program.clone(), error))?;
@@ -108,6 +113,7 @@ impl<'a> Starter<'a> {
                 identity,
             },
             notify: notify.map(|socket| socket.name().to_owned()),
+            drain_module: http_drain.map(|_| drain_module::url()),
             environment: config.workers.as_ref().map(|_| Environment::own()),
         })
     }
@@ -147,7 +153,7 @@ impl<'a> Starter<'a> {
                     has_channel: channel.is_some(),
                     port_env: workers.and_then(|workers| workers.port_env.as_ref()),
                     notify_socket: self.notify.as_deref(),
-                    http_drain: workers.is_some_and(|workers| workers.http_drain.is_some()),
+                    drain_module: self.drain_module.as_deref(),
                 };
                 Some(variables.added_to(own))
             }

@@ -203,6 +203,10 @@ impl Workers {
                 FromWorker::Ready if ready == Readiness::Message => {
                     news.push_back(Event::Ready(id));
                 }
+                FromWorker::Announced { handles } => {
+                    let worker = id;
+                    news.push_back(Event::Announced { worker, handles });
+                }
                 FromWorker::Garbage if !worker.has_babbled => {
                     worker.has_babbled = true;
                     let instance = worker.instance;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::lane::{Lane, WorkerId};
 use super::report::Report;
 use crate::ended::Ended;
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalSet};
 
 /// A point in time: how long pidone has been running, by a clock that never jumps.
 pub type Moment = Duration;
@@ -52,6 +52,13 @@ pub enum Event {
     },
     /// The answer to [`Action::Ping`]: the worker's event loop turns.
     Pong(WorkerId),
+    /// The module of `--http-drain` has heard [`Action::Announce`].
+    Announced {
+        /// In which worker.
+        worker: WorkerId,
+        /// The signals that its app listens to.
+        handles: SignalSet,
+    },
     /// A worker is gone and reaped.
     Exited {
         /// Which.

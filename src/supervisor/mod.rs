@@ -224,6 +224,7 @@ impl Supervisor {
                     worker.watch.on_pong(now, &self.rules.watch);
                 }
             }
+            Event::Announced { .. } => {}
             Event::Exited { worker, ended } => self.on_exited(worker, ended, now, actions),
             Event::Stopped {
                 worker,

@@ -3,7 +3,10 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use pidone::protocol::cluster::FromWorker;
+use pidone::runtime::drain_module;
 use pidone::runtime::environment::Variables;
+use pidone::signal::Signal;
 use pidone::supervisor::WorkerId;
 use pidone::sys::environment::Environment;
 
@@ -24,7 +27,7 @@ fn start(node: &Node, script: &str) -> Option<Worker> {
         has_channel: true,
         port_env: None,
         notify_socket: None,
-        http_drain: true,
+        drain_module: Some(&drain_module::url()),
     };
     let environment = variables.added_to(&Environment::of(Vec::new()));
     let options = str::from_utf8(environment.get("NODE_OPTIONS").unwrap()).unwrap();
@@ -82,6 +85,35 @@ fn once_announced_each_answer_is_the_last_on_its_connection() {
         assert!(said.iter().all(|said| said.line != "\"seen\""), "{said:?}");
         worker.ends_well();
     });
+}
+
+#[test]
+fn the_module_says_that_it_runs_and_what_the_app_listens_to() {
+    const HANDLER: &str = "
+        process.on('SIGTERM', () => {});
+        process.once('SIGUSR2', () => {});
+        process.on('SIGINT', process.exit).off('SIGINT', process.exit);
+        process.send = new Proxy(process.send, { apply: (send, self, args) =>
+            args[0].cmd !== 'NODE_PIDONE' && Reflect.apply(send, self, args) });
+    ";
+    let usr2 = Signal::parse("USR2").unwrap();
+    for (handler, signals) in [("", vec![]), (HANDLER, vec![Signal::TERM, usr2])] {
+        let script = format!("{handler}{SERVER}");
+        let handles = signals.into_iter().collect();
+        on_every_node(|node| {
+            let Some(mut worker) = start(node, &script) else {
+                return;
+            };
+            assert_eq!(worker.hear().unwrap().message, FromWorker::Online);
+            assert_eq!(worker.hear().unwrap().message, FromWorker::Loaded);
+            let (mut worker, _) = with_listener(worker);
+            worker.send_raw(ANNOUNCEMENT, None);
+            let announced = worker.hear().unwrap().message;
+            assert_eq!(announced, FromWorker::Announced { handles });
+            worker.outbox.disconnect();
+            worker.ends_well_after_the_channel();
+        });
+    }
 }
 
 /// The client's next request is there before the answer to the one that is in progress, so that the

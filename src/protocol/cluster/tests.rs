@@ -45,6 +45,21 @@ fn what_a_worker_says() {
 }
 
 #[test]
+fn what_the_drain_module_says() {
+    let loaded = r#"{"cmd":"NODE_PIDONE","act":"loaded"}"#;
+    assert_eq!(parse(loaded), FromWorker::Loaded);
+    for (signals, expected) in [
+        (r#"[]"#, vec![]),
+        (r#"["SIGTERM","SIGINT"]"#, vec![Signal::TERM, Signal::INT]),
+        (r#"[5,null,"x",["SIGINT"],"SIGHUP"]"#, vec![Signal::HUP]),
+    ] {
+        let text = format!(r#"{{"cmd":"NODE_PIDONE","act":"announced","signals":{signals}}}"#);
+        let handles = expected.into_iter().collect();
+        assert_eq!(parse(&text), FromWorker::Announced { handles }, "{text}");
+    }
+}
+
+#[test]
 fn what_an_app_says_is_left_alone() {
     for text in [
         "",
@@ -82,6 +97,9 @@ fn what_nobody_knows_is_garbage() {
         r#"{"cmd":"NODE_HANDLE"}"#,
         r#"{"cmd":"NODE_HANDLE","type":null}"#,
         r#"{"cmd":"NODE_HANDLE","type":"other","msg":1}"#,
+        r#"{"cmd":"NODE_PIDONE"}"#,
+        r#"{"cmd":"NODE_PIDONE","act":"unloaded"}"#,
+        r#"{"cmd":"NODE_PIDONE","act":"announced"}"#,
         r#"{"cmd":"NODE_DEBUG_ENABLED"}"#,
     ] {
         assert_eq!(parse(text), FromWorker::Garbage, "{text}");

@@ -266,7 +266,11 @@ impl Witness {
                     seen.bytes = bytes;
                 }
             }
-            Event::Request(_) | Event::Signal(_) | Event::Stopped { .. } | Event::Tick => {}
+            Event::Announced { .. }
+            | Event::Request(_)
+            | Event::Signal(_)
+            | Event::Stopped { .. }
+            | Event::Tick => {}
         }
     }
 

@@ -1,0 +1,35 @@
+// What `--http-drain` puts into a worker, as a `data:` URL (see `drain_module.rs`): ends kept-alive
+// connections with their next answer, once pidone has announced the end on the channel or the app
+// has closed the server. Node.js 18.19 and newer.
+//
+// It patches nothing, and acts only in the process that owns pidone's channel: worker threads have
+// none, and a process that the app has forked is no worker of a cluster.
+//
+// Comments on lines of their own, ASCII only.
+import cluster from 'node:cluster';
+import { subscribe } from 'node:diagnostics_channel';
+import { constants } from 'node:os';
+
+const { send } = process;
+if (cluster.isWorker && send) {
+  let draining = false;
+  // With a callback, a channel that is closed meanwhile is no error of the app.
+  const tell = (message) => send.call(process, { cmd: 'NODE_PIDONE', ...message }, () => {});
+
+  // What Node.js makes of a message with a `cmd` of its own kind. Unlike a listener for `message`,
+  // one for it neither keeps the process alive nor takes anything from the app.
+  process.on('internalMessage', (message) => {
+    if (message.cmd !== 'NODE_PIDONE_DRAIN') return;
+    draining = true;
+    const signals = Object.keys(constants.signals).filter((name) => process.listenerCount(name));
+    tell({ act: 'announced', signals });
+  });
+
+  // A server that has never listened has no `_connectionKey`: it gets its connections from the app,
+  // and `listening` says nothing about it.
+  subscribe('http.server.request.start', ({ response, server }) => {
+    if (draining || (server._connectionKey && !server.listening)) response.shouldKeepAlive = false;
+  });
+
+  tell({ act: 'loaded' });
+}
