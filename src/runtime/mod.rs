@@ -69,6 +69,8 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
             .as_ref()
             .map_or(Readiness::None, |workers| workers.ready),
         started: Instant::now(),
+        told_at: Moment::ZERO,
+        signalled_at: Moment::ZERO,
         workers: Workers::default(),
         turns: Table::default(),
         shortage: Shortage::default(),
@@ -118,6 +120,10 @@ struct Runtime<'a> {
     /// The child is given the terminal.
     foreground: bool,
     started: Instant,
+    /// When the last event was told to the supervisor.
+    told_at: Moment,
+    /// When signals were last taken from the kernel: one batch has one moment.
+    signalled_at: Moment,
     /// Ends of processes that are not our children, while leftovers are waited for.
     strangers: Vec<OwnedFd>,
     children_left: bool,
@@ -150,7 +156,11 @@ impl Runtime<'_> {
             if let Event::Request(request) = event {
                 self.begin_request(request);
             }
-            self.supervisor.handle(event, self.now(), &mut actions);
+            self.told_at = match event {
+                Event::Signal(_) => self.signalled_at.max(self.told_at),
+                _ => self.now(),
+            };
+            self.supervisor.handle(event, self.told_at, &mut actions);
         }
     }
 

@@ -143,6 +143,7 @@ impl Runtime<'_> {
     }
 
     fn take_signals(&mut self) -> Result<(), RunError> {
+        self.signalled_at = self.now();
         let news = &mut self.news;
         let drained = self
             .signals

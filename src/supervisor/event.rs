@@ -112,7 +112,7 @@ pub enum Request {
         /// How many.
         to: usize,
     },
-    /// Stop in good order; at once, if that has begun already.
+    /// Stop in good order, which may have begun already.
     Stop,
 }
 

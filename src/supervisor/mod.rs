@@ -19,6 +19,7 @@ mod request;
 mod rollout;
 mod shutdown;
 mod slot;
+mod stop_signals;
 mod view;
 mod worker;
 
@@ -33,6 +34,7 @@ pub use report::{Next, Reason, Refusal, Report};
 use rollout::Rollout;
 use shutdown::{Leftovers, Stop};
 use slot::{Slot, Spare};
+use stop_signals::StopSignals;
 pub use view::{SlotView, StateView};
 use worker::{LeaveRules, WatchRules, Worker, earliest};
 
@@ -62,6 +64,7 @@ pub struct Supervisor {
     status: u8,
     /// Single mode: when the child was first asked to stop.
     stop_requested: Option<Moment>,
+    stop_signals: StopSignals,
     phase: Phase,
 }
 
@@ -151,6 +154,7 @@ impl Supervisor {
             has_been_complete: false,
             status: 0,
             stop_requested: None,
+            stop_signals: StopSignals::default(),
             phase: Phase::Beginning,
         }
     }
@@ -281,7 +285,10 @@ impl Supervisor {
             return;
         };
         match signal {
-            _ if signal.asks_to_stop() => self.stop(signal, now, actions),
+            _ if signal.asks_to_stop() => {
+                let hurry = self.stop_signals.add(now);
+                self.stop(signal, hurry, now, actions);
+            }
             Signal::HUP => self.reload(now, actions),
             Signal::TTIN if self.target >= self.rules.most => {
                 let why = Refusal::TooMany {
@@ -303,7 +310,8 @@ impl Supervisor {
         let mut sent = signal;
         if signal.asks_to_stop() {
             sent = self.rules.signals.stop.unwrap_or(signal);
-            self.pass_on_stop(now, actions);
+            let hurry = self.stop_signals.add(now);
+            self.pass_on_stop(hurry, now, actions);
         }
         // Nobody may be left whom it was meant for.
         self.send_to_all(sent, actions);

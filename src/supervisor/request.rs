@@ -25,8 +25,14 @@ impl Supervisor {
             Request::Reload => self.reload(now, actions),
             Request::Restart { slot } => self.restart(slot, now, actions),
             Request::Scale { to } => self.scale(to, now, actions),
-            Request::Stop if self.rules.transparent => self.pass_on(Signal::TERM, now, actions),
-            Request::Stop => self.stop(Signal::TERM, now, actions),
+            // What goes on already need not be asked for, and is no matter of patience.
+            Request::Stop if self.stop_requested.is_some() => {}
+            Request::Stop if self.rules.transparent => {
+                let signal = self.rules.signals.stop.unwrap_or(Signal::TERM);
+                self.pass_on_stop(false, now, actions);
+                self.send_to_all(signal, actions);
+            }
+            Request::Stop => self.stop(Signal::TERM, false, now, actions),
         }
     }
 

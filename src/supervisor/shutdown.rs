@@ -23,17 +23,10 @@ const KILL_GRACE: Duration = Duration::from_secs(1);
 /// A stop of all workers.
 #[derive(Debug)]
 pub(super) struct Stop {
-    cause: Cause,
-    status: u8,
-    step: Step,
-}
-
-#[derive(Debug)]
-struct Cause {
-    /// When the user first asked for it.
-    asked: Option<Moment>,
     /// The last of those that died one after the other, whose status it will be.
     blamed: Option<WorkerId>,
+    status: u8,
+    step: Step,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +65,7 @@ impl Stop {
 
     pub(super) fn on_exited(&mut self, worker: &Worker, ended: Ended) {
         let own = ended.status();
-        if self.cause.blamed == Some(worker.id) && own != 0 {
+        if self.blamed == Some(worker.id) && own != 0 {
             self.status = own;
         } else if worker.killed && !worker.is_spare() && self.status == 0 {
             self.status = Signal::KILL.exit_code();
@@ -81,30 +74,30 @@ impl Stop {
 }
 
 impl Supervisor {
-    /// An orderly stop; at once, if one has begun already.
-    pub(super) fn stop(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
+    /// An orderly stop. `hurry`: at once, if one has begun already.
+    pub(super) fn stop(
+        &mut self,
+        signal: Signal,
+        hurry: bool,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
         match &mut self.phase {
             Phase::Beginning | Phase::Running => {
                 actions.push(Action::Report(Report::Stopping { signal }));
                 let signal = self.rules.signals.stop.unwrap_or(signal);
                 self.rules.leave.stop_signal = signal;
-                let asked = Some(now);
-                let cause = Cause {
-                    asked,
-                    blamed: None,
-                };
-                self.begin_stop(cause, 0, now, actions);
+                self.begin_stop(None, 0, now, actions);
             }
-            Phase::Stopping(stop) if stop.cause.asked.is_none() => stop.cause.asked = Some(now),
-            Phase::Stopping(stop) if stop.cause.asked < Some(now) => {
+            Phase::Stopping(stop) if hurry && !matches!(stop.step, Step::Killing) => {
                 stop.step = Step::Killing;
                 actions.push(Action::Report(Report::StoppingAtOnce));
                 for worker in self.workers.values_mut() {
                     worker.kill(self.rules.leave.to_group, actions);
                 }
             }
-            Phase::Leaving(leftovers) => leftovers.hurry(now, actions),
-            Phase::Stopping(_) => {}
+            Phase::Leaving(leftovers) if hurry => leftovers.hurry(now, actions),
+            Phase::Stopping(_) | Phase::Leaving(_) => {}
         }
     }
 
@@ -121,15 +114,16 @@ impl Supervisor {
             restarts: self.rules.restart.max_restarts,
             window: self.rules.restart.window,
         }));
-        let blamed = Some(worker);
-        let cause = Cause {
-            asked: None,
-            blamed,
-        };
-        self.begin_stop(cause, status, now, actions);
+        self.begin_stop(Some(worker), status, now, actions);
     }
 
-    fn begin_stop(&mut self, cause: Cause, status: u8, now: Moment, actions: &mut Vec<Action>) {
+    fn begin_stop(
+        &mut self,
+        blamed: Option<WorkerId>,
+        status: u8,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
         let rules = &self.rules;
         let serving = rules
             .drain_delay
@@ -142,7 +136,7 @@ impl Supervisor {
             }
         }
         self.phase = Phase::Stopping(Stop {
-            cause,
+            blamed,
             status,
             step: Step::Serving {
                 until: now + serving,
@@ -200,9 +194,9 @@ impl Supervisor {
 
     /// Single mode: the child has been asked to stop by a signal that is passed on to it. One that
     /// has ended, and was to be restarted later, is not: its last status is that of the run.
-    pub(super) fn pass_on_stop(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn pass_on_stop(&mut self, hurry: bool, now: Moment, actions: &mut Vec<Action>) {
         let first = *self.stop_requested.get_or_insert(now);
-        if let (true, Phase::Leaving(leftovers)) = (first < now, &mut self.phase) {
+        if let (true, Phase::Leaving(leftovers)) = (hurry, &mut self.phase) {
             leftovers.hurry(now, actions);
         }
         for worker in self.workers.values_mut() {
@@ -305,7 +299,7 @@ impl Leftovers {
         }
     }
 
-    /// A second request to stop: nobody wants to wait any longer.
+    /// Nobody wants to wait any longer.
     fn hurry(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if let LastStep::Asked { .. } = self.step {
             self.kill(now, actions);

@@ -24,6 +24,8 @@ pub const BABBLES: &str = "says things on its channel that no Node.js says";
 pub const LAST_ONE: &str = "there is one worker left";
 /// The stop has begun.
 pub const STOPPING: &str = ": stopping";
+/// A further request: everything is killed.
+pub const STOPPING_AT_ONCE: &str = "asked to stop again";
 /// It took longer than it may.
 pub const OVERDUE: &str = "has not ended within its grace";
 /// An event loop stands still.

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use crate::harness::{Pidone, can_be_init, is_root, probe};
+use crate::harness::{Pidone, can_be_init, is_root, probe, processes};
 
 #[test]
 fn the_childs_code_is_pidones() {
@@ -142,14 +142,21 @@ fn pidone_leaves_as_soon_as_nobody_is_left() {
 }
 
 #[test]
-fn a_second_request_to_stop_ends_the_wait_for_leftovers() {
+fn many_requests_to_stop_end_the_wait_for_leftovers() {
     let run = Pidone::new(["--grace", "10m"])
         .probe(["linger", "ignore", "7"])
         .start();
     run.expect("ready");
     run.signal(15);
     run.expect("LEFT 15");
-    run.signal(15);
+    let pidone = run.pid();
+    processes::wait_until("patience ends", || {
+        let runs = processes::state(pidone).is_some_and(|state| state != 'Z');
+        if runs {
+            processes::kill(pidone, 15);
+        }
+        !runs
+    });
     run.end().code(143);
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::net::UnixListener;
 
 use super::doors::{Doors, talk};
-use crate::harness::http::server_of;
+use crate::harness::http::{answer, request, server_of};
 use crate::harness::net::{connect, connect_unix};
 use crate::harness::service::{App, FRAGILE, PLAIN, all_answer};
 use crate::harness::{Pidone, words};
@@ -36,6 +36,30 @@ fn what_is_asked_for_is_done_when_the_answer_is_there() {
     doors.ask("stop").done();
     service.run.end().code(0);
     assert!(!doors.control.exists());
+}
+
+/// A `preStop` hook asks for it, and then the kubelet sends SIGTERM; or the other way round.
+#[test]
+fn a_stop_may_be_asked_for_and_signalled() {
+    for asked_first in [true, false] {
+        let doors = Doors::fresh();
+        let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+        let mut client = connect(([127, 0, 0, 1], service.app.port));
+        client
+            .write_all(request("/slow?ms=700", false).as_bytes())
+            .unwrap();
+        if !asked_first {
+            service.run.signal(libc::SIGTERM);
+            service.run.until_stderr(words::STOPPING);
+        }
+        doors.ask("stop").done();
+        if asked_first {
+            service.run.signal(libc::SIGTERM);
+        }
+        doors.ask("stop").done();
+        assert_eq!(answer(&mut client).status(), 200);
+        service.run.end().code(0);
+    }
 }
 
 #[test]

@@ -208,8 +208,10 @@ fn signals(random: &mut Random) -> Vec<(Moment, Signal)> {
     let stop = [Signal::TERM, Signal::TERM, Signal::INT, Signal::QUIT];
     let mut at = ms(life);
     signals.push((at, random.pick(&stop)));
-    while random.chance(30) {
-        at += random.up_to(10_000);
+    // Both of a pair may come in one batch.
+    while random.chance(40) {
+        let longest = random.pick(&[0, 3, 900, 10_000]);
+        at += random.up_to(longest);
         signals.push((at, random.pick(&stop)));
         signals.push((at + random.up_to(10), random.pick(&wishes)));
     }

@@ -175,15 +175,44 @@ fn one_that_will_not_end_is_killed_at_the_end_of_the_grace() {
 }
 
 #[test]
-fn a_second_request_to_stop_is_granted_at_once() {
+fn many_requests_to_stop_are_granted_at_once() {
     let service = App::named(PLAIN).workers(2, [""; 0]).ready();
     let _client = asked(&service, 60_000);
-    service.run.signal(libc::SIGTERM);
-    service.run.until_stderr(words::STOPPING);
     let begin = Instant::now();
-    service.run.signal(libc::SIGTERM);
+    let pidone = service.run.pid();
+    processes::wait_until("patience ends", || {
+        processes::kill(pidone, libc::SIGTERM);
+        service.run.stderr_count(words::STOPPING_AT_ONCE) > 0
+    });
     service.run.end().code(137);
     assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn two_stop_signals_within_a_second_are_one() {
+    let service = App::named(PLAIN).workers(2, [""; 0]).ready();
+    let mut client = asked(&service, 1500);
+    let begin = Instant::now();
+    service.run.signal(libc::SIGINT);
+    service.run.until_stderr(words::STOPPING);
+    service.run.signal(libc::SIGTERM);
+    // Else the machine was in trouble, and it was the second one.
+    if begin.elapsed() < Duration::from_secs(1) {
+        assert_eq!(answer(&mut client).status(), 200);
+        service.run.end().code(0);
+    }
+}
+
+/// timeout(1) signals its child, and then its whole group.
+#[test]
+fn a_stop_by_timeout_is_no_double_stop() {
+    let service = App::named(PLAIN)
+        .start_with(2, [""; 0], |pidone| pidone.under(["timeout", "600"]))
+        .ready();
+    let mut client = asked(&service, 700);
+    processes::kill(service.run.outer_pid(), libc::SIGTERM);
+    assert_eq!(answer(&mut client).status(), 200);
+    service.run.end().code(0);
 }
 
 #[test]

@@ -152,10 +152,7 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
     );
     assert_eq!(run.refuses(Request::Reload), Refusal::Stopping);
     assert_eq!(run.refuses(Request::Scale { to: 3 }), Refusal::Stopping);
-    assert_eq!(
-        run.after(SECOND).asks(Request::Stop)[0],
-        report(Report::StoppingAtOnce)
-    );
+    assert_eq!(run.after(SECOND).asks(Request::Stop), []);
 }
 
 #[test]
@@ -185,4 +182,5 @@ fn a_single_child_can_be_stopped_and_nothing_else() {
     assert_eq!(run.refuses(Request::Reload), Refusal::SingleMode);
     assert_eq!(run.asks(Request::Stop), [signal(1, Signal::TERM)]);
     assert!(run.supervisor.is_stopping());
+    assert_eq!(run.after(SECOND).asks(Request::Stop), []);
 }

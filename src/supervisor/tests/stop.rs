@@ -128,6 +128,42 @@ fn a_second_request_kills_workers_and_leftovers() {
     );
 }
 
+/// Both modes have the same signals; what they mean is in `stop_signals`.
+#[test]
+fn two_stop_signals_within_a_second_are_one() {
+    let mut run = Run::serving(&workers(2));
+    run.signal(Signal::TERM);
+    for signal in [Signal::INT, Signal::QUIT] {
+        assert_eq!(run.signal(signal), []);
+    }
+    assert_eq!(run.after(999 * MS).signal(Signal::TERM), []);
+    assert_eq!(
+        run.after(MS).signal(Signal::TERM)[0],
+        report(Report::StoppingAtOnce)
+    );
+    assert_eq!(run.after(SECOND).signal(Signal::TERM), []);
+}
+
+#[test]
+fn a_request_to_stop_is_never_impatient() {
+    for requests_first in [true, false] {
+        let mut run = Run::serving(&workers(1));
+        let mut ask = |by_request: bool| {
+            let run = run.after(2 * SECOND);
+            let actions = if by_request {
+                run.asks(Request::Stop)
+            } else {
+                run.signal(Signal::TERM)
+            };
+            actions.contains(&report(Report::StoppingAtOnce))
+        };
+        assert!(!ask(requests_first));
+        assert!(!ask(!requests_first));
+        assert!(!ask(true));
+        assert!(ask(false), "requests first: {requests_first}");
+    }
+}
+
 #[test]
 fn nobody_is_started_any_more() {
     let mut run = Run::serving(&workers_with(2, |rules| rules.drain_delay = SECOND));

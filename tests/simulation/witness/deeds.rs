@@ -82,7 +82,8 @@ impl Witness {
                 self.seen(*worker)?;
             }
             Action::Report(report) => self.report(*report, now)?,
-            Action::SignalLeftovers(_) => {
+            Action::SignalLeftovers(signal) => {
+                self.end.leftovers_killed |= *signal == Signal::KILL;
                 let waited_for = self.known.values().any(|seen| seen.lane.is_some());
                 must!(!waited_for, "a worker is still there");
                 self.end.leftovers.get_or_insert(now);
@@ -242,7 +243,11 @@ impl Witness {
                 self.end.asked = Some(now);
                 self.reload = None;
             }
-            Report::StoppingAtOnce => self.end.in_a_hurry = true,
+            Report::StoppingAtOnce => {
+                must!(self.is_impatient(), "nobody is in a hurry");
+                must!(!self.end.in_a_hurry, "twice");
+                self.end.in_a_hurry = true;
+            }
         }
         Ok(())
     }

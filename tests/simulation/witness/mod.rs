@@ -67,6 +67,9 @@ struct End {
     /// Single mode: the child was asked to stop.
     child_asked: bool,
     in_a_hurry: bool,
+    /// When signals asked to stop; those of one moment are one.
+    stop_signals: BTreeSet<Moment>,
+    leftovers_killed: bool,
     first_failed: Option<u8>,
 }
 
@@ -187,6 +190,16 @@ impl Witness {
         self.end.asked.is_some() || self.end.leftovers.is_some()
     }
 
+    /// A second signal to stop, a second or more after the first; or a third.
+    fn is_impatient(&self) -> bool {
+        let signals = &self.end.stop_signals;
+        let apart = match (signals.first(), signals.last()) {
+            (Some(first), Some(last)) => *last - *first,
+            _ => Duration::ZERO,
+        };
+        signals.len() > 2 || apart >= Duration::from_secs(1)
+    }
+
     pub fn before(&mut self, event: &Event, supervisor: &Supervisor, now: Moment) {
         // What still arrives has a quarter of a second, from when newcomers were kept away.
         let is_done = |queues, since: Option<Moment>| match queues {
@@ -250,9 +263,9 @@ impl Witness {
                     seen.held = true;
                 }
             }
-            Event::Signal(signal) if self.single() => {
-                let sent = self.rewritten(signal);
-                self.end.child_asked |= sent.is_some_and(Signal::asks_to_stop);
+            Event::Signal(signal) if self.rewritten(signal).is_some_and(Signal::asks_to_stop) => {
+                self.end.child_asked |= self.single();
+                self.end.stop_signals.insert(now);
             }
             Event::Request(Request::Stop) => self.end.child_asked |= self.single(),
             Event::Request(Request::Scale { .. }) => self.scale_pending = true,

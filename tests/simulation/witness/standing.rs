@@ -114,6 +114,14 @@ impl Witness {
         };
         let hears = self.single() || self.exited || self.is_ending();
         must!(!wanted || hears, "the stop is lost");
+        let by_signal = wanted && matches!(event, Event::Signal(_));
+        let end = &self.end;
+        let at_once = end.leftovers_killed || self.exited;
+        let at_once = at_once || (end.leftovers.is_none() && (self.single() || end.in_a_hurry));
+        must!(
+            !by_signal || !self.is_impatient() || at_once,
+            "the hurry is lost"
+        );
         Ok(())
     }
 
