@@ -30,6 +30,8 @@ pub(super) struct Worker {
     held: Vec<Query>,
     /// The listeners it has open, by its name for them and by ours.
     open: Vec<(Key, PortId)>,
+    /// The supervisor knows that there are some.
+    is_said_to_listen: bool,
     /// It has been told to disconnect: that it closes its listeners is no news.
     dismissed: bool,
     has_babbled: bool,
@@ -58,6 +60,7 @@ impl Workers {
             link,
             held: Vec::new(),
             open: Vec::new(),
+            is_said_to_listen: false,
             dismissed: false,
             has_babbled: false,
         };
@@ -216,6 +219,7 @@ impl Workers {
                 }
                 _ => {}
             }
+            news.extend(worker.listens_news(id));
         }
         true
     }
@@ -320,6 +324,13 @@ impl Worker {
     fn key(&self, port: PortId) -> Option<Key> {
         let mut open = self.open.iter();
         open.find_map(|(key, its_port)| (*its_port == port).then_some(*key))
+    }
+
+    /// Whether it has come to listen, or has ceased to.
+    fn listens_news(&mut self, worker: WorkerId) -> Option<Event> {
+        let any = !self.open.is_empty();
+        let is_news = std::mem::replace(&mut self.is_said_to_listen, any) != any;
+        is_news.then_some(Event::Listens { worker, any })
     }
 
     /// One that asks for more than any app does is not answered, and nothing else.

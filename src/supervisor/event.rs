@@ -34,6 +34,14 @@ pub enum Event {
     Held(WorkerId),
     /// A worker leaves on its own account: it has closed its listeners, or is about to.
     Leaving(WorkerId),
+    /// A worker has opened its first listener, or has none any more: it has closed the last one
+    /// itself, and requests may still be in progress.
+    Listens {
+        /// Which.
+        worker: WorkerId,
+        /// It has one at least.
+        any: bool,
+    },
     /// The channel to a worker is closed: once told to disconnect, all its connections have ended.
     ChannelClosed(WorkerId),
     /// The answer to [`Action::CheckQueues`].

@@ -199,6 +199,11 @@ impl Supervisor {
             Event::Ready(worker) => self.on_ready(worker, now, actions),
             Event::Held(worker) => self.with(worker, |worker, _, _| worker.on_held(), actions),
             Event::Leaving(worker) => self.on_leaving(worker, now, actions),
+            Event::Listens { worker, any } => self.with(
+                worker,
+                |worker, _, actions| worker.on_listens(any, actions),
+                actions,
+            ),
             Event::ChannelClosed(worker) => {
                 self.with(
                     worker,

@@ -53,6 +53,8 @@ pub(super) struct Worker {
     /// The terminal's user has stopped it, and pidone with it.
     suspended: bool,
     channel_open: bool,
+    /// It has listeners open, which it asked for over the channel.
+    listens: bool,
     /// It was sent SIGABRT because its event loop stands still.
     hung: bool,
     kill_at: Option<Moment>,
@@ -94,6 +96,7 @@ impl Worker {
             sent: 0,
             suspended: false,
             channel_open: true,
+            listens: false,
             hung: false,
             kill_at: None,
         }

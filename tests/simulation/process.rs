@@ -23,6 +23,8 @@ pub struct Process {
     /// It closes its channel, and goes on.
     pub hangs_up_in: Option<Duration>,
     pub on_stop: OnStop,
+    /// How long after the stop signal its handler closes what it listens on; `None`: it does not.
+    pub closes_in: Option<Duration>,
     /// How long after it was told to disconnect its last connection ends.
     pub drains_in: Option<Duration>,
     /// How long after its channel is closed it ends; `None`: something keeps it alive.
@@ -39,6 +41,8 @@ pub struct Process {
     pub dies_in: Duration,
     pub alive: bool,
     pub channel_open: bool,
+    /// It has asked for a listener over the channel, and not closed it.
+    pub listens: bool,
     pub booted: bool,
     pub admitted: bool,
 }
@@ -78,6 +82,7 @@ impl Process {
                 4 => OnStop::WaitsForChannel,
                 _ => OnStop::Leaves(random.up_to(5000), random.pick(&[0, 0, 1])),
             },
+            closes_in: (!random.chance(20)).then(|| random.up_to(5000)),
             drains_in: (!fault(random, 30)).then(|| random.up_to(10_000)),
             lingers: (!fault(random, 30)).then(|| random.up_to(1000)),
             hangs: fault(random, 20),
@@ -89,6 +94,7 @@ impl Process {
             dies_in: random.up_to(50),
             alive: false,
             channel_open: true,
+            listens: false,
             booted: false,
             admitted,
         }

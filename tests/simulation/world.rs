@@ -56,6 +56,7 @@ enum Happening {
     Ends(WorkerId, Ended),
     Leaves(WorkerId),
     HangsUp(WorkerId),
+    Closes(WorkerId),
     Drained(WorkerId),
     OtherDies(usize),
     Told(Event),
@@ -186,6 +187,7 @@ impl World {
             | Event::Leaving(id)
             | Event::ChannelClosed(id)
             | Event::Pong(id)
+            | Event::Listens { worker: id, .. }
             | Event::Exited { worker: id, .. }
             | Event::StartFailed { worker: id, .. }
             | Event::Stopped { worker: id, .. } => Some(id),
@@ -245,6 +247,7 @@ impl World {
                 }
             }
             Happening::HangsUp(id) => self.close_channel(id),
+            Happening::Closes(id) => self.listens(id, false),
             Happening::Drained(id) if self.alive(id).is_some_and(|process| process.stuck) => {}
             Happening::Drained(id) => {
                 self.close_channel(id);
@@ -319,6 +322,11 @@ impl World {
     }
 
     fn serves(&mut self, id: WorkerId) {
+        // Not everybody who serves takes connections.
+        let must_listen = matches!(self.readiness(), Readiness::Listen | Readiness::Port);
+        if must_listen || self.random.chance(70) {
+            self.listens(id, true);
+        }
         // Of a port, only those who ask are told.
         if !matches!(self.readiness(), Readiness::None | Readiness::Port) {
             self.news.push_back(Event::Ready(id));
@@ -330,6 +338,18 @@ impl World {
             && self.has_channel()
         {
             self.after(wait, Happening::Leaves(id));
+        }
+    }
+
+    fn listens(&mut self, worker: WorkerId, any: bool) {
+        let has_channel = self.has_channel();
+        if let Some(process) = self.alive(worker)
+            && has_channel
+            && process.channel_open
+            && !process.stuck
+            && std::mem::replace(&mut process.listens, any) != any
+        {
+            self.news.push_back(Event::Listens { worker, any });
         }
     }
 

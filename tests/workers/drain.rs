@@ -129,6 +129,39 @@ fn with_stop_signal_the_app_hears_of_it_first() {
     });
 }
 
+/// As http-terminator does it: requests first, then the server.
+#[test]
+fn a_handler_that_waits_for_requests_can_still_close_its_server() {
+    const SCRIPT: &str = "
+        const server = require('http').createServer((request, response) => {
+            console.log('asked');
+            response.on('finish', () => server.close(({ code } = {}) => {
+                console.log('closed', code);
+                server2.close(({ code } = {}) => console.log('closed too', code));
+            }));
+            require('./answer.js')(request, response);
+        });
+        const server2 = require('net').createServer();
+        server2.listen(0, () =>
+            server.listen(process.env.PORT, () => console.log('up', process.pid)));
+        process.on('SIGTERM', () => console.log('SIGTERM'));
+    ";
+    on_every_node(|node| {
+        let service = App::script(SCRIPT)
+            .node(&node.path)
+            .workers(1, ["--stop", "signal"])
+            .ready();
+        let mut client = asked(&service, 900);
+        service.run.expect("asked");
+        service.run.signal(libc::SIGTERM);
+        service.run.expect("SIGTERM");
+        assert_eq!(answer(&mut client).status(), 200);
+        service.run.expect("closed undefined");
+        service.run.expect("closed too undefined");
+        service.run.end().code(0);
+    });
+}
+
 #[test]
 fn the_stop_signal_can_be_another() {
     let script = "

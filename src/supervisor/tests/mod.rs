@@ -153,6 +153,11 @@ impl Run {
         self.tell(Event::Ready(WorkerId(worker)))
     }
 
+    fn listens(&mut self, worker: u32, any: bool) -> Vec<Action> {
+        let worker = WorkerId(worker);
+        self.tell(Event::Listens { worker, any })
+    }
+
     /// A worker leaves with this status.
     fn exits(&mut self, worker: u32, code: u8) -> Vec<Action> {
         let worker = WorkerId(worker);

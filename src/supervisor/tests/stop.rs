@@ -67,15 +67,37 @@ fn whoever_does_not_leave_is_killed_which_shows_in_the_status() {
 }
 
 #[test]
-fn with_stop_signal_the_disconnect_comes_after_the_signal() {
-    let config = workers_with(1, |rules| rules.stop = StopMode::Signal);
+fn after_the_stop_signal_a_worker_closes_its_listeners_before_it_disconnects() {
+    let config = workers_with(3, |rules| rules.stop = StopMode::Signal);
     let mut run = Run::serving(&config);
+    for worker in [1, 2] {
+        run.listens(worker, true);
+    }
     run.signal(Signal::INT);
     run.tick();
-    assert_eq!(run.queue_is_empty(None), [signal(1, Signal::INT)]);
+    let signals = [1, 2, 3].map(|worker| signal(worker, Signal::INT));
+    assert_eq!(run.queue_is_empty(None), signals);
+    // One that has never listened has nothing to close.
     let signalled = run.now;
-    assert_eq!(run.tick(), [disconnect(1)]);
+    assert_eq!(run.tick(), [disconnect(3)]);
     assert_eq!(run.now, signalled + 50 * MS);
+    assert_eq!(run.after(SECOND).listens(1, false), [disconnect(1)]);
+    assert_eq!(run.tick(), [disconnect(2)]);
+    assert_eq!(run.now, 24 * SECOND);
+    assert_eq!(run.listens(2, false), []);
+}
+
+#[test]
+fn whose_channel_ends_after_the_stop_signal_is_told_nothing_more() {
+    let config = workers_with(1, |rules| rules.stop = StopMode::Signal);
+    let mut run = Run::serving(&config);
+    run.listens(1, true);
+    run.signal(Signal::TERM);
+    run.tick();
+    run.queue_is_empty(None);
+    run.tell(Event::ChannelClosed(WorkerId(1)));
+    assert_eq!(run.listens(1, false), []);
+    assert_eq!(run.supervisor.next_deadline(), Some(30 * SECOND));
 }
 
 #[test]

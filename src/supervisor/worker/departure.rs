@@ -13,8 +13,8 @@ use crate::supervisor::event::{Action, Moment, Queues};
 /// What a worker that is drained has to end by itself, before it gets the stop signal.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How long after a stop signal that comes first a worker is told to disconnect: without that no
-/// cluster worker ends that has a handler, and both at once makes Fastify answer 503.
+/// How long after a stop signal that comes first a worker is told to disconnect that has no listener
+/// open: without that no cluster worker ends that has a handler.
 const AFTER_SIGNAL: Duration = Duration::from_millis(50);
 
 /// What a worker that hangs has between SIGABRT and SIGKILL, if its grace is not shorter: it may
@@ -57,7 +57,9 @@ pub(super) enum Step {
     Emptying(Emptying),
     /// It has been told to disconnect.
     Disconnected { signal_at: Moment },
-    /// It has got the stop signal, and will be told to disconnect.
+    /// It has got the stop signal, and will be told to disconnect: when it has closed its listeners
+    /// itself, or then. Before that its own `server.close()` would be an error
+    /// (`ERR_SERVER_NOT_RUNNING`), and Fastify would answer 503.
     Signalled { disconnect_at: Option<Moment> },
 }
 
@@ -155,6 +157,18 @@ impl Worker {
         }
     }
 
+    /// It has opened its first listener, or closed the last one. After the stop signal, that is how far
+    /// its handler had to come by itself.
+    pub(in crate::supervisor) fn on_listens(&mut self, any: bool, actions: &mut Vec<Action>) {
+        self.listens = any;
+        if let State::Leaving(Step::Signalled { disconnect_at }) = &mut self.state
+            && !any
+            && disconnect_at.take().is_some()
+        {
+            actions.push(Action::Disconnect(self.id));
+        }
+    }
+
     /// Takes the next step, which is due.
     pub(super) fn go_on(
         &mut self,
@@ -192,7 +206,7 @@ impl Worker {
 
     fn dismiss(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
         if rules.channel && self.channel_open && rules.stop == StopMode::Drain {
-            let signal_at = self.asked_to_leave(now, rules) + rules.grace * 4 / 5;
+            let signal_at = self.patience_ends(now, rules);
             self.state = State::Leaving(Step::Disconnected { signal_at });
             actions.push(Action::Disconnect(self.id));
         } else {
@@ -200,16 +214,24 @@ impl Worker {
         }
     }
 
-    /// When its departure began.
-    fn asked_to_leave(&self, now: Moment, rules: &LeaveRules) -> Moment {
-        self.kill_at
-            .map_or(now, |at| at.saturating_sub(rules.grace))
+    /// When four fifths of its grace are over.
+    fn patience_ends(&self, now: Moment, rules: &LeaveRules) -> Moment {
+        let asked_to_leave = self
+            .kill_at
+            .map_or(now, |at| at.saturating_sub(rules.grace));
+        asked_to_leave + rules.grace * 4 / 5
     }
 
     fn signal(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
         let knows = matches!(self.state, State::Leaving(Step::Disconnected { .. }));
         let tell = rules.channel && self.channel_open && !knows;
-        let disconnect_at = tell.then_some(now + AFTER_SIGNAL);
+        let disconnect_at = tell.then(|| {
+            if self.listens {
+                self.patience_ends(now, rules)
+            } else {
+                now + AFTER_SIGNAL
+            }
+        });
         self.state = State::Leaving(Step::Signalled { disconnect_at });
         self.deliver(rules.stop_signal, rules.to_group, actions);
     }

@@ -37,6 +37,9 @@ impl Witness {
                 }
                 let seen = self.seen(*worker)?;
                 must!(seen.waits_since.is_some(), "it does not run yet");
+                if signal.asks_to_stop() && seen.listens {
+                    seen.signalled.get_or_insert(now);
+                }
                 seen.stopped |= stops || *signal == Signal::KILL;
                 must!(
                     *signal != Signal::KILL || !seen.killed,
@@ -53,6 +56,7 @@ impl Witness {
             Action::Disconnect(worker) => {
                 must!(self.channel(), "there is no channel");
                 self.check_quiet(*worker, now)?;
+                self.check_handler_done(*worker, now)?;
                 let seen = self.seen(*worker)?;
                 must!(!seen.disconnected, "twice");
                 must!(!seen.hung_up, "its channel is closed");
@@ -152,6 +156,18 @@ impl Witness {
             || out_of_patience(seen.retired)
             || out_of_patience(closed);
         must!(quiet, "connections may wait for it");
+        Ok(())
+    }
+
+    /// A handler that has been called closes what it listens on itself, or has had its time.
+    fn check_handler_done(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
+        let (patience, closed) = (self.grace() * 4 / 5, self.end.closed);
+        let seen = self.seen(id)?;
+        let begun = [seen.signalled, seen.retired, closed];
+        let begun = begun.into_iter().flatten().min();
+        let is_over = begun.is_some_and(|begun| begun + patience <= now);
+        let may = seen.signalled.is_none() || !seen.listens || is_over;
+        must!(may, "its handler is at work");
         Ok(())
     }
 

@@ -94,6 +94,10 @@ struct Seen {
     leaves_by_itself: bool,
     never_ready: bool,
     hung_up: bool,
+    /// It has listeners that it has not closed.
+    listens: bool,
+    /// When it first got a stop signal while it listened, so that its handler has something to close.
+    signalled: Option<Moment>,
     served_since: Option<Moment>,
     /// A sign of life was asked for, and has not come.
     pinged: Option<Moment>,
@@ -238,6 +242,11 @@ impl Witness {
                 let serves = self.serving.contains(&id);
                 if let Some(seen) = self.known.get_mut(&id).filter(|_| serves) {
                     seen.leaves_by_itself = true;
+                }
+            }
+            Event::Listens { worker, any } => {
+                if let Some(seen) = self.known.get_mut(&worker) {
+                    seen.listens = any;
                 }
             }
             Event::ChannelClosed(id) => {

@@ -25,6 +25,7 @@ impl Witness {
         self.check_numbers()?;
         self.check_departures(now)?;
         self.check_stop(event)?;
+        self.check_closed(event, actions)?;
         self.check_loss(&before, event, actions)?;
         self.check_steering()?;
         self.check_health(now)?;
@@ -122,6 +123,22 @@ impl Witness {
             !by_signal || !self.is_impatient() || at_once,
             "the hurry is lost"
         );
+        Ok(())
+    }
+
+    /// A handler that has closed what it listens on does not wait for the disconnect.
+    fn check_closed(&self, event: &Event, actions: &[Action]) -> Result<(), Broken> {
+        if let Event::Listens { worker, any: false } = event
+            && let Some(seen) = self.known.get(worker)
+            && seen.signalled.is_some()
+            && !(seen.hung_up || seen.hung || seen.leaves_by_itself)
+        {
+            let told = seen.disconnected || actions.contains(&Action::Disconnect(*worker));
+            must!(
+                told,
+                "{worker:?} is done, and nobody tells it to disconnect"
+            );
+        }
         Ok(())
     }
 

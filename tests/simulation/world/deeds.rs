@@ -117,12 +117,22 @@ impl World {
                 self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
                 return;
             }
-            match process.on_stop {
+            let has_handler = matches!(
+                process.on_stop,
+                OnStop::Leaves(..) | OnStop::WaitsForChannel
+            );
+            let (on_stop, closes_in) = (process.on_stop, process.closes_in);
+            if has_handler && let Some(wait) = closes_in {
+                self.after(wait, Happening::Closes(id));
+            }
+            match on_stop {
                 OnStop::Dies => self.end(id, Ended::Killed(signal)),
                 OnStop::Leaves(wait, status) => {
                     self.after(wait, Happening::Ends(id, Ended::Code(status)));
                 }
-                OnStop::WaitsForChannel if !process.channel_open => {
+                OnStop::WaitsForChannel
+                    if self.alive(id).is_some_and(|process| !process.channel_open) =>
+                {
                     self.end(id, Ended::Code(0));
                 }
                 OnStop::WaitsForChannel | OnStop::Ignores => {}
