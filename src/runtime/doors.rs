@@ -130,8 +130,8 @@ fn open_usual(owner: Option<u32>) -> Option<Door> {
             Ok(door) => return Some(door),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 log::warn!(
-                    "{place} is another pidone's, which `pidone ctl` reaches there; \
-                     give this one a place of its own (--control PATH), or none (--control off)"
+                    "control socket disabled: {place} belongs to another pidone; \
+                     choose another path (--control PATH), or --control off"
                 );
                 return None;
             }
@@ -139,10 +139,10 @@ fn open_usual(owner: Option<u32>) -> Option<Door> {
         }
     }
     let error = last.unwrap_or_else(|| ErrorKind::NotFound.into());
-    let places = PLACES.join(" nor ");
+    let places = PLACES.join(" or ");
     log::warn!(
-        "`pidone ctl` will not reach this pidone: neither {places} can be made: {error}; \
-         name a place that can be written to (--control PATH), or none (--control off)"
+        "control socket disabled: cannot create {places}: {error}; \
+         choose a path that can be written to (--control PATH), or --control off"
     );
     None
 }

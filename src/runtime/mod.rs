@@ -200,7 +200,7 @@ impl Runtime<'_> {
         if let Some(lane) = start.lane
             && let Err(error) = self.ports.ensure_lanes((lane.slot() + 1) * Lane::PER_SLOT)
         {
-            log::error!("no socket to be had for another worker: {error}; see ulimit -n");
+            log::error!("cannot create a socket for another worker: {error}; raise ulimit -n");
         }
         match self.starter.start(start, &self.ports) {
             Ok((pid, link)) => {

@@ -73,42 +73,50 @@ impl Reporter {
                 ..
             } => self.ended(&who, ended, uptime, sent_by_us, next),
             Report::Overdue { grace, .. } => {
-                log::warn!("{who} has not ended within its grace of {grace:?}: SIGKILL");
+                log::warn!(
+                    "{who} did not exit within the grace period ({}); sending SIGKILL",
+                    Spoken(grace)
+                );
             }
             Report::NeverReady { timeout, .. } => log::error!(
-                "{who} did not get ready within {timeout:?} and is ended; see --ready and --ready-timeout, \
-                 and whether the command is Node.js itself and calls listen()"
+                "{who} was not ready within {} (--ready-timeout); stopping it. Check --ready, and that the command \
+                 is Node.js itself and calls listen()",
+                Spoken(timeout)
             ),
             Report::AllReady { workers: 1 } => log::info!("the worker is ready"),
             Report::AllReady { workers } => log::info!("all {workers} workers are ready"),
             Report::CrashLoop {
                 restarts, window, ..
             } => log::error!(
-                "crash loop: {who} has ended, and its place has had its restarts: {restarts} in {window:?} \
-                 (--max-restarts); pidone stops everything and leaves with its status"
+                "crash loop: {who} exited; restart limit reached ({restarts} in {}, --max-restarts); \
+                 shutting down with its status",
+                Spoken(window)
             ),
-            Report::ReloadBegun => log::info!("reload begun: each worker's successor first"),
+            Report::ReloadBegun => log::info!("reload started"),
             Report::RestartBegun { slot } => {
-                log::info!("restart of slot {slot} begun: its worker's successor first");
+                log::info!("restart of slot {slot} started");
             }
-            Report::SlotReplaced { slot, .. } => log::info!("slot {slot}: {who} serves now"),
+            Report::SlotReplaced { slot, .. } => log::info!("slot {slot}: {who} serves"),
             Report::ReloadDone { took } => log::info!("reload done in {}", Spoken(took)),
             Report::ReloadFailed { .. } => log::error!(
-                "reload failed: the successor {who} did not get ready; the old workers stay"
+                "reload failed: the successor {who} was not ready in time; the old workers stay"
             ),
             Report::Scaled { from, to } => log::info!("scaling from {from} to {to} workers"),
             Report::ScaleDone { workers: 1 } => log::info!("scaling done: one worker serves"),
             Report::ScaleDone { workers } => log::info!("scaling done: {workers} workers serve"),
-            Report::Recycled { reason, .. } => log::info!("{who} {reason}, and is replaced"),
+            Report::Recycled { reason, .. } => log::info!("{who} {reason}; replacing it"),
             Report::Hung { after, .. } => log::error!(
-                "{who} hangs: its event loop has not turned for {after:?} (--hang-timeout); SIGABRT"
+                "{who} hangs: its event loop has not responded for {} (--hang-timeout); sending SIGABRT",
+                Spoken(after)
             ),
-            Report::RequestRefused { why } => log::warn!("a request comes to nothing: {why}"),
+            Report::RequestRefused { why } => log::warn!("request refused: {why}"),
             Report::LastWorker => {
-                log::warn!("SIGTTOU: there is one worker left, and it stays; SIGTERM stops it");
+                log::warn!("SIGTTOU ignored: one worker is left; SIGTERM stops it");
             }
             Report::Stopping { signal } => log::info!("{signal}: stopping"),
-            Report::StoppingAtOnce => log::warn!("asked to stop again: SIGKILL for all workers"),
+            Report::StoppingAtOnce => {
+                log::warn!("second request to stop: sending SIGKILL to all workers");
+            }
         }
     }
 
@@ -117,26 +125,29 @@ impl Reporter {
         let then = Then(next);
         match ended {
             Ended::Killed(Signal::KILL) if !sent_by_us && self.was_oom_kill() => log::error!(
-                "{who} was killed by the kernel after {uptime}: the container ran out of memory (OOM killer); \
-                 give it more, or make the app use less (node --max-old-space-size=MiB){then}"
+                "{who} was killed by the kernel's OOM killer after {uptime}: the container ran out of memory; \
+                 raise its limit, or make the app use less (node --max-old-space-size=MiB){then}"
             ),
             Ended::Killed(signal) if sent_by_us => {
-                log::info!(
-                    "{who} was ended by {signal}, which pidone had sent it, after {uptime}{then}"
+                log::info!("{who} was killed by {signal} (sent by pidone) after {uptime}{then}");
+            }
+            Ended::Killed(signal) => {
+                log::warn!(
+                    "{who} was killed by {signal} (not sent by pidone) after {uptime}{then}"
                 );
             }
-            Ended::Killed(signal) => log::warn!(
-                "{who} was killed by {signal} after {uptime}; it did not come from pidone{then}"
-            ),
             Ended::Code(code) if next == Next::Nothing && self.single => {
-                log::debug!("{who} left with status {code} after {uptime}");
+                log::debug!("{who} exited with status {code} after {uptime}");
             }
             Ended::Code(code) => {
                 let level = match next {
                     Next::Nothing => log::Level::Info,
                     _ => log::Level::Warn,
                 };
-                log::log!(level, "{who} left with status {code} after {uptime}{then}");
+                log::log!(
+                    level,
+                    "{who} exited with status {code} after {uptime}{then}"
+                );
             }
         }
     }
@@ -179,10 +190,10 @@ impl fmt::Display for Then {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Next::Nothing => Ok(()),
-            Next::Successor => out.write_str("; its successor takes its place"),
-            Next::Spare => out.write_str("; a spare takes its place"),
-            Next::Restart(Duration::ZERO) => out.write_str("; started anew"),
-            Next::Restart(delay) => write!(out, "; started anew in {delay:?}"),
+            Next::Successor => out.write_str("; its successor takes over"),
+            Next::Spare => out.write_str("; a spare takes over"),
+            Next::Restart(Duration::ZERO) => out.write_str("; restarting"),
+            Next::Restart(delay) => write!(out, "; restarting in {}", Spoken(delay)),
         }
     }
 }
@@ -192,11 +203,11 @@ impl fmt::Display for Reason {
         match *self {
             Self::Memory { bytes, limit } => write!(
                 out,
-                "has more in memory than its --max-memory allows: {} of {}",
+                "uses more memory than --max-memory allows: {} of {}",
                 Size(bytes),
                 Size(limit)
             ),
-            Self::Age => out.write_str("has served for its --max-age"),
+            Self::Age => out.write_str("has reached its --max-age"),
         }
     }
 }
@@ -204,24 +215,23 @@ impl fmt::Display for Reason {
 impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::SingleMode => out
-                .write_str("there is one child and no workers; start pidone with -i to have some"),
-            Self::NotStarted => {
-                out.write_str("the first worker has not been started yet; try again")
-            }
+            Self::SingleMode => out.write_str("single mode has no workers; start pidone with -i N"),
+            Self::NotStarted => out.write_str("the first worker has not started yet; try again"),
             Self::Stopping => out.write_str("pidone is stopping"),
             Self::NoSuchSlot { slot, slots: 1 } => {
-                write!(out, "there is no slot {slot}; the only one is 0")
+                write!(out, "there is no slot {slot}; the only slot is 0")
             }
             Self::NoSuchSlot { slot, slots } => {
                 write!(
                     out,
-                    "there is no slot {slot}; they are 0 to {}",
+                    "there is no slot {slot}; slots are 0 to {}",
                     slots.saturating_sub(1)
                 )
             }
-            Self::TooFew => out.write_str("one worker is the least; stop pidone to have none"),
-            Self::TooMany { most } => write!(out, "there can be {most} workers at most"),
+            Self::TooFew => {
+                out.write_str("at least 1 worker; to stop them all, use pidone ctl stop")
+            }
+            Self::TooMany { most } => write!(out, "at most {most} workers"),
         }
     }
 }
@@ -240,14 +250,19 @@ impl fmt::Display for Size {
     }
 }
 
-/// A time as people say it: `0.4 s`, `3 min 5 s`, `2 h 14 min`, `9 d 3 h`.
+/// A duration: `449 ms`, `1.5 s`, `30 s`, `3 min 5 s`, `2 h 14 min`, `9 d 3 h`.
 pub(super) struct Spoken(pub(super) Duration);
 
 impl fmt::Display for Spoken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         match seconds {
-            0..60 => write!(out, "{seconds}.{} s", self.0.subsec_millis() / 100),
+            0 => write!(out, "{} ms", self.0.as_millis()),
+            1..60 => match self.0.subsec_millis() / 100 {
+                0 => write!(out, "{seconds} s"),
+                tenths => write!(out, "{seconds}.{tenths} s"),
+            },
+            60..3_600 if seconds.is_multiple_of(60) => write!(out, "{} min", seconds / 60),
             60..3_600 => write!(out, "{} min {} s", seconds / 60, seconds % 60),
             3_600..86_400 => write!(out, "{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
             _ => write!(out, "{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
@@ -260,10 +275,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_read_as_people_say_them() {
+    fn durations_have_units_and_no_more_digits_than_needed() {
         for (seconds, text) in [
-            (0.449, "0.4 s"),
+            (0.449, "449 ms"),
+            (2.0, "2 s"),
             (59.99, "59.9 s"),
+            (60.0, "1 min"),
             (185.0, "3 min 5 s"),
             (8_070.0, "2 h 14 min"),
             (788_400.0, "9 d 3 h"),

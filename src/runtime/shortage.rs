@@ -25,7 +25,7 @@ impl Shortage {
     pub(super) fn met(&mut self, error: &io::Error, now: Moment) {
         let last = self.last.replace(now);
         if last.is_none_or(|last| now.saturating_sub(last) > QUIET) {
-            log::warn!("cannot accept a connection: {error}; see ulimit -n");
+            log::warn!("cannot accept a connection: {error}; raise ulimit -n");
         }
     }
 

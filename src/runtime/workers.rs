@@ -213,9 +213,7 @@ impl Workers {
                 FromWorker::Garbage if !worker.has_babbled => {
                     worker.has_babbled = true;
                     let instance = worker.instance;
-                    log::warn!(
-                        "worker {instance} says things on its channel that no Node.js says; they are left alone"
-                    );
+                    log::warn!("worker {instance} sent malformed IPC messages; ignoring them");
                 }
                 _ => {}
             }

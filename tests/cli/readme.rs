@@ -39,7 +39,7 @@ fn the_readme_has_the_options_of_the_help_and_no_others() {
     let words = readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
     let variables = words.filter_map(|word| word.strip_prefix("PIDONE_"));
     // The log's level, and those of the tests.
-    const OTHERS: [&str; 4] = ["", "LOG", "SIM_SEEDS", "SOAK"];
+    const OTHERS: [&str; 5] = ["", "LOG", "SIM_SEEDS", "SOAK", "TEST_PATIENCE"];
     for name in variables.filter(|name| !OTHERS.contains(name)) {
         let long = name.to_lowercase().replace('_', "-");
         assert!(help.contains(&format!("--{long} ")), "PIDONE_{name}");

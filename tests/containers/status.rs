@@ -171,7 +171,7 @@ fn the_worker_that_ran_out_of_memory_is_named() {
     docker(&["kill", "-s", "USR2", &container.id]);
     let line = container.said("ran out of memory (OOM killer)", 1);
     assert!(line.contains("worker 1 (pid "), "{line}");
-    assert!(line.contains(words::STARTED_ANEW), "{line}");
+    assert!(line.contains(words::RESTARTING), "{line}");
     container.said(words::READY, 2);
     assert_eq!(container.stop("30").1, 0);
 }

@@ -90,8 +90,8 @@ fn a_worker_that_has_failed_is_started_anew() {
         assert_eq!(response.status(), 200);
         assert!(old.contains(&pid_in(response.body())));
     }
-    service.run.until_stderr("left with status 1 after");
-    service.run.until_stderr(words::STARTED_ANEW);
+    service.run.until_stderr("exited with status 1 after");
+    service.run.until_stderr(words::RESTARTING);
     service.run.until_stderr_times(words::READY, 2);
     processes::wait_until("the old one is gone", || service.workers().len() == 2);
     assert_eq!(service.workers().intersection(&old).count(), 1);

@@ -47,7 +47,7 @@ fn outlives(service: Service, limit: impl Fn(i32), lifted: &str, said: &str) {
     end.code(0);
     let (lines, attempts) = (
         end.stderr.lines().count(),
-        end.stderr.matches(words::STARTED_ANEW).count(),
+        end.stderr.matches(words::RESTARTING).count(),
     );
     assert!(lines < 20 + 2 * attempts, "{lines} lines: {end:?}");
 }
@@ -119,7 +119,7 @@ fn no_memory_to_be_had() {
     let service = App::named(PLAIN).workers(2, SOON).ready();
     let size = processes::memory(service.run.pid(), "VmSize");
     let none = |pid| processes::limit(pid, &format!("as={}:", (size + 1024) * 1024));
-    outlives(service, none, "as=unlimited:", "started anew in");
+    outlives(service, none, "as=unlimited:", "; restarting in");
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn while_the_old_one_finishes_what_it_has() {
         let held = hold_all(&scene.service);
         scene.service.run.signal(libc::SIGHUP);
         let successor = scene.service.pid_after("up ");
-        scene.service.run.until_stderr("serves now");
+        scene.service.run.until_stderr(" serves");
         let old = scene.predecessor_of(successor);
         scene.kill(victims, old, successor);
         scene.service.app.directory.file("release", "", 0o644);

@@ -60,7 +60,9 @@ fn one_that_leaves_in_the_middle_of_an_answer_is_replaced() {
         let mut seen = String::new();
         let _ = stream.read_to_string(&mut seen);
         assert!(seen.ends_with("\r\n\r\nhalf"), "{seen:?}");
-        service.run.until_stderr_times("left with status 7", times);
+        service
+            .run
+            .until_stderr_times("exited with status 7", times);
         service.up(1);
         // Whoever comes next finds somebody.
         ask(&service);
@@ -82,7 +84,7 @@ fn one_that_is_stopped_is_taken_for_hung() {
     service.up(1);
     service
         .run
-        .until_stderr(&format!("(pid {stopped}) was ended by"));
+        .until_stderr(&format!("(pid {stopped}) was killed by"));
     service.run.until_stderr_times(words::ALL_READY, 2);
     all_answer(&service, || ask(&service));
     before.are_those_of(&service);
@@ -100,7 +102,7 @@ fn a_daemon_that_keeps_the_socket_keeps_no_connection_and_no_port() {
     let service = special(daemon).workers(2, SOON);
     let sleep = service.pid_after("daemon ");
     let load = service.load().rate(200).start();
-    service.run.until_stderr(words::STARTED_ANEW);
+    service.run.until_stderr(words::RESTARTING);
     let service = service.until_ready();
     load.until_answered_by(2);
     load.stop().no_failures();

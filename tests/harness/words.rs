@@ -5,7 +5,7 @@ pub const READY: &str = " ready";
 /// The same of more than one, in no other line.
 pub const ALL_READY: &str = "workers are ready";
 /// A reload has begun.
-pub const RELOAD_BEGUN: &str = "reload begun";
+pub const RELOAD_BEGUN: &str = "reload started";
 /// A reload is complete.
 pub const RELOADED: &str = "reload done";
 /// A reload was given up.
@@ -13,25 +13,25 @@ pub const RELOAD_FAILED: &str = "reload failed";
 /// Too many restarts.
 pub const CRASH_LOOP: &str = "crash loop";
 /// A worker did not become ready in time.
-pub const NEVER_READY: &str = "did not get ready within";
-/// A place is filled again, now or later.
-pub const STARTED_ANEW: &str = "started anew";
+pub const NEVER_READY: &str = "was not ready within";
+/// A worker is restarted, now or later.
+pub const RESTARTING: &str = "; restarting";
 /// A spare has taken a place.
-pub const SPARE: &str = "a spare takes its place";
+pub const SPARE: &str = "a spare takes over";
 /// What a worker has written is no message of Node.js'.
-pub const BABBLES: &str = "says things on its channel that no Node.js says";
+pub const BABBLES: &str = "sent malformed IPC messages";
 /// There is only one, and it was to be taken away.
-pub const LAST_ONE: &str = "there is one worker left";
+pub const LAST_ONE: &str = "one worker is left";
 /// The stop has begun.
 pub const STOPPING: &str = ": stopping";
 /// A further request: everything is killed.
 pub const STOPPING_AT_ONCE: &str = "asked to stop again";
 /// It took longer than it may.
-pub const OVERDUE: &str = "has not ended within its grace";
+pub const OVERDUE: &str = "did not exit within the grace period";
 /// An event loop stands still.
-pub const HANGS: &str = "hangs: its event loop has not turned for";
+pub const HANGS: &str = "hangs: its event loop has not responded for";
 /// It has served for `--max-age`.
-pub const OLD: &str = "has served for its --max-age, and is replaced";
+pub const OLD: &str = "has reached its --max-age";
 
 /// A worker was killed by somebody else.
 pub fn killed(pid: i32) -> String {
@@ -40,17 +40,17 @@ pub fn killed(pid: i32) -> String {
 
 /// A worker has left by itself.
 pub fn left(pid: i32, status: u8) -> String {
-    format!("(pid {pid}) left with status {status}")
+    format!("(pid {pid}) exited with status {status}")
 }
 
 /// A worker is about to be replaced for what it has in memory.
 pub fn grown(pid: i32) -> String {
-    format!("(pid {pid}) has more in memory than its --max-memory")
+    format!("(pid {pid}) uses more memory than --max-memory")
 }
 
 /// One that hangs has been killed.
 pub fn aborted(pid: i32) -> String {
-    format!("(pid {pid}) was ended by SIGABRT, which pidone had sent it")
+    format!("(pid {pid}) was killed by SIGABRT (sent by pidone)")
 }
 
 /// The number of workers changes.

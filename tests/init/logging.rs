@@ -23,13 +23,13 @@ fn a_good_run_says_nothing() {
 fn a_death_by_signal_is_explained_in_one_line() {
     let end = Pidone::plain().probe(["fault"]).run();
     end.code(139)
-        .says(&["warning: ", "probe", "SIGSEGV", "did not come from pidone"]);
+        .says(&["warning: ", "probe", "SIGSEGV", "not sent by pidone"]);
     let run = Pidone::plain().command(["cat"]).start();
     run.until_started();
     run.signal(15);
     run.end()
         .code(143)
-        .says(&["cat", "SIGTERM", "pidone had sent"]);
+        .says(&["cat", "SIGTERM", "sent by pidone"]);
 }
 
 #[test]

@@ -108,8 +108,8 @@ fn nonsense_is_told_so_and_harms_nobody() {
     let run = doors.sleepers(2);
     for (bytes, why) in [
         (&b"restart 2\n"[..], "there is no slot 2"),
-        (b"scale 0\n", "one worker is the least"),
-        (b"scale 5000\n", "workers at most"),
+        (b"scale 0\n", "at least 1 worker"),
+        (b"scale 5000\n", "at most 1024 workers"),
         (b"scale many\n", ""),
         (b"restart\n", ""),
         (b"dance\n", ""),

@@ -264,7 +264,7 @@ fn one_that_disconnects_is_replaced() {
         ";
         let service = start(node, evil("", LEAVE), &[]);
         service.up(3);
-        service.run.until_stderr(words::STARTED_ANEW);
+        service.run.until_stderr(words::RESTARTING);
         service.run.until_stderr(words::READY);
         all_answer(&service, || ask(&service));
         service.stop().code(0);
@@ -285,7 +285,7 @@ fn a_channel_that_outlives_its_worker_hides_nothing() {
         ";
         let service = start(node, evil("", HEIR), &[]);
         service.up(3);
-        service.run.until_stderr(words::STARTED_ANEW);
+        service.run.until_stderr(words::RESTARTING);
         processes::wait_until("both answer", || {
             std::thread::sleep(Duration::from_millis(5));
             let pids: BTreeSet<_> = (0..20).map(|_| ask(&service)).collect();

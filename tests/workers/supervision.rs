@@ -101,7 +101,7 @@ fn policies_say_which_ends_are_final() {
             // The other one serves on, and is the last.
             let last = server_of(connect((LOCALHOST, service.app.port)));
             tell(&service, &format!("/exit?code={code}"));
-            assert_eq!(service.run.stderr_count(words::STARTED_ANEW), 0);
+            assert_eq!(service.run.stderr_count(words::RESTARTING), 0);
             let end = service.run.end();
             end.code(code.into());
             assert!(end.stderr.contains(&words::left(last, code)), "{end:?}");
@@ -125,10 +125,10 @@ fn a_crash_loop_ends_in_the_apps_own_status_and_burns_no_cpu() {
     let run = crate::harness::Pidone::new(options)
         .command(["node".as_ref(), script.as_os_str()])
         .start();
-    run.until_stderr(words::STARTED_ANEW);
+    run.until_stderr(words::RESTARTING);
     let pidone = run.pid();
     let before = processes::cpu_time(pidone);
-    run.until_stderr_times(words::STARTED_ANEW, 4);
+    run.until_stderr_times(words::RESTARTING, 4);
     let spent = processes::cpu_time(pidone) - before;
     let end = run.end();
     end.code(9);
