@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod node;
+pub mod options;
 mod packages;
 mod shell;
 #[cfg(test)]

@@ -180,40 +180,66 @@ pub(super) fn look(
     }
 }
 
+/// What env(1) is told before the command.
+pub(super) struct EnvWords<'a> {
+    /// How many words that takes.
+    pub(super) count: usize,
+    /// The command runs in another directory.
+    elsewhere: bool,
+    /// The option that takes all variables away, where the look ends.
+    pub(super) clears: Option<&'a str>,
+}
+
+/// `None`: there is an option that is not known here.
+pub(super) fn env_words(args: &[String]) -> Option<EnvWords<'_>> {
+    let mut words = EnvWords {
+        count: 0,
+        elsewhere: false,
+        clears: None,
+    };
+    while let Some(arg) = args.get(words.count) {
+        let mut taken = 1;
+        match arg.as_str() {
+            "-" | "-i" | "--ignore-environment" => {
+                words.clears = Some(arg);
+                break;
+            }
+            "-u" | "--unset" => taken = 2,
+            "-C" | "--chdir" => {
+                words.elsewhere = true;
+                taken = 2;
+            }
+            "--" => {}
+            option if option.starts_with("--chdir=") => words.elsewhere = true,
+            option if option.starts_with("--unset=") => {}
+            option if option.starts_with('-') => return None,
+            assignment if assignment.contains('=') => {}
+            _ => break,
+        }
+        words.count += taken;
+    }
+    Some(words)
+}
+
 /// env(1) leaves its place to the command.
 pub(super) fn look_through_env(
     args: &[String],
     read_file: ReadFile<'_>,
 ) -> Result<Launch, Obstacle> {
-    let mut front = words(&["env"]);
-    let mut elsewhere = false;
-    let mut rest = args;
-    while let [arg, following @ ..] = rest {
-        let mut taken = 1;
-        match arg.as_str() {
-            "-" | "-i" | "--ignore-environment" => {
-                let why = "it takes the variables away that tell a worker of its channel";
-                let advice = format!("leave {arg} out, and unset by -u NAME what must go");
-                let what = format!("env {arg}");
-                return Err(Obstacle::new(what, why, Instead::advice(advice)));
-            }
-            "-u" | "--unset" => taken = 2,
-            "-C" | "--chdir" => {
-                elsewhere = true;
-                taken = 2;
-            }
-            "--" => {}
-            option if option.starts_with("--chdir=") => elsewhere = true,
-            option if option.starts_with("--unset=") => {}
-            option if option.starts_with('-') => return Ok(Launch::of(Known::Nothing)),
-            assignment if assignment.contains('=') => {}
-            _ => break,
-        }
-        front.extend(rest.iter().take(taken).cloned());
-        rest = following.get(taken - 1..).unwrap_or_default();
+    let Some(env) = env_words(args) else {
+        return Ok(Launch::of(Known::Nothing));
+    };
+    if let Some(arg) = env.clears {
+        let why = "it takes the variables away that tell a worker of its channel";
+        let advice = format!("leave {arg} out, and unset by -u NAME what must go");
+        let what = format!("env {arg}");
+        return Err(Obstacle::new(what, why, Instead::advice(advice)));
     }
+    let mut front = words(&["env"]);
+    front.extend(args.iter().take(env.count).cloned());
+    let rest = args.get(env.count..).unwrap_or_default();
     // A package.json of another directory is not read.
-    let read_file: ReadFile<'_> = if elsewhere { &|_| None } else { read_file };
+    let read_file: ReadFile<'_> = if env.elsewhere { &|_| None } else { read_file };
     look_at(rest, read_file).map_err(|mut obstacle| {
         obstacle.instead = obstacle.instead.within(&front);
         obstacle

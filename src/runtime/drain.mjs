@@ -5,10 +5,20 @@
 // It patches nothing, and acts only in the process that owns pidone's channel: worker threads have
 // none, and a process that the app has forked is no worker of a cluster.
 //
-// Comments on lines of their own, ASCII only.
+// ASCII only, comments on lines of their own, no space inside a string: white space is left out.
 import cluster from 'node:cluster';
 import { subscribe } from 'node:diagnostics_channel';
 import { constants } from 'node:os';
+
+// What the app starts in its turn gets what the app was given, and may be an older Node.js.
+const option = process.execArgv.indexOf(`--import=${import.meta.url}`);
+if (option >= 0) process.execArgv.splice(option, 1);
+const { NODE_OPTIONS } = process.env;
+if (NODE_OPTIONS) {
+  const options = NODE_OPTIONS.replace(`--import\x20${import.meta.url}`, '').trim();
+  if (options) process.env.NODE_OPTIONS = options;
+  else delete process.env.NODE_OPTIONS;
+}
 
 const { send } = process;
 if (cluster.isWorker && send) {

@@ -40,7 +40,8 @@ pub struct Variables<'a> {
     pub port_env: Option<&'a PortEnv>,
     /// `NOTIFY_SOCKET`, where it can say `READY=1`.
     pub notify_socket: Option<&'a [u8]>,
-    /// The URL of the module of `--http-drain`.
+    /// The URL of the module of `--http-drain`, for what is not known to be Node.js itself: an
+    /// `--env-file` that has `NODE_OPTIONS` is not heard beside it.
     pub drain_module: Option<&'a str>,
 }
 

@@ -88,7 +88,7 @@ pub(super) struct Starter<'a> {
     environment: Option<Environment>,
     /// `NOTIFY_SOCKET`.
     notify: Option<Vec<u8>>,
-    /// The URL of the module of `--http-drain`.
+    /// The URL of the module of `--http-drain`, if it is not in the command itself.
     drain_module: Option<String>,
 }
 
@@ -103,8 +103,23 @@ impl<'a> Starter<'a> {
         let workers = config.workers.as_ref();
         let http_drain = workers.and_then(|workers| workers.http_drain);
         let path = env::var_os("PATH");
-        let program = Program::new(&config.command, path.as_deref())
-            .map_err(|error| RunError::Spawn(config.command.program.clone(), error))?;
+        let mut drain_module = http_drain.map(|_| drain_module::url());
+        let look_up = |command| {
+            Program::new(command, path.as_deref())
+                .map_err(|error| RunError::Spawn(config.command.program.clone(), error))
+        };
+        let mut program = look_up(&config.command)?;
+        if let Some(url) = &drain_module
+            && let script = program.script()
+            && let Some(command) = drain_module::added_to(&config.command, script.as_ref(), url)
+        {
+            let with_module = look_up(&command)?;
+            // Where there is no Node.js, it is the user's own command that cannot be run.
+            if with_module.exists() {
+                program = with_module;
+                drain_module = None;
+            }
+        }
         Ok(Self {
             config,
             program,
@@ -113,7 +128,7 @@ impl<'a> Starter<'a> {
                 identity,
             },
             notify: notify.map(|socket| socket.name().to_owned()),
-            drain_module: http_drain.map(|_| drain_module::url()),
+            drain_module,
             environment: config.workers.as_ref().map(|_| Environment::own()),
         })
     }

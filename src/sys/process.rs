@@ -6,10 +6,12 @@
 
 mod listen_pid;
 
-use std::ffi::{CString, OsStr, c_char, c_int, c_void};
-use std::io;
+use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -34,6 +36,18 @@ pub struct Program {
     candidates: Vec<CString>,
     argv: Vec<CString>,
 }
+
+/// A file that the kernel would run by means of an interpreter, if its first line names one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Where it is, as the interpreter is told.
+    pub path: OsString,
+    /// As much of it as the kernel looks at.
+    pub beginning: Vec<u8>,
+}
+
+/// `BINPRM_BUF_SIZE` (linux/binfmts.h).
+const BEGINNING: u64 = 256;
 
 /// What else a child needs to know before it becomes its program.
 #[derive(Debug, Default)]
@@ -112,6 +126,30 @@ impl Program {
         Ok(Self { candidates, argv })
     }
 
+    /// Whether there is such a file.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.candidates.iter().any(|path| path_of(path).exists())
+    }
+
+    /// The program, if it is a script with an interpreter that can be executed.
+    #[must_use]
+    pub fn script(&self) -> Option<Script> {
+        let is_program = |path: &&Path| {
+            let found = path.metadata();
+            found.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        };
+        let mut paths = self.candidates.iter().map(path_of);
+        let path = paths.find(is_program)?;
+        let mut beginning = Vec::new();
+        let file = File::open(path).ok()?;
+        file.take(BEGINNING).read_to_end(&mut beginning).ok()?;
+        beginning.starts_with(b"#!").then(|| Script {
+            path: path.into(),
+            beginning,
+        })
+    }
+
     /// Starts the program in a process group of its own, with pidone's own descriptors and
     /// environment, and returns its process id once it has become the program.
     ///
@@ -175,9 +213,8 @@ impl Program {
 
     /// exec says ENOENT for a program that is missing and for one whose interpreter is (execve(2)).
     fn explain(&self, errno: Errno) -> Step {
-        let exists = |path: &CString| Path::new(OsStr::from_bytes(path.as_bytes())).exists();
         match errno {
-            Errno::ENOENT if self.candidates.iter().any(exists) => Step::Interpreter,
+            Errno::ENOENT if self.exists() => Step::Interpreter,
             Errno::ENOENT | Errno::ENOTDIR => Step::Find,
             _ => Step::Execute,
         }
@@ -198,6 +235,10 @@ impl SpawnError {
             cause: errno.into(),
         }
     }
+}
+
+fn path_of(path: &CString) -> &Path {
+    Path::new(OsStr::from_bytes(path.as_bytes()))
 }
 
 fn c_string(bytes: &[u8]) -> Result<CString, SpawnError> {

@@ -15,6 +15,7 @@ mod balance;
 mod boundary;
 mod drain;
 mod field;
+mod http_drain;
 mod listen;
 mod recycling;
 mod reload;
