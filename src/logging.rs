@@ -2,55 +2,60 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use env_logger::Target;
-use env_logger::fmt::Formatter;
-use log::{Level, Record};
+use log::Level;
 
 use crate::config::{LogFormat, Logging};
 use crate::protocol::json::quoted;
-use crate::sys::poll::{self, Interest};
+use crate::sys::output::Output;
 
 /// Sets up the log for the rest of the process' life.
-pub fn init(logging: &Logging) {
-    let mut builder = env_logger::Builder::new();
-    builder.parse_filters(&logging.filter);
-    match logging.format {
-        LogFormat::Text => builder.format(text),
-        LogFormat::Json => {
-            let origin = Origin::here();
-            builder.format(move |out, record| json(out, record, &origin))
-        }
+pub fn init(logging: &Logging) -> Log {
+    let shape = match logging.format {
+        LogFormat::Text => Shape::Text,
+        LogFormat::Json => Shape::Json(Origin::here()),
     };
-    let target = Patient(io::stderr());
-    builder.target(Target::Pipe(Box::new(target))).init();
+    let shape = Arc::new(shape);
+    let sink = Arc::new(Mutex::new(Sink::new(Output::stderr(), Arc::clone(&shape))));
+    let log = Log(Arc::clone(&sink));
+    env_logger::Builder::new()
+        .parse_filters(&logging.filter)
+        .format(move |out, record| shape.line(out, record.level(), &record.args().to_string()))
+        .target(Target::Pipe(Box::new(Lines(sink))))
+        .init();
+    log
 }
 
-/// How long a line waits for somebody to read those before it. Workers must be looked after.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The log that has been set up.
+#[derive(Debug)]
+pub struct Log(Arc<Mutex<Sink>>);
 
-/// Standard error, which an app can make non-blocking for all who have it; Node.js does so with a
-/// pipe (`uv_pipe_open`). A line that finds it full must not be lost.
-struct Patient(io::Stderr);
+impl Log {
+    /// Tells how many lines were lost, if that has not been told: there will be no next line.
+    pub fn close(&self) {
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = sink.tell_losses(PATIENCE);
+    }
+}
 
-impl Write for Patient {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let begun = Instant::now();
-        loop {
-            match self.0.write(bytes) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let left = PATIENCE.saturating_sub(begun.elapsed());
-                    if left.is_zero() {
-                        return Err(error);
-                    }
-                    poll::wait(&[(self.0.as_fd(), Interest::Write)], Some(left))?;
-                }
-                done => return done,
-            }
-        }
+/// How long a line waits for room. Workers must be looked after, signals heard and the dead reaped.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How much of the time may be spent waiting, in the long run: a tenth.
+const SHARE: u32 = 10;
+
+/// What env_logger writes to: whole lines, one at a time.
+struct Lines(Arc<Mutex<Sink>>);
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sink.write(line)?;
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -58,19 +63,108 @@ impl Write for Patient {
     }
 }
 
-fn text(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let mark = match record.level() {
+/// Standard error, where nobody may read. A line that finds no room within its time is dropped, and
+/// so are the next ones, without any wait, until one finds room; how many is told before that.
+#[derive(Debug)]
+struct Sink {
+    out: Output,
+    shape: Arc<Shape>,
+    dropped: u64,
+    /// The last line is there in part.
+    torn: bool,
+    /// How long lines may wait for now. A reader that is too slow for a storm of lines takes no more than
+    /// its share of pidone's time.
+    patience: Duration,
+    waited: Option<Instant>,
+}
+
+impl Sink {
+    fn new(out: Output, shape: Arc<Shape>) -> Self {
+        Self {
+            out,
+            shape,
+            dropped: 0,
+            torn: false,
+            patience: PATIENCE,
+            waited: None,
+        }
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let told = self.tell_losses(Duration::ZERO);
+        if !told? || !self.put(line, self.patience())? {
+            self.dropped += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is left to tell.
+    fn tell_losses(&mut self, limit: Duration) -> io::Result<bool> {
+        if self.dropped == 0 {
+            return Ok(true);
+        }
+        let lines = if self.dropped == 1 { "line" } else { "lines" };
+        let text = format!(
+            "{} log {lines} dropped: standard error was full and not read",
+            self.dropped
+        );
+        let mut note = Vec::new();
+        if self.torn {
+            note.push(b'\n');
+        }
+        self.shape.line(&mut note, Level::Warn, &text)?;
+        let done = self.put(&note, limit)?;
+        if done {
+            self.dropped = 0;
+        }
+        Ok(done)
+    }
+
+    /// Whether there was room for all of it.
+    fn put(&mut self, line: &[u8], limit: Duration) -> io::Result<bool> {
+        let begun = Instant::now();
+        let written = self.out.write_within(line, limit)?;
+        let took = begun.elapsed();
+        if took > Duration::from_millis(1) {
+            self.patience = limit.saturating_sub(took);
+            self.waited = Some(Instant::now());
+        }
+        let done = written == line.len();
+        self.torn = !done && (self.torn || written > 0);
+        Ok(done)
+    }
+
+    fn patience(&self) -> Duration {
+        let regained = self.waited.map(|waited| waited.elapsed() / SHARE);
+        (self.patience + regained.unwrap_or_default()).min(PATIENCE)
+    }
+}
+
+/// How a line looks.
+#[derive(Debug)]
+enum Shape {
+    Text,
+    Json(Origin),
+}
+
+impl Shape {
+    fn line(&self, out: &mut dyn Write, level: Level, message: &str) -> io::Result<()> {
+        match self {
+            Self::Text => text(out, level, message),
+            Self::Json(origin) => json(out, level, message, origin),
+        }
+    }
+}
+
+fn text(out: &mut dyn Write, level: Level, message: &str) -> io::Result<()> {
+    let mark = match level {
         Level::Error => "error: ",
         Level::Warn => "warning: ",
         Level::Info => "",
         Level::Debug => "debug: ",
         Level::Trace => "trace: ",
     };
-    writeln!(
-        out,
-        "pidone: {mark}{}",
-        one_line(&record.args().to_string())
-    )
+    writeln!(out, "pidone: {mark}{}", one_line(message))
 }
 
 /// What a command is called may hold anything; a line of the log stays one line.
@@ -87,6 +181,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// What every line of Pino's begins with (`pino/lib/tools.js`).
+#[derive(Debug)]
 struct Origin {
     pid: u32,
     hostname: String,
@@ -101,9 +196,9 @@ impl Origin {
     }
 }
 
-fn json(out: &mut Formatter, record: &Record<'_>, origin: &Origin) -> io::Result<()> {
+fn json(mut out: &mut dyn Write, level: Level, message: &str, origin: &Origin) -> io::Result<()> {
     // Pino's numbers (`pino/lib/constants.js`).
-    let level = match record.level() {
+    let level = match level {
         Level::Error => 50,
         Level::Warn => 40,
         Level::Info => 30,
@@ -119,8 +214,8 @@ fn json(out: &mut Formatter, record: &Record<'_>, origin: &Origin) -> io::Result
         out,
         "{{\"level\":{level},\"time\":{time},\"pid\":{pid},\"hostname\":"
     )?;
-    quoted(out, &origin.hostname)?;
+    quoted(&mut out, &origin.hostname)?;
     write!(out, ",\"name\":\"pidone\",\"msg\":")?;
-    quoted(out, &record.args().to_string())?;
+    quoted(&mut out, message)?;
     writeln!(out, "}}")
 }

@@ -4,9 +4,8 @@
 #![no_main]
 
 use std::ffi::OsString;
-use std::fmt::Display;
 use std::fs::read_to_string;
-use std::io::{self, Write};
+use std::io;
 
 use pidone::cli::{self, Invocation};
 use pidone::config::{Config, Errand};
@@ -28,19 +27,22 @@ fn run(args: Vec<OsString>) -> u8 {
     match cli::read(args, std::env::vars_os(), &|path| read_to_string(path).ok()) {
         Ok(Invocation::Run { config, warnings }) => supervise(&config, &warnings, signals),
         Ok(Invocation::Control(errand)) => ask(&errand, signals),
-        Ok(Invocation::Print(text)) => match io::stdout().write_all(text.as_bytes()) {
+        Ok(Invocation::Print(text)) => match ctl::print(&text, signals.ok().as_mut()) {
             Ok(()) => 0,
-            Err(_) => OWN_ERROR,
+            Err(error) => {
+                ctl::complain(&error);
+                OWN_ERROR
+            }
         },
         Err(error) => {
-            complain(&error);
+            ctl::complain(&error);
             OWN_ERROR
         }
     }
 }
 
 fn supervise(config: &Config, warnings: &[String], signals: io::Result<SignalQueue>) -> u8 {
-    logging::init(&config.logging);
+    let log = logging::init(&config.logging);
     for warning in warnings {
         log::warn!("{warning}");
     }
@@ -51,13 +53,15 @@ fn supervise(config: &Config, warnings: &[String], signals: io::Result<SignalQue
             return OWN_ERROR;
         }
     };
-    match runtime::run(config, signals) {
+    let status = match runtime::run(config, signals) {
         Ok(status) => status,
         Err(error) => {
             log::error!("{error}");
             error.status()
         }
-    }
+    };
+    log.close();
+    status
 }
 
 fn ask(errand: &Errand, signals: io::Result<SignalQueue>) -> u8 {
@@ -65,13 +69,8 @@ fn ask(errand: &Errand, signals: io::Result<SignalQueue>) -> u8 {
     match signals.and_then(|signals| ctl::run(errand, signals)) {
         Ok(status) => status,
         Err(error) => {
-            complain(&error);
+            ctl::complain(&error);
             NO_ANSWER
         }
     }
-}
-
-/// The log is not set up, and PIDONE_LOG shall not silence this.
-fn complain(error: &dyn Display) {
-    let _ = writeln!(io::stderr(), "pidone: error: {error}");
 }

@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 use std::{fmt, io};
+
+use crate::signal::Signal;
 
 /// What went wrong between `pidone ctl` and a running pidone.
 #[derive(Debug)]
@@ -22,6 +25,10 @@ pub enum CtlError {
     Strange,
     /// The answer could not be printed.
     Output(io::Error),
+    /// Nobody has read on for this long.
+    Unread(Duration),
+    /// This signal has ended a wait for a reader.
+    Ended(Signal),
     /// Waiting or the terminal failed.
     System(io::Error),
 }
@@ -64,6 +71,14 @@ impl fmt::Display for CtlError {
                  is it pidone's socket, and are both of the same version?",
             ),
             Self::Output(error) => write!(out, "cannot print the answer: {error}"),
+            Self::Unread(patience) => write!(
+                out,
+                "cannot print: standard output is full and was not read for {patience:?}"
+            ),
+            Self::Ended(signal) => write!(
+                out,
+                "cannot print: standard output is full and not read, and {signal} came"
+            ),
             Self::System(error) => error.fmt(out),
         }
     }

@@ -14,13 +14,14 @@ mod conversation;
 mod error;
 mod top;
 
-use std::io::{self, Write};
+use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::Errand;
 use crate::protocol::control::{Line, Request};
 use crate::signal::Signal;
+use crate::sys::output::Output;
 use crate::sys::poll::{self, Interest};
 use crate::sys::signal::SignalQueue;
 use crate::sys::terminal;
@@ -29,6 +30,12 @@ pub use error::CtlError;
 
 /// What was asked for did not work.
 const FAILED: u8 = 1;
+
+/// How long a reader may take to read on: people page through an answer, and it must end some day.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// As long as a line of the log waits.
+const COMPLAINT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Runs an errand, and returns the exit status.
 ///
@@ -52,10 +59,9 @@ pub fn run(errand: &Errand, mut signals: SignalQueue) -> Result<u8, CtlError> {
             };
             outcome = status;
             if status == Some(FAILED) && !is_question {
-                // Nobody reads it: there is nothing left to say.
-                let _ = writeln!(io::stderr(), "pidone: error: {text}");
+                complain(&text);
             } else {
-                print(format_args!("{text}\n"))?;
+                print(&format!("{text}\n"), Some(&mut signals))?;
             }
         }
         if conversation.has_ended() {
@@ -105,8 +111,47 @@ fn wait(
     Ok(Woken { ready, signal })
 }
 
-fn print(text: std::fmt::Arguments<'_>) -> Result<(), CtlError> {
-    let mut out = io::stdout();
-    let done = out.write_fmt(text).and_then(|()| out.flush());
-    done.map_err(CtlError::Output)
+/// Prints to standard output, for as long as somebody reads. A signal that would end another program
+/// ends a wait for a reader too.
+///
+/// # Errors
+/// [`CtlError::Output`].
+pub fn print(text: &str, mut signals: Option<&mut SignalQueue>) -> Result<(), CtlError> {
+    let mut out = Output::stdout();
+    let mut rest = text.as_bytes();
+    let mut begun = Instant::now();
+    loop {
+        let written = out.write_within(rest, Duration::ZERO);
+        let written = written.map_err(CtlError::Output)?;
+        rest = rest.get(written..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if written > 0 {
+            begun = Instant::now();
+        }
+        let left = OUTPUT_PATIENCE.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Err(CtlError::Unread(OUTPUT_PATIENCE));
+        }
+        let mut ended = None;
+        let mut watched = vec![(out.as_fd(), Interest::Write)];
+        watched.extend(signals.iter().map(|queue| (queue.as_fd(), Interest::Read)));
+        poll::wait(&watched, Some(left)).map_err(CtlError::System)?;
+        if let Some(signals) = &mut signals {
+            let take = |signal| ended = ended.or(Some(signal).filter(|signal| is_end(*signal)));
+            signals.drain(take).map_err(CtlError::System)?;
+        }
+        if let Some(signal) = ended {
+            return Err(CtlError::Ended(signal));
+        }
+    }
+}
+
+/// Says on standard error what went wrong, if there is room for it. The log is not set up, and PIDONE_LOG
+/// shall not silence this.
+pub fn complain(what: &dyn Display) {
+    let line = format!("pidone: error: {what}\n");
+    // Where nobody reads, nothing is left to be said.
+    let _ = Output::stderr().write_within(line.as_bytes(), COMPLAINT_PATIENCE);
 }

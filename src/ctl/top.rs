@@ -143,9 +143,9 @@ impl Top {
         }
     }
 
-    fn show(&self) -> Result<(), CtlError> {
+    fn show(&mut self) -> Result<(), CtlError> {
         if self.screen.is_none() {
-            return print(format_args!("{}", self.table));
+            return print(&self.table, Some(&mut self.signals));
         }
         let (columns, rows) = terminal::size();
         let mut text = HOME.to_owned();
@@ -158,7 +158,7 @@ impl Top {
             text.push_str(REST_OF_LINE);
         }
         text.push_str(REST_OF_SCREEN);
-        print(format_args!("{text}"))
+        print(&text, Some(&mut self.signals))
     }
 }
 
@@ -173,7 +173,7 @@ impl Screen {
         let screen = Self {
             keys: KeyMode::enter(),
         };
-        print(format_args!("{ENTER}"))?;
+        print(ENTER, None)?;
         Ok(screen)
     }
 
@@ -185,6 +185,6 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         // A terminal that is gone needs no tidying.
-        let _ = print(format_args!("{LEAVE}"));
+        let _ = print(LEAVE, None);
     }
 }

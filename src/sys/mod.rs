@@ -17,6 +17,7 @@ pub mod listener;
 pub mod manager;
 pub mod memory;
 pub mod notify;
+pub mod output;
 pub mod poll;
 pub mod prctl;
 pub mod process;

@@ -17,4 +17,5 @@ mod idle;
 mod logs;
 mod metrics;
 mod systemd;
+mod unread;
 mod who;
