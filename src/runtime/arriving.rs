@@ -1,14 +1,24 @@
-//! Connections that came before newcomers were kept away from a worker, and whose clients nobody
-//! has heard yet.
+//! Connections that came before newcomers were kept away from a worker, and whose clients have not
+//! asked for anything yet, as far as the kernel can tell.
+//!
+//! Of plain ones, those of which nothing has been read. Where TLS is spoken that tells nothing: what
+//! has been read may be the handshake, and Node.js 26 ends a connection whose request is still to
+//! come when it closes the server. There all those count that were not silent for a while.
 
 #![forbid(unsafe_code)]
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use super::ports::Reached;
 use crate::supervisor::WorkerId;
-use crate::sys::diag::{self, Cookie};
+use crate::sys::diag::{self, Connection, Cookie};
 use crate::table::Table;
+
+/// Who has sent nothing for that long has either asked already, or does not hurry to: as long as a
+/// drain waits for those that arrive.
+const HESITATION: Duration = Duration::from_millis(250);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -26,33 +36,35 @@ impl Arriving {
     pub(super) fn look(
         &mut self,
         worker: Option<WorkerId>,
-        mut ports: impl Iterator<Item = Option<SocketAddr>>,
+        ports: impl Iterator<Item = Reached>,
     ) -> bool {
-        let now = ports.try_fold(Vec::new(), |mut all, port| {
-            all.extend(self.unheard(port?)?);
-            Some(all)
-        });
-        let Some(mut now) = now else {
-            return true;
-        };
-        if let Some(before) = self.left.get(worker) {
-            now.retain(|one| before.contains(one));
+        let mut now = Vec::new();
+        for port in ports {
+            let Some(connections) = port.address.and_then(|address| self.ask(address)) else {
+                return true;
+            };
+            let arrives = |one: &Connection| match self.left.get(worker) {
+                Some(before) => before.contains(&one.cookie) && (one.is_unheard || port.has_tls),
+                None => one.is_unheard || (port.has_tls && one.silent < HESITATION),
+            };
+            let connections = connections.into_iter().filter(arrives);
+            now.extend(connections.map(|one| one.cookie));
         }
         let any = !now.is_empty();
         self.left.insert(worker, now);
         any
     }
 
-    fn unheard(&mut self, port: SocketAddr) -> Option<Vec<Cookie>> {
+    fn ask(&mut self, port: SocketAddr) -> Option<Vec<Connection>> {
         if self.is_mute {
             return None;
         }
-        let unheard = diag::unheard(port);
-        if let Err(error) = &unheard {
+        let connections = diag::connections(port);
+        if let Err(error) = &connections {
             log::debug!("cannot ask for the connections to {port}: {error}");
             self.is_mute = error.kind() == io::ErrorKind::Unsupported;
         }
-        unheard.ok()
+        connections.ok()
     }
 
     pub(super) fn forget(&mut self, worker: WorkerId) {

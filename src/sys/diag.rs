@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use libc::{AF_NETLINK, NETLINK_SOCK_DIAG, NLM_F_DUMP, NLM_F_REQUEST, SOCK_RAW};
 use nix::errno::Errno;
@@ -23,27 +24,39 @@ const HEADER: usize = 16;
 const MESSAGE: usize = HEADER + 72;
 const COOKIE: usize = HEADER + 44;
 const UNREAD: usize = HEADER + 56;
-/// `tcpi_bytes_received` in `struct tcp_info` (linux/tcp.h; Linux 4.1).
+/// `tcpi_last_data_recv`, in milliseconds, and `tcpi_bytes_received` in `struct tcp_info`
+/// (linux/tcp.h; Linux 4.1).
+const LAST_RECEIVED: usize = 52;
 const RECEIVED: usize = 128;
 
 /// The name of a connection, which it keeps from its first packet on and no other ever gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cookie([u32; 2]);
 
-/// The connections to a TCP port of this machine whose clients nobody has heard yet: those that are
-/// still being made, and those of which nothing has been read.
+/// What the kernel tells of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connection {
+    /// Its name.
+    pub cookie: Cookie,
+    /// Nobody has heard its client yet: it is still being made, or nothing of it has been read.
+    pub is_unheard: bool,
+    /// For how long nothing has come; zero while it is being made.
+    pub silent: Duration,
+}
+
+/// The connections to a TCP port of this machine.
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`] from a kernel that tells nothing; `E2BIG` for over a thousand
 /// connections to the port; `EMFILE`.
-pub fn unheard(port: SocketAddr) -> io::Result<Vec<Cookie>> {
+pub fn connections(port: SocketAddr) -> io::Result<Vec<Connection>> {
     dump(port).map_err(|error| match error.raw_os_error() {
         Some(libc::ENOENT | libc::EPROTONOSUPPORT) => io::ErrorKind::Unsupported.into(),
         _ => error,
     })
 }
 
-fn dump(port: SocketAddr) -> io::Result<Vec<Cookie>> {
+fn dump(port: SocketAddr) -> io::Result<Vec<Connection>> {
     let socket = socket::open_as(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG)?;
     let request = request(port);
     // SAFETY: the kernel reads as many bytes as there are.
@@ -72,7 +85,7 @@ fn dump(port: SocketAddr) -> io::Result<Vec<Cookie>> {
         let length = usize::try_from(Errno::result(length)?).unwrap_or_default();
         let part = answer.get(..length).ok_or(Errno::EMSGSIZE)?;
         if seen.read(part)? {
-            return Ok(seen.unheard);
+            return Ok(seen.connections);
         }
     }
 }
@@ -98,8 +111,7 @@ fn request(port: SocketAddr) -> Vec<u8> {
 /// What has been read of the answer.
 #[derive(Debug, Default)]
 struct Seen {
-    unheard: Vec<Cookie>,
-    all: usize,
+    connections: Vec<Connection>,
 }
 
 impl Seen {
@@ -125,8 +137,7 @@ impl Seen {
     }
 
     fn connection(&mut self, message: &[u8]) -> Result<(), Errno> {
-        self.all += 1;
-        if self.all > LIMIT {
+        if self.connections.len() >= LIMIT {
             return Err(Errno::E2BIG);
         }
         let fields = (
@@ -138,10 +149,14 @@ impl Seen {
             return Err(Errno::EBADMSG);
         };
         // One that is being made has no such information.
-        let received = attribute(message, INET_DIAG_INFO).and_then(|info| long(info, RECEIVED));
-        if received.is_none_or(|bytes| bytes <= u64::from(unread)) {
-            self.unheard.push(Cookie([low, high]));
-        }
+        let info = attribute(message, INET_DIAG_INFO);
+        let received = info.and_then(|info| long(info, RECEIVED));
+        let silent = info.and_then(|info| word(info, LAST_RECEIVED));
+        self.connections.push(Connection {
+            cookie: Cookie([low, high]),
+            is_unheard: received.is_none_or(|bytes| bytes <= u64::from(unread)),
+            silent: Duration::from_millis(silent.unwrap_or_default().into()),
+        });
         Ok(())
     }
 }
@@ -175,6 +190,8 @@ fn long(bytes: &[u8], at: usize) -> Option<u64> {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{Ipv6Addr, TcpListener, TcpStream};
+    use std::thread;
+    use std::time::Instant;
 
     use super::*;
 
@@ -182,6 +199,29 @@ mod tests {
         let listener = TcpListener::bind(at).unwrap();
         let address = listener.local_addr().unwrap();
         (listener, address)
+    }
+
+    fn unheard(port: SocketAddr) -> io::Result<Vec<Cookie>> {
+        let connections = connections(port)?.into_iter();
+        let unheard = connections.filter(|connection| connection.is_unheard);
+        Ok(unheard.map(|connection| connection.cookie).collect())
+    }
+
+    #[test]
+    fn a_connection_is_silent_since_the_last_byte() {
+        let (listener, port) = listener("127.0.0.1:0");
+        let mut client = TcpStream::connect(port).unwrap();
+        let _server = listener.accept().unwrap();
+        let silent = || connections(port).unwrap()[0].silent;
+        let begin = Instant::now();
+        while silent() < Duration::from_millis(40) {
+            assert!(begin.elapsed() < Duration::from_secs(10));
+            thread::sleep(Duration::from_millis(5));
+        }
+        let before = begin.elapsed();
+        client.write_all(b"1").unwrap();
+        let after = silent();
+        assert!(after <= begin.elapsed() - before + Duration::from_millis(10));
     }
 
     #[test]
@@ -248,6 +288,8 @@ mod tests {
         let mut endless = vec![0; MESSAGE - HEADER];
         endless.extend([0, 0, 9, 0]);
         assert_eq!(seen.read(&message(92, 20, &endless)), Ok(false));
-        assert_eq!(seen.unheard, [Cookie([0, 0])]);
+        let connections = seen.connections.iter();
+        let cookies: Vec<_> = connections.map(|one| one.cookie).collect();
+        assert_eq!(cookies, [Cookie([0, 0])]);
     }
 }

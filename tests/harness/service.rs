@@ -86,6 +86,19 @@ impl App {
         self
     }
 
+    /// For `tls.js`.
+    pub fn with_certificate(self) -> Self {
+        let made = std::process::Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes"])
+            .args(["-days", "2", "-subj", "/CN=localhost"])
+            .args(["-keyout", "key.pem", "-out", "cert.pem"])
+            .current_dir(self.directory.path("."))
+            .output()
+            .expect("openssl is installed");
+        assert!(made.status.success(), "{made:?}");
+        self
+    }
+
     pub fn node(mut self, node: impl Into<PathBuf>) -> Self {
         self.node = node.into();
         self

@@ -1,7 +1,8 @@
 //! How a worker leaves when pidone stops: its requests first.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -80,6 +81,65 @@ fn a_client_that_hesitates_is_served() {
             in_time
         });
         assert!(in_time, "the machine has no quiet moment");
+    });
+}
+
+/// As above, but what has been read is the handshake. A client that was slow itself says nothing.
+#[test]
+fn a_client_that_hesitates_after_the_handshake_is_served() {
+    const CLIENT: &str = "
+        const seen = { asked: 0, answered: 0, lost: [] };
+        const connect = (version) => {
+            const begin = Date.now();
+            let all = '';
+            const client = require('tls').connect({
+                port: Number(process.argv[2]),
+                rejectUnauthorized: false,
+                minVersion: version,
+                maxVersion: version,
+            }, () => setTimeout(() => {
+                client.write('GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n');
+            }, 100));
+            client.on('data', (part) => { all += part; });
+            client.on('error', () => {});
+            client.on('close', () => {
+                if (all.startsWith('HTTP/1.1 200')) seen.answered += 1;
+                else if (Date.now() - begin < 200) seen.lost.push(version);
+            });
+        };
+        const timer = setInterval(() => {
+            for (const version of ['TLSv1.2', 'TLSv1.3']) connect(version);
+            seen.asked += 2;
+            if (seen.asked === 40) console.log('going on');
+        }, 10);
+        process.stdin.on('data', () => clearInterval(timer));
+        process.on('exit', () => console.log(JSON.stringify(seen)));
+    ";
+    on_every_node(|node| {
+        // The others keep such connections, and would only slow this one down.
+        if node.major < 26 {
+            return;
+        }
+        let app = App::named("tls.js").with_certificate().node(&node.path);
+        let service = app.workers(1, [""; 0]).ready();
+        let client = service.app.directory.file("client.js", CLIENT, 0o644);
+        let mut client = Command::new(&node.path)
+            .arg(client)
+            .arg(service.app.port.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut says = BufReader::new(client.stdout.take().unwrap()).lines();
+        assert_eq!(says.next().unwrap().unwrap(), "going on");
+        for _ in 0..3 {
+            service.reload();
+        }
+        client.stdin.take().unwrap().write_all(b"enough").unwrap();
+        let seen = says.next().unwrap().unwrap();
+        assert!(client.wait().unwrap().success());
+        assert!(seen.ends_with("\"lost\":[]}"), "{seen}");
+        service.stop().code(0);
     });
 }
 

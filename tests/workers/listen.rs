@@ -198,23 +198,7 @@ fn https_and_http2() {
         })().catch((error) => { console.error(error); process.exit(1); });
     ";
     on_every_node(|node| {
-        let app = App::named("tls.js").node(&node.path);
-        let made = std::process::Command::new("openssl")
-            .args([
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            ])
-            .args([
-                "-subj",
-                "/CN=localhost",
-                "-keyout",
-                "key.pem",
-                "-out",
-                "cert.pem",
-            ])
-            .current_dir(app.directory.path("."))
-            .output()
-            .expect("openssl is installed");
-        assert!(made.status.success(), "{made:?}");
+        let app = App::named("tls.js").with_certificate().node(&node.path);
         let service = app.workers(2, [""; 0]).ready();
         let client = service.app.directory.file("client.js", CLIENT, 0o644);
         let done = std::process::Command::new(&node.path)

@@ -73,6 +73,15 @@ pub enum Answer {
     Failure(i32),
 }
 
+/// Where connections come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// `None`: a UNIX socket.
+    pub address: Option<SocketAddr>,
+    /// A TLS server has asked for it.
+    pub has_tls: bool,
+}
+
 /// The owner of every listening socket.
 ///
 /// Who holds a port is counted: an answer counts ([`Self::query`]), an app's `close()` ends that
@@ -316,14 +325,17 @@ impl Ports {
         self.ports.get(port).into_iter().flat_map(Port::holders)
     }
 
-    /// Where connections come to a worker, or to anybody; `None`: to a UNIX socket.
-    pub fn reached_by(&self, worker: Option<WorkerId>) -> impl Iterator<Item = Option<SocketAddr>> {
+    /// Where connections come to a worker, or to anybody.
+    pub fn reached_by(&self, worker: Option<WorkerId>) -> impl Iterator<Item = Reached> {
         let holds = move |port: &&Port| {
             let mut holders = port.holders();
             worker.is_none_or(|worker| holders.any(|(id, _)| id == worker))
         };
         let ports = self.ports.values().filter(|port| port.is_stream());
-        ports.filter(holds).map(Port::local_address)
+        ports.filter(holds).map(|port| Reached {
+            address: port.local_address(),
+            has_tls: port.has_tls(),
+        })
     }
 
     /// From now on newcomers go to these lanes, one of each slot that has one for them. On a port

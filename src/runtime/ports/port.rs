@@ -137,6 +137,12 @@ impl Port {
         self.holders.iter().any(|(_, its)| *its == lane)
     }
 
+    /// Of all servers only TLS' send data with their query (`lib/internal/cluster/child.js` takes it
+    /// from `server._getServerData`, which `lib/_tls_wrap.js` alone defines).
+    pub(super) fn has_tls(&self) -> bool {
+        self.data.is_some()
+    }
+
     /// The data to answer with.
     pub(super) fn share_data(&mut self, own: &Data) -> Data {
         let is_null = own.as_json() == "null";
