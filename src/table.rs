@@ -45,6 +45,11 @@ impl<K: Ord + Copy, V> Table<K, V> {
         Some(self.0.remove(place).1)
     }
 
+    /// Takes out all but the keys that are to stay.
+    pub fn retain(&mut self, stays: impl Fn(K) -> bool) {
+        self.0.retain(|(key, _)| stays(*key));
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -96,6 +101,8 @@ mod tests {
         assert_eq!(table.values().collect::<String>(), "abc");
         assert_eq!(table.remove(1), Some('a'));
         assert_eq!((table.remove(1), table.get(1)), (None, None));
+        table.insert(9, 'z');
+        table.retain(|key| key < 9);
         if let Some(value) = table.get_mut(3) {
             *value = 'd';
         }

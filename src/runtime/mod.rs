@@ -172,7 +172,10 @@ impl Runtime<'_> {
         log::trace!("{action:?}");
         match action {
             Action::Start(start) => self.start(&start),
-            Action::Admit { worker, lane } => self.workers.admit(worker, lane, &mut self.ports),
+            Action::Admit { worker, lane } => {
+                let (ports, news) = (&mut self.ports, &mut self.news);
+                self.workers.admit(worker, lane, ports, news);
+            }
             Action::Signal {
                 worker,
                 signal,
@@ -186,6 +189,8 @@ impl Runtime<'_> {
             Action::Ping(worker) => self.workers.ping(worker),
             Action::Steer(lanes) => self.ports.steer(&lanes),
             Action::CloseToNewcomers => self.ports.close_to_newcomers(),
+            Action::CloseUnheldPorts => self.close_unheld_ports(),
+            Action::ReleasePorts(worker) => self.release_ports(worker),
             Action::Suspend(worker) => self.suspend(worker),
             Action::Resume(worker) => self.resume(worker),
             Action::Report(report) => self.report(report),

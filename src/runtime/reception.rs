@@ -12,7 +12,7 @@ use super::workers::Arrival;
 use crate::protocol::notify;
 use crate::supervisor::{Event, Lane, Queues, WorkerId};
 use crate::sys::notify::NotifySocket;
-use crate::sys::process;
+use crate::sys::{process, procfs};
 
 /// How many connections are accepted from one queue before the others have their turn.
 const ACCEPTED_AT_ONCE: usize = 16;
@@ -65,6 +65,29 @@ impl Runtime<'_> {
     /// Whether somebody accepts what comes into this lane.
     pub(super) fn is_served(&self, lane: Lane) -> bool {
         self.supervisor.is_served(lane)
+    }
+
+    pub(super) fn close_unheld_ports(&mut self) {
+        self.ports.close_unheld();
+        let ports = &self.ports;
+        self.workers.refuse_arrivals(|port| ports.contains(port));
+        self.turns.retain(|port| ports.contains(port));
+        let workers = self.supervisor.serving();
+        let workers = workers.filter_map(|id| Some((id, self.workers.instance(id)?)));
+        let workers: Vec<_> = workers.collect();
+        self.ports.compare(&workers);
+    }
+
+    /// Unless the process is about to end: its successor wants the ports.
+    pub(super) fn release_ports(&mut self, worker: WorkerId) {
+        let lives = self
+            .workers
+            .pid(worker)
+            .is_some_and(|pid| !procfs::is_exiting(pid));
+        if lives {
+            let (ports, news) = (&mut self.ports, &mut self.news);
+            self.workers.release(worker, ports, news);
+        }
     }
 
     /// Who can be handed a connection of this port.

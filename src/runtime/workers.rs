@@ -2,16 +2,18 @@
 
 #![forbid(unsafe_code)]
 
+mod listening;
+
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::link::{Heard, Link, Parcel, connection};
-use super::ports::{Answer, PortId, Ports};
+use super::ports::{PortId, Ports};
 use super::report::Name;
 use crate::config::Readiness;
 use crate::protocol::cluster::{FromWorker, Key};
-use crate::protocol::outbox::{CAPACITY, Fate, Outcome};
+use crate::protocol::outbox::{Fate, Outcome};
 use crate::protocol::query::Query;
 use crate::supervisor::{Event, Lane, Moment, Start, WorkerId};
 use crate::sys::poll::Watched;
@@ -30,8 +32,8 @@ pub(super) struct Worker {
     held: Vec<Query>,
     /// The listeners it has open, by its name for them and by ours.
     open: Vec<(Key, PortId)>,
-    /// The supervisor knows that there are some.
-    is_said_to_listen: bool,
+    /// That is other than it was, and has not been told.
+    has_changed: bool,
     /// It has been told to disconnect: that it closes its listeners is no news.
     dismissed: bool,
     has_babbled: bool,
@@ -60,7 +62,7 @@ impl Workers {
             link,
             held: Vec::new(),
             open: Vec::new(),
-            is_said_to_listen: false,
+            has_changed: false,
             dismissed: false,
             has_babbled: false,
         };
@@ -118,6 +120,11 @@ impl Workers {
             let arrivals = untaken.filter_map(|(key, fd)| Some((worker.port(key)?, fd)));
             self.arrivals.extend(arrivals);
         }
+    }
+
+    /// Connections to a port that is closed are refused.
+    pub(super) fn refuse_arrivals(&mut self, is_open: impl Fn(PortId) -> bool) {
+        self.arrivals.retain(|(port, _)| is_open(*port));
     }
 
     /// Forgets those who are gone, when all has been said about them.
@@ -217,18 +224,36 @@ impl Workers {
                 }
                 _ => {}
             }
-            news.extend(worker.listens_news(id));
         }
+        worker.tell_ports(id, news);
+        self.arrivals.extend(ports.take_displaced());
         true
     }
 
     /// A spare gets its place.
-    pub(super) fn admit(&mut self, id: WorkerId, lane: Lane, ports: &mut Ports) {
+    pub(super) fn admit(
+        &mut self,
+        id: WorkerId,
+        lane: Lane,
+        ports: &mut Ports,
+        news: &mut VecDeque<Event>,
+    ) {
         if let Some(worker) = self.all.get_mut(id) {
             worker.lane = Some(lane);
             for query in std::mem::take(&mut worker.held) {
                 worker.answer(id, &query, ports);
             }
+            worker.tell_ports(id, news);
+        }
+        self.arrivals.extend(ports.take_displaced());
+    }
+
+    /// It listens on nothing of ours any more, and lives on.
+    pub(super) fn release(&mut self, id: WorkerId, ports: &mut Ports, news: &mut VecDeque<Event>) {
+        if let Some(worker) = self.all.get_mut(id) {
+            worker.forget_ports();
+            ports.release(id);
+            worker.tell_ports(id, news);
         }
     }
 
@@ -310,78 +335,5 @@ impl Workers {
 
     fn link(&mut self, id: WorkerId) -> Option<&mut Link> {
         self.all.get_mut(id)?.link.as_mut()
-    }
-}
-
-impl Worker {
-    fn port(&self, key: Key) -> Option<PortId> {
-        let mut open = self.open.iter();
-        open.find_map(|(its_key, port)| (*its_key == key).then_some(*port))
-    }
-
-    fn key(&self, port: PortId) -> Option<Key> {
-        let mut open = self.open.iter();
-        open.find_map(|(key, its_port)| (*its_port == port).then_some(*key))
-    }
-
-    /// Whether it has come to listen, or has ceased to.
-    fn listens_news(&mut self, worker: WorkerId) -> Option<Event> {
-        let any = !self.open.is_empty();
-        let is_news = std::mem::replace(&mut self.is_said_to_listen, any) != any;
-        is_news.then_some(Event::Listens { worker, any })
-    }
-
-    /// One that asks for more than any app does is not answered, and nothing else.
-    fn hold(&mut self, query: Query) {
-        if self.held.len() < CAPACITY {
-            self.held.push(query);
-        }
-    }
-
-    fn answer(&mut self, id: WorkerId, query: &Query, ports: &mut Ports) {
-        let (Some(lane), Some(link)) = (self.lane, &mut self.link) else {
-            return;
-        };
-        let seq = query.seq;
-        let outbox = &mut link.outbox;
-        let (port, opened) = match ports.query(id, lane, query) {
-            Answer::Listener {
-                port,
-                handle,
-                kind,
-                data,
-            } => {
-                let parcel = Parcel::Listener(handle);
-                let opened = outbox.queue_listener(seq, &data, parcel, kind);
-                (port, opened.ok())
-            }
-            Answer::RoundRobin {
-                port,
-                address,
-                data,
-            } => (port, outbox.queue_round_robin(seq, &data, address).ok()),
-            Answer::Failure(errno) => {
-                // No room means that it does not read, or has left.
-                let _ = outbox.queue_failure(seq, errno, &query.data);
-                return;
-            }
-        };
-        match opened {
-            Some(key) => self.open.push((key, port)),
-            None => {
-                ports.closed(port, id);
-                let _ = outbox.queue_failure(seq, EMFILE, &query.data);
-            }
-        }
-    }
-
-    fn closed(&mut self, id: WorkerId, key: Key, ports: &mut Ports) {
-        let Some(port) = self.port(key) else {
-            return;
-        };
-        self.open.retain(|(its_key, _)| *its_key != key);
-        if !self.dismissed {
-            ports.closed(port, id);
-        }
     }
 }

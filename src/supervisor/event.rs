@@ -34,8 +34,8 @@ pub enum Event {
     Held(WorkerId),
     /// A worker leaves on its own account: it has closed its listeners, or is about to.
     Leaving(WorkerId),
-    /// A worker has opened its first listener, or has none any more: it has closed the last one
-    /// itself, and requests may still be in progress.
+    /// A worker has opened or closed a listener. When it has closed the last one itself, requests may
+    /// still be in progress.
     Listens {
         /// Which.
         worker: WorkerId,
@@ -162,6 +162,12 @@ pub enum Action {
     Steer(Vec<Option<Lane>>),
     /// No new connections from now on, for good.
     CloseToNewcomers,
+    /// Close the ports that no worker listens on: nobody is on the way who may want them. And say
+    /// where workers listen on different ones.
+    CloseUnheldPorts,
+    /// A worker's channel has ended and its process goes on: it has become another program, which
+    /// may bind for itself what pidone holds for nobody else.
+    ReleasePorts(WorkerId),
     /// Stop pidone, as this worker is stopped, so that the shell sees the whole job stopped.
     Suspend(WorkerId),
     /// Continue a worker's whole group, with the terminal if the job has the foreground.

@@ -208,6 +208,9 @@ impl Supervisor {
         };
         let sent_by_us = matches!(ended, Ended::Killed(signal) if worker.was_sent(signal));
         let uptime = worker.uptime(now);
+        if worker.listens {
+            self.ports_changed(now);
+        }
         // Said first, although what comes next must be known for it.
         let place_of_report = actions.len();
         let next = match &mut self.phase {

@@ -20,6 +20,7 @@ mod rollout;
 mod shutdown;
 mod slot;
 mod stop_signals;
+mod unheld;
 mod view;
 mod worker;
 
@@ -35,6 +36,7 @@ use rollout::Rollout;
 use shutdown::{Leftovers, Stop};
 use slot::{Slot, Spare};
 use stop_signals::StopSignals;
+use unheld::Review;
 pub use view::{SlotView, StateView};
 use worker::{LeaveRules, WatchRules, Worker, earliest};
 
@@ -62,6 +64,7 @@ pub struct Supervisor {
     has_been_complete: bool,
     /// What the run will end with, as far as is known.
     status: u8,
+    review: Review,
     /// Single mode: when the child was first asked to stop.
     stop_requested: Option<Moment>,
     stop_signals: StopSignals,
@@ -153,6 +156,7 @@ impl Supervisor {
             was_complete: false,
             has_been_complete: false,
             status: 0,
+            review: Review::default(),
             stop_requested: None,
             stop_signals: StopSignals::default(),
             phase: Phase::Beginning,
@@ -168,11 +172,7 @@ impl Supervisor {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
         let phase = match &self.phase {
-            Phase::Beginning | Phase::Running => {
-                let slots = self.slots.iter().filter_map(|slot| slot.start_at);
-                let spares = self.spares.iter().filter_map(|spare| spare.start_at);
-                earliest(slots.chain(spares).min(), self.health_deadline())
-            }
+            Phase::Beginning | Phase::Running => self.running_deadline(),
             Phase::Stopping(stop) => stop.deadline(),
             Phase::Leaving(leftovers) => leftovers.deadline(),
         };
@@ -199,11 +199,7 @@ impl Supervisor {
             Event::Ready(worker) => self.on_ready(worker, now, actions),
             Event::Held(worker) => self.with(worker, |worker, _, _| worker.on_held(), actions),
             Event::Leaving(worker) => self.on_leaving(worker, now, actions),
-            Event::Listens { worker, any } => self.with(
-                worker,
-                |worker, _, actions| worker.on_listens(any, actions),
-                actions,
-            ),
+            Event::Listens { worker, any } => self.on_listens(worker, any, now, actions),
             Event::ChannelClosed(worker) => {
                 self.with(
                     worker,
@@ -256,6 +252,7 @@ impl Supervisor {
         self.look_whether_complete(actions);
         self.advance(now, actions);
         self.look_at_scaling(actions);
+        self.look_at_ports(now, actions);
         self.steer(actions);
     }
 

@@ -44,6 +44,10 @@ pub(super) struct Worker {
     /// Another one has taken its place because it leaves by itself, or hangs.
     pub(super) lost: bool,
     pub(super) watch: Watch,
+    /// Since when it has listened on nothing any more.
+    pub(super) silent_since: Option<Moment>,
+    /// Its channel has ended: if it goes on, it wants none of pidone's ports from then on.
+    release_at: Option<Moment>,
     since: Option<Moment>,
     state: State,
     /// What waits for its program to run.
@@ -54,7 +58,7 @@ pub(super) struct Worker {
     suspended: bool,
     channel_open: bool,
     /// It has listeners open, which it asked for over the channel.
-    listens: bool,
+    pub(super) listens: bool,
     /// It was sent SIGABRT because its event loop stands still.
     hung: bool,
     kill_at: Option<Moment>,
@@ -87,6 +91,8 @@ impl Worker {
             killed: false,
             lost: false,
             watch: Watch::default(),
+            silent_since: None,
+            release_at: None,
             since: None,
             state: State::Starting {
                 ready_by: None,
@@ -160,6 +166,10 @@ impl Worker {
         self.kill_at
     }
 
+    fn release_due(&self) -> Option<Moment> {
+        self.release_at.filter(|_| !self.is_leaving())
+    }
+
     /// When [`on_tick`](Self::on_tick) is due.
     pub(super) fn deadline(&self) -> Option<Moment> {
         self.since?;
@@ -168,6 +178,7 @@ impl Worker {
             State::Held | State::Ready => None,
             State::Leaving(step) => step.deadline(),
         };
+        let step = earliest(step, self.release_due());
         if self.killed {
             None
         } else {
@@ -291,6 +302,11 @@ impl Worker {
             let (worker, grace) = (self.id, rules.grace_of(self.hung));
             actions.push(Action::Report(Report::Overdue { worker, grace }));
             self.kill(rules.to_group, actions);
+            return false;
+        }
+        if self.release_due().is_some_and(|at| at <= now) {
+            self.release_at = None;
+            actions.push(Action::ReleasePorts(self.id));
             return false;
         }
         match self.state {

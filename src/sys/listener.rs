@@ -155,6 +155,12 @@ impl Listener {
         self.file = None;
     }
 
+    /// Whether the file is there that it was bound with; one without a file always is.
+    #[must_use]
+    pub fn has_file(&self) -> bool {
+        self.file.as_ref().is_none_or(SocketFile::is_there)
+    }
+
     /// Another handle of the same socket, which does not remove its file.
     ///
     /// # Errors
@@ -280,11 +286,17 @@ impl SocketFile {
     }
 }
 
+impl SocketFile {
+    /// Nobody has removed it, or put another one in its place.
+    fn is_there(&self) -> bool {
+        let now = fs::symlink_metadata(&self.path);
+        now.is_ok_and(|now| identity(&now) == self.identity)
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Only if nobody has put another one in its place.
-        let now = fs::symlink_metadata(&self.path);
-        if now.is_ok_and(|now| identity(&now) == self.identity) {
+        if self.is_there() {
             let _ = fs::remove_file(&self.path);
         }
     }

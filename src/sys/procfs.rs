@@ -20,6 +20,25 @@ pub fn cpu_ms(pid: i32) -> Option<u64> {
         .checked_div(setting(libc::_SC_CLK_TCK)?)
 }
 
+/// Whether a process has begun to exit, or is gone. Its descriptors are closed before its parent is
+/// told (`do_exit`, kernel/exit.c).
+#[must_use]
+pub fn is_exiting(pid: i32) -> bool {
+    let Ok(text) = fs::read(format!("/proc/{pid}/stat")) else {
+        return true;
+    };
+    has_exit_flag(&String::from_utf8_lossy(&text))
+}
+
+/// `flags` of /proc/PID/stat, field 9: `PF_EXITING` (include/linux/sched.h).
+fn has_exit_flag(stat: &str) -> bool {
+    const PF_EXITING: u64 = 4;
+    let after_name = stat.rsplit_once(')').map(|(_, rest)| rest);
+    let flags = after_name.and_then(|rest| rest.split_ascii_whitespace().nth(6));
+    let flags = flags.and_then(|flags| flags.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & PF_EXITING != 0)
+}
+
 /// The second field of /proc/PID/statm.
 #[must_use]
 pub fn resident_pages(statm: &str) -> Option<u64> {
@@ -51,6 +70,8 @@ mod tests {
     fn fields_are_counted_from_the_end_of_the_name() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 12 0 0 0 230 41 0 0 20 0 11 0 5 6 7 8";
         assert_eq!(ticks(stat), Some(271));
+        assert!(!has_exit_flag(stat));
+        assert!(has_exit_flag(&stat.replace("4194560", "4194564")));
         assert_eq!(ticks("7 (node) S 1 7"), None);
         let most = "7 (x) S 1 1 1 1 1 1 1 1 1 1 18446744073709551615 1";
         assert_eq!(ticks(most), None);

@@ -33,6 +33,11 @@ pub const HANGS: &str = "hangs: its event loop has not responded for";
 /// It has served for `--max-age`.
 pub const OLD: &str = "has reached its --max-age";
 
+/// Ports that nobody listens on any more.
+pub const CLOSED_PORTS: &str = "the workers that listened there have exited";
+/// Not all workers have the same.
+pub const DIFFERENT_PORTS: &str = "workers listen on different ports";
+
 /// A worker was killed by somebody else.
 pub fn killed(pid: i32) -> String {
     format!("(pid {pid}) was killed by SIGKILL")

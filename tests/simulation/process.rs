@@ -22,6 +22,8 @@ pub struct Process {
     pub leaves_in: Option<Duration>,
     /// It closes its channel, and goes on.
     pub hangs_up_in: Option<Duration>,
+    /// It closes all its ports, so long after it has begun to serve.
+    pub silent_in: Option<Duration>,
     pub on_stop: OnStop,
     /// How long after the stop signal its handler closes what it listens on; `None`: it does not.
     pub closes_in: Option<Duration>,
@@ -75,6 +77,7 @@ impl Process {
                 (random.up_to(longest), ended(random))
             }),
             leaves_in: fault(random, 20).then(|| random.up_to(30_000)),
+            silent_in: fault(random, 10).then(|| random.up_to(30_000)),
             hangs_up_in: fault(random, 10).then(|| random.up_to(30_000)),
             on_stop: match random.below(8) {
                 0..3 => OnStop::Dies,

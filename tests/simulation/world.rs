@@ -57,6 +57,8 @@ enum Happening {
     Leaves(WorkerId),
     HangsUp(WorkerId),
     Closes(WorkerId),
+    FallsSilent(WorkerId),
+    ListensAgain(WorkerId),
     Drained(WorkerId),
     OtherDies(usize),
     Told(Event),
@@ -242,12 +244,19 @@ impl World {
             Happening::Leaves(id) => {
                 let may = |process: &mut Process| process.channel_open && !process.stuck;
                 if self.alive(id).is_some_and(may) {
+                    self.listens(id, false);
                     self.news.push_back(Event::Leaving(id));
                     self.drain(id);
                 }
             }
             Happening::HangsUp(id) => self.close_channel(id),
             Happening::Closes(id) => self.listens(id, false),
+            Happening::FallsSilent(id) => self.falls_silent(id),
+            Happening::ListensAgain(id) => {
+                if self.alive(id).is_some_and(|process| process.channel_open) {
+                    self.listens(id, true);
+                }
+            }
             Happening::Drained(id) if self.alive(id).is_some_and(|process| process.stuck) => {}
             Happening::Drained(id) => {
                 self.close_channel(id);
@@ -334,6 +343,11 @@ impl World {
         if let Some(wait) = self.alive(id).and_then(|process| process.stuck_in) {
             self.after(wait, Happening::Stuck(id));
         }
+        if let Some(wait) = self.alive(id).and_then(|process| process.silent_in)
+            && self.has_channel()
+        {
+            self.after(wait, Happening::FallsSilent(id));
+        }
         if let Some(wait) = self.alive(id).and_then(|process| process.leaves_in)
             && self.has_channel()
         {
@@ -376,6 +390,15 @@ impl World {
             if self.leftovers_asked {
                 self.count_leftovers();
             }
+        }
+    }
+
+    /// It closes all its ports, by itself, and may open one again or leave.
+    fn falls_silent(&mut self, id: WorkerId) {
+        self.listens(id, false);
+        if self.random.chance(50) {
+            let again = self.random.up_to(60_000);
+            self.after(again, Happening::ListensAgain(id));
         }
     }
 

@@ -110,6 +110,38 @@ pub(super) fn is_at(wanted: &ListenAddress, there: &ListenAddress) -> bool {
     }
 }
 
+/// Whether both are one address, by whatever name.
+pub(super) fn is_same(wanted: &ListenAddress, there: &ListenAddress) -> bool {
+    let plain = |endpoint: &Endpoint| {
+        let only = versions(endpoint.host) == Some((false, true));
+        (ip(endpoint.host), endpoint.port, only)
+    };
+    match (wanted, there) {
+        (ListenAddress::Tcp(wanted), ListenAddress::Tcp(there))
+        | (ListenAddress::Udp(wanted), ListenAddress::Udp(there)) => plain(wanted) == plain(there),
+        _ => false,
+    }
+}
+
+/// Whether the kernel would not bind both: all addresses of an IP version are each of them.
+pub(super) fn collide(one: &ListenAddress, other: &ListenAddress) -> bool {
+    match (one, other) {
+        (ListenAddress::Tcp(one), ListenAddress::Tcp(other))
+        | (ListenAddress::Udp(one), ListenAddress::Udp(other)) => {
+            one.port == other.port
+                && (is_host(one.host, other.host)
+                    || covers(one.host, ip(other.host))
+                    || covers(other.host, ip(one.host)))
+        }
+        _ => false,
+    }
+}
+
+/// Whether all addresses are meant, and this is one of them.
+fn covers(host: Host, one: IpAddr) -> bool {
+    versions(host).is_some_and(|(v4, v6)| if one.is_ipv4() { v4 } else { v6 })
+}
+
 fn is_host(wanted: Host, there: Host) -> bool {
     match (versions(wanted), versions(there)) {
         (Some((wanted4, wanted6)), Some((there4, there6))) => {

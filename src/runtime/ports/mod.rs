@@ -5,10 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+mod asking;
 mod error;
 mod matching;
 mod port;
 mod steer;
+mod unheld;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::address::ListenAddress;
 use crate::config::Balance;
 use crate::protocol::cluster::HandleKind;
-use crate::protocol::query::{Data, ListenerKey, Query};
+use crate::protocol::query::{Data, Query};
 use crate::supervisor::{Lane, WorkerId};
 use crate::sys::activation::{self, Inherited};
 use crate::sys::listener::{Listener, Options, group::Group};
@@ -84,9 +86,10 @@ pub struct Reached {
 
 /// The owner of every listening socket.
 ///
-/// Who holds a port is counted: an answer counts ([`Self::query`]), an app's `close()` ends that
-/// ([`Self::closed`]) and may close the port, a worker's death ends it too ([`Self::forget`]) and
-/// closes nothing, because what is in the queue waits for the successor.
+/// Who holds a port is counted: an answer counts ([`Self::query`]); an app's `close()` ends that
+/// ([`Self::closed`]), and so does a worker's death ([`Self::forget`]). Neither closes the port,
+/// because what is in the queue waits for the successor: [`Self::close_unheld`] does, when none is
+/// on the way.
 #[derive(Debug)]
 pub struct Ports {
     balance: Balance,
@@ -99,6 +102,12 @@ pub struct Ports {
     ports: Table<PortId, Port>,
     next: u32,
     is_closed_to_newcomers: bool,
+    /// Taken out of the queues of ports that have made room for others.
+    displaced: Vec<(PortId, OwnedFd)>,
+    /// What was last said about workers that listen on different ports.
+    told_apart: Vec<String>,
+    /// It has been said that there are too many ports.
+    has_hit_limit: bool,
 }
 
 impl Ports {
@@ -114,6 +123,9 @@ impl Ports {
             ports: Table::default(),
             next: 0,
             is_closed_to_newcomers: false,
+            displaced: Vec::new(),
+            told_apart: Vec::new(),
+            has_hit_limit: false,
         }
     }
 
@@ -178,59 +190,12 @@ impl Ports {
     pub fn query(&mut self, worker: WorkerId, lane: Lane, query: &Query) -> Answer {
         let answer = match &query.listener {
             Ok(key) => self
-                .find_or_bind(key, query.backlog)
-                .and_then(|id| self.hand_out(id, worker, lane, &query.data))
+                .find_or_bind(worker, key, query.backlog)
+                .and_then(|id| self.hand_out(id, (worker, lane), key, &query.data))
                 .map_err(|error| error.raw_os_error().unwrap_or(errno::EIO)),
             Err(errno) => Err(*errno),
         };
         answer.unwrap_or_else(Answer::Failure)
-    }
-
-    fn find_or_bind(&mut self, key: &ListenerKey, backlog: u32) -> io::Result<PortId> {
-        let Some(address) = matching::address(key) else {
-            return self.passed_on_at(key).ok_or_else(|| failure(errno::EINVAL));
-        };
-        let origin = Origin::Asked(matching::without_flags(key));
-        let asked = self.ports.iter().find(|(_, port)| port.origin == origin);
-        if let Some((id, _)) = asked.or_else(|| self.find_at(&address)) {
-            return Ok(id);
-        }
-        if self.is_closed_to_newcomers {
-            return Err(failure(errno::ESHUTDOWN));
-        }
-        if let Rights::Less { ports_from } = self.rights
-            && !matching::is_for_everybody(&address, ports_from)
-        {
-            return Err(failure(errno::EACCES));
-        }
-        if self.ports.len() >= LIMIT + self.passed_on.len() {
-            return Err(failure(errno::EMFILE));
-        }
-        self.bind(origin, &address, matching::options(key, backlog))
-    }
-
-    /// The port whose descriptor workers have been given by that number, if it is of the kind that
-    /// is asked for. Node.js' own primary says `EINVAL` to any other.
-    fn passed_on_at(&self, key: &ListenerKey) -> Option<PortId> {
-        let ListenerKey::Fd { number, is_udp } = key else {
-            return None;
-        };
-        let place = usize::try_from(number.checked_sub(activation::FIRST)?).ok()?;
-        let (id, _) = self.passed_on.get(place)?;
-        let is_stream = self.ports.get(*id)?.is_stream();
-        (is_stream != *is_udp).then_some(*id)
-    }
-
-    /// The named or inherited port that such an address means. An exact match is first: `--listen`
-    /// can name `0.0.0.0:80` beside an inherited IPv6 socket.
-    fn find_at(&self, address: &ListenAddress) -> Option<(PortId, &Port)> {
-        let fixed = || {
-            let ports = self.passed_on.iter();
-            ports.filter_map(|(id, _)| Some((*id, self.ports.get(*id)?)))
-        };
-        fixed()
-            .find(|(_, port)| port.address == *address)
-            .or_else(|| fixed().find(|(_, port)| matching::is_at(address, &port.address)))
     }
 
     fn bind(
@@ -259,57 +224,14 @@ impl Ports {
         id
     }
 
-    fn hand_out(
-        &mut self,
-        id: PortId,
-        worker: WorkerId,
-        lane: Lane,
-        data: &Data,
-    ) -> io::Result<Answer> {
-        let gone = || failure(errno::EINVAL);
-        let port = self.ports.get_mut(id).ok_or_else(gone)?;
-        if port.holders().filter(|(id, _)| *id == worker).count() >= LIMIT {
-            return Err(failure(errno::EMFILE));
-        }
-        let is_round_robin = is_round_robin(self.balance, port);
-        let answer = if is_round_robin {
-            Answer::RoundRobin {
-                port: id,
-                address: port.local_address(),
-                data: port.share_data(data),
-            }
-        } else {
-            port.grow(lane.0 + 1, self.balance, &self.steering)?;
-            let socket = port.socket(lane).ok_or_else(gone)?;
-            Answer::Listener {
-                port: id,
-                handle: socket.as_fd().try_clone_to_owned()?,
-                kind: if port.is_stream() {
-                    HandleKind::Stream
-                } else {
-                    HandleKind::Datagram
-                },
-                data: port.share_data(data),
-            }
-        };
-        port.add_holder(worker, lane);
-        port.steer(self.balance, &self.steering);
-        Ok(answer)
-    }
-
-    /// An app has closed a server and goes on. The last one takes the port along, unless it was
-    /// there before the apps. Not to be called for a worker that drains: its successor wants it.
+    /// An app has closed a server, and goes on or leaves. Not to be called for a worker that drains:
+    /// what is in its queue is still its own.
     pub fn closed(&mut self, port: PortId, worker: WorkerId) {
         let Some(state) = self.ports.get_mut(port) else {
             return;
         };
         state.remove_holder(worker);
-        let is_unused = state.holders().next().is_none();
-        if is_unused && matches!(state.origin, Origin::Asked(_)) {
-            self.ports.remove(port);
-        } else {
-            state.steer(self.balance, &self.steering);
-        }
+        state.steer(self.balance, &self.steering);
     }
 
     /// A worker is gone; its ports stay, and so does what is in their queues.

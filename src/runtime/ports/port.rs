@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::steer;
+use super::{matching, steer};
 use crate::address::ListenAddress;
 use crate::config::Balance;
 use crate::protocol::query::{Data, ListenerKey};
@@ -23,8 +23,12 @@ pub(super) struct Port {
     sockets: Sockets,
     /// The first that was not `null`: the session ticket keys of all workers' TLS server.
     data: Option<Data>,
-    /// Who listens here, in which lane; as often as it asked and did not close.
-    holders: Vec<(WorkerId, Lane)>,
+    /// Who listens here; as often as it asked and did not close.
+    holders: Vec<Holder>,
+    /// The last holder is gone, and did not close.
+    pub(super) was_abandoned: bool,
+    /// Holders from before have the socket that was here first, which clients find no more.
+    is_mixed: bool,
     steered: Option<Program>,
     /// Nobody has served yet since it is there.
     is_provisional: bool,
@@ -33,7 +37,7 @@ pub(super) struct Port {
 }
 
 /// Why it is there, and so how long.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
     /// `--listen`: as long as pidone.
     Named,
@@ -41,6 +45,14 @@ pub(super) enum Origin {
     Inherited,
     /// An app asked for it, in these words less their flags: as long as workers use it.
     Asked(ListenerKey),
+}
+
+#[derive(Debug)]
+struct Holder {
+    worker: WorkerId,
+    lane: Lane,
+    /// What it has asked for, unless that was a descriptor.
+    wanted: Option<ListenAddress>,
 }
 
 #[derive(Debug)]
@@ -73,6 +85,8 @@ impl Port {
             sockets,
             data: None,
             holders: Vec::new(),
+            was_abandoned: false,
+            is_mixed: false,
             steered: None,
             is_provisional: true,
             has_complained: false,
@@ -115,26 +129,59 @@ impl Port {
     }
 
     pub(super) fn holders(&self) -> impl Iterator<Item = (WorkerId, Lane)> {
-        self.holders.iter().copied()
+        self.holders
+            .iter()
+            .map(|holder| (holder.worker, holder.lane))
     }
 
-    pub(super) fn add_holder(&mut self, worker: WorkerId, lane: Lane) {
-        self.holders.push((worker, lane));
+    pub(super) fn add_holder(
+        &mut self,
+        worker: WorkerId,
+        lane: Lane,
+        wanted: Option<ListenAddress>,
+    ) {
+        self.was_abandoned = false;
+        self.holders.push(Holder {
+            worker,
+            lane,
+            wanted,
+        });
+    }
+
+    pub(super) fn is_asked_for(&self) -> bool {
+        matches!(self.origin, Origin::Asked(_))
+    }
+
+    pub(super) fn is_unheld(&self) -> bool {
+        self.holders.is_empty()
+    }
+
+    /// Whether a worker listens there already, by this name or another one.
+    pub(super) fn is_wanted_by(&self, worker: WorkerId, address: &ListenAddress) -> bool {
+        let mut holders = self.holders.iter().filter(|holder| holder.worker == worker);
+        let is_same = |its: &ListenAddress| matching::is_at(address, its);
+        holders.any(|holder| holder.wanted.as_ref().is_some_and(is_same))
     }
 
     /// One listen less of a worker's.
     pub(super) fn remove_holder(&mut self, worker: WorkerId) {
-        if let Some(place) = self.holders.iter().position(|(id, _)| *id == worker) {
+        if let Some(place) = self
+            .holders
+            .iter()
+            .position(|holder| holder.worker == worker)
+        {
             self.holders.swap_remove(place);
         }
     }
 
     pub(super) fn forget(&mut self, worker: WorkerId) {
-        self.holders.retain(|(id, _)| *id != worker);
+        let before = self.holders.len();
+        self.holders.retain(|holder| holder.worker != worker);
+        self.was_abandoned |= self.holders.is_empty() && before > 0;
     }
 
     fn is_held_in(&self, lane: Lane) -> bool {
-        self.holders.iter().any(|(_, its)| *its == lane)
+        self.holders.iter().any(|holder| holder.lane == lane)
     }
 
     /// Of all servers only TLS' send data with their query (`lib/internal/cluster/child.js` takes it
@@ -168,7 +215,8 @@ impl Port {
         if program.is_some() {
             self.is_provisional = false;
         } else if self.is_provisional {
-            let first = steer::first_lanes(group.members().len(), &self.holders);
+            let holders: Vec<_> = self.holders().collect();
+            let first = steer::first_lanes(group.members().len(), &holders);
             program = steer::program(balance, &first, |_| true);
         }
         let Some(program) = program.filter(|new| self.steered.as_ref() != Some(new)) else {
@@ -242,6 +290,7 @@ impl Port {
         is_served: &impl Fn(Lane) -> bool,
     ) -> impl Iterator<Item = (Lane, BorrowedFd<'_>)> {
         let could_be_served = self.holders().any(|(_, lane)| is_served(lane));
+        let is_mixed = self.is_mixed;
         let (sockets, is_group) = match &self.sockets {
             Sockets::Group(group) => (group.members(), true),
             Sockets::Single { listener, .. } => (std::slice::from_ref(listener), false),
@@ -251,10 +300,43 @@ impl Port {
             .map(|(index, socket)| (Lane(index), socket.as_fd()))
             .filter(move |(lane, _)| {
                 let is_orphan = is_group && !(self.is_held_in(*lane) && is_served(*lane));
-                is_round_robin || is_orphan
+                is_round_robin || is_mixed || is_orphan
             })
             .chain(self.aside().map(|aside| (ASIDE, aside.as_fd())))
             .filter(move |_| could_be_served)
+    }
+
+    /// Whether clients do not find the UNIX socket any more that pidone has bound.
+    pub(super) fn has_lost_file(&self) -> bool {
+        match &self.sockets {
+            Sockets::Single { listener, .. } => !listener.has_file(),
+            Sockets::Group(_) => false,
+        }
+    }
+
+    /// Another socket is here from now on; returns those who wait at the one before. Workers that have
+    /// that one get their connections from pidone.
+    pub(super) fn rebind(&mut self, another: Listener) -> Vec<OwnedFd> {
+        let Sockets::Single { listener, .. } = &mut self.sockets else {
+            return Vec::new();
+        };
+        let before = std::mem::replace(listener, another);
+        self.is_mixed = !self.holders.is_empty();
+        queued(&before).collect()
+    }
+
+    /// Nobody is to serve what waits here: it is taken out.
+    pub(super) fn take_queue(self) -> Vec<OwnedFd> {
+        match &self.sockets {
+            Sockets::Group(group) => group.members().iter().flat_map(queued).collect(),
+            Sockets::Single { listener, .. } if self.is_stream() => queued(listener).collect(),
+            Sockets::Single { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether a complaint is the first.
+    pub(super) fn complains(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_complained, true)
     }
 
     pub(super) fn accept(&self, lane: Lane) -> io::Result<Option<OwnedFd>> {
@@ -272,6 +354,13 @@ impl Port {
             Sockets::Group(_) => None,
         }
     }
+}
+
+/// As many as a queue can hold by default (`net.core.somaxconn`); more may come in the meantime.
+const QUEUED: usize = 4096;
+
+fn queued(listener: &Listener) -> impl Iterator<Item = OwnedFd> {
+    std::iter::from_fn(|| listener.accept().ok().flatten()).take(QUEUED)
 }
 
 fn has_queue(listener: &Listener) -> bool {

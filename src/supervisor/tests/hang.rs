@@ -50,6 +50,7 @@ fn who_answers_is_asked_again_for_ever() {
 fn who_does_not_answer_is_killed_and_somebody_takes_over_at_once() {
     let mut run = Run::serving(&with_hang_timeout(2));
     run.tell(Event::ChannelClosed(WorkerId(2)));
+    assert_eq!(run.tick(), [Action::ReleasePorts(WorkerId(2))]);
     assert_eq!(run.tick(), [ping(1)], "there is no asking the other one");
     let asked = run.now;
     assert_eq!(

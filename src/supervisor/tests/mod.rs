@@ -10,6 +10,7 @@ mod scale;
 mod single;
 mod spares;
 mod stop;
+mod unheld;
 mod views;
 
 use super::*;

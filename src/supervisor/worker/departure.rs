@@ -17,6 +17,10 @@ const LINGER: Duration = Duration::from_millis(500);
 /// open: without that no cluster worker ends that has a handler.
 const AFTER_SIGNAL: Duration = Duration::from_millis(50);
 
+/// How long the process of a worker may take to end whose channel has ended: the end of the one is
+/// most often heard before that of the other.
+const RELEASE: Duration = Duration::from_millis(20);
+
 /// What a worker that hangs has between SIGABRT and SIGKILL, if its grace is not shorter: it may
 /// write a report, or a core.
 const ABORT: Duration = Duration::from_secs(1);
@@ -146,13 +150,16 @@ impl Worker {
     /// One that still serves goes on: Node.js ends a worker whose channel is cut, and what does not
     /// end is still of use. Only it can be told nothing any more.
     pub(in crate::supervisor) fn on_channel_closed(&mut self, now: Moment) {
-        self.channel_open = false;
+        let was_open = std::mem::take(&mut self.channel_open);
         self.watch.on_channel_closed();
         match &mut self.state {
             State::Leaving(Step::Disconnected { signal_at }) => {
                 *signal_at = (*signal_at).min(now + LINGER);
             }
             State::Leaving(Step::Signalled { disconnect_at }) => *disconnect_at = None,
+            State::Starting { .. } | State::Held | State::Ready if was_open => {
+                self.release_at = Some(now + RELEASE);
+            }
             _ => {}
         }
     }

@@ -82,6 +82,14 @@ impl Witness {
                 must!(self.end.asked.is_some(), "nobody wants to stop");
                 self.end.closed = Some(now);
             }
+            Action::CloseUnheldPorts => self.check_unheld(now)?,
+            Action::ReleasePorts(worker) => {
+                let seen = self.seen(*worker)?;
+                must!(seen.hung_up, "its channel is open");
+                must!(!seen.released, "twice");
+                must!(!seen.disconnected && !seen.stopped, "it leaves");
+                seen.released = true;
+            }
             Action::Suspend(worker) | Action::Resume(worker) => {
                 self.seen(*worker)?;
             }
@@ -168,6 +176,29 @@ impl Witness {
         let is_over = begun.is_some_and(|begun| begun + patience <= now);
         let may = seen.signalled.is_none() || !seen.listens || is_over;
         must!(may, "its handler is at work");
+        Ok(())
+    }
+
+    /// Nobody may come who wants what is closed, and the workers have had time to listen.
+    fn check_unheld(&mut self, now: Moment) -> Result<(), Broken> {
+        let changed = self.ports_changed.take();
+        must!(!self.is_ending(), "it is over");
+        must!(
+            changed.is_some_and(|at| at < now),
+            "nothing has changed, or just now"
+        );
+        must!(!self.known.values().any(Seen::boots), "somebody boots");
+        must!(self.reload.is_none(), "workers are being replaced");
+        let always = self.config.restart.policy == RestartPolicy::Always;
+        must!(
+            !always || self.serving.len() == self.target,
+            "somebody is missing"
+        );
+        let grace = self.grace();
+        let silent = self.known.iter().find(|(id, seen)| {
+            self.serving.contains(id) && seen.silent_since.is_some_and(|at| now < at + grace)
+        });
+        must!(silent.is_none(), "{:?} may leave", silent.map(|it| it.0));
         Ok(())
     }
 

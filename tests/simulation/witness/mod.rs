@@ -46,6 +46,8 @@ pub struct Witness {
     scale_was_pending: bool,
     /// All wanted slots have served at the same time.
     has_been_complete: bool,
+    /// A worker's ports have changed, and nobody has looked at them since.
+    ports_changed: Option<Moment>,
     end: End,
     exited: bool,
     last_tick: Option<Moment>,
@@ -98,6 +100,9 @@ struct Seen {
     listens: bool,
     /// When it first got a stop signal while it listened, so that its handler has something to close.
     signalled: Option<Moment>,
+    /// It has closed all its ports.
+    silent_since: Option<Moment>,
+    released: bool,
     served_since: Option<Moment>,
     /// A sign of life was asked for, and has not come.
     pinged: Option<Moment>,
@@ -139,6 +144,7 @@ impl Witness {
             scale_pending: false,
             scale_was_pending: false,
             has_been_complete: false,
+            ports_changed: None,
             end: End::default(),
             exited: false,
             last_tick: None,
@@ -230,9 +236,9 @@ impl Witness {
                 if worker == WorkerId(1) {
                     self.end.first_failed = Some(status);
                 }
-                self.gone(worker, status);
+                self.gone(worker, status, now);
             }
-            Event::Exited { worker, ended } => self.gone(worker, ended.status()),
+            Event::Exited { worker, ended } => self.gone(worker, ended.status(), now),
             Event::Ready(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.said_ready = true;
@@ -245,8 +251,10 @@ impl Witness {
                 }
             }
             Event::Listens { worker, any } => {
+                self.ports_changed = Some(now);
                 if let Some(seen) = self.known.get_mut(&worker) {
                     seen.listens = any;
+                    seen.silent_since = (!any).then_some(now);
                 }
             }
             Event::ChannelClosed(id) => {
@@ -308,9 +316,12 @@ impl Witness {
         }
     }
 
-    fn gone(&mut self, id: WorkerId, status: u8) {
+    fn gone(&mut self, id: WorkerId, status: u8, now: Moment) {
         self.just_gone = self.known.remove(&id);
         if let Some(seen) = &self.just_gone {
+            if seen.listens {
+                self.ports_changed = Some(now);
+            }
             let counts = seen.lane.is_some() && self.end.leftovers.is_none();
             self.end.killed |= seen.killed && counts && self.end.asked.is_some();
             if counts {

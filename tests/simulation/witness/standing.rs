@@ -247,8 +247,15 @@ impl Witness {
                     || rules.max_age.is_some()
                     || rules.hang_timeout.is_some()
             };
-            let sleeps =
-                deadline.is_none() || self.config.workers.as_ref().is_some_and(looks_after);
+            let has_news = self.ports_changed.is_some();
+            must!(
+                !has_news || deadline.is_some(),
+                "ports have changed, and nobody will look at them"
+            );
+            let may_wake = has_news || self.known.values().any(|seen| seen.hung_up);
+            let sleeps = deadline.is_none()
+                || may_wake
+                || self.config.workers.as_ref().is_some_and(looks_after);
             must!(sleeps, "nothing is going on, but it wakes up");
             must!(self.reload.is_none(), "a reload does not go on");
             must!(

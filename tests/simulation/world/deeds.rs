@@ -70,6 +70,8 @@ impl World {
             Action::Announce(_)
             | Action::Steer(_)
             | Action::CloseToNewcomers
+            | Action::CloseUnheldPorts
+            | Action::ReleasePorts(_)
             | Action::Suspend(_)
             | Action::Resume(_)
             | Action::Report(_) => {}

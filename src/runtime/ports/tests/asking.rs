@@ -20,8 +20,12 @@ fn what_is_named_is_used_for_whoever_means_it() {
         port.local_address().unwrap().port()
     };
     let any = port_of(&ports, 0);
-    for key in [tcp(None, any), at("0.0.0.0", any), at("::", any)] {
-        assert_eq!(get(&mut ports, 1, 0, &key).0, numbers[0], "{key:?}");
+    for (worker, key) in [tcp(None, any), at("0.0.0.0", any), at("::", any)]
+        .iter()
+        .enumerate()
+    {
+        let worker = u32::try_from(worker).unwrap() + 1;
+        assert_eq!(get(&mut ports, worker, 0, key).0, numbers[0], "{key:?}");
     }
     let one = port_of(&ports, 1);
     assert_eq!(get(&mut ports, 1, 0, &at("127.0.0.1", one)).0, numbers[1]);
@@ -43,11 +47,12 @@ fn what_is_named_is_used_for_whoever_means_it() {
     }
     // They stay when nobody holds them any more.
     for number in &numbers {
-        for _ in 0..4 {
-            ports.closed(*number, WorkerId(1));
+        for worker in 1..4 {
+            ports.forget(WorkerId(worker));
         }
         assert_eq!(ports.holders(*number).count(), 0);
     }
+    ports.close_unheld();
     assert!(TcpStream::connect((HOME, any)).is_ok());
     assert!(UnixStream::connect(&path).is_ok());
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::address::{Endpoint, Host};
+use crate::protocol::query::ListenerKey;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -155,6 +156,7 @@ fn is_refused(port: u16) -> bool {
 }
 
 mod asking;
+mod unheld;
 
 #[test]
 fn each_lane_has_a_socket_of_its_own_on_one_port() {
@@ -303,7 +305,7 @@ fn round_robin_is_for_pidone_to_accept() {
 }
 
 #[test]
-fn a_port_closes_with_its_last_server_but_not_with_a_dead_worker() {
+fn a_port_outlives_its_last_server_until_nobody_is_on_the_way() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
     let mut ports = ports(Balance::ReusePort, 2);
@@ -313,6 +315,7 @@ fn a_port_closes_with_its_last_server_but_not_with_a_dead_worker() {
     // Twice by the same worker is twice to close.
     get(&mut ports, 1, 0, &tcp(None, 0));
     drop(socket);
+    ports.close_unheld();
     ports.closed(id, WorkerId(1));
     ports.closed(id, WorkerId(1));
     ports.closed(id, WorkerId(1));
@@ -330,7 +333,10 @@ fn a_port_closes_with_its_last_server_but_not_with_a_dead_worker() {
 
     drop(socket);
     ports.closed(id, WorkerId(3));
+    drop(TcpStream::connect((HOME, number)).unwrap());
+    ports.close_unheld();
     assert!(is_refused(number));
+    assert!(!ports.contains(id));
     // A new one on port 0 is another one.
     assert_ne!(get(&mut ports, 3, 2, &tcp(None, 0)).0, id);
 
@@ -338,6 +344,8 @@ fn a_port_closes_with_its_last_server_but_not_with_a_dead_worker() {
     drop(socket);
     assert!(fs::exists(&path).unwrap());
     ports.closed(id, WorkerId(1));
+    assert!(fs::exists(&path).unwrap());
+    ports.close_unheld();
     assert!(!fs::exists(&path).unwrap());
 }
 

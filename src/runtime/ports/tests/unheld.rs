@@ -1,0 +1,194 @@
+//! Ports that no worker listens on, and files that are gone.
+
+use super::*;
+
+fn abandon(ports: &mut Ports, worker: u32, key: &ListenerKey) -> PortId {
+    let id = get(ports, worker, 0, key).0;
+    ports.forget(WorkerId(worker));
+    id
+}
+
+/// An app whose second port is another one each time, and which never serves for long.
+#[test]
+fn abandoned_ports_make_room_for_others() {
+    let directory = Directory::new();
+    let mut ports = ports(Balance::ReusePort, 1);
+    let main = get(&mut ports, 1, 0, &tcp(None, 0)).0;
+    for worker in 2..102 {
+        let path = directory.path(&format!("{worker}.sock"));
+        abandon(&mut ports, worker, &unix(&path));
+        assert!(ports.ports.len() <= LIMIT);
+    }
+    assert!(ports.contains(main));
+    ports.close_unheld();
+    assert_eq!(ports.ports.len(), 1);
+    assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 0);
+}
+
+/// New code listens on the port in another form; and those who wait are served.
+#[test]
+fn an_abandoned_port_is_in_nobodys_way() {
+    for balance in [Balance::ReusePort, Balance::Shared] {
+        for (old, new) in [
+            (tcp as fn(_, _) -> _, "0.0.0.0"),
+            (|_, port| at("0.0.0.0", port), "127.0.0.1"),
+            (|_, port| at("127.0.0.1", port), "::"),
+        ] {
+            let port = free_port();
+            let mut ports = ports(balance, 1);
+            let (id, socket) = get(&mut ports, 1, 0, &old(None, port));
+            drop(socket);
+            // As long as somebody holds it, it is taken.
+            assert_eq!(refused(ask(&mut ports, 2, 1, &at(new, port))), 98);
+            ports.forget(WorkerId(1));
+            let mut client = TcpStream::connect((HOME, port)).unwrap();
+            let (another, socket) = get(&mut ports, 2, 1, &at(new, port));
+            assert!(another != id && !ports.contains(id));
+            let waiting: Vec<_> = ports.take_displaced().collect();
+            assert_eq!(waiting.len(), 1);
+            for (port, connection) in waiting {
+                assert_eq!(port, another);
+                TcpStream::from(connection).write_all(b"x").unwrap();
+            }
+            assert_eq!(client.read(&mut [0]).unwrap(), 1);
+            ports.steer(&lanes(&[Some(1)]));
+            assert_eq!(arrivals(&[&socket], 3), [3]);
+        }
+    }
+}
+
+#[test]
+fn the_kernels_choice_can_be_asked_for_by_its_number() {
+    let mut ports = ports(Balance::ReusePort, 2);
+    let (id, socket) = get(&mut ports, 1, 0, &tcp(None, 0));
+    let number = number(&socket);
+    // Another worker looks for a free port at the same time, and gets the same.
+    assert_eq!(get(&mut ports, 2, 2, &tcp(None, 0)).0, id);
+    ports.closed(id, WorkerId(1));
+    assert_eq!(get(&mut ports, 1, 0, &tcp(None, number)).0, id);
+    assert_eq!(refused(ask(&mut ports, 1, 0, &at("127.0.0.1", number))), 98);
+}
+
+#[test]
+fn a_worker_gets_an_address_once_until_it_closes_it() {
+    let directory = Directory::new();
+    let path = directory.path("app.sock");
+    for balance in [Balance::ReusePort, Balance::RoundRobin] {
+        let mut ports = ports(balance, 2);
+        let number = free_port();
+        for key in [
+            tcp(None, number),
+            udp(number + 1),
+            unix(&path),
+            ListenerKey::Abstract(path.clone()),
+        ] {
+            let id = match ask(&mut ports, 1, 0, &key) {
+                Answer::Listener { port, .. } | Answer::RoundRobin { port, .. } => port,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(refused(ask(&mut ports, 1, 0, &key)), 98, "{key:?}");
+            assert!(!matches!(ask(&mut ports, 2, 2, &key), Answer::Failure(_)));
+            ports.closed(id, WorkerId(1));
+            assert!(!matches!(ask(&mut ports, 1, 0, &key), Answer::Failure(_)));
+        }
+        // The kernel's choice is another one for each, and datagrams may be shared by request.
+        get_any(&mut ports, &tcp(None, 0));
+        get_any(&mut ports, &tcp(None, 0));
+        let shared = ListenerKey::Udp {
+            address: HOME,
+            port: free_port(),
+            v6only: false,
+            reuse_addr: true,
+            index: 0,
+        };
+        get_any(&mut ports, &shared);
+        get_any(&mut ports, &shared);
+    }
+}
+
+fn get_any(ports: &mut Ports, key: &ListenerKey) {
+    assert!(!matches!(ask(ports, 3, 1, key), Answer::Failure(_)));
+}
+
+/// `--listen 8080` serves both halves of an app that names each.
+#[test]
+fn both_ip_versions_of_a_named_port_are_two_addresses() {
+    let mut ports = ports(Balance::ReusePort, 1);
+    let number = free_port();
+    open(&mut ports, &[&number.to_string()]).unwrap();
+    let v6 = ListenerKey::Tcp {
+        address: Some("::".parse().unwrap()),
+        port: number,
+        v6only: true,
+        index: 0,
+    };
+    get(&mut ports, 1, 0, &at("0.0.0.0", number));
+    get(&mut ports, 1, 0, &v6);
+    assert_eq!(refused(ask(&mut ports, 1, 0, &at("0.0.0.0", number))), 98);
+    assert_eq!(refused(ask(&mut ports, 1, 0, &tcp(None, number))), 98);
+}
+
+#[test]
+fn a_program_that_took_a_workers_place_can_bind_its_port() {
+    let mut ports = ports(Balance::ReusePort, 2);
+    let (alone, common) = (free_port(), free_port());
+    let named = free_port();
+    open(&mut ports, &[&named.to_string()]).unwrap();
+    for number in [alone, common, named] {
+        get(&mut ports, 1, 0, &tcp(None, number));
+    }
+    get(&mut ports, 2, 2, &tcp(None, common));
+    ports.release(WorkerId(1));
+    assert!(TcpListener::bind(("0.0.0.0", alone)).is_ok());
+    for number in [common, named] {
+        assert!(TcpListener::bind(("0.0.0.0", number)).is_err());
+    }
+}
+
+/// Whoever had the socket before is given its connections by pidone.
+#[test]
+fn a_unix_socket_whose_file_is_gone_is_bound_again() {
+    let directory = Directory::new();
+    let path = directory.path("app.sock");
+    for named in [false, true] {
+        let mut ports = ports(Balance::ReusePort, 2);
+        if named {
+            open(&mut ports, &[&format!("unix:{path}")]).unwrap();
+        }
+        let (id, _first) = get(&mut ports, 1, 0, &unix(&path));
+        let mut waiting = UnixStream::connect(&path).unwrap();
+        assert!(ports.strays(|_| true).is_empty());
+        fs::remove_file(&path).unwrap();
+        let (same, second) = get(&mut ports, 2, 2, &unix(&path));
+        assert_eq!(same, id);
+        for (port, connection) in ports.take_displaced().collect::<Vec<_>>() {
+            assert_eq!(port, id);
+            UnixStream::from(connection).write_all(b"x").unwrap();
+        }
+        assert_eq!(waiting.read(&mut [0]).unwrap(), 1);
+        let _client = UnixStream::connect(&path).unwrap();
+        assert_eq!(ports.strays(|_| true).len(), 1);
+        assert!(second.accept().unwrap().is_some());
+
+        // Another one's file is left alone.
+        fs::remove_file(&path).unwrap();
+        let other = UnixListener::bind(&path).unwrap();
+        assert_eq!(refused(ask(&mut ports, 3, 1, &unix(&path))), 98);
+        drop(ports);
+        assert!(fs::exists(&path).unwrap());
+        drop(other);
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn no_file_is_made_for_workers_of_another_user() {
+    let directory = Directory::new();
+    let path = directory.path("app.sock");
+    let mut ports = Ports::new(Balance::ReusePort, Rights::Less { ports_from: 1024 });
+    ports.ensure_lanes(2).unwrap();
+    open(&mut ports, &[&format!("unix:{path}")]).unwrap();
+    fs::remove_file(&path).unwrap();
+    get(&mut ports, 1, 0, &unix(&path));
+    assert!(!fs::exists(&path).unwrap());
+}

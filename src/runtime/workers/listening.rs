@@ -1,0 +1,94 @@
+//! What one worker listens on, by its names for it and by ours.
+
+use std::collections::VecDeque;
+
+use super::{EMFILE, Worker};
+use crate::protocol::cluster::Key;
+use crate::protocol::outbox::CAPACITY;
+use crate::protocol::query::Query;
+use crate::runtime::link::Parcel;
+use crate::runtime::ports::{Answer, PortId, Ports};
+use crate::supervisor::{Event, WorkerId};
+
+impl Worker {
+    pub(super) fn port(&self, key: Key) -> Option<PortId> {
+        let mut open = self.open.iter();
+        open.find_map(|(its_key, port)| (*its_key == key).then_some(*port))
+    }
+
+    pub(super) fn key(&self, port: PortId) -> Option<Key> {
+        let mut open = self.open.iter();
+        open.find_map(|(key, its_port)| (*its_port == port).then_some(*key))
+    }
+
+    pub(super) fn forget_ports(&mut self) {
+        self.has_changed |= !self.open.is_empty();
+        self.open.clear();
+    }
+
+    /// Its ports are others than before.
+    pub(super) fn tell_ports(&mut self, id: WorkerId, news: &mut VecDeque<Event>) {
+        if std::mem::take(&mut self.has_changed) {
+            let any = !self.open.is_empty();
+            news.push_back(Event::Listens { worker: id, any });
+        }
+    }
+
+    /// One that asks for more than any app does is not answered, and nothing else.
+    pub(super) fn hold(&mut self, query: Query) {
+        if self.held.len() < CAPACITY {
+            self.held.push(query);
+        }
+    }
+
+    pub(super) fn answer(&mut self, id: WorkerId, query: &Query, ports: &mut Ports) {
+        let (Some(lane), Some(link)) = (self.lane, &mut self.link) else {
+            return;
+        };
+        let seq = query.seq;
+        let outbox = &mut link.outbox;
+        let (port, opened) = match ports.query(id, lane, query) {
+            Answer::Listener {
+                port,
+                handle,
+                kind,
+                data,
+            } => {
+                let parcel = Parcel::Listener(handle);
+                let opened = outbox.queue_listener(seq, &data, parcel, kind);
+                (port, opened.ok())
+            }
+            Answer::RoundRobin {
+                port,
+                address,
+                data,
+            } => (port, outbox.queue_round_robin(seq, &data, address).ok()),
+            Answer::Failure(errno) => {
+                // No room means that it does not read, or has left.
+                let _ = outbox.queue_failure(seq, errno, &query.data);
+                return;
+            }
+        };
+        match opened {
+            Some(key) => {
+                self.open.push((key, port));
+                self.has_changed = true;
+            }
+            None => {
+                ports.closed(port, id);
+                let _ = outbox.queue_failure(seq, EMFILE, &query.data);
+            }
+        }
+    }
+
+    pub(super) fn closed(&mut self, id: WorkerId, key: Key, ports: &mut Ports) {
+        let Some(port) = self.port(key) else {
+            return;
+        };
+        self.open.retain(|(its_key, _)| *its_key != key);
+        self.has_changed = true;
+        if !self.dismissed {
+            ports.closed(port, id);
+        }
+    }
+}
