@@ -19,7 +19,7 @@ const LIMIT: usize = 64;
 pub(super) const LONGEST: usize = 8 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ClientId(u64);
+pub(super) struct ClientId(pub(super) u64);
 
 /// Which way a client has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +156,8 @@ impl Clients {
     }
 
     /// Whether it is still there.
-    pub(super) fn has(&self, id: ClientId) -> bool {
+    #[cfg(test)]
+    fn has(&self, id: ClientId) -> bool {
         self.all.get(id).is_some()
     }
 

@@ -4,18 +4,8 @@
 
 use super::Runtime;
 use super::clients::ClientId;
-use super::report::{Name, Spoken};
 use crate::protocol::control::{self, NoRequest, Request};
-use crate::supervisor::{self, Event, Report};
-
-/// What takes its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// That every worker is replaced, or that of one slot.
-    Replace(Option<usize>),
-    /// That there are more of them, or fewer.
-    Scale,
-}
+use crate::supervisor::{self, Event, Reply, RequestId};
 
 impl Runtime<'_> {
     /// `pidone ctl` has asked for something.
@@ -29,7 +19,7 @@ impl Runtime<'_> {
             Ok(request) => request,
             Err(error) => return self.finish(id, &control::failure(&error.to_string())),
         };
-        let (ask, request) = match request {
+        let request = match request {
             Request::Status { json: true } | Request::Top => {
                 let text = self.look().json();
                 return self.finish(id, &control::success(&text));
@@ -46,97 +36,48 @@ impl Runtime<'_> {
                 };
                 return self.finish(id, &answer);
             }
-            Request::Reload => (Some(Ask::Replace(None)), supervisor::Request::Reload),
-            Request::Restart(slot) => (
-                Some(Ask::Replace(Some(slot))),
-                supervisor::Request::Restart { slot },
-            ),
-            Request::Scale(to) => (Some(Ask::Scale), supervisor::Request::Scale { to }),
-            Request::Stop => (None, supervisor::Request::Stop),
+            Request::Reload => supervisor::Request::Reload,
+            Request::Restart(slot) => supervisor::Request::Restart { slot },
+            Request::Scale(to) => supervisor::Request::Scale { to },
+            Request::Stop => supervisor::Request::Stop,
         };
         if !may_act {
             let why = "the workers' user may look (status, top, ready, live); \
                        ask as root, or as the user that pidone runs as";
             return self.finish(id, &control::failure(why));
         }
-        match ask {
-            Some(ask) => {
-                self.doors.clients.wait(id);
-                self.doors.asked.push_back((id, ask));
-            }
-            // Its end could not be told: pidone ends with everybody in the container.
-            None => self.finish(id, &control::success("stopping")),
-        }
-        self.news.push_back(Event::Request(request));
+        self.doors.clients.wait(id);
+        let id = RequestId(id.0);
+        self.news.push_back(Event::Request { id, request });
     }
 
-    /// The supervisor is about to be told what was asked for first.
-    pub(super) fn begin_request(&mut self, request: supervisor::Request) {
-        if request != supervisor::Request::Stop {
-            let begun = self.doors.asked.pop_front();
-            self.doors.waiting.extend(begun);
-        }
-    }
-
-    /// Tells those who wait what has become of it.
-    pub(super) fn follow(&mut self, report: Report, name: Name) {
-        if self.doors.waiting.is_empty() {
-            return;
-        }
-        let is_replaced = |ask: Ask| matches!(ask, Ask::Replace(_));
-        match report {
-            Report::SlotReplaced { slot, .. } => {
-                let text = format!("slot {slot}: {} serves now", self.reporter.called(name));
+    /// Tells somebody what has come of what they have asked for.
+    pub(super) fn reply(&mut self, id: RequestId, reply: Reply) {
+        let id = ClientId(id.0);
+        let called = |worker| {
+            let single = self.config.workers.is_none();
+            self.reporter.called(self.workers.name(worker, single))
+        };
+        let answer = match reply {
+            Reply::Progress { slot, worker } => {
+                let text = format!("slot {slot}: {} serves now", called(worker));
                 let progress = control::progress(&text);
-                for (id, ask) in &self.doors.waiting {
-                    if *ask == Ask::Replace(None) || *ask == Ask::Replace(Some(slot)) {
-                        self.doors.clients.tell(*id, progress.as_bytes());
-                    }
-                }
+                return self.doors.clients.tell(id, progress.as_bytes());
             }
-            Report::ReloadDone { took } => {
-                let text = format!("done in {}", Spoken(took));
-                self.finish_all(is_replaced, &control::success(&text));
-            }
-            Report::ReloadFailed { .. } => {
-                let who = self.reporter.called(name);
-                let text = format!(
-                    "the successor {who} did not get ready; the old workers stay; pidone's log says more"
-                );
-                self.finish_all(is_replaced, &control::failure(&text));
-            }
-            Report::ScaleDone { workers } => {
-                let text = match workers {
-                    1 => "one worker serves".into(),
-                    _ => format!("{workers} workers serve"),
-                };
-                self.finish_all(|ask| ask == Ask::Scale, &control::success(&text));
-            }
-            // What is refused is so at once, and the latest is last.
-            Report::RequestRefused { why } => {
-                if let Some((id, _)) = self.doors.waiting.pop() {
-                    self.finish(id, &control::failure(&why.to_string()));
-                }
-            }
-            Report::Stopping { .. } | Report::StoppingAtOnce | Report::CrashLoop { .. } => {
-                self.finish_all(|_| true, &control::failure("pidone is stopping"));
-            }
-            _ => {}
-        }
+            Reply::Done(done) => control::success(&done.to_string()),
+            Reply::Refused(why) => control::failure(&why.to_string()),
+            Reply::Failed { worker } => control::failure(&format!(
+                "the successor {} did not get ready; the old workers stay; pidone's log says more",
+                called(worker)
+            )),
+            Reply::Superseded { by } => control::failure(&format!(
+                "superseded: another request has set the number of workers to {by}"
+            )),
+        };
+        self.finish(id, &answer);
     }
 
     fn finish(&mut self, id: ClientId, answer: &str) {
         self.doors.clients.answer(id, answer.as_bytes(), true);
-    }
-
-    fn finish_all(&mut self, is_meant: impl Fn(Ask) -> bool, answer: &str) {
-        let clients = &mut self.doors.clients;
-        self.doors.waiting.retain(|(id, ask)| {
-            let is_over = is_meant(*ask);
-            if is_over {
-                clients.answer(*id, answer.as_bytes(), true);
-            }
-            !is_over && clients.has(*id)
-        });
     }
 }

@@ -5,14 +5,12 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::Runtime;
 use super::clients::{ClientId, Clients, Heard, Way};
-use super::control::Ask;
 use super::error::RunError;
 use crate::config::{Config, Control};
 use crate::protocol::control::{PLACES, Request};
@@ -42,10 +40,6 @@ pub(super) struct Doors {
     /// Who may look through the control socket, besides root and pidone's own user.
     workers_user: Option<u32>,
     pub(super) clients: Clients,
-    /// What has been asked for and not been told to the supervisor yet.
-    pub(super) asked: VecDeque<(ClientId, Ask)>,
-    /// Who waits for the end of what they have asked for; the latest is last.
-    pub(super) waiting: Vec<(ClientId, Ask)>,
     /// What was last seen; good for as long as pidone does not sleep.
     pub(super) seen: Option<Status>,
 }
@@ -70,8 +64,6 @@ impl Doors {
             control,
             workers_user,
             clients: Clients::default(),
-            asked: VecDeque::new(),
-            waiting: Vec::new(),
             seen: None,
         })
     }

@@ -153,9 +153,6 @@ impl Runtime<'_> {
                 },
             };
             log::trace!("{event:?}");
-            if let Event::Request(request) = event {
-                self.begin_request(request);
-            }
             self.told_at = match event {
                 Event::Signal(_) => self.signalled_at.max(self.told_at),
                 _ => self.now(),
@@ -193,6 +190,7 @@ impl Runtime<'_> {
             Action::ReleasePorts(worker) => self.release_ports(worker),
             Action::Suspend(worker) => self.suspend(worker),
             Action::Resume(worker) => self.resume(worker),
+            Action::Reply { id, reply } => self.reply(id, reply),
             Action::Report(report) => self.report(report),
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
             Action::Exit(status) => return Some(status),
@@ -258,7 +256,6 @@ impl Runtime<'_> {
         let lane = report.worker().and_then(|worker| self.workers.lane(worker));
         self.tally.count(report, lane.is_some());
         self.reporter.report(report, name);
-        self.follow(report, name);
         self.just_started |= matches!(report, Report::AllReady { .. });
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::ended::Ended;
 use crate::signal::Signal;
-use crate::supervisor::{Next, Reason, Refusal, Report};
+use crate::supervisor::{Done, Next, Reason, Refusal, Report};
 use crate::sys::cgroup::OomCounter;
 
 /// Says things, and knows what the kernel's OOM killer has done so far.
@@ -232,6 +232,27 @@ impl fmt::Display for Refusal {
                 out.write_str("at least 1 worker; to stop them all, use pidone ctl stop")
             }
             Self::TooMany { most } => write!(out, "at most {most} workers"),
+        }
+    }
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Replaced {
+                took,
+                serving,
+                wanted,
+            } => {
+                write!(out, "done in {}", Spoken(took))?;
+                if serving < wanted {
+                    write!(out, "; {serving} of {wanted} slots have a worker")?;
+                }
+                Ok(())
+            }
+            Self::Scaled { workers: 1 } => out.write_str("one worker serves"),
+            Self::Scaled { workers } => write!(out, "{workers} workers serve"),
+            Self::Stopping => out.write_str("stopping"),
         }
     }
 }

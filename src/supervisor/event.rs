@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::lane::{Lane, WorkerId};
 use super::report::Report;
+use super::request::{Reply, Request, RequestId};
 use crate::ended::Ended;
 use crate::signal::{Signal, SignalSet};
 
@@ -17,8 +18,13 @@ pub type Moment = Duration;
 pub enum Event {
     /// A signal reached pidone from outside; SIGCHLD and what pidone raised on itself never do.
     Signal(Signal),
-    /// Somebody asks for something; what comes of it is said in a [`Report`].
-    Request(Request),
+    /// Somebody asks for something, and is answered by [`Action::Reply`].
+    Request {
+        /// The name of this request.
+        id: RequestId,
+        /// What is asked for.
+        request: Request,
+    },
     /// The worker that [`Action::Start`] asked for runs its program.
     Started(WorkerId),
     /// It could not be started, which has been logged.
@@ -105,25 +111,6 @@ pub enum Queues {
     Empty,
 }
 
-/// What can be asked for (`pidone ctl`). A signal asks for the same, but is never refused aloud.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
-    /// Replace every worker; ends with [`Report::ReloadDone`] or [`Report::ReloadFailed`].
-    Reload,
-    /// Replace the worker of one slot; ends like a reload.
-    Restart {
-        /// Which.
-        slot: usize,
-    },
-    /// Have so many workers; ends with [`Report::ScaleDone`].
-    Scale {
-        /// How many.
-        to: usize,
-    },
-    /// Stop in good order, which may have begun already.
-    Stop,
-}
-
 /// What the supervisor wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -172,6 +159,13 @@ pub enum Action {
     Suspend(WorkerId),
     /// Continue a worker's whole group, with the terminal if the job has the foreground.
     Resume(WorkerId),
+    /// Tell somebody what has come of a request. Each request gets one final reply.
+    Reply {
+        /// Which request.
+        id: RequestId,
+        /// What has come of it.
+        reply: Reply,
+    },
     /// Say something that is worth a line in the log.
     Report(Report),
     /// Signal every process that is left; answered by [`Event::Leftovers`].

@@ -63,7 +63,7 @@ impl Supervisor {
         let recycling = worn
             .filter_map(|index| Some(self.slots.get(index)?.recycling.not_before))
             .min()
-            .filter(|_| self.rollout.is_idle());
+            .filter(|_| self.rollout.is_idle() && !self.rollout.is_asked_for());
         earliest(earliest(watches, self.measure_at), recycling)
     }
 

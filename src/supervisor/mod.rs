@@ -29,9 +29,11 @@ use std::time::Duration;
 use crate::config::{Config, Readiness, RestartRules, SignalRules, StopMode};
 use crate::signal::Signal;
 use crate::table::Table;
-pub use event::{Action, Event, Moment, Queues, Request, Start};
+pub use event::{Action, Event, Moment, Queues, Start};
 pub use lane::{Lane, WorkerId};
 pub use report::{Next, Reason, Refusal, Report};
+use request::Requests;
+pub use request::{Done, Reply, Request, RequestId};
 use rollout::Rollout;
 use shutdown::{Leftovers, Stop};
 use slot::{Slot, Spare};
@@ -68,6 +70,7 @@ pub struct Supervisor {
     /// Single mode: when the child was first asked to stop.
     stop_requested: Option<Moment>,
     stop_signals: StopSignals,
+    requests: Requests,
     phase: Phase,
 }
 
@@ -159,6 +162,7 @@ impl Supervisor {
             review: Review::default(),
             stop_requested: None,
             stop_signals: StopSignals::default(),
+            requests: Requests::default(),
             phase: Phase::Beginning,
         }
     }
@@ -191,7 +195,7 @@ impl Supervisor {
                 return;
             }
             Event::Signal(signal) => self.on_signal(signal, now, actions),
-            Event::Request(request) => self.on_request(request, now, actions),
+            Event::Request { id, request } => self.on_request(id, request, now, actions),
             Event::Started(worker) => self.on_started(worker, now, actions),
             Event::StartFailed { worker, status } => {
                 self.on_start_failed(worker, status, now, actions);

@@ -5,6 +5,7 @@
 use super::event::{Action, Moment};
 use super::lane::WorkerId;
 use super::report::Report;
+use super::request::{Done, Reply, Request};
 use super::slot::Slot;
 use super::worker::{Place, Worker};
 use super::{Phase, Supervisor};
@@ -79,10 +80,19 @@ impl Supervisor {
                 self.renew(index, now, actions);
                 return;
             }
+            if !self.is_settled() {
+                return;
+            }
             self.renew_spares(now, actions);
             self.forget_requests();
             let took = now.saturating_sub(begun);
             actions.push(Action::Report(Report::ReloadDone { took }));
+            let done = Done::Replaced {
+                took,
+                serving: self.serving().count(),
+                wanted: self.target,
+            };
+            self.requests.end_replacements(Reply::Done(done), actions);
         }
         if let Some((index, worker, reason)) = self.worn_out(now) {
             self.rollout.recycles = true;
@@ -186,6 +196,7 @@ impl Supervisor {
         if is_watched {
             let (slot, worker) = (index, id);
             actions.push(Action::Report(Report::SlotReplaced { slot, worker }));
+            self.requests.tell_progress(slot, worker, actions);
         }
         if self.slots.get(index).is_some_and(is_successor)
             && let Some(old) = self.promote(index, id)
@@ -248,6 +259,8 @@ impl Supervisor {
         if !self.rollout.recycles {
             self.forget_requests();
             actions.push(Action::Report(Report::ReloadFailed { worker: id }));
+            let reply = Reply::Failed { worker: id };
+            self.requests.end_replacements(reply, actions);
         }
     }
 
@@ -263,6 +276,7 @@ impl Supervisor {
         }
         actions.push(Action::Report(Report::Scaled { from, to }));
         self.target = to;
+        self.requests.supersede(to, actions);
         self.was_complete &= to < from;
         for index in self.slots.len()..to {
             let mut slot = Slot::new(index);
@@ -294,14 +308,15 @@ impl Supervisor {
         }
     }
 
-    /// Nobody is on the way, in or out. One that has left for good is not missing.
+    /// In no slot that is wanted somebody is on the way, in or out. One that has left for good is
+    /// not missing.
     pub(super) fn is_settled(&self) -> bool {
-        self.slots.iter().all(
-            |slot| match slot.current.and_then(|id| self.workers.get(id)) {
+        self.slots.iter().take(self.target).all(|slot| {
+            match slot.current.and_then(|id| self.workers.get(id)) {
                 Some(worker) => worker.is_ready(),
                 None => slot.start_at.is_none(),
-            },
-        )
+            }
+        })
     }
 
     /// Says when a change of their number is complete.
@@ -314,6 +329,9 @@ impl Supervisor {
             self.is_scaling = false;
             let workers = self.serving().count();
             actions.push(Action::Report(Report::ScaleDone { workers }));
+            let is_meant = |request| matches!(request, Request::Scale { .. });
+            let reply = Reply::Done(Done::Scaled { workers });
+            self.requests.end(is_meant, reply, actions);
         }
     }
 

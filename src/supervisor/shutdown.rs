@@ -124,6 +124,7 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
+        self.requests.end_all(actions);
         let rules = &self.rules;
         let serving = rules
             .drain_delay
@@ -229,6 +230,7 @@ impl Supervisor {
         if waits || self.workers.values().any(|worker| !worker.is_spare()) {
             return;
         }
+        self.requests.end_all(actions);
         let status = self.expected(status);
         self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, actions));
     }

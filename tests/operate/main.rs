@@ -16,6 +16,7 @@ mod http;
 mod idle;
 mod logs;
 mod metrics;
+mod requests;
 mod systemd;
 mod unread;
 mod who;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pidone::config::{Config, Readiness};
 use pidone::ended::Ended;
 use pidone::signal::Signal;
-use pidone::supervisor::{Event, Moment, Request, Supervisor, WorkerId};
+use pidone::supervisor::{Event, Moment, Request, RequestId, Supervisor, WorkerId};
 
 use crate::process::Process;
 use crate::random::Random;
@@ -231,7 +231,11 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Asked(signal) => self.news.push_back(Event::Signal(signal)),
-            Happening::Wanted(request) => self.news.push_back(Event::Request(request)),
+            Happening::Wanted(request) => {
+                self.numbers += 1;
+                let id = RequestId(self.numbers);
+                self.news.push_back(Event::Request { id, request });
+            }
             Happening::Stuck(id) => {
                 let now = self.now;
                 if let Some(process) = self.alive(id) {

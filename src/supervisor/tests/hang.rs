@@ -109,7 +109,7 @@ fn a_successor_that_boots_already_takes_over() {
         run.next_deed(),
         [hung(1), signal(1, Signal::ABRT), steer(&[Some(1)])]
     );
-    let actions = run.ready(2);
+    let actions = done(run.ready(2));
     assert!(
         matches!(
             actions[..],

@@ -20,6 +20,9 @@ use crate::ended::Ended;
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Who asks, where it does not matter.
+const ME: RequestId = RequestId(1);
+
 /// Single mode.
 fn config() -> Config {
     Config::of(Command {
@@ -132,13 +135,21 @@ impl Run {
     }
 
     fn asks(&mut self, request: Request) -> Vec<Action> {
-        self.tell(Event::Request(request))
+        self.asks_as(ME, request)
+    }
+
+    fn asks_as(&mut self, id: RequestId, request: Request) -> Vec<Action> {
+        self.tell(Event::Request { id, request })
     }
 
     fn refuses(&mut self, request: Request) -> Refusal {
-        match self.asks(request)[0] {
-            Action::Report(Report::RequestRefused { why }) => why,
-            ref action => panic!("{action:?}"),
+        match self.asks(request)[..] {
+            [
+                Action::Report(Report::RequestRefused { why }),
+                Action::Reply { reply, .. },
+                ..,
+            ] if reply == Reply::Refused(why) => why,
+            ref actions => panic!("{actions:?}"),
         }
     }
 
@@ -204,6 +215,19 @@ fn start(worker: u32, instance: usize, lane: Option<usize>) -> Action {
     })
 }
 
+fn reply_to(id: RequestId, reply: Reply) -> Action {
+    Action::Reply { id, reply }
+}
+
+/// The final replies among the actions.
+fn replies(actions: &[Action]) -> Vec<(RequestId, Reply)> {
+    let replies = actions.iter().filter_map(|action| match action {
+        Action::Reply { id, reply } if reply.is_final() => Some((*id, *reply)),
+        _ => None,
+    });
+    replies.collect()
+}
+
 /// A new worker serves in this slot.
 fn replaced(slot: usize, worker: u32) -> Action {
     let worker = WorkerId(worker);
@@ -231,10 +255,15 @@ fn report(report: Report) -> Action {
     Action::Report(report)
 }
 
-/// All but what is said about an end, whose uptime a test would only repeat.
+/// All but what is said about an end, whose uptime a test would only repeat, and but replies.
 fn done(actions: Vec<Action>) -> Vec<Action> {
-    let is_obituary = |action: &Action| matches!(action, Action::Report(Report::Ended { .. }));
-    let rest = actions.into_iter().filter(|action| !is_obituary(action));
+    let is_other = |action: &Action| {
+        matches!(
+            action,
+            Action::Report(Report::Ended { .. }) | Action::Reply { .. }
+        )
+    };
+    let rest = actions.into_iter().filter(|action| !is_other(action));
     rest.collect()
 }
 

@@ -93,6 +93,7 @@ impl Witness {
             Action::Suspend(worker) | Action::Resume(worker) => {
                 self.seen(*worker)?;
             }
+            Action::Reply { id, reply } => self.replied(*id, *reply)?,
             Action::Report(report) => self.report(*report, now)?,
             Action::SignalLeftovers(signal) => {
                 self.end.leftovers_killed |= *signal == Signal::KILL;

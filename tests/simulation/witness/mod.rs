@@ -2,6 +2,7 @@
 
 mod deeds;
 mod health;
+mod requests;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +12,8 @@ use pidone::config::{Config, Readiness, RestartPolicy, WorkerRules};
 use pidone::ended::Ended;
 use pidone::signal::Signal;
 use pidone::supervisor::{
-    Action, Event, Lane, Moment, Next, Queues, Reason, Refusal, Report, Request, Start, StateView,
-    Supervisor, WorkerId,
+    Action, Done, Event, Lane, Moment, Next, Queues, Reason, Refusal, Reply, Report, Request,
+    RequestId, Start, StateView, Supervisor, WorkerId,
 };
 
 /// The sentence that says what does not hold.
@@ -48,6 +49,7 @@ pub struct Witness {
     has_been_complete: bool,
     /// A worker's ports have changed, and nobody has looked at them since.
     ports_changed: Option<Moment>,
+    requests: requests::Requests,
     end: End,
     exited: bool,
     last_tick: Option<Moment>,
@@ -145,6 +147,7 @@ impl Witness {
             scale_was_pending: false,
             has_been_complete: false,
             ports_changed: None,
+            requests: requests::Requests::default(),
             end: End::default(),
             exited: false,
             last_tick: None,
@@ -284,8 +287,14 @@ impl Witness {
                 self.end.child_asked |= self.single();
                 self.end.stop_signals.insert(now);
             }
-            Event::Request(Request::Stop) => self.end.child_asked |= self.single(),
-            Event::Request(Request::Scale { .. }) => self.scale_pending = true,
+            Event::Request { id, request } => {
+                self.requested(id, request, now);
+                match request {
+                    Request::Stop => self.end.child_asked |= self.single(),
+                    Request::Scale { .. } => self.scale_pending = true,
+                    Request::Reload | Request::Restart { .. } => {}
+                }
+            }
             Event::Pong(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.pinged = None;
@@ -296,11 +305,7 @@ impl Witness {
                     seen.bytes = bytes;
                 }
             }
-            Event::Announced { .. }
-            | Event::Request(_)
-            | Event::Signal(_)
-            | Event::Stopped { .. }
-            | Event::Tick => {}
+            Event::Announced { .. } | Event::Signal(_) | Event::Stopped { .. } | Event::Tick => {}
         }
     }
 

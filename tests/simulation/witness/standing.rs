@@ -26,6 +26,7 @@ impl Witness {
         self.check_departures(now)?;
         self.check_stop(event)?;
         self.check_closed(event, actions)?;
+        self.check_requests(actions)?;
         self.check_loss(&before, event, actions)?;
         self.check_steering()?;
         self.check_health(now)?;
@@ -110,7 +111,7 @@ impl Witness {
     fn check_stop(&self, event: &Event) -> Result<(), Broken> {
         let wanted = match event {
             Event::Signal(signal) => self.rewritten(*signal).is_some_and(Signal::asks_to_stop),
-            Event::Request(request) => *request == Request::Stop,
+            Event::Request { request, .. } => *request == Request::Stop,
             _ => false,
         };
         let hears = self.single() || self.exited || self.is_ending();

@@ -74,6 +74,7 @@ impl World {
             | Action::ReleasePorts(_)
             | Action::Suspend(_)
             | Action::Resume(_)
+            | Action::Reply { .. }
             | Action::Report(_) => {}
         }
     }

@@ -1,0 +1,91 @@
+//! What must hold of requests: each gets one final reply, which is its own and is true.
+
+use super::*;
+
+/// Those that wait for their final reply.
+#[derive(Default)]
+pub struct Requests {
+    open: BTreeMap<RequestId, (Request, Moment)>,
+}
+
+impl Witness {
+    pub(super) fn requested(&mut self, id: RequestId, request: Request, now: Moment) {
+        self.requests.open.insert(id, (request, now));
+    }
+
+    pub(super) fn replied(&mut self, id: RequestId, reply: Reply) -> Result<(), Broken> {
+        let asked = self.requests.open.get(&id).copied();
+        let (request, at) = asked.ok_or("nobody waits for that")?;
+        if reply.is_final() {
+            self.requests.open.remove(&id);
+        }
+        let replaces = |slot: usize| match request {
+            Request::Reload => true,
+            Request::Restart { slot: own } => own == slot,
+            _ => false,
+        };
+        let right = match (request, reply) {
+            (_, Reply::Progress { slot, worker }) => {
+                let seen = self.seen(worker)?;
+                let own = seen.lane.map(Lane::slot) == Some(slot);
+                own && seen.said_ready && replaces(slot)
+            }
+            (Request::Reload | Request::Restart { .. }, Reply::Failed { .. })
+            | (Request::Stop, Reply::Done(Done::Stopping)) => true,
+            (Request::Reload, Reply::Done(Done::Replaced { .. })) => {
+                let is_old = |(id, seen): (&WorkerId, &Seen)| {
+                    seen.asked < at && self.serving.contains(id) && seen.retired.is_none()
+                };
+                !self
+                    .known
+                    .iter()
+                    .any(|it| is_old(it) && !it.1.leaves_by_itself)
+            }
+            (Request::Restart { .. }, Reply::Done(Done::Replaced { .. })) => true,
+            (Request::Scale { to }, Reply::Done(Done::Scaled { workers })) => {
+                to == self.target && workers <= to
+            }
+            (Request::Scale { to }, Reply::Superseded { by }) => to != by && by == self.target,
+            (Request::Restart { slot }, Reply::Superseded { by }) => {
+                slot >= by && by == self.target
+            }
+            (Request::Scale { to }, Reply::Refused(Refusal::TooFew)) => to == 0,
+            (Request::Scale { to }, Reply::Refused(Refusal::TooMany { most })) => to > most,
+            (Request::Restart { slot }, Reply::Refused(Refusal::NoSuchSlot { slot: own, .. })) => {
+                slot == own && slot >= self.target
+            }
+            (Request::Stop, _) => false,
+            (_, Reply::Refused(Refusal::Stopping)) => self.is_ending() || self.all_gone(),
+            (_, Reply::Refused(Refusal::SingleMode)) => self.single(),
+            (_, Reply::Refused(Refusal::NotStarted)) => self.newest == 1,
+            _ => false,
+        };
+        must!(right, "that is no true reply to {request:?}");
+        Ok(())
+    }
+
+    fn all_gone(&self) -> bool {
+        !self.known.values().any(|seen| seen.lane.is_some())
+    }
+
+    /// Nobody waits in vain.
+    pub(super) fn check_requests(&self, actions: &[Action]) -> Result<(), Broken> {
+        let waits = self.requests.open.iter().next();
+        must!(
+            waits.is_none() || !(self.is_ending() || self.exited),
+            "{waits:?} waits in vain"
+        );
+        let is_done = |action: &Action| match action {
+            Action::Reply { reply, .. } => matches!(reply, Reply::Done(Done::Replaced { .. })),
+            _ => false,
+        };
+        // One that is worn out may be the next to be replaced in place.
+        let always = self.config.restart.policy == RestartPolicy::Always && !self.in_place();
+        let empty = self.serving.len() < self.target;
+        must!(
+            !(always && empty && actions.iter().any(is_done)),
+            "a reload is done, and a slot is empty"
+        );
+        Ok(())
+    }
+}
