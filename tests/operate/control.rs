@@ -46,7 +46,7 @@ fn a_stop_may_be_asked_for_and_signalled() {
         let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
         let mut client = connect(([127, 0, 0, 1], service.app.port));
         client
-            .write_all(request("/slow?ms=700", false).as_bytes())
+            .write_all(request("/slow?ms=2000", false).as_bytes())
             .unwrap();
         if !asked_first {
             service.run.signal(libc::SIGTERM);

@@ -46,7 +46,7 @@ fn the_refusal_of_a_signal_is_told_to_nobody() {
         let reload = scope.spawn(|| doors.ask("reload"));
         let successor = service.pid_after("boots ");
         service.run.signal(libc::SIGTTIN);
-        service.run.until_stderr("2 workers at most");
+        service.run.until_stderr("at most 2 workers");
         let_go(&service, successor);
         boot(&service);
         assert_eq!(reload.join().unwrap().done().progress.len(), 2);
