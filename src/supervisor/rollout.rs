@@ -80,7 +80,8 @@ impl Supervisor {
                 self.renew(index, now, actions);
                 return;
             }
-            if !self.is_settled() {
+            let mut wanted = self.slots.iter().take(self.target);
+            if !wanted.all(|slot| self.is_slot_settled(slot)) {
                 return;
             }
             self.renew_spares(now, actions);
@@ -308,15 +309,16 @@ impl Supervisor {
         }
     }
 
-    /// In no slot that is wanted somebody is on the way, in or out. One that has left for good is
-    /// not missing.
+    /// Nobody is on the way, in or out. One that has left for good is not missing.
     pub(super) fn is_settled(&self) -> bool {
-        self.slots.iter().take(self.target).all(|slot| {
-            match slot.current.and_then(|id| self.workers.get(id)) {
-                Some(worker) => worker.is_ready(),
-                None => slot.start_at.is_none(),
-            }
-        })
+        self.slots.iter().all(|slot| self.is_slot_settled(slot))
+    }
+
+    fn is_slot_settled(&self, slot: &Slot) -> bool {
+        match slot.current.and_then(|id| self.workers.get(id)) {
+            Some(worker) => worker.is_ready(),
+            None => slot.start_at.is_none(),
+        }
     }
 
     /// Says when a change of their number is complete.
