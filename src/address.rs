@@ -42,6 +42,8 @@ pub enum Host {
         address: Ipv6Addr,
         /// No IPv4 (Node.js: `ipv6Only`).
         only: bool,
+        /// The interface of a link-local address, by its index; else 0.
+        scope: u32,
     },
 }
 
@@ -117,6 +119,7 @@ impl FromStr for Host {
                 .map(|address| Self::V6 {
                     address,
                     only: false,
+                    scope: 0,
                 })
                 .map_err(|_| AddressError::Host),
             _ if text.contains(':') => Err(AddressError::Brackets),
@@ -159,7 +162,10 @@ impl fmt::Display for Endpoint {
         match self.host {
             Host::Any => write!(out, "*:{port}"),
             Host::V4(address) => write!(out, "{address}:{port}"),
-            Host::V6 { address, .. } => write!(out, "[{address}]:{port}"),
+            Host::V6 {
+                address, scope: 0, ..
+            } => write!(out, "[{address}]:{port}"),
+            Host::V6 { address, scope, .. } => write!(out, "[{address}%{scope}]:{port}"),
         }
     }
 }
@@ -207,7 +213,12 @@ mod tests {
     fn v6(address: &str) -> Host {
         let address = address.parse().unwrap();
         let only = false;
-        Host::V6 { address, only }
+        let scope = 0;
+        Host::V6 {
+            address,
+            only,
+            scope,
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use core::net::IpAddr;
+use core::net::{AddrParseError, IpAddr, Ipv6Addr};
+use core::str::FromStr;
 
 use super::json::{Object, Value};
 
@@ -11,6 +12,9 @@ pub const DATA_MAX: usize = 1024;
 
 /// The longest path or abstract name, in bytes: `sun_path` less one (unix(7)).
 const PATH_MAX: usize = 107;
+
+/// The longest name of an interface, in bytes: `IFNAMSIZ` less one (netdevice(7)).
+const ZONE_MAX: usize = 15;
 
 // errno(3), as Linux numbers them on every architecture Node.js runs on.
 const E2BIG: i32 = 7;
@@ -21,13 +25,44 @@ const ENAMETOOLONG: i32 = 36;
 const IPV6_ONLY: i64 = 1;
 const UDP_REUSE_ADDR: i64 = 4;
 
+/// An IP address as Node.js spells it once it has resolved names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// Without its zone.
+    pub ip: IpAddr,
+    /// Of `fe80::1%eth0` the part behind the sign: a link-local address is one of an interface.
+    pub zone: Option<Box<str>>,
+}
+
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Self {
+        Self { ip, zone: None }
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        match text.split_once('%') {
+            Some((ip, zone)) if (1..=ZONE_MAX).contains(&zone.len()) && !zone.contains('\0') => {
+                Ok(Self {
+                    ip: ip.parse::<Ipv6Addr>()?.into(),
+                    zone: Some(zone.into()),
+                })
+            }
+            _ => text.parse::<IpAddr>().map(Self::from),
+        }
+    }
+}
+
 /// What tells one shared listener from another: equal for two workers that shall share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListenerKey {
     /// A TCP port.
     Tcp {
         /// `None` is "any": `::` for both families, or `0.0.0.0` where there is no IPv6.
-        address: Option<IpAddr>,
+        address: Option<Address>,
         /// 0 lets the kernel choose.
         port: u16,
         /// `::` without IPv4.
@@ -49,7 +84,7 @@ pub enum ListenerKey {
     /// A UDP port.
     Udp {
         /// The address.
-        address: IpAddr,
+        address: Address,
         /// 0 lets the kernel choose.
         port: u16,
         /// `::` without IPv4.
@@ -174,7 +209,8 @@ fn listener(message: &Object<'_>) -> Result<ListenerKey, i32> {
         _ if kind.is_string("udp6") => (6, true),
         _ => return Err(EINVAL),
     };
-    if address.is_some_and(|address| address.is_ipv4() != (family == 4)) {
+    let is_other = |address: &Address| address.ip.is_ipv4() != (family == 4);
+    if address.as_ref().is_some_and(is_other) {
         return Err(EINVAL);
     }
     if !is_udp {
@@ -200,10 +236,7 @@ fn fd(message: &Object<'_>) -> Option<i32> {
     i32::try_from(number).ok().filter(|&number| number >= 0)
 }
 
-/// An address as Node spells it once it has resolved names.
-///
-/// A link-local address with a zone (`fe80::1%eth0`) is none: a listener has no place for it.
-fn literal(address: Value<'_>) -> Option<IpAddr> {
+fn literal(address: Value<'_>) -> Option<Address> {
     address.string()?.parse().ok()
 }
 
@@ -269,6 +302,10 @@ mod tests {
         assert_eq!(
             key(r#""index":0,"address":"::","port":80,"addressType":6,"flags":1"#),
             Ok(tcp(Some("::"), 80, true, 0))
+        );
+        assert_eq!(
+            key(r#""address":"fe80::1%eth0","port":80,"addressType":6"#),
+            Ok(tcp(Some("fe80::1%eth0"), 80, false, 0))
         );
         let unix = r#""index":0,"address":"/tmp/a b","port":-1,"addressType":-1"#;
         let path = |readable_all, writable_all| {
@@ -349,7 +386,11 @@ mod tests {
             r#""address":null,"port":80,"addressType":4,"flags":"x""#,
             r#""address":"localhost","port":80,"addressType":4"#,
             r#""address":"127.1","port":80,"addressType":4"#,
-            r#""address":"fe80::1%lo","port":80,"addressType":6"#,
+            r#""address":"fe80::1%","port":80,"addressType":6"#,
+            r#""address":"fe80::1%lo","port":80,"addressType":4"#,
+            r#""address":"fe80::1%a\u0000b","port":80,"addressType":6"#,
+            r#""address":"fe80::1%0123456789abcdef","port":80,"addressType":6"#,
+            r#""address":"127.0.0.1%lo","port":80,"addressType":4"#,
             r#""address":"::1","port":80,"addressType":4"#,
             r#""address":"127.0.0.1","port":80,"addressType":6"#,
             r#""address":5,"port":80,"addressType":4"#,

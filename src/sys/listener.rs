@@ -2,9 +2,10 @@
 
 pub mod group;
 
+use std::ffi::CString;
 use std::fs::{self, Metadata, Permissions};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -127,8 +128,9 @@ impl Listener {
         let [kind] = socket::option(self.as_fd(), libc::SOL_SOCKET, libc::SO_TYPE)?;
         let host = match address.ip() {
             IpAddr::V4(address) => Host::V4(address),
-            IpAddr::V6(address) => Host::V6 {
-                address,
+            IpAddr::V6(ip) => Host::V6 {
+                address: ip,
+                scope: scope(address),
                 only: socket::is_only_v6(self.as_fd())?,
             },
         };
@@ -195,6 +197,23 @@ impl From<OwnedFd> for Listener {
     }
 }
 
+/// The index of an interface; `None`: there is none by that name.
+#[must_use]
+pub fn interface_index(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: reads a string that ends in NUL.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index != 0).then_some(index)
+}
+
+/// The interface of a link-local address; else 0.
+fn scope(address: SocketAddr) -> u32 {
+    match address {
+        SocketAddr::V6(address) => address.scope_id(),
+        SocketAddr::V4(_) => 0,
+    }
+}
+
 fn unix_name(socket: &OwnedFd) -> io::Result<Option<UnixName>> {
     let [family] = socket::option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_DOMAIN)?;
     if family.cast_signed() != libc::AF_UNIX {
@@ -212,10 +231,18 @@ fn unix_name(socket: &OwnedFd) -> io::Result<Option<UnixName>> {
 
 /// A bound IP socket, with options of `SOL_SOCKET` set before it is bound.
 fn bind_ip(endpoint: Endpoint, kind: c_int, options: &[c_int]) -> io::Result<OwnedFd> {
-    let bind = |ip, only| bind_to(SocketAddr::new(ip, endpoint.port), only, kind, options);
+    let port = endpoint.port;
+    let bind = |ip, only| bind_to(SocketAddr::new(ip, port), only, kind, options);
     match endpoint.host {
         Host::V4(address) => bind(address.into(), false),
-        Host::V6 { address, only } => bind(address.into(), only),
+        Host::V6 {
+            address,
+            only,
+            scope,
+        } => {
+            let address = SocketAddrV6::new(address, port, 0, scope);
+            bind_to(address.into(), only, kind, options)
+        }
         Host::Any => {
             let everything = bind(IpAddr::V6(Ipv6Addr::UNSPECIFIED), false);
             match everything.as_ref().map_err(io::Error::raw_os_error) {

@@ -20,7 +20,7 @@ const V6: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
 
 fn tcp(address: Option<std::net::IpAddr>, port: u16) -> ListenerKey {
     ListenerKey::Tcp {
-        address,
+        address: address.map(Into::into),
         port,
         v6only: false,
         index: 0,
@@ -29,7 +29,7 @@ fn tcp(address: Option<std::net::IpAddr>, port: u16) -> ListenerKey {
 
 fn udp(address: std::net::IpAddr, port: u16) -> ListenerKey {
     ListenerKey::Udp {
-        address,
+        address: address.into(),
         port,
         v6only: false,
         reuse_addr: false,
@@ -93,7 +93,7 @@ fn every_form_of_listen_is_understood() {
             (
                 "tcp({ port: 8080, host: '::', ipv6Only: true })",
                 Box::new(is(ListenerKey::Tcp {
-                    address: Some(V6.into()),
+                    address: Some(std::net::IpAddr::from(V6).into()),
                     port: 8080,
                     v6only: true,
                     index: 0,
@@ -133,7 +133,7 @@ fn every_form_of_listen_is_understood() {
             (
                 "udp({ type: 'udp6', ipv6Only: true, reuseAddr: true }, 8080)",
                 Box::new(is(ListenerKey::Udp {
-                    address: V6.into(),
+                    address: std::net::IpAddr::from(V6).into(),
                     port: 8080,
                     v6only: true,
                     reuse_addr: true,

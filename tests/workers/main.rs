@@ -17,6 +17,7 @@ mod drain;
 mod field;
 mod http_drain;
 mod listen;
+mod networks;
 mod ports;
 mod recycling;
 mod reload;

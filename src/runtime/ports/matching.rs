@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use crate::address::{Endpoint, Host, ListenAddress, UnixName};
-use crate::protocol::query::ListenerKey;
-use crate::sys::listener::{DEFAULT_BACKLOG, Options};
+use crate::protocol::query::{Address, ListenerKey};
+use crate::sys::listener::{DEFAULT_BACKLOG, Options, interface_index};
 
 /// Where the socket is bound that an app asks for; `None` for a descriptor, which is bound already.
 pub(super) fn address(key: &ListenerKey) -> Option<ListenAddress> {
@@ -15,24 +15,31 @@ pub(super) fn address(key: &ListenerKey) -> Option<ListenAddress> {
             port,
             v6only,
             ..
-        } => ListenAddress::Tcp(endpoint(*address, *port, *v6only)),
+        } => ListenAddress::Tcp(endpoint(address.as_ref(), *port, *v6only)),
         ListenerKey::Udp {
             address,
             port,
             v6only,
             ..
-        } => ListenAddress::Udp(endpoint(Some(*address), *port, *v6only)),
+        } => ListenAddress::Udp(endpoint(Some(address), *port, *v6only)),
         ListenerKey::Unix { path, .. } => ListenAddress::Unix(UnixName::Path(path.into())),
         ListenerKey::Abstract(name) => ListenAddress::Unix(UnixName::Abstract(name.clone())),
         ListenerKey::Fd { .. } => return None,
     })
 }
 
-fn endpoint(address: Option<IpAddr>, port: u16, only: bool) -> Endpoint {
-    let host = match address {
+fn endpoint(address: Option<&Address>, port: u16, only: bool) -> Endpoint {
+    let zone = address.and_then(|address| address.zone.as_deref());
+    // 0, as of an interface that is not there, the kernel refuses where it matters: `EINVAL`.
+    let scope = zone.and_then(interface_index).unwrap_or_default();
+    let host = match address.map(|address| address.ip) {
         None => Host::Any,
         Some(IpAddr::V4(address)) => Host::V4(address),
-        Some(IpAddr::V6(address)) => Host::V6 { address, only },
+        Some(IpAddr::V6(address)) => Host::V6 {
+            address,
+            only,
+            scope,
+        },
     };
     Endpoint { host, port }
 }
@@ -114,7 +121,7 @@ pub(super) fn is_at(wanted: &ListenAddress, there: &ListenAddress) -> bool {
 pub(super) fn is_same(wanted: &ListenAddress, there: &ListenAddress) -> bool {
     let plain = |endpoint: &Endpoint| {
         let only = versions(endpoint.host) == Some((false, true));
-        (ip(endpoint.host), endpoint.port, only)
+        (ip(endpoint.host), scope(endpoint.host), endpoint.port, only)
     };
     match (wanted, there) {
         (ListenAddress::Tcp(wanted), ListenAddress::Tcp(there))
@@ -147,7 +154,7 @@ fn is_host(wanted: Host, there: Host) -> bool {
         (Some((wanted4, wanted6)), Some((there4, there6))) => {
             wanted4 && there4 || wanted6 && there6
         }
-        (None, None) => ip(wanted) == ip(there),
+        (None, None) => ip(wanted) == ip(there) && scope(wanted) == scope(there),
         _ => false,
     }
 }
@@ -160,8 +167,16 @@ fn versions(host: Host) -> Option<(bool, bool)> {
         Host::V6 {
             address: Ipv6Addr::UNSPECIFIED,
             only,
+            ..
         } => Some((!only, true)),
         Host::V4(_) | Host::V6 { .. } => None,
+    }
+}
+
+fn scope(host: Host) -> u32 {
+    match host {
+        Host::V6 { scope, .. } => scope,
+        Host::Any | Host::V4(_) => 0,
     }
 }
 
@@ -205,6 +220,7 @@ mod tests {
                 host: Host::V6 {
                     address: host,
                     only: true,
+                    scope: 0,
                 },
                 port: 8080,
             })

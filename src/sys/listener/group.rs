@@ -136,9 +136,7 @@ impl Group {
 
     /// A new member, with this index, that has room for nobody; newcomers go to those that are open.
     fn dead_end(&self, index: usize, open: &[usize]) -> io::Result<DeadEnd> {
-        let target = SocketAddr::new(self.reachable_address(), self.address.port());
-        let filling = socket::open(socket::family(target.ip()), libc::SOCK_STREAM)?;
-        socket::bind(filling.as_fd(), SocketAddr::new(target.ip(), 0))?;
+        let (filling, target) = self.filling()?;
         let own_port = socket::local_address(filling.as_fd())?.map_or(0, |own| own.port());
 
         let program = steering::own_connection(own_port, index, open);
@@ -157,6 +155,22 @@ impl Group {
         })
     }
 
+    /// A socket to connect to the group with from this machine itself, and where to: over the loopback
+    /// interface to a group on all addresses, which may have IPv4 alone, or IPv6.
+    fn filling(&self) -> io::Result<(OwnedFd, SocketAddr)> {
+        let mut last = Err(Errno::EADDRNOTAVAIL.into());
+        for target in self.reachable_addresses() {
+            let filling = socket::open(socket::family(target.ip()), libc::SOCK_STREAM)?;
+            let mut own = target;
+            own.set_port(0);
+            last = socket::bind(filling.as_fd(), own).map(|()| (filling, target));
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+
     fn bind_another(&self) -> io::Result<OwnedFd> {
         let (kind, options): (_, &[_]) = if self.is_tcp {
             let options = &[libc::SO_REUSEADDR, libc::SO_REUSEPORT];
@@ -167,16 +181,20 @@ impl Group {
         bind_to(self.address, self.only_v6, kind, options)
     }
 
-    /// Where this machine itself reaches the group: the loopback interface for a group on all
-    /// addresses. IPv4 if it can be, as IPv6 may be switched off.
-    fn reachable_address(&self) -> IpAddr {
-        match self.address.ip() {
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) if self.only_v6 => Ipv6Addr::LOCALHOST.into(),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) | IpAddr::V4(Ipv4Addr::UNSPECIFIED) => {
-                Ipv4Addr::LOCALHOST.into()
-            }
-            ip => ip,
-        }
+    fn reachable_addresses(&self) -> Vec<SocketAddr> {
+        let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
+        let loopback: &[_] = match self.address.ip() {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) if self.only_v6 => &[v6],
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => &[v4, v6],
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => &[v4],
+            _ => return vec![self.address],
+        };
+        let port = self.address.port();
+        loopback
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, port))
+            .collect()
     }
 }
 

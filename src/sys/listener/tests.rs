@@ -66,6 +66,7 @@ fn ipv6_only_leaves_ipv4_to_others() {
     let only_v6 = |port| {
         ListenAddress::Tcp(Endpoint {
             host: Host::V6 {
+                scope: 0,
                 address: Ipv6Addr::UNSPECIFIED,
                 only: true,
             },

@@ -56,6 +56,7 @@ fn lanes(slots: &[Option<usize>]) -> Vec<Option<Lane>> {
 
 fn tcp(address: Option<IpAddr>, port: u16) -> ListenerKey {
     let (v6only, index) = (false, 0);
+    let address = address.map(Into::into);
     ListenerKey::Tcp {
         address,
         port,
@@ -79,7 +80,7 @@ fn unix(path: &str) -> ListenerKey {
 
 fn udp(port: u16) -> ListenerKey {
     ListenerKey::Udp {
-        address: HOME,
+        address: HOME.into(),
         port,
         v6only: false,
         reuse_addr: false,

@@ -95,7 +95,7 @@ fn a_worker_gets_an_address_once_until_it_closes_it() {
         get_any(&mut ports, &tcp(None, 0));
         get_any(&mut ports, &tcp(None, 0));
         let shared = ListenerKey::Udp {
-            address: HOME,
+            address: HOME.into(),
             port: free_port(),
             v6only: false,
             reuse_addr: true,

@@ -72,7 +72,7 @@ fn members_share_an_address_and_the_kernel_spreads() {
         for member in group.members() {
             assert_eq!(address(member), group.local_address());
         }
-        let target = SocketAddr::new(group.reachable_address(), group.local_address().port());
+        let target = group.reachable_addresses()[0];
         let _clients: Vec<_> = (0..60)
             .map(|_| TcpStream::connect(target).unwrap())
             .collect();
@@ -157,7 +157,7 @@ fn among_spreads_evenly_over_those_it_names() {
 }
 
 fn by_home_address(group: &Group, sources: u8) -> Vec<usize> {
-    let target = SocketAddr::new(group.reachable_address(), group.local_address().port());
+    let target = group.reachable_addresses()[0];
     let source = |last| IpAddr::from([127, 0, 3, last]);
     let clients = (1..=sources).map(|last| connect_from(source(last), target));
     receivers(group, clients)
