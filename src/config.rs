@@ -91,6 +91,15 @@ pub struct Command {
 }
 
 impl Command {
+    /// Program and arguments, as far as they are text.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let words = std::iter::once(&self.program).chain(&self.args);
+        words
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect()
+    }
+
     /// Whether it is a pidone in its turn, going by its name.
     #[must_use]
     pub fn is_pidone(&self) -> bool {

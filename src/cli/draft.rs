@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+mod channel;
+
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -14,7 +16,8 @@ use crate::config::{
     Balance, Command, Config, Control, Instances, Logging, MemoryLimit, PortEnv, Readiness,
     RestartPolicy, StopMode, WorkerRules,
 };
-use crate::launch::{self, Known, ReadFile};
+use crate::launch::ReadFile;
+use channel::Channel;
 
 /// How long a worker has for its end, and for its start, when nothing is said.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,12 +56,6 @@ pub(super) struct Surroundings<'a> {
     pub(super) given: &'a [Given],
     pub(super) environment: &'a [(OsString, OsString)],
     pub(super) read_file: ReadFile<'a>,
-}
-
-/// Whether there is a channel, and who says so if there is none.
-enum Channel {
-    On,
-    Off(String),
 }
 
 impl Surroundings<'_> {
@@ -140,7 +137,7 @@ impl Draft {
             }
             None => {
                 if let Some(given) = around.given.iter().find(|given| given.option.for_workers) {
-                    let why = "is about workers, and there are none; add -i N, or leave it out";
+                    let why = "needs workers: add -i N";
                     return around.senseless(given.option.long, why);
                 }
             }
@@ -183,7 +180,7 @@ impl Draft {
     }
 
     fn workers(
-        &self,
+        &mut self,
         instances: Instances,
         around: &Surroundings<'_>,
         warnings: &mut Vec<String>,
@@ -192,6 +189,7 @@ impl Draft {
         let channel = self.find_channel(around, warnings)?;
         if let Channel::Off(why) = &channel {
             self.check_without_channel(why, around)?;
+            warnings.extend(self.shared_by_nothing(why));
         }
         let channel = matches!(channel, Channel::On);
         let port_env = match &self.port_env {
@@ -224,77 +222,6 @@ impl Draft {
             max_age: self.max_age,
             hang_timeout: self.hang_timeout,
         })
-    }
-
-    /// Whether the workers have a channel: as was said, or as the command can have one.
-    fn find_channel(
-        &self,
-        around: &Surroundings<'_>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Channel, CliError> {
-        if self.channel == Some(false) {
-            let name = around.name("channel");
-            let equals = if name.starts_with('-') { ' ' } else { '=' };
-            return Ok(Channel::Off(format!("{name}{equals}off")));
-        }
-        let command = &self.config.command;
-        let words: Vec<String> = std::iter::once(&command.program)
-            .chain(&command.args)
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect();
-        let launch = launch::examine(&words, around.read_file).map_err(CliError::Command)?;
-        warnings.extend(launch.warning);
-        match launch.known {
-            Known::NodeJs | Known::Nothing => Ok(Channel::On),
-            Known::OtherRuntime(name) if self.channel == Some(true) => around.senseless(
-                "channel",
-                format!("{name} has no use for Node.js' channel; give off, or leave it out"),
-            ),
-            Known::OtherRuntime(name) => Ok(Channel::Off(format!("{name} as the command"))),
-        }
-    }
-
-    /// What goes over the channel needs one.
-    fn check_without_channel(&self, why: &str, around: &Surroundings<'_>) -> Result<(), CliError> {
-        let needs = |long: &str, what: &str, instead: &str| {
-            let why = format!("{what}, which {why} rules out; {instead}");
-            around.senseless(long, why)
-        };
-        match self.ready {
-            Some(Readiness::Listen) => {
-                let instead = "give notify, port or none";
-                return needs("ready", "listen is said on the channel", instead);
-            }
-            Some(Readiness::Message) => {
-                let instead = "give notify, port or none";
-                return needs("ready", "message is sent on the channel", instead);
-            }
-            _ => {}
-        }
-        if self.stop == Some(StopMode::Drain) {
-            return needs("stop", "drain is asked for on the channel", "give signal");
-        }
-        if self.http_drain.is_some() {
-            let what = "the end is announced on the channel";
-            return needs("http-drain", what, "leave it out");
-        }
-        if self.hang_timeout.is_some() {
-            let what = "event loops answer on the channel";
-            return needs("hang-timeout", what, "leave it out");
-        }
-        if self.spares.is_some_and(|spares| spares > 0) {
-            let what = "spares are held back by the channel";
-            return needs("spares", what, "leave it out");
-        }
-        if self.balance == Some(Balance::RoundRobin) {
-            let what = "round-robin hands connections over the channel";
-            return needs("balance", what, "give reuseport, shared or source-ip");
-        }
-        if self.balance.is_some() && self.config.listen.is_empty() {
-            let what = "pidone opens sockets at the channel's or --listen's request";
-            return needs("balance", what, "add --listen, or leave it out");
-        }
-        Ok(())
     }
 
     fn check_readiness(&self, around: &Surroundings<'_>) -> Result<(), CliError> {

@@ -65,7 +65,7 @@ pub enum CliError {
 
 impl CliError {
     pub(super) fn bad(name: String, value: OsString, wrong: Wrong) -> Self {
-        let why = wrong.to_string();
+        let why = wrong.about(&value.to_string_lossy());
         Self::BadValue { name, value, why }
     }
 }

@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,15 +14,21 @@ use crate::signal::Signal;
 pub(super) enum Wrong {
     /// What to give instead.
     Give(&'static str),
+    /// A number without its unit: those that are likely.
+    NoUnit([&'static str; 2]),
     /// What is wrong with an address.
     Address(AddressError),
 }
 
-impl fmt::Display for Wrong {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Wrong {
+    /// The end of the sentence that begins with this value.
+    pub(super) fn about(self, value: &str) -> String {
         match self {
-            Self::Give(accepted) => write!(out, "give {accepted}"),
-            Self::Address(error) => error.fmt(out),
+            Self::Give(accepted) => format!("give {accepted}"),
+            Self::NoUnit([one, other]) => {
+                format!("it has no unit; did you mean {value}{one} or {value}{other}?")
+            }
+            Self::Address(error) => error.to_string(),
         }
     }
 }
@@ -76,25 +81,22 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
+    let number = |digits: &str| whole::<u32>(digits).ok_or(ACCEPTED);
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text.get(digits.len()..) {
         Some("ms") => Duration::from_millis(1),
         Some("s") => Duration::from_secs(1),
         Some("m") => Duration::from_secs(60),
         Some("h") => Duration::from_secs(3600),
+        Some("") if number(text).is_ok() => return Err(Wrong::NoUnit(["s", "ms"])),
         _ => return Err(ACCEPTED),
     };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let number = |digits: &str| {
-        let all = digits.bytes().all(|byte| byte.is_ascii_digit());
-        let number = digits.parse::<u32>().ok().filter(|_| all);
-        number.ok_or(ACCEPTED)
-    };
+    let (integer, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     // No more digits than a nanosecond has; and no floating point, which is large.
     let places = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
     let parts = 10_u32.checked_pow(places).ok_or(ACCEPTED)?;
     let part = unit.checked_mul(number(fraction)?).ok_or(ACCEPTED)? / parts;
-    let duration = unit.checked_mul(number(whole)?).ok_or(ACCEPTED)? + part;
+    let duration = unit.checked_mul(number(integer)?).ok_or(ACCEPTED)? + part;
     if duration > LONGEST {
         return Err(ACCEPTED);
     }
@@ -131,7 +133,8 @@ const INSTANCES_MAX: u16 = Instances::MAX;
 
 pub(super) fn instances(text: &str) -> Result<Instances, Wrong> {
     match text {
-        "auto" => Ok(Instances::Auto),
+        // pm2 calls it max and 0.
+        "auto" | "max" | "0" => Ok(Instances::Auto),
         _ => concurrency(text)
             .map(Instances::Count)
             .map_err(|_| Wrong::Give("a number from 1 to 1024, or auto")),
@@ -182,12 +185,16 @@ pub(super) fn some_time(text: &str) -> Result<Duration, Wrong> {
 /// How long an event loop may stand still; less than a second would be taken for a hang when
 /// Node.js only collects garbage.
 pub(super) fn hang(text: &str) -> Result<Duration, Wrong> {
-    let time = duration(text).ok();
-    time.filter(|time| *time >= Duration::from_secs(1))
-        .ok_or(Wrong::Give("a time from 1s to 1000h, such as 10s or 1m"))
+    const ACCEPTED: Wrong = Wrong::Give("a time from 1s to 1000h, such as 10s or 1m");
+    match duration(text) {
+        Ok(time) if time >= Duration::from_secs(1) => Ok(time),
+        Err(no_unit @ Wrong::NoUnit(_)) => Err(no_unit),
+        _ => Err(ACCEPTED),
+    }
 }
 
-/// `300M`, `1G`, or `80%` of what the control group allows.
+/// `300M`, `1G`, or `80%` of what the control group allows. A unit is a power of two however it is
+/// written, as for docker and pm2: `300MB` and `300MiB` are `300M`.
 pub(super) fn memory(text: &str) -> Result<MemoryLimit, Wrong> {
     const ACCEPTED: Wrong = Wrong::Give(
         "a size from 1M to 1024G such as 300M or 1G, or a percentage of the container's limit \
@@ -197,11 +204,15 @@ pub(super) fn memory(text: &str) -> Result<MemoryLimit, Wrong> {
         let share = whole(share).filter(|share| (1..=100).contains(share));
         return share.map(MemoryLimit::Percent).ok_or(ACCEPTED);
     }
-    let (number, shift) = match text.strip_suffix(['M', 'm']) {
-        Some(number) => (number, 20),
-        None => (text.strip_suffix(['G', 'g']).ok_or(ACCEPTED)?, 30),
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = whole(digits).ok_or(ACCEPTED)?;
+    let unit = text.get(digits.len()..).unwrap_or_default();
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "" if (1..=9999).contains(&number) => return Err(Wrong::NoUnit(["M", "G"])),
+        _ => return Err(ACCEPTED),
     };
-    let number: u64 = whole(number).ok_or(ACCEPTED)?;
     let bytes = number.checked_mul(1 << shift).ok_or(ACCEPTED)?;
     let sensible = (1 << 20)..=(1024 << 30);
     Some(bytes)

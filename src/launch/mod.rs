@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod meant;
 mod node;
 pub mod options;
 mod packages;
@@ -15,6 +16,8 @@ mod tests;
 mod tools;
 
 use std::fmt;
+
+pub use meant::meant;
 
 /// Reads a text file of the working directory, if it is there.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -26,6 +29,8 @@ pub struct Launch {
     pub known: Known,
     /// What may go wrong.
     pub warning: Option<String>,
+    /// A word that has to follow the command for it to be a worker.
+    pub appended: Option<String>,
 }
 
 /// What a command is, as far as its name says.
@@ -35,6 +40,8 @@ pub enum Known {
     NodeJs,
     /// A runtime that has no use for Node.js' channel: its name.
     OtherRuntime(&'static str),
+    /// An interpreter or a server of another language, by its name; it could still end in Node.js.
+    OtherLanguage(&'static str),
     /// Anything; a script that ends in Node.js, say.
     Nothing,
 }
@@ -116,7 +123,7 @@ fn look(words: &[String], read_file: ReadFile<'_>) -> Result<Launch, Obstacle> {
         return Ok(Launch::of(Known::Nothing));
     };
     match base_name(program) {
-        "node" | "nodejs" => node::look(program, args, read_file),
+        name if options::is_node(name) => node::look(program, args, read_file),
         "bun" | "bunx" => Ok(Launch::of(Known::OtherRuntime("bun"))),
         "deno" => Ok(Launch::of(Known::OtherRuntime("deno"))),
         "env" => shell::look_through_env(args, read_file),
@@ -126,11 +133,33 @@ fn look(words: &[String], read_file: ReadFile<'_>) -> Result<Launch, Obstacle> {
         name if packages::MANAGERS.contains(&name) => {
             Err(packages::obstacle(name, args, read_file))
         }
-        name => match tools::obstacle(name, args) {
-            Some(obstacle) => Err(obstacle),
-            None => Ok(Launch::of(Known::Nothing)),
+        name => match (tools::obstacle(name, args), other_language(name)) {
+            (Some(obstacle), _) => Err(obstacle),
+            (None, Some(other)) => Ok(Launch::of(Known::OtherLanguage(other))),
+            (None, None) => Ok(Launch::of(Known::Nothing)),
         },
     }
+}
+
+/// Interpreters and servers of other languages, with or without a version, as in python3.12.
+fn other_language(name: &str) -> Option<&'static str> {
+    const NAMES: [&str; 13] = [
+        "python",
+        "pypy",
+        "uvicorn",
+        "gunicorn",
+        "hypercorn",
+        "ruby",
+        "puma",
+        "perl",
+        "php",
+        "php-fpm",
+        "java",
+        "dotnet",
+        "nginx",
+    ];
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    NAMES.into_iter().find(|known| *known == name)
 }
 
 /// A program by its name alone.
@@ -147,6 +176,7 @@ impl Launch {
         Self {
             known,
             warning: None,
+            appended: None,
         }
     }
 }

@@ -67,6 +67,7 @@ pub(super) fn look(
 ) -> Result<Launch, Obstacle> {
     let mut kept = vec![program.to_owned()];
     let mut watches = false;
+    let mut snapshot = None;
     let mut rest = args;
     let script = loop {
         let [arg, following @ ..] = rest else {
@@ -108,15 +109,19 @@ pub(super) fn look(
                 return Err(Obstacle::new(what, why, Instead::advice(advice)));
             }
             "-" | "-i" | "--interactive" => {
-                let why = "what is typed cannot be a worker";
+                let why = "an interactive session cannot be a worker";
                 return Err(Obstacle::new(what, why, Instead::general()));
             }
             "-c" | "--check" | "-v" | "--version" | "-h" | "--help" | "--v8-options" | "--test"
             | "--prof-process" | "--build-snapshot" => {
-                let why = "this serves nothing, and ends";
+                let why = "this command exits immediately, and serves nothing";
                 return Err(Obstacle::new(what, why, Instead::general()));
             }
             _ => {
+                if option == "--snapshot-blob" {
+                    let following = rest.first().map(String::as_str);
+                    snapshot = value.or(following).map(str::to_owned);
+                }
                 kept.push(arg.clone());
                 if value.is_none() && WITH_VALUE.contains(&option) {
                     kept.extend(rest.first().cloned());
@@ -126,7 +131,15 @@ pub(super) fn look(
         }
     };
     let Some(script) = script else {
-        let why = "Node.js is given no script to run";
+        // The app is in the snapshot. Node.js makes a process a cluster worker only if it has a
+        // `process.argv[1]` (`initializeClusterIPC` in lib/internal/process/pre_execution.js).
+        if let Some(appended) = snapshot {
+            return Ok(Launch {
+                appended: Some(appended),
+                ..Launch::of(Known::NodeJs)
+            });
+        }
+        let why = "there is no script to run";
         return Err(Obstacle::new("node", why, Instead::general()));
     };
     if watches {
@@ -150,7 +163,7 @@ fn tools_in_the_way(
     args: &[String],
     read_file: ReadFile<'_>,
 ) -> Result<(), Obstacle> {
-    let name = base_name(script);
+    let name = tools::of_package(script).unwrap_or(base_name(script));
     if packages::MANAGERS.contains(&name) {
         return Err(packages::obstacle(name, args, read_file));
     }

@@ -23,7 +23,7 @@ pub fn node_options_at(words: &[String]) -> Option<usize> {
 }
 
 /// Some keep several by names like node-20 and node22.
-fn is_node(name: &str) -> bool {
+pub(super) fn is_node(name: &str) -> bool {
     let version = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.');
     matches!(name.trim_end_matches(version), "node" | "nodejs")
 }

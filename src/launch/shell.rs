@@ -145,7 +145,15 @@ pub(super) fn look(
         [exec, command @ ..] if exec == "exec" => (true, command),
         command => (false, command),
     };
-    match look_at(command, read_file) {
+    let looked = look_at(command, read_file).and_then(|launch| match launch.appended {
+        Some(word) => {
+            let why = "without a word after its options, Node.js does not act as a cluster worker";
+            let instead = Instead::Run([command, &[word]].concat());
+            Err(Obstacle::new("node --snapshot-blob", why, instead))
+        }
+        None => Ok(launch),
+    });
+    match looked {
         // bash, ash and others replace themselves by the last command of a script; dash does not,
         // and may be what sh is.
         Ok(launch)

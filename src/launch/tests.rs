@@ -62,6 +62,7 @@ fn node_with_a_script_is_what_it_should_be() {
     for line in [
         "node server.js",
         "nodejs server.js",
+        "/opt/node-22.1 server.js",
         "/usr/local/bin/node server.js --watch -e",
         "node --import tsx app.ts",
         "node -r dotenv/config --max-old-space-size=300 .",
@@ -86,7 +87,6 @@ fn what_is_not_known_is_left_alone() {
     for line in [
         "./start.sh",
         "docker-entrypoint.sh node -e 1",
-        "python3 app.py",
         "sh start.sh",
         "sh",
         "sh -c",
@@ -114,6 +114,71 @@ fn other_runtimes_have_no_channel() {
         is(line, Known::OtherRuntime("bun"));
     }
     is("deno run -A app.ts", Known::OtherRuntime("deno"));
+}
+
+#[test]
+fn programs_of_other_languages_are_known_by_name() {
+    for (line, name) in [
+        ("python3 app.py", "python"),
+        ("/usr/bin/python3.12 -m app", "python"),
+        ("sh -c 'exec ruby app.rb'", "ruby"),
+        ("env A=1 java -jar app.jar", "java"),
+    ] {
+        is(line, Known::OtherLanguage(name));
+    }
+    is("./perl-wrapper", Known::Nothing);
+}
+
+#[test]
+fn a_snapshot_is_the_script_and_gets_a_name() {
+    for line in [
+        "node --snapshot-blob snap.blob",
+        "node --snapshot-blob=snap.blob --",
+        "env A=1 node --title x --snapshot-blob snap.blob",
+    ] {
+        let launch = examine_line(line, &read_file).unwrap();
+        assert_eq!(launch.known, Known::NodeJs, "{line}");
+        assert_eq!(launch.appended.as_deref(), Some("snap.blob"), "{line}");
+    }
+    is("node --snapshot-blob snap.blob app", Known::NodeJs);
+    refused(
+        "sh -c 'A=1 exec node --snapshot-blob x'",
+        "node --snapshot-blob",
+        "env A=1 node --snapshot-blob x x",
+    );
+    let sentence = examine_line("node --snapshot-blob x --build-snapshot a.js", &read_file);
+    assert!(sentence.unwrap_err().contains("--build-snapshot"));
+}
+
+#[test]
+fn what_cannot_be_started_was_meant_otherwise() {
+    let read = |path: &str| (path == "node_modules/.bin/next").then(String::new);
+    for (line, part) in [
+        ("server.js", "did you mean node server.js?"),
+        ("./app.mjs -x", "did you mean node ./app.mjs -x?"),
+        ("ecosystem.config.js", "reads no configuration file"),
+        ("pm2.json", "reads no configuration file"),
+        ("start app.js -i 4", "as in: pidone -- node app.js"),
+        ("restart app.js -- -x", "as in: pidone -- node app.js -x"),
+        ("start", "as in: pidone -- node server.js"),
+        (
+            "start ecosystem.config.js",
+            "as in: pidone -- node server.js",
+        ),
+        ("status", "did you mean pidone ctl status?"),
+        ("scale 3", "did you mean pidone ctl scale 3?"),
+        ("ls", "did you mean pidone ctl status?"),
+        ("help", "did you mean pidone --help?"),
+        ("version", "did you mean pidone --version?"),
+        ("next start", "did you mean node_modules/.bin/next start?"),
+    ] {
+        let [simple] = split(line).unwrap().try_into().unwrap();
+        let said = meant(&simple.words, &read).unwrap();
+        assert!(said.contains(part), "{line}: {said}");
+    }
+    for line in ["nope", "/usr/bin/status", "tsc"] {
+        assert_eq!(meant(&words(&[line]), &read), None, "{line}");
+    }
 }
 
 #[test]
@@ -366,8 +431,45 @@ fn tools_that_start_node_are_refused() {
         ),
         ("forever app.js", "forever", "node app.js"),
         ("cross-env A=1 node x.js", "cross-env", "env A=1 node x.js"),
+        (
+            "node node_modules/tsx/dist/cli.mjs app.ts",
+            "tsx",
+            "node --import tsx app.ts",
+        ),
+        (
+            "node --x /app/node_modules/nodemon/bin/nodemon.js app.js",
+            "nodemon",
+            "node app.js",
+        ),
+        (
+            "node /usr/lib/node_modules/npm/bin/npm-cli.js start",
+            "npm start",
+            "node server.js",
+        ),
+        (
+            "node .yarn/releases/yarn-4.9.1.cjs start",
+            "yarn start",
+            "node server.js",
+        ),
+        (
+            "babel-node app.js",
+            "babel-node",
+            "node -r @babel/register app.js",
+        ),
     ] {
         refused(line, what, instead);
+    }
+    is("node dist/cli.mjs", Known::NodeJs);
+    is("fastify start app.js", Known::Nothing);
+    for (line, advice) in [
+        ("fastify start -w app.js", "leave -w (--watch) out"),
+        ("node_modules/.bin/fastify start --watch a.js", "leave -w"),
+        ("next dev", "production server"),
+        ("nest start", "node dist/main.js"),
+        ("dotenv -- node a.js", "node --env-file=.env"),
+    ] {
+        let sentence = examine_line(line, &read_file).unwrap_err();
+        assert!(sentence.contains(advice), "{line}: {sentence}");
     }
     let sentence = examine_line("env -i node a.js", &read_file).unwrap_err();
     assert!(sentence.contains("leave -i out"), "{sentence}");

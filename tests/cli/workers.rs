@@ -32,16 +32,10 @@ fn options_for_workers_need_some() {
         ("--max-age", "1h"),
         ("--hang-timeout", "10s"),
     ] {
-        let parts = ["there are none", "add -i N, or leave it out"];
-        let named =
-            |name: &str| [&format!("error: {name}: "), parts[0], parts[1]].map(String::from);
-        let wanted = named(option);
-        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        trace.refuses(Pidone::new([option, value]), &wanted);
+        let wanted = |name: &str| format!("error: {name}: needs workers: add -i N");
+        trace.refuses(Pidone::new([option, value]), &[&wanted(option)]);
         let name = crate::variable(option);
-        let wanted = named(&name);
-        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        trace.refuses(Pidone::plain().env(&name, value), &wanted);
+        trace.refuses(Pidone::plain().env(&name, value), &[&wanted(&name)]);
     }
 }
 
@@ -176,7 +170,7 @@ fn other_runtimes_are_workers_without_a_channel() {
     let here = &here.path("");
     for runtime in ["bun", "deno"] {
         let command = [runtime, "app.ts"];
-        let parts = ["--channel: ", runtime, "give off, or leave it out"];
+        let parts = ["--channel: ", runtime, "use off, or leave it out"];
         refuses(here, "-i 2 --channel node", &command, &parts);
         let rules_out = format!("{runtime} as the command rules out");
         for (option, value) in [
@@ -187,6 +181,37 @@ fn other_runtimes_are_workers_without_a_channel() {
             let options = format!("-i 2 {option} {value}");
             refuses(here, &options, &command, &[option, &rules_out]);
         }
+    }
+}
+
+#[test]
+fn other_languages_are_told_to_turn_the_channel_off() {
+    let here = TempDir::new();
+    let parts = ["python: not Node.js", "add --channel off, and --listen"];
+    refuses(&here.path(""), "-i 2", &["python3", "app.py"], &parts);
+}
+
+/// They would bind the same port, all but one in vain, for ever.
+#[test]
+fn workers_without_a_shared_port_are_worth_a_warning() {
+    let warning = "workers that listen on one port get EADDRINUSE; add --listen ADDR or --port-env";
+    let once = ["-i", "2", "--restart", "never", "--channel", "off"];
+    let run = |more: &[&str]| {
+        let options = [&once, more].concat();
+        Pidone::new(options)
+            .env("PORT", "3000")
+            .shell("exit 4")
+            .run()
+    };
+    let end = run(&[]);
+    assert!(end.stderr.contains(warning), "{end:?}");
+    for more in [
+        &["--ready", "none"][..],
+        &["--listen", "127.0.0.1:0"],
+        &["--port-env", "PORT"],
+    ] {
+        let end = run(more);
+        assert!(!end.stderr.contains("EADDRINUSE"), "{end:?}");
     }
 }
 
@@ -279,7 +304,7 @@ fn commands_that_take_the_channel_are_refused_with_the_one_to_run() {
         ),
         ("node -e 1", ["node -e: ", "write it to a file"]),
         ("node -p 1", ["node -p: ", "write it to a file"]),
-        ("node", ["node: Node.js is given no script", general]),
+        ("node", ["node: there is no script to run", general]),
         ("node -", ["node -: ", general]),
         (
             "env A=1 npm start",
@@ -289,6 +314,14 @@ fn commands_that_take_the_channel_are_refused_with_the_one_to_run() {
             ],
         ),
         ("env -i node app.js", ["env -i: ", "leave -i out"]),
+        (
+            "node node_modules/tsx/dist/cli.mjs app.ts",
+            ["tsx: tsx takes", "run node --import tsx app.ts instead"],
+        ),
+        (
+            "fastify start -w app.js",
+            ["fastify: it is for development", "leave -w (--watch) out"],
+        ),
     ] {
         let command: Vec<&str> = command.split(' ').collect();
         refuses(&here.path(""), "-i 2", &command, &parts);

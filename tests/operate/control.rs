@@ -234,7 +234,7 @@ fn the_usual_places_are_tried_in_turn() {
         );
         let mut wrapper = unshare[..4].to_vec();
         wrapper.extend(["sh", "-c", &script, "sh"]);
-        let options = ["-i", "1", "--channel", "off", "--stop-signal", "KILL"];
+        let options = "-i 1 --channel off --ready none --stop-signal KILL".split(' ');
         let run = Pidone::new(options)
             .command(["sleep", "inf"])
             .under(&wrapper)

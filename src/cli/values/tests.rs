@@ -39,11 +39,13 @@ fn durations_are_read_in_every_unit() {
 
 #[test]
 fn numbers_of_workers_are_digits_within_bounds() {
-    assert_eq!(instances("auto"), Ok(Instances::Auto));
+    for text in ["auto", "max", "0"] {
+        assert_eq!(instances(text), Ok(Instances::Auto), "{text}");
+    }
     assert_eq!(instances("1"), Ok(Instances::Count(1)));
     assert_eq!(instances("1024"), Ok(Instances::Count(1024)));
     for text in [
-        "", "0", "+2", "-1", "1025", "65537", "2.0", "two", "Auto", "max",
+        "", "00", "+2", "-1", "1025", "65537", "2.0", "two", "Auto", "Max",
     ] {
         assert!(instances(text).is_err(), "{text}");
     }
@@ -90,7 +92,10 @@ fn sizes_have_a_unit_and_bounds() {
         other => panic!("{text}: {other:?}"),
     };
     assert_eq!(bytes("1M"), 1 << 20);
-    assert_eq!(bytes("300m"), 300 << 20);
+    for text in ["300m", "300MB", "300MiB", "300mb"] {
+        assert_eq!(bytes(text), 300 << 20, "{text}");
+    }
+    assert_eq!(bytes("2GiB"), 2 << 30);
     assert_eq!(bytes("1024G"), 1 << 40);
     assert_eq!(memory("1%"), Ok(MemoryLimit::Percent(1)));
     assert_eq!(memory("100%"), Ok(MemoryLimit::Percent(100)));
@@ -106,7 +111,8 @@ fn sizes_have_a_unit_and_bounds() {
         "1025G",
         "99999999999999999999G",
         "1T",
-        "300MB",
+        "300MBB",
+        "300Mi",
         "300 M",
         "%",
         "0%",
@@ -196,4 +202,19 @@ fn a_log_filter_is_made_of_levels() {
     for text in ["loud", "", "pidone=", "info,loud"] {
         assert!(filter(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_number_without_a_unit_is_asked_for_one() {
+    for (wrong, value, question) in [
+        (duration("5").unwrap_err(), "5", "5s or 5ms?"),
+        (some_time("1600").unwrap_err(), "1600", "1600s or 1600ms?"),
+        (hang("10").unwrap_err(), "10", "10s or 10ms?"),
+        (memory("300").unwrap_err(), "300", "300M or 300G?"),
+    ] {
+        let said = wrong.about(value);
+        assert!(said.ends_with(question), "{said}");
+    }
+    // Bytes, as pm2 takes them.
+    assert!(matches!(memory("314572800"), Err(Wrong::Give(_))));
 }

@@ -1,0 +1,112 @@
+//! Whether workers have Node.js' channel, and what that allows.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+
+use super::{Draft, Surroundings};
+use crate::cli::error::CliError;
+use crate::config::{Balance, Readiness, StopMode};
+use crate::launch::{self, Known};
+
+/// Whether there is a channel, and who says so if there is none.
+pub(super) enum Channel {
+    On,
+    Off(String),
+}
+
+impl Draft {
+    /// Whether the workers have a channel: as was said, or as the command can have one.
+    pub(super) fn find_channel(
+        &mut self,
+        around: &Surroundings<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Channel, CliError> {
+        if self.channel == Some(false) {
+            let name = around.name("channel");
+            let equals = if name.starts_with('-') { ' ' } else { '=' };
+            return Ok(Channel::Off(format!("{name}{equals}off")));
+        }
+        let words = self.config.command.words();
+        let launch = launch::examine(&words, around.read_file).map_err(CliError::Command)?;
+        warnings.extend(launch.warning);
+        self.config
+            .command
+            .args
+            .extend(launch.appended.map(OsString::from));
+        match launch.known {
+            Known::NodeJs | Known::Nothing => Ok(Channel::On),
+            Known::OtherLanguage(_) if self.channel == Some(true) => Ok(Channel::On),
+            Known::OtherLanguage(name) => Err(CliError::Senseless {
+                name: name.to_owned(),
+                why: "not Node.js, so it has no use for the cluster channel; add --channel off, \
+                      and --listen ADDR or --port-env NAME if it listens"
+                    .to_owned(),
+            }),
+            Known::OtherRuntime(name) if self.channel == Some(true) => around.senseless(
+                "channel",
+                format!("{name} has no use for Node.js' channel; use off, or leave it out"),
+            ),
+            Known::OtherRuntime(name) => Ok(Channel::Off(format!("{name} as the command"))),
+        }
+    }
+
+    /// Workers that bind one port for themselves get EADDRINUSE from the second one on, and again and
+    /// again. Not an error: they may bind none, as `--ready` can say, or know better (`reusePort`).
+    pub(super) fn shared_by_nothing(&self, why: &str) -> Option<String> {
+        let shares = !self.config.listen.is_empty() || self.port_env.is_some();
+        (!shares && self.ready.is_none()).then(|| {
+            format!(
+                "with {why}, workers that listen on one port get EADDRINUSE; \
+                 add --listen ADDR or --port-env NAME, or --ready none if they share no port"
+            )
+        })
+    }
+
+    /// What goes over the channel needs one.
+    pub(super) fn check_without_channel(
+        &self,
+        why: &str,
+        around: &Surroundings<'_>,
+    ) -> Result<(), CliError> {
+        let needs = |long: &str, what: &str, instead: &str| {
+            let why = format!("{what}, which {why} rules out; {instead}");
+            around.senseless(long, why)
+        };
+        match self.ready {
+            Some(Readiness::Listen) => {
+                let instead = "give notify, port or none";
+                return needs("ready", "listen is said on the channel", instead);
+            }
+            Some(Readiness::Message) => {
+                let instead = "give notify, port or none";
+                return needs("ready", "message is sent on the channel", instead);
+            }
+            _ => {}
+        }
+        if self.stop == Some(StopMode::Drain) {
+            return needs("stop", "drain is asked for on the channel", "give signal");
+        }
+        if self.http_drain.is_some() {
+            let what = "the end is announced on the channel";
+            return needs("http-drain", what, "leave it out");
+        }
+        if self.hang_timeout.is_some() {
+            let what = "event loops answer on the channel";
+            return needs("hang-timeout", what, "leave it out");
+        }
+        if self.spares.is_some_and(|spares| spares > 0) {
+            let what = "spares are held back by the channel";
+            return needs("spares", what, "leave it out");
+        }
+        if self.balance == Some(Balance::RoundRobin) {
+            let what = "round-robin hands connections over the channel";
+            return needs("balance", what, "give reuseport, shared or source-ip");
+        }
+        if self.balance.is_some() && self.config.listen.is_empty() {
+            let what = "pidone opens sockets at the channel's or --listen's request";
+            return needs("balance", what, "add --listen, or leave it out");
+        }
+        Ok(())
+    }
+}
