@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`signal`] | signals by name and number | masks, delivery |
 //! | [`ended`] | how a process ended | waiting for it |
+//! | [`cause`] | errors of the system, as people read them | what was tried |
 //! | [`address`] | where to listen, as values | sockets |
 //! | [`config`] | what the user asked for, typed | how it was spelled |
 //! | [`cli`] | options, variables, help, sentences about wrong values | processes |
@@ -23,6 +24,7 @@
 #![deny(unsafe_code)]
 
 pub mod address;
+pub mod cause;
 pub mod cli;
 pub mod config;
 pub mod ctl;

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::read_to_string;
 use std::io;
 
+use pidone::cause::Cause;
 use pidone::cli::{self, Invocation};
 use pidone::config::{Config, Errand};
 use pidone::ctl::{self, CtlError};
@@ -49,7 +50,7 @@ fn supervise(config: &Config, warnings: &[String], signals: io::Result<SignalQue
     let signals = match signals {
         Ok(signals) => signals,
         Err(error) => {
-            log::error!("cannot receive signals: {error}");
+            log::error!("cannot receive signals: {}", Cause(&error));
             return OWN_ERROR;
         }
     };

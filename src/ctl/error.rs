@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
+use crate::cause::Cause;
 use crate::signal::Signal;
 
 /// What went wrong between `pidone ctl` and a running pidone.
@@ -48,7 +49,7 @@ impl fmt::Display for CtlError {
             }
             Self::Stale(path) => write!(
                 out,
-                "nobody listens at {}: the pidone that made it is gone",
+                "{}: no pidone listens there; the one that created it has exited",
                 path.display()
             ),
             Self::Denied(path, owner) => {
@@ -56,21 +57,30 @@ impl fmt::Display for CtlError {
                 match owner {
                     Some(owner) => write!(
                         out,
-                        "as user {owner}, whose socket it is, or as root (docker exec -u {owner})"
+                        "as user {owner}, who owns it, or as root (docker exec -u {owner})"
                     ),
                     None => out.write_str("as the user that pidone runs as, or as root"),
                 }
             }
-            Self::Connect(path, error) => write!(out, "cannot ask at {}: {error}", path.display()),
+            Self::Connect(path, error) => {
+                write!(
+                    out,
+                    "cannot connect to {}: {}",
+                    path.display(),
+                    Cause(error)
+                )
+            }
             Self::Closed => out.write_str(
                 "the connection ended before the answer was complete; \
-                 pidone has stopped, or had too many others to talk to",
+                 pidone has stopped, or has too many other clients",
             ),
             Self::Strange => out.write_str(
-                "what came back is no answer of this version of pidone; \
-                 is it pidone's socket, and are both of the same version?",
+                "the answer is not one of this version of pidone; \
+                 is it pidone's socket, and do both have the same version?",
             ),
-            Self::Output(error) => write!(out, "cannot print the answer: {error}"),
+            Self::Output(error) => {
+                write!(out, "cannot print the answer: {}", Cause(error))
+            }
             Self::Unread(patience) => write!(
                 out,
                 "cannot print: standard output is full and was not read for {patience:?}"
@@ -79,7 +89,7 @@ impl fmt::Display for CtlError {
                 out,
                 "cannot print: standard output is full and not read, and {signal} came"
             ),
-            Self::System(error) => error.fmt(out),
+            Self::System(error) => Cause(error).fmt(out),
         }
     }
 }

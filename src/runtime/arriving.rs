@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::ports::Reached;
+use crate::cause::Cause;
 use crate::supervisor::WorkerId;
 use crate::sys::diag::{self, Connection, Cookie};
 use crate::table::Table;
@@ -61,7 +62,7 @@ impl Arriving {
         }
         let connections = diag::connections(port);
         if let Err(error) = &connections {
-            log::debug!("cannot ask for the connections to {port}: {error}");
+            log::debug!("cannot ask for the connections to {port}: {}", Cause(error));
             self.is_mute = error.kind() == io::ErrorKind::Unsupported;
         }
         connections.ok()

@@ -12,6 +12,7 @@ use std::path::Path;
 use super::Runtime;
 use super::clients::{ClientId, Clients, Heard, Way};
 use super::error::RunError;
+use crate::cause::Cause;
 use crate::config::{Config, Control};
 use crate::protocol::control::{PLACES, Request};
 use crate::protocol::http::{self, Page};
@@ -133,8 +134,9 @@ fn open_usual(owner: Option<u32>) -> Option<Door> {
     let error = last.unwrap_or_else(|| ErrorKind::NotFound.into());
     let places = PLACES.join(" or ");
     log::warn!(
-        "control socket disabled: cannot create {places}: {error}; \
-         choose a path that can be written to (--control PATH), or --control off"
+        "control socket disabled: cannot create {places}: {}; \
+         choose a path that can be written to (--control PATH), or --control off",
+        Cause(&error)
     );
     None
 }

@@ -4,11 +4,15 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 use super::ports::OpenError;
 use crate::address::Endpoint;
+use crate::cause::Cause;
+use crate::config::Command;
+use crate::launch;
 use crate::sys::activation::ActivationError;
 use crate::sys::identity::IdentityError;
 use crate::sys::process::{SpawnError, Step};
@@ -23,7 +27,14 @@ pub enum RunError {
     /// `--parent-death` was refused.
     ParentDeath(io::Error),
     /// The command did not start.
-    Spawn(OsString, SpawnError),
+    Spawn {
+        /// As the user wrote it.
+        program: OsString,
+        /// Why.
+        error: SpawnError,
+        /// What was meant, if that can be told.
+        meant: Option<String>,
+    },
     /// Sockets that pidone was given are no use.
     Activation(ActivationError),
     /// `--listen` names something that cannot be had.
@@ -41,12 +52,22 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// The command could not be started.
+    pub(super) fn of_command(command: &Command, error: SpawnError) -> Self {
+        let meant = launch::meant(&command.words(), &|path| fs::read_to_string(path).ok());
+        Self::Spawn {
+            program: command.program.clone(),
+            error,
+            meant,
+        }
+    }
+
     /// The status to leave with, as `docker run` has it: 127 not found, 126 cannot be executed,
     /// 125 everything that is not the command's fault.
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
-            Self::Spawn(_, error) => match error.step {
+            Self::Spawn { error, .. } => match error.step {
                 Step::Find => 127,
                 Step::Execute | Step::Interpreter => 126,
                 Step::Arguments | Step::Clone | Step::Descriptors | Step::Identity => 125,
@@ -78,24 +99,34 @@ impl fmt::Display for RunError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(error) => error.fmt(out),
-            Self::Subreaper(cause) => write!(out, "--subreaper: the kernel refuses: {cause}"),
-            Self::ParentDeath(cause) => write!(out, "--parent-death: the kernel refuses: {cause}"),
-            Self::Spawn(program, error) => explain(out, &program.to_string_lossy(), error),
+            Self::Subreaper(cause) => {
+                write!(out, "--subreaper: the kernel refuses: {}", Cause(cause))
+            }
+            Self::ParentDeath(cause) => {
+                write!(out, "--parent-death: the kernel refuses: {}", Cause(cause))
+            }
+            Self::Spawn {
+                program,
+                error,
+                meant,
+            } => explain(out, &program.to_string_lossy(), error, meant.as_deref()),
             Self::Activation(error) => error.fmt(out),
             Self::Listen(error) => error.fmt(out),
             Self::Http(endpoint, cause) => write!(
                 out,
-                "--http {endpoint}: cannot listen there: {cause}; name a port of this machine that is free"
+                "--http {endpoint}: cannot listen there: {}; name a port of this machine that is free",
+                Cause(cause)
             ),
             Self::Control(path, cause) if cause.kind() == io::ErrorKind::AddrInUse => write!(
                 out,
-                "--control {}: another pidone listens there, or it is no socket; name another path, or remove it",
+                "--control {}: another pidone listens there, or the file is not a socket; name another path, or remove it",
                 path.display()
             ),
             Self::Control(path, cause) => write!(
                 out,
-                "--control {}: cannot be made: {cause}; name a path in a directory that pidone can write to",
-                path.display()
+                "--control {}: cannot create the socket: {}; name a path in a directory that pidone can write to",
+                path.display(),
+                Cause(cause)
             ),
             Self::NoMemoryLimit(percent) => write!(
                 out,
@@ -104,15 +135,21 @@ impl fmt::Display for RunError {
             ),
             Self::Channel(cause) => write!(
                 out,
-                "cannot start a worker: no channel to be had: {cause}; raise the limit of descriptors (ulimit -n)"
+                "cannot start a worker: cannot create a channel: {}; raise the limit of descriptors (ulimit -n)",
+                Cause(cause)
             ),
-            Self::System(cause) => write!(out, "cannot go on: {cause}"),
+            Self::System(cause) => write!(out, "cannot continue: {}", Cause(cause)),
         }
     }
 }
 
-fn explain(out: &mut fmt::Formatter<'_>, program: &str, error: &SpawnError) -> fmt::Result {
-    let cause = &error.cause;
+fn explain(
+    out: &mut fmt::Formatter<'_>,
+    program: &str,
+    error: &SpawnError,
+    meant: Option<&str>,
+) -> fmt::Result {
+    let cause = Cause(&error.cause);
     match error.step {
         Step::Arguments => write!(
             out,
@@ -120,41 +157,44 @@ fn explain(out: &mut fmt::Formatter<'_>, program: &str, error: &SpawnError) -> f
         ),
         Step::Clone => write!(
             out,
-            "cannot start \"{program}\": no process to be had: {cause}; look at the container's pids limit and at `ulimit -u`"
+            "cannot start \"{program}\": cannot create a process: {cause}; check the container's pids limit and `ulimit -u`"
         ),
         Step::Descriptors => write!(
             out,
-            "cannot start \"{program}\": its sockets cannot be passed on: {cause}; look at `ulimit -n`"
+            "cannot start \"{program}\": cannot pass its sockets on: {cause}; check `ulimit -n`"
         ),
         Step::Identity => write!(
             out,
-            "--user: cannot become that user: {cause}; pidone itself must be started as root for that, or as the very user"
+            "--user: cannot become that user: {cause}; start pidone itself as root, or as that user"
         ),
         Step::Find if program.contains('/') => {
             write!(
                 out,
-                "cannot start \"{program}\": {cause}; give the path of a program"
+                "cannot start \"{program}\": {cause}; {}",
+                meant.unwrap_or("give the path of a program")
             )
         }
         Step::Find => write!(
             out,
-            "cannot start \"{program}\": it is nowhere in PATH; install it, or give its full path"
+            "cannot start \"{program}\": there is no such program in PATH; {}",
+            meant.unwrap_or("install it, or give its full path")
         ),
         Step::Interpreter => write!(
             out,
-            "cannot start \"{program}\": it is there, but the interpreter it needs is not (its #! line, or the dynamic loader it was linked for): {cause}"
+            "cannot start \"{program}\": the file exists, but the interpreter that it needs does not (in its #! line, or the dynamic loader that it is linked for): {cause}"
         ),
         Step::Execute => {
-            let remedy = match cause.raw_os_error() {
-                Some(libc_errno::EACCES) => {
-                    "; it must be a file, not a directory, and executable (chmod +x)"
+            let remedy = match (error.cause.raw_os_error(), meant) {
+                (Some(libc_errno::EACCES | libc_errno::ENOEXEC), Some(meant)) => meant,
+                (Some(libc_errno::EACCES), None) => {
+                    "it must be a file, not a directory, and executable (chmod +x)"
                 }
-                Some(libc_errno::ENOEXEC) => {
-                    "; it must be a program for this machine's architecture, or a script that begins with #!"
+                (Some(libc_errno::ENOEXEC), None) => {
+                    "it must be a program for this machine's architecture, or a script that begins with #!"
                 }
-                _ => "",
+                _ => return write!(out, "cannot start \"{program}\": {cause}"),
             };
-            write!(out, "cannot start \"{program}\": {cause}{remedy}")
+            write!(out, "cannot start \"{program}\": {cause}; {remedy}")
         }
     }
 }

@@ -28,6 +28,7 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use crate::cause::Cause;
 use crate::config::{Config, Readiness};
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
@@ -203,7 +204,10 @@ impl Runtime<'_> {
         if let Some(lane) = start.lane
             && let Err(error) = self.ports.ensure_lanes((lane.slot() + 1) * Lane::PER_SLOT)
         {
-            log::error!("cannot create a socket for another worker: {error}; raise ulimit -n");
+            log::error!(
+                "cannot create a socket for another worker: {}; raise ulimit -n",
+                Cause(&error)
+            );
         }
         match self.starter.start(start, &self.ports) {
             Ok((pid, link)) => {
@@ -237,7 +241,7 @@ impl Runtime<'_> {
         };
         log::debug!("{signal} to {target:?}");
         if let Err(error) = send(target, signal) {
-            log::warn!("cannot send {signal} to pid {pid}: {error}");
+            log::warn!("cannot send {signal} to pid {pid}: {}", Cause(&error));
         }
     }
 

@@ -5,6 +5,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::cause::Cause;
 use crate::supervisor::Moment;
 
 /// How long until it is tried again: nobody tells when a descriptor is to be had.
@@ -25,7 +26,10 @@ impl Shortage {
     pub(super) fn met(&mut self, error: &io::Error, now: Moment) {
         let last = self.last.replace(now);
         if last.is_none_or(|last| now.saturating_sub(last) > QUIET) {
-            log::warn!("cannot accept a connection: {error}; raise ulimit -n");
+            log::warn!(
+                "cannot accept a connection: {}; raise ulimit -n",
+                Cause(error)
+            );
         }
     }
 

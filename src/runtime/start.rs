@@ -10,6 +10,7 @@ use super::environment::{self, Variables};
 use super::error::RunError;
 use super::link::Link;
 use super::ports::{Ports, Rights};
+use crate::cause::Cause;
 use crate::config::{Balance, Config, Instances, MemoryLimit, Readiness};
 use crate::supervisor::Start;
 use crate::sys::channel::Channel;
@@ -30,7 +31,10 @@ pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
         if config.subreaper {
             return Err(RunError::Subreaper(error));
         }
-        log::debug!("cannot become a subreaper: {error}; orphans go to the init above");
+        log::debug!(
+            "cannot become a subreaper: {}; orphans go to the init above",
+            Cause(&error)
+        );
     }
     let balance = match &config.workers {
         // Each port is one worker's own.
@@ -106,7 +110,7 @@ impl<'a> Starter<'a> {
         let mut drain_module = http_drain.map(|_| drain_module::url());
         let look_up = |command| {
             Program::new(command, path.as_deref())
-                .map_err(|error| RunError::Spawn(config.command.program.clone(), error))
+                .map_err(|error| RunError::of_command(&config.command, error))
         };
         let mut program = look_up(&config.command)?;
         if let Some(url) = &drain_module
@@ -182,7 +186,7 @@ impl<'a> Starter<'a> {
         let pid = self
             .program
             .spawn_with(&self.setup, gifts)
-            .map_err(|error| RunError::Spawn(self.config.command.program.clone(), error))?;
+            .map_err(|error| RunError::of_command(&self.config.command, error))?;
         Ok((pid, channel.map(|(ours, _)| Link::new(ours))))
     }
 }

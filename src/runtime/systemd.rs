@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::Runtime;
+use crate::cause::Cause;
 use crate::supervisor::Moment;
 use crate::sys::manager::{self, Manager};
 
@@ -37,7 +38,10 @@ impl Notifier {
         let manager = match Manager::find() {
             Ok(manager) => manager?,
             Err(error) => {
-                log::warn!("NOTIFY_SOCKET is no socket that can be written to: {error}");
+                log::warn!(
+                    "NOTIFY_SOCKET is no socket that can be written to: {}",
+                    Cause(&error)
+                );
                 return None;
             }
         };
@@ -78,7 +82,10 @@ impl Notifier {
             }
             Err(error) if !self.has_complained => {
                 self.has_complained = true;
-                log::warn!("cannot tell the service manager (NOTIFY_SOCKET): {error}");
+                log::warn!(
+                    "cannot tell the service manager (NOTIFY_SOCKET): {}",
+                    Cause(&error)
+                );
             }
             Err(_) => {}
         }

@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use super::listener::Listener;
 use super::socket;
 use crate::address::{ListenAddress, UnixName};
+use crate::cause::Cause;
 
 /// The first descriptor that is handed over (`SD_LISTEN_FDS_START`).
 pub const FIRST: RawFd = 3;
@@ -46,7 +47,11 @@ impl fmt::Display for ActivationError {
         match self {
             Self::Count => out.write_str("LISTEN_FDS is not a number of sockets"),
             Self::Descriptor(fd, cause) => {
-                write!(out, "LISTEN_FDS: descriptor {fd} is not a socket: {cause}")
+                write!(
+                    out,
+                    "LISTEN_FDS: descriptor {fd} is not a socket: {}",
+                    Cause(cause)
+                )
             }
             Self::Kind(fd) => write!(
                 out,

@@ -9,6 +9,7 @@ use std::io;
 
 use nix::errno::Errno;
 
+use crate::cause::Cause;
 use crate::config::UserSpec;
 
 /// A user id, a group id, and the other groups.
@@ -45,7 +46,9 @@ impl fmt::Display for IdentityError {
                     "--user: there is no group \"{group}\" in /etc/group; name one that is there, or a number"
                 )
             }
-            Self::Unreadable(file, cause) => write!(out, "--user: cannot read {file}: {cause}"),
+            Self::Unreadable(file, cause) => {
+                write!(out, "--user: cannot read {file}: {}", Cause(cause))
+            }
         }
     }
 }

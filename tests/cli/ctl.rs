@@ -160,8 +160,8 @@ fn an_answer_that_is_none_is_an_error() {
         ("", "the connection ended before the answer was complete"),
         ("> slot 0: done\n", "before the answer was complete"),
         (". rea", "before the answer was complete"),
-        ("HTTP/1.1 400 Bad Request\r\n", "no answer of this version"),
-        ("\n", "no answer of this version"),
+        ("HTTP/1.1 400 Bad Request\r\n", "not one of this version"),
+        ("\n", "not one of this version"),
     ] {
         let stub = Stub::one(answer);
         let end = stub.ctl("reload").run();
@@ -171,7 +171,10 @@ fn an_answer_that_is_none_is_an_error() {
     }
     // No end of a line, ever.
     let stub = Stub::one(&"x".repeat(2 << 20));
-    stub.ctl("status").run().code(1).says(&["no answer"]);
+    stub.ctl("status")
+        .run()
+        .code(1)
+        .says(&["not one of this version"]);
 }
 
 #[test]
@@ -190,18 +193,18 @@ fn without_a_pidone_it_says_where_it_looked() {
     drop(UnixListener::bind(&stale).unwrap());
     let end = ctl_at(&stale, "ready").run();
     end.code(1)
-        .says(&["nobody listens at ", stale.to_str().unwrap(), "is gone"]);
+        .says(&[stale.to_str().unwrap(), "no pidone listens there"]);
     // Never a socket.
     let file = directory.file("file", "", 0o600);
     ctl_at(&file, "ready")
         .run()
         .code(1)
-        .says(&["nobody listens"]);
+        .says(&["no pidone listens"]);
     let below = file.join("socket");
     ctl_at(&below, "ready")
         .run()
         .code(1)
-        .says(&["cannot ask at "]);
+        .says(&["cannot connect to "]);
 }
 
 #[test]

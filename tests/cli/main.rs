@@ -42,7 +42,7 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("--stop-signal", "-15", SIGNAL),
     ("--parent-death", "never", SIGNAL),
     ("--parent-death", "0", SIGNAL),
-    ("--grace", "10", TIME),
+    ("--grace", "10", "did you mean 10s or 10ms?"),
     ("--grace", "10x", TIME),
     ("--grace", "ten", TIME),
     ("--grace", "-1s", TIME),
@@ -58,10 +58,10 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("--user", "a:b:c", "USER:GROUP"),
     ("--log-format", "xml", "text or json"),
     ("--log-format", "JSON ", "text or json"),
-    ("--instances", "0", "1 to 1024, or auto"),
+    ("--instances", "00", "1 to 1024, or auto"),
     ("--instances", "1025", "1 to 1024, or auto"),
     ("--instances", "-1", "1 to 1024, or auto"),
-    ("--instances", "max", "1 to 1024, or auto"),
+    ("--instances", "all", "1 to 1024, or auto"),
     ("--channel", "on", "node or off"),
     (
         "--ready",
@@ -69,7 +69,7 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
         "listen, message, notify, port or none",
     ),
     ("--ready-timeout", "0", TIME),
-    ("--ready-timeout", "30", TIME),
+    ("--ready-timeout", "30", "did you mean 30s or 30ms?"),
     ("--spares", "-1", "0 to 1024"),
     ("--spares", "1025", "0 to 1024"),
     ("--spares", "1.5", "0 to 1024"),
@@ -98,7 +98,7 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("--backoff", "2s..1s", "the shorter one first"),
     ("--backoff", "0..1s", "two times above 0"),
     ("--backoff", "1..2", "MIN..MAX"),
-    ("--min-uptime", "10", TIME),
+    ("--min-uptime", "10", "did you mean 10s or 10ms?"),
     ("--max-restarts", "10", "N/WINDOW"),
     ("--max-restarts", "10/60", "as in 10/60s"),
     ("--max-restarts", "10/0", "a time above 0"),
@@ -106,8 +106,8 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("--stop", "kill", "drain or signal"),
     ("--http-drain", "0", TIME),
     ("--http-drain", "on", TIME),
-    ("--drain-delay", "5", TIME),
-    ("--max-memory", "300", "300M or 1G, or a percentage"),
+    ("--drain-delay", "5", "did you mean 5s or 5ms?"),
+    ("--max-memory", "300", "did you mean 300M or 300G?"),
     ("--max-memory", "0", "1M to 1024G"),
     ("--max-memory", "0%", "such as 80%"),
     ("--max-memory", "101%", "such as 80%"),
@@ -315,6 +315,43 @@ fn no_command_is_an_error() {
             "no command",
             "pidone -- node server.js",
         ]);
+    }
+}
+
+/// Scripts, and the words of pm2 and of `pidone ctl`, in the place of a command.
+#[test]
+fn a_command_that_is_none_is_answered_by_what_was_meant() {
+    let here = TempDir::new();
+    here.file("app.js", "", 0o644);
+    std::fs::create_dir_all(here.path("node_modules/.bin")).unwrap();
+    here.file("node_modules/.bin/next", "#!/usr/bin/env node\n", 0o755);
+    for (line, status, meant) in [
+        ("server.js", 127, "did you mean node server.js?"),
+        ("./app.js x", 126, "did you mean node ./app.js x?"),
+        ("ecosystem.config.js", 127, "reads no configuration file"),
+        ("start app.js", 127, "as in: pidone -- node app.js"),
+        ("status", 127, "did you mean pidone ctl status?"),
+        ("reload", 127, "did you mean pidone ctl reload?"),
+        ("help", 127, "did you mean pidone --help?"),
+        ("version", 127, "did you mean pidone --version?"),
+        (
+            "next start",
+            127,
+            "did you mean node_modules/.bin/next start?",
+        ),
+    ] {
+        for options in [&[][..], &["-i", "2", "--max-restarts", "0/1s"]] {
+            let pidone = Pidone::new(options).command(line.split(' '));
+            let end = pidone
+                .under([
+                    OsStr::new("env"),
+                    OsStr::new("-C"),
+                    here.path("").as_os_str(),
+                ])
+                .run();
+            end.code(status).says(&["error: cannot start ", meant]);
+            assert!(!end.stderr.contains("os error"), "{end:?}");
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn no_process_to_be_had() {
     let status = std::fs::metadata(format!("/proc/{}", service.run.pid()));
     assert_eq!(status.unwrap().uid(), lonely());
     let none = |pid| processes::limit(pid, "nproc=1:");
-    outlives(service, none, "nproc=4096:", "no process to be had");
+    outlives(service, none, "nproc=4096:", "cannot create a process");
 }
 
 #[test]

@@ -263,8 +263,8 @@ fn no_process_to_be_had_is_125() {
 fn no_descriptor_to_be_had_is_125_or_does_not_matter() {
     let end = Pidone::plain().with(["nofile=3"]).command(["true"]).run();
     // The C libraries have different words for EMFILE.
-    end.code(125)
-        .says(&["error: ", "cannot receive signals", "os error 24"]);
+    end.code(125).says(&["error: ", "cannot receive signals: "]);
+    assert!(!end.stderr.contains("os error"), "{end:?}");
     for limit in 4..=8 {
         let end = Pidone::plain()
             .with([format!("nofile={limit}")])

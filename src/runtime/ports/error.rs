@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::address::{ListenAddress, UnixName};
+use crate::cause::Cause;
 
 /// An address of `--listen`, and what is wrong with it.
 #[derive(Debug)]
@@ -25,19 +26,19 @@ impl fmt::Display for OpenError {
         write!(out, "--listen {address}: ")?;
         match (cause.raw_os_error().unwrap_or_default(), address) {
             (errno::EADDRINUSE, ListenAddress::Unix(UnixName::Path(_))) => out.write_str(
-                "somebody listens there already, or there is a file that is no socket; stop that program, remove the file, or choose another path",
+                "the path is in use: by a program that listens there, or by a file that is not a socket; stop that program, remove the file, or choose another path",
             ),
             (errno::EADDRINUSE, ListenAddress::Unix(_)) => out.write_str(
-                "somebody listens there already; stop that program, or choose another name",
+                "another program listens there already; stop it, or choose another name",
             ),
             (errno::EADDRINUSE, _) => out.write_str(
-                "somebody listens there already; stop that program, or choose another port",
+                "another program listens there already; stop it, or choose another port",
             ),
             (errno::EACCES, ListenAddress::Unix(_)) => out.write_str(
                 "pidone may not create a file there; choose a directory that it may write to",
             ),
             (errno::EACCES, _) => out.write_str(
-                "a port below 1024 is not for everybody; start pidone as root (and the workers as somebody else, with --user), give it CAP_NET_BIND_SERVICE, or choose a port from 1024 up",
+                "only root may bind a port below 1024; start pidone as root (and the workers as another user, with --user), give it CAP_NET_BIND_SERVICE, or choose a port from 1024 up",
             ),
             (errno::ENOENT | errno::ENOTDIR, _) => {
                 out.write_str("there is no such directory; create it, or choose another path")
@@ -51,7 +52,11 @@ impl fmt::Display for OpenError {
             (errno::EMFILE, _) => {
                 out.write_str("too many descriptors are open; raise the limit (ulimit -n)")
             }
-            _ => write!(out, "cannot listen there: {cause}; choose another address"),
+            _ => write!(
+                out,
+                "cannot listen there: {}; choose another address",
+                Cause(cause)
+            ),
         }
     }
 }

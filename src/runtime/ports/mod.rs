@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::address::ListenAddress;
+use crate::cause::Cause;
 use crate::config::Balance;
 use crate::protocol::cluster::HandleKind;
 use crate::protocol::query::{Data, Query};
@@ -282,7 +283,11 @@ impl Ports {
         self.is_closed_to_newcomers = true;
         for port in self.ports.values_mut() {
             if let Err(error) = port.close_to_newcomers() {
-                log::warn!("{}: cannot keep newcomers out: {error}", port.address);
+                log::warn!(
+                    "{}: cannot reject new connections: {}",
+                    port.address,
+                    Cause(&error)
+                );
                 port.steer(self.balance, &self.steering);
             }
         }

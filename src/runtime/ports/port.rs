@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{matching, steer};
 use crate::address::ListenAddress;
+use crate::cause::Cause;
 use crate::config::Balance;
 use crate::protocol::query::{Data, ListenerKey};
 use crate::steering::Program;
@@ -227,8 +228,9 @@ impl Port {
             Err(error) if !self.has_complained => {
                 self.has_complained = true;
                 log::warn!(
-                    "{}: the kernel does not let pidone choose who gets new connections: {error}",
-                    self.address
+                    "{}: the kernel does not let pidone choose who gets new connections: {}",
+                    self.address,
+                    Cause(&error)
                 );
             }
             Err(_) => {}

@@ -110,7 +110,7 @@ fn an_address_that_cannot_be_had_is_told_with_the_remedy() {
     let free = free_port();
     for (addresses, words) in [
         (vec![taken.clone()], ["already", "another port"]),
-        (vec![format!("unix:{file}")], ["no socket", "remove"]),
+        (vec![format!("unix:{file}")], ["not a socket", "remove"]),
         (vec!["unix:/no/such/place".into()], ["directory", "create"]),
         (vec!["192.0.2.1:0".into()], ["no such address", "* for all"]),
         (
