@@ -25,13 +25,13 @@ mod waiting;
 mod workers;
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use crate::cause::Cause;
 use crate::config::{Config, Readiness};
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
+use crate::sys::leftovers::Strangers;
 use crate::sys::notify::NotifySocket;
 use crate::sys::procfs;
 use crate::sys::signal::{SignalQueue, Target, send};
@@ -76,7 +76,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         turns: Table::default(),
         shortage: Shortage::default(),
         arriving: Arriving::default(),
-        strangers: Vec::new(),
+        strangers: Strangers::default(),
         children_left: false,
         waiting_for_leftovers: false,
         just_started: false,
@@ -125,8 +125,8 @@ struct Runtime<'a> {
     told_at: Moment,
     /// When signals were last taken from the kernel: one batch has one moment.
     signalled_at: Moment,
-    /// Ends of processes that are not our children, while leftovers are waited for.
-    strangers: Vec<OwnedFd>,
+    /// Processes that are not our children, while leftovers are waited for.
+    strangers: Strangers,
     children_left: bool,
     waiting_for_leftovers: bool,
     /// What only starting needed is still in memory.
@@ -194,6 +194,7 @@ impl Runtime<'_> {
             Action::Reply { id, reply } => self.reply(id, reply),
             Action::Report(report) => self.report(report),
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
+            Action::CountLeftovers => self.count_leftovers(),
             Action::Exit(status) => return Some(status),
         }
         None

@@ -9,8 +9,9 @@ use super::pace::Round;
 use crate::ended::Ended;
 use crate::signal::Signal;
 use crate::supervisor::{Event, WorkerId};
+use crate::sys::leftovers::{self, Strangers};
 use crate::sys::reaper::{self, Change, Reaped};
-use crate::sys::{leftovers, poll, terminal};
+use crate::sys::{poll, terminal};
 
 /// How many turns a dead worker's last words have: more than fits into its channel
 /// (net.core.wmem_default, 208 KiB).
@@ -77,18 +78,32 @@ impl Runtime<'_> {
         if self.children_left || leftovers::strangers_exist() {
             log::debug!("{signal} to the processes that are left");
             leftovers::signal(signal);
+            if signal == Signal::TERM {
+                leftovers::hang_up();
+            }
             if !self.waiting_for_leftovers {
                 self.waiting_for_leftovers = true;
-                self.strangers = leftovers::watch_strangers();
+                self.strangers = Strangers::find();
             }
         }
         self.count_leftovers();
     }
 
     pub(super) fn count_leftovers(&mut self) {
-        self.strangers
-            .retain(|process| !poll::is_readable(process.as_fd()));
-        let any = self.children_left || !self.strangers.is_empty();
+        let watched = &self.strangers.watched;
+        let ended = watched
+            .iter()
+            .any(|process| poll::is_readable(process.as_fd()));
+        // A stranger's children come to pidone with its end, and no SIGCHLD tells. First the
+        // strangers, so that whoever ends in between is known as one or the other.
+        if self.waiting_for_leftovers && (ended || !self.children_left) {
+            self.strangers = Strangers::find();
+            self.reap();
+        }
+        let any = self.children_left || self.strangers.exist();
         self.news.push_back(Event::Leftovers { any });
+        if self.strangers.unwatched {
+            self.news.push_back(Event::LeftoversUnwatched);
+        }
     }
 }

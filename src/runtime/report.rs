@@ -11,6 +11,7 @@ use crate::ended::Ended;
 use crate::signal::Signal;
 use crate::supervisor::{Done, Next, Reason, Refusal, Report};
 use crate::sys::cgroup::OomCounter;
+use crate::sys::leftovers;
 
 /// Says things, and knows what the kernel's OOM killer has done so far.
 #[derive(Debug)]
@@ -117,6 +118,18 @@ impl Reporter {
             Report::StoppingAtOnce => {
                 log::warn!("second request to stop: sending SIGKILL to all workers");
             }
+            Report::WaitingForLeftovers => {
+                say_left(
+                    log::Level::Info,
+                    "waiting for the remaining processes to exit",
+                );
+            }
+            Report::KillingLeftovers => {
+                say_left(
+                    log::Level::Warn,
+                    "remaining processes did not exit; sending SIGKILL",
+                );
+            }
         }
     }
 
@@ -180,6 +193,14 @@ impl Reporter {
             who.push_str(&format!(" (pid {pid})"));
         }
         who
+    }
+}
+
+/// Says who is still there, if anybody is.
+fn say_left(level: log::Level, what: &str) {
+    let names = leftovers::names();
+    if !names.is_empty() {
+        log::log!(level, "{what}: {names}");
     }
 }
 

@@ -111,7 +111,7 @@ impl Runtime<'_> {
         let strays = strays
             .into_iter()
             .filter(|(port, ..)| self.takers(*port).next().is_some());
-        let strangers = self.strangers.iter().map(AsFd::as_fd);
+        let strangers = self.strangers.watched.iter().map(AsFd::as_fd);
         let notify = self.notify.iter().map(AsFd::as_fd);
         let workers = self.workers.watched(now);
         let doors = self.doors.watched(shortage.is_none());

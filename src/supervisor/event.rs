@@ -95,6 +95,8 @@ pub enum Event {
         /// At least one still runs.
         any: bool,
     },
+    /// Follows [`Event::Leftovers`] where nothing will tell when some of them end: look again.
+    LeftoversUnwatched,
     /// The time that [`super::Supervisor::next_deadline`] named has come.
     Tick,
 }
@@ -168,8 +170,11 @@ pub enum Action {
     },
     /// Say something that is worth a line in the log.
     Report(Report),
-    /// Signal every process that is left; answered by [`Event::Leftovers`].
+    /// Signal every process that is left; answered by [`Event::Leftovers`]. With SIGTERM go SIGHUP to
+    /// those that have a terminal, as interactive shells ignore SIGTERM, and SIGCONT.
     SignalLeftovers(Signal),
+    /// See whether anybody is left; answered by [`Event::Leftovers`].
+    CountLeftovers,
     /// Leave with this status.
     Exit(u8),
 }

@@ -249,6 +249,11 @@ impl Supervisor {
                     leftovers.on_leftovers(any, actions);
                 }
             }
+            Event::LeftoversUnwatched => {
+                if let Phase::Leaving(leftovers) = &mut self.phase {
+                    leftovers.on_unwatched(now);
+                }
+            }
             Event::Tick => self.on_tick(now, actions),
         }
         // First, so that "ready" is true of the next connection.

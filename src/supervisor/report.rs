@@ -118,6 +118,10 @@ pub enum Report {
     },
     /// Somebody is in a hurry: everything is killed.
     StoppingAtOnce,
+    /// Processes that no worker is are waited for.
+    WaitingForLeftovers,
+    /// They have had their time, and are about to be killed.
+    KillingLeftovers,
 }
 
 impl Report {
@@ -142,7 +146,9 @@ impl Report {
             | Self::RequestRefused { .. }
             | Self::LastWorker
             | Self::Stopping { .. }
-            | Self::StoppingAtOnce => None,
+            | Self::StoppingAtOnce
+            | Self::WaitingForLeftovers
+            | Self::KillingLeftovers => None,
         }
     }
 }

@@ -8,13 +8,20 @@ use super::emptying::Emptying;
 use super::event::{Action, Moment, Queues};
 use super::lane::WorkerId;
 use super::report::Report;
-use super::worker::Worker;
+use super::worker::{Worker, earliest};
 use super::{Phase, Supervisor};
 use crate::ended::Ended;
 use crate::signal::Signal;
 
-/// How long leftovers may take to finish when no `--grace` was given.
+/// How long leftovers may take to finish, within the grace: a shell that somebody has left open must not
+/// hold up the end of a container.
 pub(super) const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
+
+/// Leftovers that end sooner are not worth a line.
+const SAY_AFTER: Duration = Duration::from_millis(250);
+
+/// How often is looked whether they still are there, where nothing tells.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How long after SIGKILL a process is waited for; only one in the middle of a system call that
 /// cannot be interrupted takes longer, and nothing more can be done about that.
@@ -232,7 +239,8 @@ impl Supervisor {
         }
         self.requests.end_all(actions);
         let status = self.expected(status);
-        self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, actions));
+        let kill_at = kill_at.min(now + LEFTOVER_GRACE);
+        self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, now, actions));
     }
 
     /// What `--expect` makes of a status.
@@ -250,6 +258,10 @@ impl Supervisor {
 pub(super) struct Leftovers {
     status: u8,
     step: LastStep,
+    /// When those that are waited for are worth a line.
+    say_at: Option<Moment>,
+    /// When it is to be looked who is left.
+    look_at: Option<Moment>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -263,11 +275,13 @@ enum LastStep {
 }
 
 impl Leftovers {
-    fn begin(status: u8, kill_at: Moment, actions: &mut Vec<Action>) -> Self {
+    fn begin(status: u8, kill_at: Moment, now: Moment, actions: &mut Vec<Action>) -> Self {
         actions.push(Action::SignalLeftovers(Signal::TERM));
         Self {
             status,
             step: LastStep::Asked { kill_at },
+            say_at: Some(now + SAY_AFTER),
+            look_at: None,
         }
     }
 
@@ -277,14 +291,17 @@ impl Leftovers {
         Self {
             status,
             step: LastStep::Done,
+            say_at: None,
+            look_at: None,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
-        match self.step {
-            LastStep::Asked { kill_at: at } | LastStep::Killed { leave_at: at } => Some(at),
-            LastStep::Done => None,
-        }
+        let step = match self.step {
+            LastStep::Asked { kill_at: at } | LastStep::Killed { leave_at: at } => at,
+            LastStep::Done => return None,
+        };
+        earliest(Some(step), earliest(self.say_at, self.look_at))
     }
 
     pub(super) fn on_leftovers(&mut self, any: bool, actions: &mut Vec<Action>) {
@@ -293,11 +310,24 @@ impl Leftovers {
         }
     }
 
+    pub(super) fn on_unwatched(&mut self, now: Moment) {
+        self.look_at = Some(now + LOOK_EVERY);
+    }
+
     pub(super) fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let is_due = |at: &mut Moment| *at <= now;
         match self.step {
             LastStep::Asked { kill_at } if kill_at <= now => self.kill(now, actions),
             LastStep::Killed { leave_at } if leave_at <= now => self.leave(actions),
-            _ => {}
+            LastStep::Asked { .. } | LastStep::Killed { .. } => {
+                if self.say_at.take_if(is_due).is_some() {
+                    actions.push(Action::Report(Report::WaitingForLeftovers));
+                }
+                if self.look_at.take_if(is_due).is_some() {
+                    actions.push(Action::CountLeftovers);
+                }
+            }
+            LastStep::Done => {}
         }
     }
 
@@ -312,6 +342,8 @@ impl Leftovers {
         self.step = LastStep::Killed {
             leave_at: now + KILL_GRACE,
         };
+        self.say_at = None;
+        actions.push(Action::Report(Report::KillingLeftovers));
         actions.push(Action::SignalLeftovers(Signal::KILL));
     }
 

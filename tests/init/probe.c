@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,6 +234,19 @@ static void send_to_self(int number) {
     waitpid(helper, NULL, 0);
 }
 
+/* As an old kernel, or a container's profile that does not know this system call. */
+static void refuse(int number) {
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { sizeof filter / sizeof *filter, filter };
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        die("seccomp");
+}
+
 /* with WORD... -- PROGRAM ARG...: becomes PROGRAM in circumstances that a shell cannot make. */
 static int with(char **words) {
     uint64_t mask = 0;
@@ -257,6 +273,7 @@ static int with(char **words) {
         } else if (number_after(*words, "close=", &value)) close(value);
         else if (number_after(*words, "nofile=", &value)) limit(RLIMIT_NOFILE, value);
         else if (number_after(*words, "nproc=", &value)) limit(RLIMIT_NPROC, value);
+        else if (number_after(*words, "refuse=", &value)) refuse(value);
         else if (number_after(*words, "uid=", &uid)) {}
         else if (strcmp(*words, "terminal") == 0) {
             if (setsid() < 0 || ioctl(0, TIOCSCTTY, 0) != 0) die("TIOCSCTTY");

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::harness::service::{App, PLAIN};
-use crate::harness::{Pidone, can_be_init, processes};
+use crate::harness::{Pidone, can_be_init, is_root, processes};
 
 /// Writes until there is no room, and leaves the description as it was. Tells how much it took.
 fn fill(writer: &mut (impl Write + AsFd)) -> usize {
@@ -71,12 +71,18 @@ fn a_full_pipe_does_not_keep_single_mode_from_ending() {
     if can_be_init("a_full_pipe_does_not_keep_single_mode_from_ending, as PID 1") {
         pidones.push(Pidone::new(["-v"]).init());
     }
+    if is_root("a_full_pipe_does_not_keep_single_mode_from_ending, another user's") {
+        pidones.push(Pidone::new(["-v"]).with(["uid=65534"]));
+    }
     for pidone in pidones {
         let (_reader, mut writer) = std::io::pipe().unwrap();
         fill(&mut writer);
         let flags = flags_of(&writer);
         let theirs = writer.try_clone().unwrap();
-        let run = pidone.probe(["signals", "99", "0"]).stderr(theirs).start();
+        let run = pidone
+            .shell("echo ready; exec sleep 1000")
+            .stderr(theirs)
+            .start();
         run.expect("ready");
         processes::kill(run.child_pid(), libc::SIGKILL);
         run.end().code(137);

@@ -27,6 +27,8 @@ pub struct World {
     witness: Witness,
     processes: BTreeMap<WorkerId, Process>,
     others: Vec<Other>,
+    /// Nothing tells when one of them ends.
+    unwatched: bool,
     leftovers_asked: bool,
     /// What has happened and has not been told yet.
     news: VecDeque<Event>,
@@ -85,6 +87,7 @@ impl World {
             witness: Witness::new(&scenario.config, scenario.instances),
             processes: BTreeMap::new(),
             others: (0..scenario.others).map(|_| random.pick(&others)).collect(),
+            unwatched: random.chance(30),
             leftovers_asked: false,
             news: VecDeque::new(),
             future: BTreeMap::new(),
@@ -270,7 +273,7 @@ impl World {
             }
             Happening::OtherDies(index) => {
                 self.others[index] = Other::Gone;
-                if self.leftovers_asked {
+                if self.leftovers_asked && !self.unwatched {
                     self.count_leftovers();
                 }
             }

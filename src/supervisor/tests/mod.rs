@@ -251,6 +251,13 @@ fn steer(lanes: &[Option<usize>]) -> Action {
     Action::Steer(lanes.iter().map(|lane| lane.map(Lane)).collect())
 }
 
+fn kill_leftovers() -> [Action; 2] {
+    [
+        report(Report::KillingLeftovers),
+        Action::SignalLeftovers(Signal::KILL),
+    ]
+}
+
 fn report(report: Report) -> Action {
     Action::Report(report)
 }

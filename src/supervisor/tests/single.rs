@@ -145,8 +145,9 @@ fn a_death_by_signal_is_reported_with_its_sender() {
 fn leftovers_get_two_seconds_or_what_remains_of_the_grace() {
     for (grace, asked, left) in [
         (None, false, 2),
-        (Some(10 * SECOND), false, 10),
-        (Some(10 * SECOND), true, 6),
+        (Some(10 * SECOND), false, 2),
+        (Some(10 * SECOND), true, 2),
+        (Some(5 * SECOND), true, 1),
     ] {
         let mut run = Run::of(&Config { grace, ..config() });
         if asked {
@@ -155,7 +156,8 @@ fn leftovers_get_two_seconds_or_what_remains_of_the_grace() {
         run.after(4 * SECOND).tell(exited(Ended::Code(0)));
         let exited = run.now;
         assert_eq!(run.tell(Event::Leftovers { any: true }), []);
-        assert_eq!(run.tick(), [Action::SignalLeftovers(Signal::KILL)]);
+        assert_eq!(run.tick(), [report(Report::WaitingForLeftovers)]);
+        assert_eq!(run.tick(), kill_leftovers());
         assert_eq!(run.now - exited, left * SECOND);
         assert_eq!(run.tell(Event::Leftovers { any: true }), []);
         assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(0)]);
@@ -167,6 +169,7 @@ fn the_way_out_ends_even_when_something_cannot_be_killed() {
     let mut run = Run::of(&config());
     run.tell(exited(Ended::Code(3)));
     run.tell(Event::Leftovers { any: true });
+    run.tick();
     run.tick();
     run.tell(Event::Leftovers { any: true });
     assert_eq!(run.tick(), [Action::Exit(3)]);
@@ -180,10 +183,21 @@ fn a_second_request_to_stop_does_not_wait_for_leftovers() {
     run.tell(exited(Ended::Code(0)));
     run.tell(Event::Leftovers { any: true });
     assert_eq!(run.after(SECOND - MS).signal(Signal::TERM), []);
-    assert_eq!(
-        run.after(MS).signal(Signal::TERM),
-        [Action::SignalLeftovers(Signal::KILL)]
-    );
+    assert_eq!(run.after(MS).signal(Signal::TERM), kill_leftovers());
+}
+
+#[test]
+fn leftovers_whose_end_nothing_tells_are_looked_at() {
+    let mut run = Run::of(&config());
+    run.tell(exited(Ended::Code(0)));
+    for _ in 0..2 {
+        run.tell(Event::Leftovers { any: true });
+        run.tell(Event::LeftoversUnwatched);
+        assert_eq!(run.tick(), [Action::CountLeftovers]);
+    }
+    assert_eq!(run.now, 200 * MS);
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(0)]);
+    assert_eq!(run.supervisor.next_deadline(), None);
 }
 
 fn stopped(signal: Signal, job_control: bool) -> Event {

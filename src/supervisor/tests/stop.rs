@@ -143,7 +143,7 @@ fn a_second_request_kills_workers_and_leftovers() {
     }
     assert_eq!(run.tell(Event::Leftovers { any: true }), []);
     assert_eq!(run.supervisor.next_deadline(), Some(run.now));
-    assert_eq!(run.tick(), [Action::SignalLeftovers(Signal::KILL)]);
+    assert_eq!(run.tick(), kill_leftovers());
     assert_eq!(
         run.tell(Event::Leftovers { any: false }),
         [Action::Exit(137)]
@@ -209,8 +209,9 @@ fn one_that_leaves_by_itself_meanwhile_gets_no_more_time_than_the_others() {
 fn leftovers_get_no_new_grace_when_the_last_worker_dies_meanwhile() {
     let mut run = Run::serving(&workers(1));
     run.signal(Signal::TERM);
-    run.after(10 * SECOND).exits(1, 1);
+    run.after(29 * SECOND).exits(1, 1);
     assert_eq!(run.tell(Event::Leftovers { any: true }), []);
-    assert_eq!(run.tick(), [Action::SignalLeftovers(Signal::KILL)]);
+    assert_eq!(run.tick(), [report(Report::WaitingForLeftovers)]);
+    assert_eq!(run.tick(), kill_leftovers());
     assert_eq!(run.now, 30 * SECOND);
 }

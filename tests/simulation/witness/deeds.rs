@@ -101,6 +101,7 @@ impl Witness {
                 must!(!waited_for, "a worker is still there");
                 self.end.leftovers.get_or_insert(now);
             }
+            Action::CountLeftovers => must!(self.end.leftovers.is_some(), "not yet"),
             Action::Exit(_) => self.exited = true,
         }
         Ok(())
@@ -295,6 +296,9 @@ impl Witness {
                 must!(self.is_impatient(), "nobody is in a hurry");
                 must!(!self.end.in_a_hurry, "twice");
                 self.end.in_a_hurry = true;
+            }
+            Report::WaitingForLeftovers | Report::KillingLeftovers => {
+                must!(self.end.leftovers.is_some(), "they were not asked");
             }
         }
         Ok(())

@@ -305,7 +305,11 @@ impl Witness {
                     seen.bytes = bytes;
                 }
             }
-            Event::Announced { .. } | Event::Signal(_) | Event::Stopped { .. } | Event::Tick => {}
+            Event::Announced { .. }
+            | Event::Signal(_)
+            | Event::Stopped { .. }
+            | Event::LeftoversUnwatched
+            | Event::Tick => {}
         }
     }
 

@@ -31,6 +31,7 @@ impl Witness {
         self.check_steering()?;
         self.check_health(now)?;
         self.check_views(supervisor)?;
+        self.check_leftovers(supervisor, now)?;
         self.check_deadline(event, actions, supervisor, now)
     }
 
@@ -124,6 +125,20 @@ impl Witness {
             !by_signal || !self.is_impatient() || at_once,
             "the hurry is lost"
         );
+        Ok(())
+    }
+
+    /// What is left of others holds up nothing for longer than two seconds.
+    fn check_leftovers(&self, supervisor: &Supervisor, now: Moment) -> Result<(), Broken> {
+        let waits = !self.exited && !self.end.leftovers_killed;
+        if let Some(asked) = self.end.leftovers.filter(|_| waits) {
+            let until = asked + Duration::from_secs(2);
+            let next = supervisor.next_deadline();
+            must!(
+                next.is_some_and(|at| at <= until) && now <= until + self.slack,
+                "leftovers asked at {asked:?} have until {next:?}"
+            );
+        }
         Ok(())
     }
 

@@ -51,6 +51,7 @@ impl World {
                 self.news.push_back(Event::Queues { worker, queues });
             }
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
+            Action::CountLeftovers => self.count_leftovers(),
             Action::Exit(status) => self.status = Some(status),
             Action::MeasureMemory(worker) => {
                 let now = self.now;
@@ -177,5 +178,8 @@ impl World {
         let any = self.processes.values().any(|process| process.alive)
             || self.others.iter().any(|other| *other != Other::Gone);
         self.news.push_back(Event::Leftovers { any });
+        if any && self.unwatched {
+            self.news.push_back(Event::LeftoversUnwatched);
+        }
     }
 }
