@@ -37,6 +37,8 @@ pub(super) struct Worker {
     /// It has been told to disconnect: that it closes its listeners is no news.
     dismissed: bool,
     has_babbled: bool,
+    /// It has been said that it has too many listeners.
+    has_hit_limit: bool,
 }
 
 /// A connection that is to go to a worker that listens on this port.
@@ -65,6 +67,7 @@ impl Workers {
             has_changed: false,
             dismissed: false,
             has_babbled: false,
+            has_hit_limit: false,
         };
         self.all.insert(start.worker, worker);
     }

@@ -8,7 +8,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 
 use crate::harness::http::{answer, request, server_of};
-use crate::harness::net::connect;
+use crate::harness::net::{connect, connect_unix};
 use crate::harness::processes::wait_until;
 use crate::harness::service::{App, Service, all_answer};
 use crate::harness::words;
@@ -89,34 +89,37 @@ fn clients_wait_for_the_successor_of_a_worker_that_closed_by_itself() {
                     answer(request, response);
                 }}).listen(process.env.PORT, () => console.log('up', process.pid));"
             );
-            let app = App::script(&script).node(&node.path);
-            let gate = app.directory.path("gate");
-            std::fs::write(&gate, "open").unwrap();
-            let service = app.workers(1, [""; 0]).ready();
-            let old = *service.workers().first().unwrap();
-            std::fs::remove_file(&gate).unwrap();
-            mkfifo(&gate, Mode::S_IRWXU).unwrap();
-            let port = service.app.port;
-            let mut client = connect((V4, port));
-            client
-                .write_all(request("/leave", false).as_bytes())
-                .unwrap();
-            answer(&mut client);
-            service.run.until_stderr(&words::left(old, 0));
-            let mut waiting: Vec<_> = (0..5).map(|_| connect((V4, port))).collect();
-            for client in &mut waiting {
-                client
-                    .write_all(request("/late", false).as_bytes())
-                    .unwrap();
-            }
-            std::fs::write(&gate, "open").unwrap();
-            let new = service.pid_after("up ");
-            for client in &mut waiting {
-                assert_eq!(answer(client).body(), format!("{new} /late"));
-            }
-            service.stop().code(0);
+            clients_wait(App::script(&script).node(&node.path), "/leave");
         });
     }
+}
+
+/// Those who come when an app's only worker has left, which it does when it is asked for this, are
+/// served by the next one, which cannot boot before there is a gate.
+fn clients_wait(app: App, path: &str) {
+    let gate = app.directory.path("gate");
+    std::fs::write(&gate, "open").unwrap();
+    let service = app.workers(1, [""; 0]).ready();
+    let old = *service.workers().first().unwrap();
+    std::fs::remove_file(&gate).unwrap();
+    mkfifo(&gate, Mode::S_IRWXU).unwrap();
+    let port = service.app.port;
+    let mut client = connect((V4, port));
+    client.write_all(request(path, false).as_bytes()).unwrap();
+    answer(&mut client);
+    service.run.until_stderr(&words::left(old, 0));
+    let mut waiting: Vec<_> = (0..5).map(|_| connect((V4, port))).collect();
+    for client in &mut waiting {
+        client
+            .write_all(request("/late", false).as_bytes())
+            .unwrap();
+    }
+    std::fs::write(&gate, "open").unwrap();
+    let new = service.pid_after("up ");
+    for client in &mut waiting {
+        assert_eq!(answer(client).body(), format!("{new} /late"));
+    }
+    service.stop().code(0);
 }
 
 #[test]
@@ -214,4 +217,96 @@ fn new_code_may_listen_in_another_form_after_a_crash() {
         assert_eq!(ask(&service), pid);
         service.stop().code(0);
     });
+}
+
+/// The new program has no channel and binds for itself.
+#[test]
+fn a_worker_that_becomes_another_program_can_bind_its_port() {
+    const SCRIPT: &str = "
+        const answer = require('./answer.js');
+        const report = (error) => console.log('error', error.code);
+        require('http').createServer((request, response) => {
+            if (request.url === '/exec') response.on('finish', () => {
+                process.execve(process.execPath, [process.execPath, __filename], process.env);
+            });
+            answer(request, response);
+        }).on('error', report).listen(process.env.PORT, () => console.log('up', process.pid));
+    ";
+    on_every_node(|node| {
+        // From 22.15 on.
+        if node.major < 22 {
+            return;
+        }
+        let service = App::script(SCRIPT)
+            .node(&node.path)
+            .workers(1, [""; 0])
+            .ready();
+        let pid = *service.workers().first().unwrap();
+        let mut client = connect((V4, service.app.port));
+        client
+            .write_all(request("/exec", false).as_bytes())
+            .unwrap();
+        answer(&mut client);
+        assert_eq!(service.run.line(), format!("up {pid}"));
+        assert_eq!(ask(&service), pid);
+        service.stop();
+    });
+}
+
+/// It ends at once, and so does its channel, which is heard first.
+#[test]
+fn clients_wait_for_the_successor_of_a_worker_that_left_its_channel() {
+    const SCRIPT: &str = "
+        require('fs').readFileSync('gate');
+        const answer = require('./answer.js');
+        require('http').createServer((request, response) => {
+            if (request.url === '/leave') response.on('finish', () => process.disconnect());
+            answer(request, response);
+        }).listen(process.env.PORT, () => console.log('up', process.pid));
+    ";
+    on_every_node(|node| clients_wait(App::script(SCRIPT).node(&node.path), "/leave"));
+}
+
+/// A habit of several frameworks: the path is removed before somebody listens on it.
+#[test]
+fn a_unix_socket_that_each_worker_removes_first_is_served_by_all() {
+    const SCRIPT: &str = "
+        const path = `${__dirname}/app.sock`;
+        require('fs').rmSync(path, { force: true });
+        require('http').createServer(require('./answer.js')).listen(path, () => console.log('up', process.pid));
+    ";
+    for options in [&[][..], &["--listen", "unix:app.sock"]] {
+        on_every_node(|node| {
+            let service = App::script(SCRIPT)
+                .node(&node.path)
+                .workers(2, options.iter().copied())
+                .ready();
+            let path = service.app.directory.path("app.sock");
+            let ask = || server_of(connect_unix(&path));
+            all_answer(&service, ask);
+            service.reload();
+            all_answer(&service, ask);
+            let (app, end) = service.stop_and_keep();
+            end.code(0);
+            assert!(!app.directory.path("app.sock").exists());
+        });
+    }
+}
+
+#[test]
+fn a_worker_with_too_many_ports_is_told_which_is_one_too_many() {
+    const SCRIPT: &str = "
+        const { once } = require('events');
+        (async () => {
+            for (let number = 0; number < 65; number += 1) {
+                const server = require('net').createServer().listen(`${__dirname}/${number}.sock`);
+                const [error] = await Promise.race([once(server, 'listening'), once(server, 'error').catch((e) => [e])]).catch((e) => [e]);
+                if (error) console.log('error', error.code, number);
+            }
+        })();
+    ";
+    let service = App::script(SCRIPT).workers(1, [""; 0]);
+    assert_eq!(service.after("error "), "EMFILE 64");
+    service.run.until_stderr("64.sock");
+    service.stop();
 }

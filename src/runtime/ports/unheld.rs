@@ -23,6 +23,13 @@ impl Ports {
         self.ports.get(port).is_some()
     }
 
+    /// Its address, for people.
+    #[must_use]
+    pub fn name(&self, port: PortId) -> String {
+        let port = self.ports.get(port);
+        port.map_or_else(String::new, |port| port.address.to_string())
+    }
+
     /// Connections that waited for a port in place of which another one was opened: they are for
     /// who listens there.
     pub fn take_displaced(&mut self) -> impl Iterator<Item = (PortId, OwnedFd)> {

@@ -76,6 +76,13 @@ impl Worker {
             }
             None => {
                 ports.closed(port, id);
+                if !std::mem::replace(&mut self.has_hit_limit, true) {
+                    log::warn!(
+                        "worker {} cannot listen on {}: it has {CAPACITY} listeners open already, the most that pidone serves, or does not read its IPC messages (EMFILE)",
+                        self.instance,
+                        ports.name(port),
+                    );
+                }
                 let _ = outbox.queue_failure(seq, EMFILE, &query.data);
             }
         }
