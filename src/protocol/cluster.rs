@@ -91,6 +91,8 @@ pub enum FromWorker {
         /// The signals that the app listens to.
         handles: SignalSet,
     },
+    /// That module was asked to say when all requests are answered, and they are.
+    Finished,
     /// The app has sent the string `ready`.
     Ready,
     /// Anything else that the app has sent.
@@ -190,6 +192,8 @@ impl FromWorker {
         let act = message.get("act")?;
         if act.is_string("loaded") {
             Some(Self::Loaded)
+        } else if act.is_string("finished") {
+            Some(Self::Finished)
         } else if act.is_string("announced") {
             let signals = message.get("signals")?.items();
             let signals = signals.filter_map(|name| Signal::parse(&name.string()?));
@@ -247,6 +251,8 @@ pub(super) enum ToWorker<'a> {
     /// The worker will be told to disconnect soon. Node ignores it; the app can see it as
     /// `internalMessage` of `process`.
     Drain,
+    /// The same for: say when all requests are answered.
+    Finish,
 }
 
 impl ToWorker<'_> {
@@ -320,6 +326,7 @@ impl ToWorker<'_> {
             Self::Ping => out.write_all(b"{\"cmd\":\"NODE_HANDLE\"}\n"),
             Self::HandleTaken => out.write_all(b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n"),
             Self::Drain => out.write_all(b"{\"cmd\":\"NODE_PIDONE_DRAIN\"}\n"),
+            Self::Finish => out.write_all(b"{\"cmd\":\"NODE_PIDONE_FINISH\"}\n"),
         }
     }
 }

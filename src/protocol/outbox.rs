@@ -104,6 +104,7 @@ pub struct Outbox<H> {
     /// Descriptors from the app that have not been acknowledged.
     handles_taken: u32,
     drain: bool,
+    finish: bool,
     ping: bool,
     queue: VecDeque<Message<H>>,
     writing: Option<Writing<H>>,
@@ -142,6 +143,7 @@ impl<H> Outbox<H> {
             end_means_drained: false,
             handles_taken: 0,
             drain: false,
+            finish: false,
             ping: false,
             queue: VecDeque::new(),
             writing: None,
@@ -260,6 +262,11 @@ impl<H> Outbox<H> {
     /// Tells the worker that it will be told to disconnect: for `--http-drain`.
     pub fn announce(&mut self) {
         self.drain = matches!(self.phase, Phase::Serving);
+    }
+
+    /// Asks for a word when all requests are answered: for `--http-drain`, after [`Self::announce`].
+    pub fn finish(&mut self) {
+        self.finish = matches!(self.phase, Phase::Serving);
     }
 
     /// Tells the worker to close its listeners, to finish what is in progress, and to disconnect.

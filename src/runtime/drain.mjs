@@ -26,9 +26,22 @@ if (cluster.isWorker && send) {
   // With a callback, a channel that is closed meanwhile is no error of the app.
   const tell = (message) => send.call(process, { cmd: 'NODE_PIDONE', ...message }, () => {});
 
+  // A handler of the app's may end the process at once: pidone asks for that when all is answered.
+  const unanswered = new Set();
+  const finish = () => {
+    const left = new Set(unanswered);
+    const done = (one) => {
+      left.delete(one);
+      if (!left.size) tell({ act: 'finished' });
+    };
+    left.forEach((one) => one.once('close', () => done(one)));
+    if (!left.size) done();
+  };
+
   // What Node.js makes of a message with a `cmd` of its own kind. Unlike a listener for `message`,
   // one for it neither keeps the process alive nor takes anything from the app.
   process.on('internalMessage', (message) => {
+    if (message.cmd === 'NODE_PIDONE_FINISH') finish();
     if (message.cmd !== 'NODE_PIDONE_DRAIN') return;
     draining = true;
     const signals = Object.keys(constants.signals).filter((name) => process.listenerCount(name));
@@ -38,6 +51,8 @@ if (cluster.isWorker && send) {
   // A server that has never listened has no `_connectionKey`: it gets its connections from the app,
   // and `listening` says nothing about it.
   subscribe('http.server.request.start', ({ response, server }) => {
+    unanswered.add(response);
+    response.once('close', () => unanswered.delete(response));
     if (draining || (server._connectionKey && !server.listening)) response.shouldKeepAlive = false;
   });
 

@@ -180,6 +180,7 @@ impl Runtime<'_> {
                 group,
             } => self.signal_worker(worker, signal, group),
             Action::Announce(worker) => self.workers.announce(worker),
+            Action::Finish(worker) => self.workers.finish(worker),
             Action::Disconnect(worker) => self.workers.disconnect(worker),
             Action::ProbePort(worker) => self.probe_port(worker),
             Action::CheckQueues(worker) => self.check_queues(worker),

@@ -220,6 +220,7 @@ impl Workers {
                     let worker = id;
                     news.push_back(Event::Announced { worker, handles });
                 }
+                FromWorker::Finished => news.push_back(Event::Finished(id)),
                 FromWorker::Garbage if !worker.has_babbled => {
                     worker.has_babbled = true;
                     let instance = worker.instance;
@@ -284,6 +285,12 @@ impl Workers {
     pub(super) fn announce(&mut self, id: WorkerId) {
         if let Some(link) = self.link(id) {
             link.outbox.announce();
+        }
+    }
+
+    pub(super) fn finish(&mut self, id: WorkerId) {
+        if let Some(link) = self.link(id) {
+            link.outbox.finish();
         }
     }
 

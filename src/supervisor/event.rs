@@ -73,6 +73,8 @@ pub enum Event {
         /// The signals that its app listens to.
         handles: SignalSet,
     },
+    /// The answer to [`Action::Finish`]: nothing that it has been asked for is unanswered.
+    Finished(WorkerId),
     /// A worker is gone and reaped.
     Exited {
         /// Which.
@@ -136,6 +138,9 @@ pub enum Action {
     },
     /// Announce the end to a worker, so that it says `Connection: close` (`--http-drain`).
     Announce(WorkerId),
+    /// Ask a worker that has heard [`Action::Announce`] to say when all requests are answered;
+    /// answered by [`Event::Finished`].
+    Finish(WorkerId),
     /// Tell a worker to close its listeners, to finish what is in progress, and to disconnect.
     Disconnect(WorkerId),
     /// See whether a worker's port accepts connections: if so, [`Event::Ready`] follows.

@@ -233,7 +233,14 @@ impl Supervisor {
                     worker.watch.on_pong(now, &self.rules.watch);
                 }
             }
-            Event::Announced { .. } => {}
+            Event::Announced { worker, handles } => {
+                self.with(worker, |worker, _, _| worker.handles = handles, actions);
+            }
+            Event::Finished(worker) => self.with(
+                worker,
+                |worker, rules, actions| worker.on_finished(now, rules, actions),
+                actions,
+            ),
             Event::Exited { worker, ended } => self.on_exited(worker, ended, now, actions),
             Event::Stopped {
                 worker,

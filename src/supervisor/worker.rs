@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::event::{Action, Moment};
 use super::lane::{Lane, WorkerId};
 use super::report::Report;
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalSet};
 pub(super) use departure::LeaveRules;
 use departure::Step;
 pub(super) use watch::{Due, Watch, WatchRules};
@@ -59,6 +59,8 @@ pub(super) struct Worker {
     channel_open: bool,
     /// It has listeners open, which it asked for over the channel.
     pub(super) listens: bool,
+    /// The signals its app listens to, as far as it has said so.
+    pub(super) handles: SignalSet,
     /// It was sent SIGABRT because its event loop stands still.
     hung: bool,
     kill_at: Option<Moment>,
@@ -103,6 +105,7 @@ impl Worker {
             suspended: false,
             channel_open: true,
             listens: false,
+            handles: SignalSet::default(),
             hung: false,
             kill_at: None,
         }

@@ -10,7 +10,7 @@ use pidone::signal::Signal;
 use pidone::supervisor::WorkerId;
 use pidone::sys::environment::Environment;
 
-use crate::apps::SERVER;
+use crate::apps::{SERVER, SLOW_SERVER};
 use crate::node::{Node, on_every_node};
 use crate::primary::Worker;
 use crate::rules::with_listener;
@@ -114,6 +114,35 @@ fn the_module_says_that_it_runs_and_what_the_app_listens_to() {
             worker.ends_well_after_the_channel();
         });
     }
+}
+
+#[test]
+fn the_module_says_when_what_it_was_asked_for_is_answered() {
+    const FINISH: &str = r#"{"cmd":"NODE_PIDONE_FINISH"}"#;
+    let says_finished = |worker: &mut Worker| {
+        worker.send_raw(FINISH, None);
+        assert_eq!(worker.hear().unwrap().message, FromWorker::Finished);
+    };
+    on_every_node(|node| {
+        let Some((mut worker, mut client)) = serving(node, SLOW_SERVER) else {
+            return;
+        };
+        says_finished(&mut worker);
+        ask_and_stay(&mut client);
+        worker.until_line("\"asked\"");
+        worker.send_raw(FINISH, None);
+        worker.ping();
+        worker.send_raw("\"go\"", None);
+        assert_eq!(worker.hear().unwrap().message, FromWorker::Finished);
+        assert!(one_answer(&mut client).ends_with("served"));
+        // A client that has gone away waits for nothing.
+        ask_and_stay(&mut client);
+        worker.until_line("\"asked\"");
+        drop(client);
+        says_finished(&mut worker);
+        worker.outbox.disconnect();
+        worker.ends_well_after_the_channel();
+    });
 }
 
 /// The client's next request is there before the answer to the one that is in progress, so that the

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pidone::ended::Ended;
-use pidone::signal::Signal;
+use pidone::signal::{Signal, SignalSet};
 
 use pidone::supervisor::Moment;
 
@@ -61,6 +61,12 @@ pub enum OnStop {
 }
 
 impl Process {
+    pub fn handles(&self) -> SignalSet {
+        let all = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::ABRT];
+        let has_handler = !matches!(self.on_stop, OnStop::Dies);
+        all.into_iter().filter(|_| has_handler).collect()
+    }
+
     pub fn draw(random: &mut Random, faults: u64, admitted: bool) -> Self {
         let faulty = random.chance(faults);
         let fault = |random: &mut Random, percent| faulty && random.chance(percent);

@@ -192,6 +192,8 @@ impl World {
             | Event::Leaving(id)
             | Event::ChannelClosed(id)
             | Event::Pong(id)
+            | Event::Finished(id)
+            | Event::Announced { worker: id, .. }
             | Event::Listens { worker: id, .. }
             | Event::Exited { worker: id, .. }
             | Event::StartFailed { worker: id, .. }

@@ -105,8 +105,9 @@ pub(super) const STOPPING: Chapter = Chapter {
             long: "stop",
             value: Some("drain|signal"),
             help: &[
-                "drain: workers finish their requests, and get the signal when",
-                "they have or after 4/5 of the grace; signal: they get it first",
+                "drain: workers finish their requests and end; an app's handler",
+                "of the stop signal is called with --http-drain only. signal:",
+                "workers get it first; for apps that handle it",
                 "(default: drain; without channel signal). Needs -i.",
             ],
             set: |draft, value| {

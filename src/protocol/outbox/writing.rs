@@ -71,6 +71,9 @@ impl<H> Outbox<H> {
         if std::mem::take(&mut self.drain) {
             return plain(ToWorker::Drain, Then::Nothing);
         }
+        if std::mem::take(&mut self.finish) {
+            return plain(ToWorker::Finish, Then::Nothing);
+        }
         let is_free = self.awaited.is_none();
         if is_free && std::mem::take(&mut self.ping) {
             return plain(ToWorker::Ping, Then::AwaitAnswer);

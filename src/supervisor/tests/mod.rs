@@ -1,5 +1,6 @@
 //! The important lives, event by event; `tests/simulation` lives the others.
 
+mod handlers;
 mod hang;
 mod in_place;
 mod recycling;

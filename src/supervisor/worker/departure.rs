@@ -59,6 +59,9 @@ pub(super) enum Step {
     Announced { until: Moment },
     /// It serves what is in its queue; newcomers go elsewhere.
     Emptying(Emptying),
+    /// It answers what it has been asked for, and gets the stop signal then: it has a handler for it,
+    /// which may end the process at once, and its servers still listen.
+    Finishing { signal_at: Moment },
     /// It has been told to disconnect.
     Disconnected { signal_at: Moment },
     /// It has got the stop signal, and will be told to disconnect: when it has closed its listeners
@@ -70,7 +73,9 @@ pub(super) enum Step {
 impl Step {
     pub(super) fn deadline(self) -> Option<Moment> {
         match self {
-            Self::Announced { until: at } | Self::Disconnected { signal_at: at } => Some(at),
+            Self::Announced { until: at }
+            | Self::Finishing { signal_at: at }
+            | Self::Disconnected { signal_at: at } => Some(at),
             Self::Emptying(emptying) => Some(emptying.deadline()),
             Self::Signalled { disconnect_at } => disconnect_at,
         }
@@ -157,10 +162,23 @@ impl Worker {
                 *signal_at = (*signal_at).min(now + LINGER);
             }
             State::Leaving(Step::Signalled { disconnect_at }) => *disconnect_at = None,
+            State::Leaving(Step::Finishing { signal_at }) => *signal_at = now,
             State::Starting { .. } | State::Held | State::Ready if was_open => {
                 self.release_at = Some(now + RELEASE);
             }
             _ => {}
+        }
+    }
+
+    /// All that it has been asked for is answered.
+    pub(in crate::supervisor) fn on_finished(
+        &mut self,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        if let State::Leaving(Step::Finishing { .. }) = self.state {
+            self.signal(now, rules, actions);
         }
     }
 
@@ -194,7 +212,9 @@ impl Worker {
                 emptying.check_again(now);
                 self.state = State::Leaving(Step::Emptying(emptying));
             }
-            Step::Disconnected { .. } => self.signal(now, rules, actions),
+            Step::Finishing { .. } | Step::Disconnected { .. } => {
+                self.signal(now, rules, actions);
+            }
             Step::Signalled { .. } => {
                 let disconnect_at = None;
                 self.state = State::Leaving(Step::Signalled { disconnect_at });
@@ -214,8 +234,16 @@ impl Worker {
     fn dismiss(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
         if rules.channel && self.channel_open && rules.stop == StopMode::Drain {
             let signal_at = self.patience_ends(now, rules);
-            self.state = State::Leaving(Step::Disconnected { signal_at });
-            actions.push(Action::Disconnect(self.id));
+            let (step, action) = if self.handles.contains(rules.stop_signal) {
+                (Step::Finishing { signal_at }, Action::Finish(self.id))
+            } else {
+                (
+                    Step::Disconnected { signal_at },
+                    Action::Disconnect(self.id),
+                )
+            };
+            self.state = State::Leaving(step);
+            actions.push(action);
         } else {
             self.signal(now, rules, actions);
         }
@@ -234,7 +262,8 @@ impl Worker {
         let tell = rules.channel && self.channel_open && !knows;
         let disconnect_at = tell.then(|| {
             if self.listens {
-                self.patience_ends(now, rules)
+                // One whose requests took that long has a tenth for its handler.
+                self.patience_ends(now, rules).max(now + rules.grace / 10)
             } else {
                 now + AFTER_SIGNAL
             }

@@ -34,6 +34,7 @@ impl Witness {
                 let stops = signal.asks_to_stop() || *signal == Signal::ABRT;
                 if stops && !self.single() {
                     self.check_quiet(*worker, now)?;
+                    self.check_answered(*worker, *signal, now)?;
                 }
                 let seen = self.seen(*worker)?;
                 must!(seen.waits_since.is_some(), "it does not run yet");
@@ -52,6 +53,15 @@ impl Witness {
                 must!(!seen.announced, "twice");
                 must!(!seen.disconnected && !seen.stopped, "too late");
                 seen.announced = true;
+            }
+            Action::Finish(worker) => {
+                must!(self.drains(), "it gets the signal first anyway");
+                self.check_quiet(*worker, now)?;
+                let seen = self.seen(*worker)?;
+                must!(seen.announced && !seen.finishing, "out of turn");
+                must!(!seen.disconnected && !seen.stopped, "too late");
+                must!(!seen.hung_up, "its channel is closed");
+                seen.finishing = true;
             }
             Action::Disconnect(worker) => {
                 must!(self.channel(), "there is no channel");
@@ -171,13 +181,32 @@ impl Witness {
 
     /// A handler that has been called closes what it listens on itself, or has had its time.
     fn check_handler_done(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
-        let (patience, closed) = (self.grace() * 4 / 5, self.end.closed);
-        let seen = self.seen(id)?;
-        let begun = [seen.signalled, seen.retired, closed];
-        let begun = begun.into_iter().flatten().min();
-        let is_over = begun.is_some_and(|begun| begun + patience <= now);
+        let Some(seen) = self.known.get(&id) else {
+            return Ok(());
+        };
+        let is_over = self.is_out_of_patience(seen, now);
         let may = seen.signalled.is_none() || !seen.listens || is_over;
         must!(may, "its handler is at work");
+        // What has been told to stop before it served has had its signal.
+        let has_handler = seen.announced && seen.handles.contains(self.stop_signal());
+        must!(!has_handler || seen.stopped, "its handler was not called");
+        Ok(())
+    }
+
+    /// The stop signal may end a worker at once: before that it is told to disconnect, or has said
+    /// that it has a handler and that all is answered.
+    fn check_answered(&self, id: WorkerId, signal: Signal, now: Moment) -> Result<(), Broken> {
+        let Some(seen) = self.known.get(&id).filter(|_| self.drains()) else {
+            return Ok(());
+        };
+        let is_over = self.is_out_of_patience(seen, now);
+        let called = seen.handles.contains(signal) && seen.finishing && (seen.finished || is_over);
+        let may = !seen.has_served
+            || seen.disconnected
+            || seen.leaves_by_itself
+            || seen.hung_up
+            || seen.hung;
+        must!(may || called, "requests may be in progress");
         Ok(())
     }
 
@@ -287,7 +316,8 @@ impl Witness {
                 self.target = to;
                 self.scale_pending = true;
             }
-            Report::Stopping { .. } => {
+            Report::Stopping { signal } => {
+                self.end.signal = Some(signal);
                 must!(self.end.asked.is_none(), "twice");
                 self.end.asked = Some(now);
                 self.reload = None;

@@ -8,9 +8,9 @@ mod standing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pidone::config::{Config, Readiness, RestartPolicy, WorkerRules};
+use pidone::config::{Config, Readiness, RestartPolicy, StopMode, WorkerRules};
 use pidone::ended::Ended;
-use pidone::signal::Signal;
+use pidone::signal::{Signal, SignalSet};
 use pidone::supervisor::{
     Action, Done, Event, Lane, Moment, Next, Queues, Reason, Refusal, Reply, Report, Request,
     RequestId, Start, StateView, Supervisor, WorkerId,
@@ -62,6 +62,8 @@ pub struct Witness {
 #[derive(Default)]
 struct End {
     asked: Option<Moment>,
+    /// The signal that asks the workers to stop.
+    signal: Option<Signal>,
     crash_loop: Option<WorkerId>,
     closed: Option<Moment>,
     queues_empty: bool,
@@ -91,6 +93,11 @@ struct Seen {
     retired: Option<Moment>,
     queue_empty: bool,
     announced: bool,
+    /// What its app listens to, as far as it has said so.
+    handles: SignalSet,
+    /// It was asked to say when all is answered, and has.
+    finishing: bool,
+    finished: bool,
     disconnected: bool,
     /// It got a stop signal, or SIGKILL.
     stopped: bool,
@@ -183,6 +190,23 @@ impl Witness {
         self.config.grace.unwrap_or_default()
     }
 
+    fn stop_signal(&self) -> Signal {
+        let own = self.config.signals.stop;
+        own.or(self.end.signal).unwrap_or(Signal::TERM)
+    }
+
+    /// Whether a worker has had four fifths of its grace.
+    fn is_out_of_patience(&self, seen: &Seen, now: Moment) -> bool {
+        let begun = [seen.signalled, seen.retired, self.end.closed];
+        let begun = begun.into_iter().flatten().min();
+        begun.is_some_and(|begun| begun + self.grace() * 4 / 5 <= now)
+    }
+
+    fn drains(&self) -> bool {
+        let workers = self.config.workers.as_ref();
+        self.channel() && workers.is_some_and(|workers| workers.stop == StopMode::Drain)
+    }
+
     fn spares(&self) -> usize {
         let workers = self.config.workers.as_ref();
         workers.map_or(0, |workers| usize::from(workers.spares))
@@ -260,6 +284,16 @@ impl Witness {
                     seen.silent_since = (!any).then_some(now);
                 }
             }
+            Event::Announced { worker, handles } => {
+                if let Some(seen) = self.known.get_mut(&worker) {
+                    seen.handles = handles;
+                }
+            }
+            Event::Finished(id) => {
+                if let Some(seen) = self.known.get_mut(&id) {
+                    seen.finished = seen.finishing;
+                }
+            }
             Event::ChannelClosed(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.hung_up = true;
@@ -305,11 +339,7 @@ impl Witness {
                     seen.bytes = bytes;
                 }
             }
-            Event::Announced { .. }
-            | Event::Signal(_)
-            | Event::Stopped { .. }
-            | Event::LeftoversUnwatched
-            | Event::Tick => {}
+            Event::Signal(_) | Event::Stopped { .. } | Event::LeftoversUnwatched | Event::Tick => {}
         }
     }
 

@@ -68,8 +68,23 @@ impl World {
                     self.after(wait, Happening::Told(Event::Pong(worker)));
                 }
             }
-            Action::Announce(_)
-            | Action::Steer(_)
+            Action::Announce(worker) => {
+                let hears = |process: &&mut Process| process.channel_open && !process.stuck;
+                if let Some(process) = self.alive(worker).filter(hears) {
+                    let handles = process.handles();
+                    let wait = self.random.up_to(2000);
+                    let event = Event::Announced { worker, handles };
+                    self.after(wait, Happening::Told(event));
+                }
+            }
+            Action::Finish(worker) => {
+                let answers = |process: &&mut Process| process.channel_open && !process.stuck;
+                let answers = self.alive(worker).filter(answers);
+                if let Some(wait) = answers.and_then(|process| process.drains_in) {
+                    self.after(wait, Happening::Told(Event::Finished(worker)));
+                }
+            }
+            Action::Steer(_)
             | Action::CloseToNewcomers
             | Action::CloseUnheldPorts
             | Action::ReleasePorts(_)
@@ -121,10 +136,7 @@ impl World {
                 self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
                 return;
             }
-            let has_handler = matches!(
-                process.on_stop,
-                OnStop::Leaves(..) | OnStop::WaitsForChannel
-            );
+            let has_handler = process.handles().contains(signal);
             let (on_stop, closes_in) = (process.on_stop, process.closes_in);
             if has_handler && let Some(wait) = closes_in {
                 self.after(wait, Happening::Closes(id));
