@@ -15,6 +15,8 @@ COPY --from=build /app/node_modules ./node_modules
 COPY . .
 # `docker stop` kills after 10 s: the workers' time to finish is a little less. Both can be set anew: `docker run -e`.
 ENV NODE_ENV=production PIDONE_GRACE=8s
+# A worker whose event loop has not turned for so long is killed and replaced.
+ENV PIDONE_HANG_TIMEOUT=30s
 # The files are root's: the app may read them, and no more.
 USER node
 EXPOSE 3000

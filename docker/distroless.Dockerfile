@@ -16,6 +16,8 @@ WORKDIR /app
 COPY --from=build /app ./
 # `docker stop` kills after 10 s: the workers' time to finish is a little less. Both can be set anew: `docker run -e`.
 ENV NODE_ENV=production PIDONE_GRACE=8s
+# A worker whose event loop has not turned for so long is killed and replaced.
+ENV PIDONE_HANG_TIMEOUT=30s
 EXPOSE 3000
 # The exec form, as there is no shell: pidone is its own client.
 HEALTHCHECK --interval=10s --timeout=5s CMD ["/pidone", "ctl", "ready"]

@@ -190,6 +190,9 @@ pub struct WorkerRules {
     pub max_age: Option<Duration>,
     /// A worker whose event loop does not turn for so long is killed (`--hang-timeout`).
     pub hang_timeout: Option<Duration>,
+    /// Where no worker's event loop has answered a question older than this, pidone is not ready
+    /// (`--unresponsive-after`).
+    pub unresponsive_after: Duration,
 }
 
 /// How much memory a worker may have (`--max-memory`).

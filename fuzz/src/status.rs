@@ -69,6 +69,7 @@ fn status(choices: &mut Choices<'_>) -> Status {
         pid: number(choices) as u32,
         uptime_ms: number(choices),
         ready: choices.flag(),
+        reason: choices.flag().then(|| choices.text()),
         stopping: choices.flag(),
         reloading: choices.flag(),
         target: number(choices) as u16 as usize,

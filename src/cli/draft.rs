@@ -22,6 +22,9 @@ use channel::Channel;
 /// How long a worker has for its end, and for its start, when nothing is said.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a question to an event loop may be open before a worker is unresponsive.
+const RESPONSE: Duration = Duration::from_secs(5);
+
 /// What was said. `None`: nothing, so that a default can depend on the rest.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -41,6 +44,7 @@ pub(super) struct Draft {
     pub(super) max_memory: Option<MemoryLimit>,
     pub(super) max_age: Option<Duration>,
     pub(super) hang_timeout: Option<Duration>,
+    pub(super) unresponsive_after: Option<Duration>,
 }
 
 /// An option that was given.
@@ -112,6 +116,7 @@ impl Draft {
             max_memory: None,
             max_age: None,
             hang_timeout: None,
+            unresponsive_after: None,
         }
     }
 
@@ -221,6 +226,7 @@ impl Draft {
             max_memory: self.max_memory,
             max_age: self.max_age,
             hang_timeout: self.hang_timeout,
+            unresponsive_after: self.unresponsive_after.unwrap_or(RESPONSE),
         })
     }
 

@@ -71,6 +71,12 @@ fn describe(option: &OptionSpec, page: &mut String) {
         line.push(' ');
         line.push_str(value);
     }
+    // A long one has a line of its own.
+    if line.len() + 2 > COLUMN {
+        page.push_str(&line);
+        page.push('\n');
+        line.clear();
+    }
     for text in option.help {
         let gap = COLUMN.saturating_sub(line.len()).max(1);
         line.extend(std::iter::repeat_n(' ', gap));

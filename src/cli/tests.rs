@@ -76,6 +76,7 @@ fn workers_have_defaults_of_their_own() {
         max_memory: None,
         max_age: None,
         hang_timeout: None,
+        unresponsive_after: 5 * SECOND,
     };
     assert_eq!(config.workers, Some(wanted));
 }
@@ -108,7 +109,7 @@ fn every_option_has_its_place() {
                 --listen 8080 --listen unix:/run/a.sock --balance source-ip \
                 --restart on-failure --backoff 1s..2s --min-uptime 3s --max-restarts 4/5s \
                 --grace 10s --stop signal --http-drain 7s --drain-delay 6s \
-                --max-memory 300M --max-age 8h --hang-timeout 9s \
+                --max-memory 300M --max-age 8h --hang-timeout 9s --unresponsive-after 11s \
                 --control /run/b.sock --http 127.0.0.1:9090";
     let variables: Vec<String> = line
         .replace("--instances=2", "--instances 2")
@@ -150,6 +151,7 @@ fn every_option_has_its_place() {
         max_memory: Some(MemoryLimit::Bytes(300 << 20)),
         max_age: Some(8 * 3600 * SECOND),
         hang_timeout: Some(9 * SECOND),
+        unresponsive_after: 11 * SECOND,
     };
     assert_eq!(said.control, Control::Path("/run/b.sock".into()));
     let http = said.http.unwrap().to_string();

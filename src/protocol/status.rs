@@ -21,6 +21,8 @@ pub struct Status {
     pub uptime_ms: u64,
     /// Whether requests are welcome.
     pub ready: bool,
+    /// Why they are not.
+    pub reason: Option<String>,
     /// All workers are to end.
     pub stopping: bool,
     /// Workers are being replaced because somebody has asked for it.
@@ -73,9 +75,11 @@ impl Restarts {
     }
 }
 
-/// What a worker can be doing: it boots; it serves; it leaves; there is none, and one will be
-/// started; there is none.
-pub const STATES: [&str; 5] = ["starting", "ready", "draining", "waiting", "empty"];
+/// What a worker can be doing: it boots; it serves; a signal has stopped it; it leaves; there is
+/// none, and one will be started; there is none.
+pub const STATES: [&str; 6] = [
+    "starting", "ready", "stopped", "draining", "waiting", "empty",
+];
 
 /// One worker, or its empty place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +137,8 @@ impl Status {
         ] {
             write!(out, ",\"{name}\":{flag}")?;
         }
+        out.write_all(b",\"reason\":")?;
+        text_or_null(out, self.reason.as_deref())?;
         write!(out, ",\"target\":{target}")?;
         member(out, "oom_kills", self.oom_kills)?;
         out.write_all(b",\"restarts\":{")?;
@@ -174,6 +180,7 @@ impl Status {
             pid: number(object, "pid")?,
             uptime_ms: number(object, "uptime_ms")?,
             ready: flag("ready")?,
+            reason: object.get("reason")?.string(),
             stopping: flag("stopping")?,
             reloading: flag("reloading")?,
             target: number(object, "target")?,
@@ -203,10 +210,7 @@ impl WorkerStatus {
         member(out, "loop_delay_us", self.loop_delay_us)?;
         member(out, "queue", self.queue.map(u64::from))?;
         out.write_all(b",\"last_end\":")?;
-        match &self.last_end {
-            Some(end) => quoted(out, end),
-            None => out.write_all(b"null"),
-        }
+        text_or_null(out, self.last_end.as_deref())
     }
 
     fn from_json(value: Value<'_>) -> Option<Self> {
@@ -230,6 +234,13 @@ impl WorkerStatus {
 
 fn wide(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn text_or_null(out: &mut Vec<u8>, text: Option<&str>) -> io::Result<()> {
+    match text {
+        Some(text) => quoted(out, text),
+        None => out.write_all(b"null"),
+    }
 }
 
 /// Writes a member that is not the first.

@@ -2,10 +2,15 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use super::Runtime;
 use super::clients::ClientId;
 use crate::protocol::control::{self, NoRequest, Request};
 use crate::supervisor::{self, Event, Reply, RequestId};
+
+/// How old an event loop delay may be that is shown to people.
+const FRESH: Duration = Duration::from_secs(2);
 
 impl Runtime<'_> {
     /// `pidone ctl` has asked for something.
@@ -21,11 +26,11 @@ impl Runtime<'_> {
         };
         let request = match request {
             Request::Status { json: true } | Request::Top => {
-                let text = self.look().json();
+                let text = self.look(FRESH).json();
                 return self.finish(id, &control::success(&text));
             }
             Request::Status { json: false } => {
-                let text = self.look().table();
+                let text = self.look(FRESH).table();
                 return self.finish(id, &control::success(&text));
             }
             Request::Live => return self.finish(id, &control::success("alive")),

@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use super::Runtime;
 use super::clients::{ClientId, Clients, Heard, Way};
@@ -24,6 +25,9 @@ use crate::sys::poll::{Interest, Watched};
 
 /// How many are let in before others have their turn.
 const ADMITTED_AT_ONCE: usize = 16;
+
+/// Scrapers come less often than this, seldom; each sees what its last visit has measured.
+const BETWEEN_SCRAPES: Duration = Duration::from_secs(120);
 
 /// Who can make pidone look after the doors.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +46,9 @@ pub(super) struct Doors {
     workers_user: Option<u32>,
     pub(super) clients: Clients,
     /// What was last seen; good for as long as pidone does not sleep.
-    pub(super) seen: Option<Status>,
+    pub(super) seen: Option<(Duration, Status)>,
+    /// Somebody has looked since pidone slept.
+    pub(super) have_looked: bool,
 }
 
 impl Doors {
@@ -66,6 +72,7 @@ impl Doors {
             workers_user,
             clients: Clients::default(),
             seen: None,
+            have_looked: false,
         })
     }
 
@@ -87,6 +94,7 @@ impl Doors {
     /// Time has passed, and something has happened.
     pub(super) fn wake(&mut self) {
         self.seen = None;
+        self.have_looked = false;
     }
 
     fn way(&self, visitor: &Visitor, knock: Knock) -> Option<Way> {
@@ -197,7 +205,9 @@ impl Runtime<'_> {
                 None => http::page(page, true, "ready\n", body),
                 Some(why) => http::page(page, false, &format!("{why}\n"), body),
             },
-            Page::Metrics => http::page(page, true, &metrics::text(self.look()), body),
+            Page::Metrics => {
+                http::page(page, true, &metrics::text(self.look(BETWEEN_SCRAPES)), body)
+            }
         };
         self.doors.clients.answer(id, &response, true);
     }

@@ -20,6 +20,10 @@ const TURN: usize = 16 * 1024;
 /// others, and pidone, next to nothing, and still goes through at 8 MB a second.
 const REST: Duration = Duration::from_millis(2);
 
+/// How long a question must have been open to say something about an event loop: one that hangs
+/// must not look as if it were fast because it was asked a moment ago.
+const LONG_OPEN: Duration = Duration::from_secs(1);
+
 /// A descriptor on its way to a worker.
 #[derive(Debug)]
 pub(super) enum Parcel {
@@ -50,8 +54,8 @@ pub(super) struct Link {
     pub(super) outbox: Outbox<Parcel>,
     /// When its event loop was asked for a sign of life that has not come.
     asked: Option<Instant>,
-    /// How long the last one took.
-    delay: Option<Duration>,
+    /// How long the last one took, and when it came.
+    delay: Option<(Duration, Instant)>,
     /// The worker does not read fast enough, or at all.
     is_full: bool,
     is_closed: bool,
@@ -113,7 +117,7 @@ impl Link {
             if matches!(outcome, Outcome::PingAnswered)
                 && let Some(asked) = self.asked.take()
             {
-                self.delay = Some(asked.elapsed());
+                self.delay = Some((asked.elapsed(), Instant::now()));
             }
             if !is_idle_talk(&message, &outcome) {
                 heard.push(Heard { message, outcome });
@@ -129,10 +133,15 @@ impl Link {
         }
     }
 
-    /// How long its event loop makes others wait: as long as it took the last time, or as it takes
-    /// by now if that is longer. `None`: it was never asked.
-    pub(super) fn loop_delay(&self) -> Option<Duration> {
-        self.delay.max(self.asked.map(|asked| asked.elapsed()))
+    /// How long its event loop makes others wait: as long as the last answer took, if it is no
+    /// older than `fresh`; while a question is open, as long as that has been. `None`: not known,
+    /// which a question that has only just been asked is too.
+    pub(super) fn loop_delay(&self, fresh: Duration) -> Option<Duration> {
+        if let Some(asked) = self.asked {
+            return Some(asked.elapsed()).filter(|open| *open >= LONG_OPEN);
+        }
+        let (delay, answered) = self.delay?;
+        (answered.elapsed() <= fresh).then_some(delay)
     }
 
     /// See [`Outbox::disconnect`]: it takes back a ping.

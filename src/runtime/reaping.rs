@@ -51,6 +51,7 @@ impl Runtime<'_> {
                     signal,
                     job_control: self.config.workers.is_none() && terminal::has_job_control(),
                 }),
+                Some(Change::Continued) => self.news.push_back(Event::Continued(worker)),
                 None => {}
             }
         }

@@ -110,6 +110,17 @@ impl Reporter {
                 "{who} hangs: its event loop has not responded for {} (--hang-timeout); sending SIGABRT",
                 Spoken(after)
             ),
+            Report::Unresponsive { after, .. } => log::warn!(
+                "{who} is unresponsive: its event loop has not answered for {} \
+                 (--unresponsive-after)",
+                Spoken(after)
+            ),
+            Report::Responsive { .. } => log::info!("{who} is responsive again"),
+            Report::Stopped { signal, .. } => log::warn!(
+                "{who} was stopped by {signal}{}; it gets no connections until SIGCONT continues it",
+                terminal_use(signal)
+            ),
+            Report::Continued { .. } => log::info!("{who} was continued"),
             Report::RequestRefused { why } => log::warn!("request refused: {why}"),
             Report::LastWorker => {
                 log::warn!("SIGTTOU ignored: one worker is left; SIGTERM stops it");
@@ -201,6 +212,15 @@ fn say_left(level: log::Level, what: &str) {
     let names = leftovers::names();
     if !names.is_empty() {
         log::log!(level, "{what}: {names}");
+    }
+}
+
+/// Why the kernel stops a process in the background (termios(3), "TOSTOP"; setpgid(2)).
+fn terminal_use(signal: Signal) -> &'static str {
+    match signal {
+        Signal::TTIN => " (it read from the terminal in the background)",
+        Signal::TTOU => " (it wrote to the terminal in the background)",
+        _ => "",
     }
 }
 

@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 use std::env;
-use std::os::fd::AsFd;
+use std::fs::File;
+use std::io::{IsTerminal, stdin};
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::drain_module;
 use super::environment::{self, Variables};
@@ -82,6 +84,30 @@ pub(super) fn notify_socket(config: &Config) -> Result<Option<NotifySocket>, Run
     socket.map_err(RunError::System)
 }
 
+/// What workers have instead of a terminal as their standard input: they are in the background,
+/// where the kernel stops whoever reads from it (SIGTTIN, termios(3)), and several programs could not
+/// share it anyway.
+fn stdin_of_workers(config: &Config) -> Option<OwnedFd> {
+    if config.workers.is_none() || !stdin().is_terminal() {
+        return None;
+    }
+    match File::open("/dev/null") {
+        Ok(null) => {
+            log::info!(
+                "standard input is a terminal, which workers (-i) cannot share: theirs is /dev/null"
+            );
+            Some(null.into())
+        }
+        Err(error) => {
+            log::warn!(
+                "standard input is a terminal, and /dev/null cannot be opened instead: {error}; \
+                 a worker that reads from it is stopped"
+            );
+            None
+        }
+    }
+}
+
 /// Starts the command, as often as it takes.
 #[derive(Debug)]
 pub(super) struct Starter<'a> {
@@ -130,6 +156,7 @@ impl<'a> Starter<'a> {
             setup: Setup {
                 foreground,
                 identity,
+                stdin: stdin_of_workers(config),
             },
             notify: notify.map(|socket| socket.name().to_owned()),
             drain_module,

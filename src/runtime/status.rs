@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use super::Runtime;
+use super::report::Spoken;
 use super::systemd::Service;
 use crate::protocol::status::{Mode, Restarts, Status, WorkerStatus};
-use crate::supervisor::{Next, Reason, Report, SlotView, StateView, WorkerId};
+use crate::supervisor::{Event, Next, Reason, Report, SlotView, StateView, Unready, WorkerId};
 use crate::sys::procfs;
 
 /// How many workers were started again since pidone runs, by cause.
@@ -44,20 +45,30 @@ impl Tally {
 }
 
 impl Runtime<'_> {
-    /// What is to be seen now; the same for all who look before pidone sleeps again. Workers' event
-    /// loops are asked for a sign of life, which is seen the next time.
-    pub(super) fn look(&mut self) -> &Status {
-        if self.doors.seen.is_none() {
-            self.doors.seen = Some(self.status());
-            self.workers.ping_all();
+    /// What is to be seen now, with event loop delays that are `fresh`; the same for all who look
+    /// before pidone sleeps again.
+    pub(super) fn look(&mut self, fresh: Duration) -> &Status {
+        self.ask_loops();
+        if self.doors.seen.as_ref().is_none_or(|(of, _)| *of != fresh) {
+            self.doors.seen = Some((fresh, self.status(fresh)));
         }
-        self.doors.seen.get_or_insert_default()
+        let (_, status) = self.doors.seen.get_or_insert_default();
+        status
     }
 
-    fn status(&self) -> Status {
+    /// Somebody looks: workers' event loops are asked for a sign of life, which is seen the next
+    /// time.
+    fn ask_loops(&mut self) {
+        if !std::mem::replace(&mut self.doors.have_looked, true) {
+            self.news.push_back(Event::Look);
+        }
+    }
+
+    fn status(&self, fresh: Duration) -> Status {
         let supervisor = &self.supervisor;
-        let slots = supervisor.slots().map(|view| self.place(view, false));
-        let spares = supervisor.spares().map(|view| self.place(view, true));
+        let place = |view, is_spare| self.place(view, is_spare, fresh);
+        let slots = supervisor.slots().map(|view| place(view, false));
+        let spares = supervisor.spares().map(|view| place(view, true));
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             mode: match self.config.workers {
@@ -67,6 +78,7 @@ impl Runtime<'_> {
             pid: std::process::id(),
             uptime_ms: milliseconds(self.now()),
             ready: supervisor.is_ready(),
+            reason: self.why_unready(),
             stopping: supervisor.is_stopping(),
             reloading: supervisor.is_reloading(),
             target: supervisor.target(),
@@ -77,7 +89,7 @@ impl Runtime<'_> {
         }
     }
 
-    fn place(&self, view: SlotView, is_spare: bool) -> WorkerStatus {
+    fn place(&self, view: SlotView, is_spare: bool, fresh: Duration) -> WorkerStatus {
         let worker = view.worker;
         let pid = worker.and_then(|worker| self.workers.pid(worker));
         let lane = worker.and_then(|worker| self.workers.lane(worker));
@@ -87,6 +99,7 @@ impl Runtime<'_> {
             state: match view.state {
                 StateView::Starting => "starting",
                 StateView::Ready => "ready",
+                StateView::Stopped => "stopped",
                 StateView::Draining => "draining",
                 StateView::Waiting => "waiting",
                 StateView::Empty => "empty",
@@ -100,21 +113,35 @@ impl Runtime<'_> {
             cpu_ms: pid.and_then(procfs::cpu_ms),
             resident: pid.and_then(procfs::resident),
             loop_delay_us: worker
-                .and_then(|worker| self.workers.loop_delay(worker))
+                .and_then(|worker| self.workers.loop_delay(worker, fresh))
                 .map(|delay| u64::try_from(delay.as_micros()).unwrap_or(u64::MAX)),
             queue: lane.and_then(|lane| self.ports.queue(lane)),
         }
     }
 
     /// Why no requests are welcome, in a few words; `None`: they are.
-    pub(super) fn unreadiness(&self) -> Option<String> {
-        if self.supervisor.is_ready() {
-            None
-        } else if self.supervisor.is_stopping() {
-            Some("stopping".into())
-        } else {
-            Some(format!("starting: {}", self.strength()))
-        }
+    pub(super) fn unreadiness(&mut self) -> Option<String> {
+        self.ask_loops();
+        self.why_unready()
+    }
+
+    fn why_unready(&self) -> Option<String> {
+        let why = match self.supervisor.unready()? {
+            Unready::Stopping => "stopping".into(),
+            Unready::Starting => format!("starting: {}", self.strength()),
+            Unready::Stopped if self.config.workers.is_none() => {
+                "the child is stopped by a signal; SIGCONT continues it".into()
+            }
+            Unready::Stopped => {
+                "all workers are stopped by a signal; SIGCONT continues them".into()
+            }
+            Unready::Unresponsive { after } => format!(
+                "unresponsive: no worker's event loop has answered for {} \
+                 (--unresponsive-after)",
+                Spoken(after)
+            ),
+        };
+        Some(why)
     }
 
     fn strength(&self) -> String {

@@ -268,18 +268,9 @@ impl Workers {
         }
     }
 
-    /// The same for all, because somebody wants to see it.
-    pub(super) fn ping_all(&mut self) {
-        for worker in self.all.values_mut() {
-            if let Some(link) = &mut worker.link {
-                link.ping();
-            }
-        }
-    }
-
     /// See [`Link::loop_delay`].
-    pub(super) fn loop_delay(&self, id: WorkerId) -> Option<Duration> {
-        self.all.get(id)?.link.as_ref()?.loop_delay()
+    pub(super) fn loop_delay(&self, id: WorkerId, fresh: Duration) -> Option<Duration> {
+        self.all.get(id)?.link.as_ref()?.loop_delay(fresh)
     }
 
     pub(super) fn announce(&mut self, id: WorkerId) {

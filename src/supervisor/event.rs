@@ -91,6 +91,11 @@ pub enum Event {
         /// pidone is a job of a shell that could resume it.
         job_control: bool,
     },
+    /// A stopped worker was continued (waitpid(2), `WCONTINUED`).
+    Continued(WorkerId),
+    /// Somebody looks how the workers do (a readiness probe, `pidone ctl status`, a scraper): their
+    /// event loops are to be asked. What is known now is what this one sees.
+    Look,
     /// Whether processes are left besides pidone; follows every [`Action::SignalLeftovers`], and
     /// every exit after that.
     Leftovers {

@@ -75,6 +75,12 @@ impl Supervisor {
                 Some(Due::Hung) => hung.push(worker.id),
                 None => {}
             }
+            if worker.watch.has_missed_question(now) {
+                actions.push(Action::Report(Report::Unresponsive {
+                    worker: worker.id,
+                    after: self.rules.watch.unresponsive_after,
+                }));
+            }
         }
         for worker in hung {
             self.on_hung(worker, now, actions);
@@ -82,9 +88,37 @@ impl Supervisor {
         if self.measure_at.is_some_and(|at| at <= now) {
             let measures = self.serving().map(Action::MeasureMemory);
             actions.extend(measures);
-            let anybody = self.serving().next().is_some();
+            let anybody = self.workers.values().any(Worker::is_ready);
             self.measure_at = anybody.then_some(now + MEASURE_EVERY);
         }
+    }
+
+    /// Somebody looks: every event loop is asked, that of a worker that boots or leaves for the
+    /// sake of its delay only. An answer takes until the next look; nobody waits for it.
+    pub(super) fn on_look(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if !self.rules.leave.channel {
+            return;
+        }
+        for worker in self.workers.values_mut() {
+            let runs = worker.since().is_some() && worker.has_channel();
+            if runs && worker.watch.ask(now, &self.rules.watch) {
+                actions.push(Action::Ping(worker.id));
+            }
+        }
+    }
+
+    pub(super) fn on_pong(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        if let Some(worker) = self.workers.get_mut(id)
+            && worker.watch.on_pong(now, &self.rules.watch)
+        {
+            actions.push(Action::Report(Report::Responsive { worker: id }));
+        }
+    }
+
+    /// Those who serve have all been asked, and none has answered for too long.
+    pub(super) fn is_unresponsive(&self) -> bool {
+        let mut serving = self.workers.values().filter(|worker| worker.serves());
+        serving.all(|worker| worker.watch.is_unresponsive())
     }
 
     /// It will never do anything again: somebody else serves in its place, at once.

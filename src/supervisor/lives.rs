@@ -142,6 +142,16 @@ impl Supervisor {
         self.watch(id, now);
     }
 
+    /// It runs again, and is ready if it had said so before it was stopped.
+    pub(super) fn on_continued(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.on_continued(actions);
+            if worker.said_ready {
+                self.on_ready(id, now, actions);
+            }
+        }
+    }
+
     /// Says when all wanted slots have come to serve.
     pub(super) fn look_whether_complete(&mut self, actions: &mut Vec<Action>) {
         let is_ready = |id: &WorkerId| self.workers.get(*id).is_some_and(Worker::is_ready);
@@ -375,7 +385,7 @@ impl Supervisor {
         slot.current = Some(id);
         let lane = slot.lane;
         if let Some(worker) = workers.get_mut(id) {
-            worker.admit(Place::Slot(index), lane, now + self.rules.ready_timeout);
+            worker.admit(Place::Slot(index), lane, self.rules.ready_timeout, now);
         }
         actions.push(Action::Admit { worker: id, lane });
         if workers.get(id).is_some_and(|worker| worker.said_ready) {

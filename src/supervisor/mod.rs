@@ -14,6 +14,7 @@ mod event;
 mod health;
 mod lane;
 mod lives;
+mod patience;
 mod report;
 mod request;
 mod rollout;
@@ -39,7 +40,7 @@ use shutdown::{Leftovers, Stop};
 use slot::{Slot, Spare};
 use stop_signals::StopSignals;
 use unheld::Review;
-pub use view::{SlotView, StateView};
+pub use view::{SlotView, StateView, Unready};
 use worker::{LeaveRules, WatchRules, Worker, earliest};
 
 /// The state of one run.
@@ -143,6 +144,8 @@ impl Supervisor {
                     hang_timeout: workers
                         .and_then(|workers| workers.hang_timeout)
                         .filter(|_| channel),
+                    unresponsive_after: workers
+                        .map_or(Duration::ZERO, |workers| workers.unresponsive_after),
                 },
             },
             workers: Table::default(),
@@ -228,11 +231,8 @@ impl Supervisor {
                     worker.watch.on_memory(bytes, now, &self.rules.watch);
                 }
             }
-            Event::Pong(worker) => {
-                if let Some(worker) = self.workers.get_mut(worker) {
-                    worker.watch.on_pong(now, &self.rules.watch);
-                }
-            }
+            Event::Pong(worker) => self.on_pong(worker, now, actions),
+            Event::Look => self.on_look(now, actions),
             Event::Announced { worker, handles } => {
                 self.with(worker, |worker, _, _| worker.handles = handles, actions);
             }
@@ -251,6 +251,7 @@ impl Supervisor {
                 |worker, _, actions| worker.on_stopped(signal, job_control, actions),
                 actions,
             ),
+            Event::Continued(worker) => self.on_continued(worker, now, actions),
             Event::Leftovers { any } => {
                 if let Phase::Leaving(leftovers) = &mut self.phase {
                     leftovers.on_leftovers(any, actions);
@@ -276,7 +277,7 @@ impl Supervisor {
     pub fn serving(&self) -> impl Iterator<Item = WorkerId> {
         let workers = self.workers.values();
         workers
-            .filter(|worker| worker.is_ready())
+            .filter(|worker| worker.serves())
             .map(|worker| worker.id)
     }
 
@@ -373,7 +374,7 @@ impl Supervisor {
         }
         let serves = |slot: &Slot| {
             let current = slot.current.and_then(|current| self.workers.get(current));
-            current.is_some_and(Worker::is_ready)
+            current.is_some_and(Worker::serves)
         };
         let anybody = self.slots.iter().any(serves);
         let lanes: Vec<_> = self

@@ -91,6 +91,30 @@ pub enum Report {
         /// For how long.
         after: Duration,
     },
+    /// A worker that serves has not answered a question to its event loop.
+    Unresponsive {
+        /// Which.
+        worker: WorkerId,
+        /// For so long.
+        after: Duration,
+    },
+    /// One that was unresponsive has answered.
+    Responsive {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A signal has stopped a worker: it does nothing until it is continued.
+    Stopped {
+        /// Which.
+        worker: WorkerId,
+        /// By what.
+        signal: Signal,
+    },
+    /// It runs again.
+    Continued {
+        /// Which.
+        worker: WorkerId,
+    },
     /// There shall be more workers, or fewer.
     Scaled {
         /// So many there were.
@@ -136,7 +160,11 @@ impl Report {
             | Self::SlotReplaced { worker, .. }
             | Self::ReloadFailed { worker }
             | Self::Recycled { worker, .. }
-            | Self::Hung { worker, .. } => Some(worker),
+            | Self::Hung { worker, .. }
+            | Self::Unresponsive { worker, .. }
+            | Self::Responsive { worker }
+            | Self::Stopped { worker, .. }
+            | Self::Continued { worker } => Some(worker),
             Self::AllReady { .. }
             | Self::ReloadBegun
             | Self::RestartBegun { .. }

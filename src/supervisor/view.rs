@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use super::event::Moment;
 use super::lane::WorkerId;
 use super::slot::{Past, Slot, Spare};
@@ -37,12 +39,30 @@ pub enum StateView {
     Starting,
     /// It serves; of a spare: it is booted.
     Ready,
+    /// A signal has stopped it, and it is not to leave: it does nothing until it is continued.
+    Stopped,
     /// It leaves.
     Draining,
     /// There is none, and one is to be started later.
     Waiting,
     /// There is none, and none will be.
     Empty,
+}
+
+/// Why requests are not welcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unready {
+    /// Not every worker has been ready yet, or none is.
+    Starting,
+    /// All workers are to end, or have.
+    Stopping,
+    /// All workers that could serve are stopped by a signal.
+    Stopped,
+    /// No event loop has answered a question.
+    Unresponsive {
+        /// That is older than this.
+        after: Duration,
+    },
 }
 
 impl Supervisor {
@@ -93,6 +113,7 @@ impl Supervisor {
             successor: None,
             state: match life {
                 Some(life) if life.is_leaving() => StateView::Draining,
+                Some(life) if life.is_stopped() => StateView::Stopped,
                 Some(life) if life.is_starting() => StateView::Starting,
                 Some(_) => StateView::Ready,
                 None if start_at.is_some() => StateView::Waiting,
@@ -104,13 +125,33 @@ impl Supervisor {
         }
     }
 
-    /// Whether requests are welcome: every worker has served once, somebody serves now, and nobody
-    /// wants to stop. In single mode: the child runs.
+    /// Whether requests are welcome: every worker has served once, somebody serves now whose event
+    /// loop turns as far as is known, and nobody wants to stop. In single mode: the child runs.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let runs = matches!(self.phase, Phase::Running) && self.stop_requested.is_none();
+        self.unready().is_none()
+    }
+
+    /// Why requests are not welcome; `None`: they are.
+    #[must_use]
+    pub fn unready(&self) -> Option<Unready> {
         let complete = self.rules.transparent || self.has_been_complete;
-        runs && complete && self.serving().next().is_some()
+        let nobody_serves = self.serving().next().is_none();
+        let mut ready = self.workers.values().filter(|worker| worker.is_ready());
+        if self.is_stopping() {
+            Some(Unready::Stopping)
+        } else if !matches!(self.phase, Phase::Running) || !complete {
+            Some(Unready::Starting)
+        } else if nobody_serves && ready.next().is_some() {
+            Some(Unready::Stopped)
+        } else if nobody_serves {
+            Some(Unready::Starting)
+        } else if self.is_unresponsive() {
+            let after = self.rules.watch.unresponsive_after;
+            Some(Unready::Unresponsive { after })
+        } else {
+            None
+        }
     }
 
     /// How many workers there shall be.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::event::{Action, Moment};
 use super::lane::{Lane, WorkerId};
+use super::patience::Patience;
 use super::report::Report;
 use crate::signal::{Signal, SignalSet};
 pub(super) use departure::LeaveRules;
@@ -17,6 +18,9 @@ pub(super) use watch::{Due, Watch, WatchRules};
 
 /// How often a port is tried by `--ready port`, while a worker boots.
 const PROBE: Duration = Duration::from_millis(50);
+
+/// Readiness is waited for in so many steps ([`Patience`]).
+const BOOT_STEPS: u32 = 32;
 
 /// Where a worker is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub(super) struct Worker {
     sent: u64,
     /// The terminal's user has stopped it, and pidone with it.
     suspended: bool,
+    /// A signal has stopped it (state T in /proc), and nothing has continued it since.
+    stopped: bool,
     channel_open: bool,
     /// It has listeners open, which it asked for over the channel.
     pub(super) listens: bool,
@@ -70,7 +76,7 @@ pub(super) struct Worker {
 enum State {
     /// It boots.
     Starting {
-        ready_by: Option<Moment>,
+        patience: Option<Patience>,
         probe_at: Option<Moment>,
     },
     /// A spare that is booted.
@@ -97,12 +103,13 @@ impl Worker {
             release_at: None,
             since: None,
             state: State::Starting {
-                ready_by: None,
+                patience: None,
                 probe_at: None,
             },
             held: Vec::new(),
             sent: 0,
             suspended: false,
+            stopped: false,
             channel_open: true,
             listens: false,
             handles: SignalSet::default(),
@@ -119,14 +126,24 @@ impl Worker {
         self.state == State::Held
     }
 
-    /// It serves, and nobody wants it to leave.
+    /// It has got ready, and nobody wants it to leave.
     pub(super) fn is_ready(&self) -> bool {
         self.state == State::Ready
+    }
+
+    /// It is ready, and runs.
+    pub(super) fn serves(&self) -> bool {
+        self.is_ready() && !self.stopped
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// It takes new connections, perhaps for the last time.
     pub(super) fn accepts(&self) -> bool {
         match self.state {
+            _ if self.stopped => false,
             State::Ready => true,
             State::Leaving(step) => {
                 matches!(step, Step::Announced { .. } | Step::Emptying { .. })
@@ -177,7 +194,9 @@ impl Worker {
     pub(super) fn deadline(&self) -> Option<Moment> {
         self.since?;
         let step = match self.state {
-            State::Starting { ready_by, probe_at } => earliest(ready_by, probe_at),
+            State::Starting { patience, probe_at } => {
+                earliest(patience.map(|patience| patience.deadline()), probe_at)
+            }
             State::Held | State::Ready => None,
             State::Leaving(step) => step.deadline(),
         };
@@ -204,7 +223,7 @@ impl Worker {
         self.since = Some(now);
         if self.is_starting() {
             self.state = State::Starting {
-                ready_by: Some(now + ready_timeout),
+                patience: Some(Patience::begin(ready_timeout, BOOT_STEPS, now)),
                 probe_at: probed.then_some(now + PROBE),
             };
         }
@@ -216,7 +235,9 @@ impl Worker {
     /// It says that it serves. Whether that is news.
     pub(super) fn on_ready(&mut self) -> bool {
         self.said_ready = true;
-        let is_news = self.is_starting() && self.since.is_some() && self.lane.is_some();
+        // What it has said before it was stopped holds when it is continued.
+        let may_serve = self.since.is_some() && self.lane.is_some() && !self.stopped;
+        let is_news = self.is_starting() && may_serve;
         if is_news {
             self.state = State::Ready;
         }
@@ -230,11 +251,11 @@ impl Worker {
     }
 
     /// A spare takes a place, and will say when it serves.
-    pub(super) fn admit(&mut self, place: Place, lane: Lane, ready_by: Moment) {
+    pub(super) fn admit(&mut self, place: Place, lane: Lane, ready_timeout: Duration, now: Moment) {
         self.place = place;
         self.lane = Some(lane);
         self.state = State::Starting {
-            ready_by: Some(ready_by),
+            patience: Some(Patience::begin(ready_timeout, BOOT_STEPS, now)),
             probe_at: None,
         };
     }
@@ -287,7 +308,21 @@ impl Worker {
             // Ctrl-Z where nobody could ever resume the job; the kernel, too, ignores it there for
             // a process group without a parent in the session (setpgid(2), "orphaned").
             Signal::TSTP => actions.push(Action::Resume(self.id)),
-            _ => {}
+            _ if self.stopped => {}
+            _ => {
+                self.stopped = true;
+                let worker = self.id;
+                actions.push(Action::Report(Report::Stopped { worker, signal }));
+            }
+        }
+    }
+
+    /// It runs again, whoever has stopped it.
+    pub(super) fn on_continued(&mut self, actions: &mut Vec<Action>) {
+        self.suspended = false;
+        if std::mem::take(&mut self.stopped) {
+            let worker = self.id;
+            actions.push(Action::Report(Report::Continued { worker }));
         }
     }
 
@@ -312,17 +347,24 @@ impl Worker {
             actions.push(Action::ReleasePorts(self.id));
             return false;
         }
-        match self.state {
-            State::Starting { ready_by, .. } if ready_by.is_some_and(|at| at <= now) => {
-                self.failed = true;
-                return true;
+        match &mut self.state {
+            State::Starting { patience, probe_at } => {
+                let is_late = |patience: &mut Patience| patience.has_ended(now);
+                if patience.as_mut().is_some_and(is_late) {
+                    self.failed = true;
+                    return true;
+                }
+                if let Some(at) = probe_at
+                    && *at <= now
+                {
+                    *at = now + PROBE;
+                    actions.push(Action::ProbePort(self.id));
+                }
             }
-            State::Starting { ready_by, .. } => {
-                actions.push(Action::ProbePort(self.id));
-                let probe_at = Some(now + PROBE);
-                self.state = State::Starting { ready_by, probe_at };
+            State::Leaving(step) => {
+                let step = *step;
+                self.go_on(step, now, rules, actions);
             }
-            State::Leaving(step) => self.go_on(step, now, rules, actions),
             State::Held | State::Ready => {}
         }
         false

@@ -9,7 +9,7 @@ mod listen_pid;
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -56,6 +56,8 @@ pub struct Setup {
     pub foreground: bool,
     /// Who it runs as.
     pub identity: Option<Identity>,
+    /// Its standard input; `None`: pidone's own.
+    pub stdin: Option<OwnedFd>,
 }
 
 /// What a child gets that pidone itself does not have, or not there.
@@ -290,6 +292,11 @@ fn prepare(birth: &Birth<'_>) -> Result<(), (i32, Errno)> {
     unsafe { libc::setpgid(0, 0) };
     if birth.setup.foreground {
         super::terminal::take_foreground();
+    }
+    if let Some(stdin) = &birth.setup.stdin {
+        // SAFETY: takes numbers only.
+        let placed = unsafe { libc::dup2(stdin.as_raw_fd(), libc::STDIN_FILENO) };
+        Errno::result(placed).map_err(|errno| (FAILED_DESCRIPTORS, errno))?;
     }
     place(birth.descriptors).map_err(|errno| (FAILED_DESCRIPTORS, errno))?;
     if let Some(identity) = &birth.setup.identity {

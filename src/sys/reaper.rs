@@ -12,6 +12,8 @@ pub enum Change {
     Ended(Ended),
     /// This signal has stopped it.
     Stopped(Signal),
+    /// It runs again.
+    Continued,
 }
 
 /// What [`next_dead`] found.
@@ -48,13 +50,22 @@ pub fn next_dead() -> Reaped {
 pub fn news_of(pid: i32) -> Option<Change> {
     let mut status = 0;
     // SAFETY: the kernel writes one int.
-    let found = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
+    let found = unsafe {
+        libc::waitpid(
+            pid,
+            &raw mut status,
+            libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED,
+        )
+    };
     change(status).filter(|_| found == pid)
 }
 
 /// Reads a wait status, as the macros of waitpid(2) do.
 fn change(status: i32) -> Option<Change> {
     let signal = |number: i32| Signal::from_number(i64::from(number));
+    if libc::WIFCONTINUED(status) {
+        return Some(Change::Continued);
+    }
     if libc::WIFSTOPPED(status) {
         return signal(libc::WSTOPSIG(status)).map(Change::Stopped);
     }

@@ -17,6 +17,7 @@ mod idle;
 mod logs;
 mod metrics;
 mod requests;
+mod responsive;
 mod systemd;
 mod unread;
 mod who;

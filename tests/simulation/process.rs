@@ -36,6 +36,13 @@ pub struct Process {
     /// Its event loop stops to turn, so long after it has begun to serve.
     pub stuck_in: Option<Duration>,
     pub stuck: bool,
+    /// A signal stops it so long after it has begun to serve, for so long.
+    pub halts: Option<(Duration, Duration)>,
+    pub halted: bool,
+    /// What it was sent meanwhile.
+    pub pending: Vec<Signal>,
+    /// It was asked for a sign of life meanwhile.
+    pub asked: bool,
     /// It needs so much memory, and so much more with each second.
     pub bytes: u64,
     pub growth: u64,
@@ -97,6 +104,10 @@ impl Process {
             hangs: fault(random, 20),
             stuck_in: fault(random, 20).then(|| random.up_to(60_000)),
             stuck: false,
+            halts: fault(random, 20).then(|| (random.up_to(60_000), random.up_to(60_000))),
+            halted: false,
+            pending: Vec::new(),
+            asked: false,
             bytes: if fault(random, 20) { MEMORY + 1 } else { 0 },
             growth: random.pick(&[0, 0, 1, 10]),
             started: Moment::ZERO,

@@ -20,6 +20,8 @@ pub struct Scenario {
     pub signals: Vec<(Moment, Signal)>,
     /// What people ask for besides.
     pub requests: Vec<(Moment, Request)>,
+    /// How often somebody looks.
+    pub looks: Option<Duration>,
     /// Processes besides the workers.
     pub others: u64,
     /// How often in ten thousand turns time jumps.
@@ -44,6 +46,7 @@ impl Scenario {
             faults: random.pick(&[0, 5, 20, 50, 100]),
             signals: signals(random),
             requests: requests(random),
+            looks: random.maybe(20, |random| ms(random.pick(&[3000, 10_000, 60_000]))),
             others: random.pick(&[0, 0, 0, 1, 3]),
             jumps: random.pick(&[0, 0, 0, 10, 300]),
         }
@@ -166,6 +169,7 @@ fn workers(
         hang_timeout: random
             .maybe(25, |random| ms(random.pick(&[100, 2000, 8000, 60_000])))
             .filter(|_| channel),
+        unresponsive_after: ms(random.pick(&[1000, 5000, 60_000])),
     }
 }
 

@@ -54,6 +54,9 @@ enum Happening {
     Asked(Signal),
     Wanted(Request),
     Stuck(WorkerId),
+    Halted(WorkerId, Duration),
+    Resumed(WorkerId),
+    Looks,
     Booted(WorkerId),
     Ends(WorkerId, Ended),
     Leaves(WorkerId),
@@ -106,6 +109,9 @@ impl World {
         }
         for (at, request) in std::mem::take(&mut world.scenario.requests) {
             world.later(at, Happening::Wanted(request));
+        }
+        if world.scenario.looks.is_some() {
+            world.later(Moment::ZERO, Happening::Looks);
         }
         if world.scenario.config.grace.is_none() {
             world.later(last + ms(60_000), Happening::RuntimeKills);
@@ -195,6 +201,7 @@ impl World {
             | Event::Finished(id)
             | Event::Announced { worker: id, .. }
             | Event::Listens { worker: id, .. }
+            | Event::Continued(id)
             | Event::Exited { worker: id, .. }
             | Event::StartFailed { worker: id, .. }
             | Event::Stopped { worker: id, .. } => Some(id),
@@ -246,6 +253,14 @@ impl World {
                 if let Some(process) = self.alive(id) {
                     process.stuck = true;
                     self.witness.stuck(id, now);
+                }
+            }
+            Happening::Halted(id, time) => self.halt(id, Signal::STOP, false, time),
+            Happening::Resumed(id) => self.resume(id),
+            Happening::Looks => {
+                self.news.push_back(Event::Look);
+                if let Some(period) = self.scenario.looks {
+                    self.after(period, Happening::Looks);
                 }
             }
             Happening::Booted(id) => self.booted(id),
@@ -356,6 +371,9 @@ impl World {
             && self.has_channel()
         {
             self.after(wait, Happening::FallsSilent(id));
+        }
+        if let Some((wait, time)) = self.alive(id).and_then(|process| process.halts) {
+            self.after(wait, Happening::Halted(id, time));
         }
         if let Some(wait) = self.alive(id).and_then(|process| process.leaves_in)
             && self.has_channel()

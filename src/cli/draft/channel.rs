@@ -95,6 +95,10 @@ impl Draft {
             let what = "event loops answer on the channel";
             return needs("hang-timeout", what, "leave it out");
         }
+        if self.unresponsive_after.is_some() {
+            let what = "event loops answer on the channel";
+            return needs("unresponsive-after", what, "leave it out");
+        }
         if self.spares.is_some_and(|spares| spares > 0) {
             let what = "spares are held back by the channel";
             return needs("spares", what, "leave it out");

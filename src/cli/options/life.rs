@@ -194,5 +194,18 @@ pub(super) const RECYCLING: Chapter = Chapter {
             },
             ..FOR_WORKERS
         },
+        OptionSpec {
+            long: "unresponsive-after",
+            value: Some("TIME"),
+            help: &[
+                "Not ready if no worker's event loop has answered for so long",
+                "when probes, ready or status asked, at least 1s (default: 5s).",
+            ],
+            set: |draft, value| {
+                draft.unresponsive_after = Some(values::hang(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
     ],
 };

@@ -72,11 +72,15 @@ impl Status {
     fn headline(&self) -> String {
         let (version, pid) = (printable(&self.version), self.pid);
         let up = time(self.uptime_ms);
-        let ready = if self.ready { "ready" } else { "not ready" };
-        let mut line = format!("pidone {version}, pid {pid}, up {up}: {ready}");
+        let mut line = format!("pidone {version}, pid {pid}, up {up}: ");
+        // Writing to memory cannot fail, here and below.
+        let _ = match &self.reason {
+            _ if self.ready => line.write_str("ready"),
+            Some(why) if !self.stopping => write!(line, "not ready ({})", printable(why)),
+            _ => line.write_str("not ready"),
+        };
         if self.mode == Mode::Workers {
             let serving = self.workers.iter().filter(|worker| worker.state == "ready");
-            // Writing to memory cannot fail, here and below.
             let _ = write!(line, ", {} of {} workers", serving.count(), self.target);
         }
         if self.stopping {

@@ -28,6 +28,7 @@ pub(in crate::protocol) fn sample() -> Status {
         pid: 1,
         uptime_ms: 7_745_120,
         ready: true,
+        reason: None,
         stopping: false,
         reloading: false,
         target: 4,
@@ -114,6 +115,14 @@ fn the_headline_says_what_goes_on() {
         headline(|status| (status.ready, status.stopping) = (false, true)),
         format!("{begin}: not ready, 1 of 4 workers, stopping")
     );
+    let why = |status: &mut Status| {
+        status.ready = false;
+        status.reason = Some("unresponsive: no answer".into());
+    };
+    assert_eq!(
+        headline(why),
+        format!("{begin}: not ready (unresponsive: no answer), 1 of 4 workers")
+    );
     assert_eq!(
         headline(|status| status.mode = Mode::Single),
         format!("{begin}: ready")
@@ -150,7 +159,7 @@ fn the_json_has_these_members() {
     let json = status.json();
     let wanted = concat!(
         r#"{"version":"0.1.0","mode":"workers","pid":1,"uptime_ms":7745120,"#,
-        r#""ready":true,"stopping":false,"reloading":false,"target":4,"oom_kills":2,"#,
+        r#""ready":true,"stopping":false,"reloading":false,"reason":null,"target":4,"oom_kills":2,"#,
         r#""restarts":{"exit":3,"hang":0,"memory":1,"age":0},"#,
         r#""workers":[{"state":"ready","slot":0,"instance":0,"pid":8,"uptime_ms":7744000,"#,
         r#""restarts":0,"cpu_ms":12050,"resident_bytes":48234496,"loop_delay_us":312,"queue":0,"#,

@@ -5,7 +5,10 @@ use super::*;
 const TIMEOUT: Duration = Duration::from_secs(8);
 
 fn with_hang_timeout(count: u16) -> Config {
-    workers_with(count, |rules| rules.hang_timeout = Some(TIMEOUT))
+    workers_with(count, |rules| {
+        rules.hang_timeout = Some(TIMEOUT);
+        rules.unresponsive_after = 3600 * SECOND;
+    })
 }
 
 fn ping(worker: u32) -> Action {
@@ -21,16 +24,6 @@ fn hung(worker: u32) -> Action {
 impl Run {
     fn pong(&mut self, worker: u32) {
         assert_eq!(self.tell(Event::Pong(WorkerId(worker))), []);
-    }
-
-    /// Until a tick has something to do.
-    fn next_deed(&mut self) -> Vec<Action> {
-        loop {
-            let actions = self.tick();
-            if !actions.is_empty() {
-                return actions;
-            }
-        }
     }
 }
 
@@ -83,6 +76,7 @@ fn who_does_not_answer_is_killed_and_somebody_takes_over_at_once() {
 fn a_spare_takes_over() {
     let config = workers_with(1, |rules| {
         rules.hang_timeout = Some(TIMEOUT);
+        rules.unresponsive_after = 3600 * SECOND;
         rules.spares = 1;
     });
     let mut run = Run::serving(&config);
@@ -178,7 +172,7 @@ fn who_boots_or_leaves_is_not_asked() {
     let mut run = Run::serving(&with_hang_timeout(1));
     run.after(SECOND).asks(Request::Reload);
     run.started(2);
-    assert_eq!(run.tick(), [ping(1)]);
+    assert_eq!(run.next_deed(), [ping(1)]);
     run.ready(2);
     // Its queue is looked at, and it is told to disconnect; but it is not killed before its time.
     let left = run.now;

@@ -6,6 +6,7 @@ mod in_place;
 mod recycling;
 mod reload;
 mod requests;
+mod responsive;
 mod restart;
 mod scale;
 mod single;
@@ -54,6 +55,7 @@ fn workers(count: u16) -> Config {
             max_memory: None,
             max_age: None,
             hang_timeout: None,
+            unresponsive_after: 5 * SECOND,
         }),
         ..config()
     }
@@ -193,6 +195,16 @@ impl Run {
     fn tick(&mut self) -> Vec<Action> {
         self.now = self.supervisor.next_deadline().expect("nothing is due");
         self.tell(Event::Tick)
+    }
+
+    /// Until a tick has something to do.
+    fn next_deed(&mut self) -> Vec<Action> {
+        loop {
+            let actions = self.tick();
+            if !actions.is_empty() {
+                return actions;
+            }
+        }
     }
 
     /// A worker that has begun to leave does so without further ado.

@@ -68,7 +68,7 @@ fn a_successor_that_never_gets_ready_is_told_to_end() {
     let worker = WorkerId(2);
     let timeout = 30 * SECOND;
     assert_eq!(
-        run.tick(),
+        run.next_deed(),
         [
             report(Report::NeverReady { worker, timeout }),
             signal(2, Signal::TERM),

@@ -59,7 +59,7 @@ fn to_wait_for_one_that_never_gets_ready_is_no_good_run() {
     let mut run = Run::begin(&workers(1));
     run.started(1);
     for (id, delay) in [(1, 0), (2, 100), (3, 200), (4, 400)] {
-        let late = run.tick();
+        let late = run.next_deed();
         assert!(matches!(late[0], Action::Report(Report::NeverReady { .. })));
         let actions = run.exits(id, 0);
         assert_eq!(next(&actions), Some(Next::Restart(delay * MS)));

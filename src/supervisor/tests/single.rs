@@ -211,7 +211,6 @@ fn stopped(signal: Signal, job_control: bool) -> Event {
 #[test]
 fn a_job_is_suspended_as_a_whole_and_continued_once() {
     let mut run = Run::of(&config());
-    assert_eq!(run.tell(stopped(Signal::STOP, true)), []);
     assert_eq!(
         run.tell(stopped(Signal::TSTP, true)),
         [Action::Suspend(CHILD)]
@@ -228,7 +227,23 @@ fn what_nobody_could_resume_does_not_stay_stopped() {
         [Action::Resume(CHILD)]
     );
     // A background read would only be stopped again.
-    assert_eq!(run.tell(stopped(Signal::TTIN, false)), []);
+    let halted = |signal| {
+        let worker = CHILD;
+        report(Report::Stopped { worker, signal })
+    };
+    assert_eq!(
+        run.tell(stopped(Signal::TTIN, false)),
+        [halted(Signal::TTIN)]
+    );
+    assert_eq!(run.supervisor.unready(), Some(Unready::Stopped));
+    let continued = report(Report::Continued { worker: CHILD });
+    assert_eq!(run.tell(Event::Continued(CHILD)), [continued]);
+    assert!(run.supervisor.is_ready());
+    // SIGSTOP is no terminal's doing: whoever sent it to the child meant the child alone.
+    assert_eq!(
+        run.tell(stopped(Signal::STOP, true)),
+        [halted(Signal::STOP)]
+    );
 }
 
 fn restarted(policy: RestartPolicy) -> Config {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::{WorkerId, earliest};
 use crate::supervisor::event::Moment;
+use crate::supervisor::patience::Patience;
 use crate::supervisor::report::Reason;
 
-/// A sign of life is waited for in so many steps, each from when pidone has seen the one before
-/// end. A container that was paused has stood still with its workers, and that is one step at most.
-const STEPS: u8 = 4;
+/// A sign of life is waited for in so many steps ([`Patience`]).
+const STEPS: u32 = 4;
 
 /// How often an event loop is asked for a sign of life, at most and at least.
 const PING_EVERY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];
@@ -23,6 +23,8 @@ pub(in crate::supervisor) struct WatchRules {
     pub(in crate::supervisor) max_age: Option<Duration>,
     /// There is a channel to ask over.
     pub(in crate::supervisor) hang_timeout: Option<Duration>,
+    /// A question that somebody's look has caused may be open for so long.
+    pub(in crate::supervisor) unresponsive_after: Duration,
 }
 
 /// See the [module](self).
@@ -31,6 +33,7 @@ pub(in crate::supervisor) struct Watch {
     began: Moment,
     old_at: Option<Moment>,
     pulse: Option<Pulse>,
+    question: Question,
     /// Why it is to be replaced, and since when.
     worn: Option<(Reason, Moment)>,
 }
@@ -40,8 +43,19 @@ pub(in crate::supervisor) struct Watch {
 enum Pulse {
     /// It turns, and is asked again then.
     Felt { ask_at: Moment },
-    /// It was asked, and has not answered for all but so many steps.
-    Awaited { step_at: Moment, left: u8 },
+    /// It was asked, and has not answered.
+    Awaited(Patience),
+}
+
+/// The last question to its event loop, for those who look from outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Question {
+    /// It is answered, or none was ever asked: nothing is known against it.
+    #[default]
+    Answered,
+    Open(Patience),
+    /// Open for longer than `--unresponsive-after`.
+    Overdue,
 }
 
 /// What a worker's watch wants.
@@ -72,15 +86,47 @@ impl Watch {
                 .map(|timeout| Pulse::Felt {
                     ask_at: ask_at(timeout),
                 }),
+            question: Question::Answered,
             worn: None,
         }
     }
 
     pub(in crate::supervisor) fn deadline(&self) -> Option<Moment> {
         let pulse = self.pulse.map(|pulse| match pulse {
-            Pulse::Felt { ask_at: at } | Pulse::Awaited { step_at: at, .. } => at,
+            Pulse::Felt { ask_at } => ask_at,
+            Pulse::Awaited(patience) => patience.deadline(),
         });
-        earliest(pulse, self.old_at)
+        let question = match self.question {
+            Question::Open(patience) => Some(patience.deadline()),
+            Question::Answered | Question::Overdue => None,
+        };
+        earliest(earliest(pulse, question), self.old_at)
+    }
+
+    /// Its event loop is asked for a sign of life. Whether that is a new question.
+    pub(in crate::supervisor) fn ask(&mut self, now: Moment, rules: &WatchRules) -> bool {
+        let is_new = self.question == Question::Answered;
+        if is_new {
+            let patience = Patience::begin(rules.unresponsive_after, STEPS, now);
+            self.question = Question::Open(patience);
+        }
+        is_new
+    }
+
+    /// It has been asked, and has not answered for too long.
+    pub(in crate::supervisor) fn is_unresponsive(&self) -> bool {
+        self.question == Question::Overdue
+    }
+
+    /// Whether the question has just become overdue.
+    pub(in crate::supervisor) fn has_missed_question(&mut self, now: Moment) -> bool {
+        if let Question::Open(patience) = &mut self.question
+            && patience.has_ended(now)
+        {
+            self.question = Question::Overdue;
+            return true;
+        }
+        false
     }
 
     pub(in crate::supervisor) fn worn(&self) -> Option<Reason> {
@@ -102,31 +148,32 @@ impl Watch {
             self.old_at = None;
             self.worn = Some((Reason::Age, now));
         }
-        let step = rules.hang_timeout? / u32::from(STEPS);
-        let (left, due) = match self.pulse? {
-            Pulse::Felt { ask_at } if ask_at <= now => (STEPS, Some(Due::Ping)),
-            Pulse::Awaited { step_at, left } if step_at <= now => match left.saturating_sub(1) {
-                0 => (0, Some(Due::Hung)),
-                left => (left, None),
-            },
-            _ => return None,
-        };
-        let step_at = now + step;
-        self.pulse = Some(Pulse::Awaited { step_at, left });
-        due
+        match self.pulse.as_mut()? {
+            Pulse::Felt { ask_at } if *ask_at <= now => {
+                let patience = Patience::begin(rules.hang_timeout?, STEPS, now);
+                self.pulse = Some(Pulse::Awaited(patience));
+                self.ask(now, rules);
+                Some(Due::Ping)
+            }
+            Pulse::Awaited(patience) => patience.has_ended(now).then_some(Due::Hung),
+            Pulse::Felt { .. } => None,
+        }
     }
 
-    /// Its event loop turns.
-    pub(in crate::supervisor) fn on_pong(&mut self, now: Moment, rules: &WatchRules) {
-        if let (Some(Pulse::Awaited { .. }), Some(timeout)) = (self.pulse, rules.hang_timeout) {
+    /// Its event loop turns. Whether that was doubtful.
+    pub(in crate::supervisor) fn on_pong(&mut self, now: Moment, rules: &WatchRules) -> bool {
+        let was_overdue = std::mem::take(&mut self.question) == Question::Overdue;
+        if let (Some(Pulse::Awaited(_)), Some(timeout)) = (self.pulse, rules.hang_timeout) {
             let ask_at = now + ping_every(timeout);
             self.pulse = Some(Pulse::Felt { ask_at });
         }
+        was_overdue
     }
 
     /// Nothing can be asked any more.
     pub(super) fn on_channel_closed(&mut self) {
         self.pulse = None;
+        self.question = Question::Answered;
     }
 
     /// It has so much in memory; one that has shrunk since may stay.

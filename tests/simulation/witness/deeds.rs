@@ -221,8 +221,10 @@ impl Witness {
         must!(!self.known.values().any(Seen::boots), "somebody boots");
         must!(self.reload.is_none(), "workers are being replaced");
         let always = self.config.restart.policy == RestartPolicy::Always;
+        // One that a signal has stopped keeps its place, and its ports.
+        let halted = self.known.values().filter(|seen| seen.halted).count();
         must!(
-            !always || self.serving.len() == self.target,
+            !always || self.serving.len() + halted >= self.target,
             "somebody is missing"
         );
         let grace = self.grace();
@@ -256,7 +258,8 @@ impl Witness {
                     waited.is_some_and(|waited| waited >= timeout),
                     "it has waited {waited:?}"
                 );
-                must!(!(seen.said_ready && seen.lane.is_some()), "it said it is");
+                let said_ready = seen.said_ready && seen.lane.is_some();
+                must!(!said_ready || seen.halted, "it said it is");
                 seen.never_ready = true;
             }
             // Where one leaves first to be replaced, they are so for a moment.
@@ -286,6 +289,24 @@ impl Witness {
             }
             Report::Recycled { worker, reason } => self.recycled(worker, reason, now)?,
             Report::Hung { worker, after } => self.hung(worker, after, now)?,
+            Report::Unresponsive { worker, after } => {
+                let expected = self.unresponsive_after();
+                must!(expected == after, "another time was asked for");
+                let open = self.seen(worker)?.question.map(|at| now - at);
+                must!(
+                    open.is_some_and(|open| open >= after),
+                    "its question is open for {open:?}"
+                );
+            }
+            Report::Stopped { worker, .. } => {
+                must!(self.seen(worker)?.halted, "it runs");
+            }
+            Report::Continued { worker } => {
+                must!(!self.seen(worker)?.halted, "it does not run");
+            }
+            Report::Responsive { worker } => {
+                must!(self.seen(worker)?.question.is_none(), "it has not answered");
+            }
             Report::ScaleDone { workers } => {
                 must!(self.scale_pending, "nobody has asked for it");
                 self.scale_pending = false;

@@ -20,15 +20,39 @@ impl Witness {
     }
 
     pub(super) fn check_ping(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
-        must!(
-            self.rule(|rules| rules.hang_timeout).is_some(),
-            "nobody wants to know"
-        );
+        let watched = self.rule(|rules| rules.hang_timeout).is_some();
+        let looked = self.looked;
+        must!(watched || looked, "nobody wants to know");
+        must!(self.channel(), "there is no channel");
+        if looked && self.serves(id).is_err() {
+            let seen = self.seen(id)?;
+            must!(seen.waits_since.is_some(), "it does not run yet");
+            must!(!seen.hung_up, "it cannot be asked");
+            return Ok(());
+        }
         let seen = self.serves(id)?;
         must!(!seen.hung_up, "it cannot be asked");
-        must!(seen.pinged.is_none(), "it has not answered the last one");
-        seen.pinged = Some(now);
+        must!(
+            !looked || seen.question.is_none(),
+            "it has not answered the last one"
+        );
+        seen.pinged.get_or_insert(now);
+        seen.question.get_or_insert(now);
         Ok(())
+    }
+
+    pub(super) fn unresponsive_after(&self) -> Duration {
+        let workers = self.config.workers.as_ref();
+        workers.map_or(Duration::MAX, |workers| workers.unresponsive_after)
+    }
+
+    /// No event loop of those who serve has answered for so long.
+    fn all_open_for(&self, time: Duration, now: Moment) -> bool {
+        let is_open = |id: &WorkerId| {
+            let question = self.known.get(id).and_then(|seen| seen.question);
+            question.is_some_and(|at| now - at >= time)
+        };
+        self.serving.iter().all(is_open)
     }
 
     pub(super) fn check_measure(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
@@ -68,7 +92,8 @@ impl Witness {
         reason: Reason,
         now: Moment,
     ) -> Result<(), Broken> {
-        must!(self.serving.contains(&id), "it does not serve");
+        let halted = self.seen(id)?.halted;
+        must!(halted || self.serving.contains(&id), "it does not serve");
         must!(!self.is_ending(), "it is over");
         must!(self.reload.is_none(), "a reload comes first");
         let mut others = self.known.values();
@@ -158,7 +183,11 @@ impl Witness {
     }
 
     /// What is seen from outside is what is.
-    pub(super) fn check_views(&mut self, supervisor: &Supervisor) -> Result<(), Broken> {
+    pub(super) fn check_views(
+        &mut self,
+        supervisor: &Supervisor,
+        now: Moment,
+    ) -> Result<(), Broken> {
         let ready = supervisor
             .slots()
             .filter(|slot| slot.state == StateView::Ready);
@@ -185,6 +214,17 @@ impl Witness {
         self.has_been_complete |= all == Some(true);
         let ending = self.is_ending() || self.end.child_asked || self.exited;
         let is_ready = self.has_been_complete && !serving.is_empty() && !ending;
+        let after = self.unresponsive_after();
+        if is_ready && self.all_open_for(after, now) {
+            // A pause does not count, as far as it can be told.
+            let for_sure = after.saturating_add(self.slack);
+            let may_be = !self.all_open_for(for_sure, now);
+            must!(
+                !supervisor.is_ready() || may_be,
+                "all hang, and it is ready"
+            );
+            return Ok(());
+        }
         must!(
             supervisor.is_ready() == is_ready,
             "it is said to be ready: {}",

@@ -54,6 +54,8 @@ pub struct Witness {
     exited: bool,
     last_tick: Option<Moment>,
     ticks_in_a_row: u32,
+    /// The last event was a look.
+    looked: bool,
     /// By how much anything may be late.
     slack: Duration,
 }
@@ -115,6 +117,10 @@ struct Seen {
     served_since: Option<Moment>,
     /// A sign of life was asked for, and has not come.
     pinged: Option<Moment>,
+    /// A question that somebody's look or pidone itself has caused while it served is open.
+    question: Option<Moment>,
+    /// A signal has stopped it.
+    halted: bool,
     /// Its event loop has stopped to turn.
     stuck_since: Option<Moment>,
     /// It was said to hang.
@@ -159,6 +165,7 @@ impl Witness {
             exited: false,
             last_tick: None,
             ticks_in_a_row: 0,
+            looked: false,
             slack: SLACK,
         }
     }
@@ -246,6 +253,7 @@ impl Witness {
         };
         self.serving = supervisor.serving().collect();
         self.just_gone = None;
+        self.looked = *event == Event::Look;
         self.scale_was_pending = self.scale_pending;
         match *event {
             Event::Started(id) => {
@@ -273,7 +281,9 @@ impl Witness {
             }
             Event::Leaving(id) => {
                 let serves = self.serving.contains(&id);
-                if let Some(seen) = self.known.get_mut(&id).filter(|_| serves) {
+                if let Some(seen) = self.known.get_mut(&id)
+                    && (serves || (seen.halted && seen.has_served))
+                {
                     seen.leaves_by_itself = true;
                 }
             }
@@ -297,6 +307,7 @@ impl Witness {
             Event::ChannelClosed(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.hung_up = true;
+                    seen.question = None;
                 }
             }
             Event::Queues {
@@ -332,6 +343,25 @@ impl Witness {
             Event::Pong(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.pinged = None;
+                    seen.question = None;
+                }
+            }
+            Event::Stopped {
+                worker,
+                signal,
+                job_control,
+            } => {
+                let with_pidone = job_control && signal != Signal::STOP;
+                if let Some(seen) = self.known.get_mut(&worker)
+                    && signal != Signal::TSTP
+                    && !with_pidone
+                {
+                    seen.halted = true;
+                }
+            }
+            Event::Continued(id) => {
+                if let Some(seen) = self.known.get_mut(&id) {
+                    seen.halted = false;
                 }
             }
             Event::Memory { worker, bytes } => {
@@ -339,7 +369,7 @@ impl Witness {
                     seen.bytes = bytes;
                 }
             }
-            Event::Signal(_) | Event::Stopped { .. } | Event::LeftoversUnwatched | Event::Tick => {}
+            Event::Signal(_) | Event::LeftoversUnwatched | Event::Look | Event::Tick => {}
         }
     }
 

@@ -81,7 +81,8 @@ impl Witness {
         };
         // One that is worn out may be the next to be replaced in place.
         let always = self.config.restart.policy == RestartPolicy::Always && !self.in_place();
-        let empty = self.serving.len() < self.target;
+        let halted = self.known.values().filter(|seen| seen.halted).count();
+        let empty = self.serving.len() + halted < self.target;
         must!(
             !(always && empty && actions.iter().any(is_done)),
             "a reload is done, and a slot is empty"

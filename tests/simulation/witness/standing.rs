@@ -12,12 +12,18 @@ impl Witness {
     ) -> Result<(), Broken> {
         let before = std::mem::take(&mut self.serving);
         self.serving = supervisor.serving().collect();
+        let halted: Vec<_> = supervisor
+            .slots()
+            .filter(|slot| slot.state == StateView::Stopped)
+            .filter_map(|slot| slot.worker)
+            .collect();
         for (id, seen) in &mut self.known {
             let serves = self.serving.contains(id);
+            must!(!serves || !seen.halted, "{id:?} is stopped, and serves");
             // Perhaps only for a moment: a reload that was asked for while it booted is next.
             let could_serve = seen.said_ready && seen.lane.is_some() && seen.waits_since.is_some();
-            seen.has_served |= serves || (could_serve && !seen.stopped);
-            if seen.has_served && !serves {
+            seen.has_served |= serves || (could_serve && !seen.stopped && !seen.halted);
+            if seen.has_served && !serves && !halted.contains(id) {
                 seen.retired.get_or_insert(now);
             }
         }
@@ -30,7 +36,7 @@ impl Witness {
         self.check_loss(&before, event, actions)?;
         self.check_steering()?;
         self.check_health(now)?;
-        self.check_views(supervisor)?;
+        self.check_views(supervisor, now)?;
         self.check_leftovers(supervisor, now)?;
         self.check_deadline(event, actions, supervisor, now)
     }
@@ -85,7 +91,7 @@ impl Witness {
             let begins = seen.waits_since.is_none();
             let leaves = seen.stopped || seen.retired.is_some();
             must!(
-                has_place || begins || leaves || self.single(),
+                has_place || seen.halted || begins || leaves || self.single(),
                 "nobody wants {id:?}"
             );
         }
@@ -166,7 +172,9 @@ impl Witness {
         actions: &[Action],
     ) -> Result<(), Broken> {
         let explained = match event {
-            Event::Exited { worker, .. } | Event::Leaving(worker) => before.contains(worker),
+            Event::Exited { worker, .. }
+            | Event::Leaving(worker)
+            | Event::Stopped { worker, .. } => before.contains(worker),
             _ => false,
         };
         let lost = before.len().saturating_sub(self.serving.len());
@@ -268,9 +276,10 @@ impl Witness {
                 !has_news || deadline.is_some(),
                 "ports have changed, and nobody will look at them"
             );
-            let may_wake = has_news || self.known.values().any(|seen| seen.hung_up);
+            let may_wake = |seen: &Seen| seen.hung_up || seen.question.is_some();
             let sleeps = deadline.is_none()
-                || may_wake
+                || has_news
+                || self.known.values().any(may_wake)
                 || self.config.workers.as_ref().is_some_and(looks_after);
             must!(sleeps, "nothing is going on, but it wakes up");
             must!(self.reload.is_none(), "a reload does not go on");

@@ -1,5 +1,7 @@
 //! What the kernel does when it is told to.
 
+use std::time::Duration;
+
 use pidone::ended::Ended;
 use pidone::signal::Signal;
 use pidone::supervisor::{Action, Event, Lane, Queues, WorkerId};
@@ -62,8 +64,12 @@ impl World {
                 }
             }
             Action::Ping(worker) => {
-                let answers = |process: &mut Process| process.channel_open && !process.stuck;
-                if self.alive(worker).is_some_and(answers) {
+                let hears = |process: &&mut Process| process.channel_open && !process.stuck;
+                let Some(process) = self.alive(worker).filter(hears) else {
+                    return;
+                };
+                process.asked = process.halted;
+                if !process.halted {
                     let wait = self.random.up_to(20);
                     self.after(wait, Happening::Told(Event::Pong(worker)));
                 }
@@ -89,9 +95,9 @@ impl World {
             | Action::CloseUnheldPorts
             | Action::ReleasePorts(_)
             | Action::Suspend(_)
-            | Action::Resume(_)
             | Action::Reply { .. }
             | Action::Report(_) => {}
+            Action::Resume(worker) => self.resume(worker),
         }
     }
 
@@ -122,7 +128,11 @@ impl World {
         let Some(process) = self.alive(id) else {
             return;
         };
-        if signal == Signal::KILL {
+        if signal == Signal::CONT {
+            self.resume(id);
+        } else if process.halted && signal != Signal::KILL {
+            process.pending.push(signal);
+        } else if signal == Signal::KILL {
             let wait = process.dies_in;
             self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
         } else if signal.asks_to_stop() || signal == Signal::ABRT {
@@ -158,11 +168,39 @@ impl World {
             let signal = self
                 .random
                 .pick(&[Signal::STOP, Signal::TSTP, Signal::TTIN]);
-            self.news.push_back(Event::Stopped {
-                worker: id,
-                signal,
-                job_control,
-            });
+            let time = self.random.up_to(60_000);
+            self.halt(id, signal, job_control, time);
+        }
+    }
+
+    /// A signal stops a process, for as long as nobody continues it.
+    pub(super) fn halt(&mut self, id: WorkerId, signal: Signal, job_control: bool, time: Duration) {
+        let Some(process) = self.alive(id).filter(|process| !process.halted) else {
+            return;
+        };
+        process.halted = true;
+        self.news.push_back(Event::Stopped {
+            worker: id,
+            signal,
+            job_control,
+        });
+        self.after(time, Happening::Resumed(id));
+    }
+
+    pub(super) fn resume(&mut self, id: WorkerId) {
+        let Some(process) = self.alive(id).filter(|process| process.halted) else {
+            return;
+        };
+        process.halted = false;
+        let pending = std::mem::take(&mut process.pending);
+        let asked = std::mem::take(&mut process.asked);
+        self.news.push_back(Event::Continued(id));
+        if asked {
+            let wait = self.random.up_to(20);
+            self.after(wait, Happening::Told(Event::Pong(id)));
+        }
+        for signal in pending {
+            self.signal(id, signal);
         }
     }
 

@@ -1,0 +1,123 @@
+//! Workers that hang or are stopped: who looks sees it, and whoever still serves does.
+
+use super::doors::Doors;
+use crate::harness::http::server_of;
+use crate::harness::net::connect;
+use crate::harness::service::{App, PLAIN, Service};
+use crate::harness::{processes, words};
+
+/// Its event loop stands still for as long as a file is there.
+const HANGS: &str = "
+    process.on('SIGUSR2', () => {
+        console.log('hanging');
+        while (require('fs').existsSync('hang'));
+    });
+    require('./plain.js');
+";
+
+/// Reads commands from the terminal.
+const REPL: &str = "
+    process.stdin.on('end', () => console.log('no input'));
+    process.stdin.on('data', () => {});
+    require('./plain.js');
+";
+
+fn ask(service: &Service) -> i32 {
+    server_of(connect(([127, 0, 0, 1], service.app.port)))
+}
+
+#[test]
+fn readiness_ends_when_no_event_loop_answers() {
+    let doors = Doors::fresh();
+    let options = ["--unresponsive-after", "1s"];
+    let service = doors.workers(App::script(HANGS), 2, &options).ready();
+    let is = |status: u16, text: &str| {
+        let (its, body) = doors.get("/readyz");
+        assert_eq!((its, body.as_str()), (status, text));
+    };
+    let hang = service.app.directory.file("hang", "", 0o644);
+    service.run.signal(libc::SIGUSR2);
+    for _ in 0..2 {
+        assert_eq!(service.after("hanging"), "");
+    }
+    // Nothing is known against them yet, and nothing is made up for them either.
+    is(200, "ready\n");
+    let status = doors.ask("status --json").done().text;
+    assert_eq!(
+        status.matches("\"loop_delay_us\":null").count(),
+        2,
+        "{status}"
+    );
+    service.run.until_stderr_times("is unresponsive", 2);
+    let why = "unresponsive: no worker's event loop has answered for 1 s (--unresponsive-after)";
+    is(503, &format!("{why}\n"));
+    doors.ask("ready").refused(why);
+    let table = doors.ask("status").done().text;
+    assert!(table.contains(&format!("not ready ({why})")), "{table}");
+    assert_eq!(doors.get("/livez").0, 200);
+    std::fs::remove_file(hang).unwrap();
+    service.run.until_stderr_times("is responsive again", 2);
+    is(200, "ready\n");
+    service.stop().code(0);
+}
+
+#[test]
+fn a_stopped_worker_is_steered_around_until_continued() {
+    let doors = Doors::fresh();
+    let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+    let workers: Vec<_> = service.workers().into_iter().collect();
+    let [one, other] = workers[..] else {
+        panic!("{workers:?}");
+    };
+    processes::kill(one, libc::SIGSTOP);
+    for _ in 0..20 {
+        assert_eq!(ask(&service), other);
+    }
+    let line = format!("(pid {one}) was stopped by SIGSTOP");
+    service.run.until_stderr(&line);
+    let status = doors.ask("status").done().text;
+    assert!(status.contains("  stopped  "), "{status}");
+    let metrics = doors.get("/metrics").1;
+    assert_eq!(
+        metrics.matches("state=\"stopped\"} 1").count(),
+        1,
+        "{metrics}"
+    );
+    assert_eq!(doors.get("/readyz").0, 200);
+    processes::kill(other, libc::SIGSTOP);
+    service
+        .run
+        .until_stderr(&format!("(pid {other}) was stopped"));
+    let (status, why) = doors.get("/readyz");
+    assert_eq!(status, 503);
+    assert!(why.starts_with("all workers are stopped"), "{why}");
+    processes::kill(one, libc::SIGCONT);
+    service
+        .run
+        .until_stderr(&format!("(pid {one}) was continued"));
+    assert_eq!(doors.get("/readyz").0, 200);
+    for _ in 0..20 {
+        assert_eq!(ask(&service), one);
+    }
+    processes::kill(other, libc::SIGCONT);
+    service
+        .run
+        .until_stderr(&format!("(pid {other}) was continued"));
+    service.stop().code(0);
+}
+
+#[test]
+fn workers_never_read_from_the_terminal() {
+    let service = App::script(REPL).start_with(2, [""; 0], |pidone| pidone.in_terminal());
+    let seen = service.run.until("workers are ready");
+    assert_eq!(seen.matches("theirs is /dev/null").count(), 1, "{seen}");
+    for pid in service.workers() {
+        let stdin = std::fs::read_link(format!("/proc/{pid}/fd/0")).unwrap();
+        assert_eq!(stdin.to_str(), Some("/dev/null"));
+    }
+    ask(&service);
+    let mut run = service.run;
+    run.write("\x03");
+    let _ = run.until(words::STOPPING);
+    run.end().code(0);
+}
