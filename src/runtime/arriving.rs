@@ -48,7 +48,9 @@ impl Arriving {
                 Some(before) => before.contains(&one.cookie) && (one.is_unheard || port.has_tls),
                 None => one.is_unheard || (port.has_tls && one.silent < HESITATION),
             };
-            let connections = connections.into_iter().filter(arrives);
+            let connections = connections.into_iter();
+            let connections = connections.filter(|one| !port.own.contains(&one.client));
+            let connections = connections.filter(arrives);
             now.extend(connections.map(|one| one.cookie));
         }
         let any = !now.is_empty();

@@ -1,7 +1,7 @@
 //! What the kernel tells of the connections to a port (sock_diag(7)), which needs no rights.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const STATES: u32 = 1 << 1 | 1 << 3 | 1 << 8;
 /// Where `struct nlmsghdr` and `struct inet_diag_msg` end, and in them the fields that are read.
 const HEADER: usize = 16;
 const MESSAGE: usize = HEADER + 72;
+const CLIENT_PORT: usize = HEADER + 6;
+const CLIENT: usize = HEADER + 24;
 const COOKIE: usize = HEADER + 44;
 const UNREAD: usize = HEADER + 56;
 /// `tcpi_last_data_recv`, in milliseconds, and `tcpi_bytes_received` in `struct tcp_info`
@@ -38,6 +40,8 @@ pub struct Cookie([u32; 2]);
 pub struct Connection {
     /// Its name.
     pub cookie: Cookie,
+    /// Its other end; IPv4 as such, whatever the socket is.
+    pub client: SocketAddr,
     /// Nobody has heard its client yet: it is still being made, or nothing of it has been read.
     pub is_unheard: bool,
     /// For how long nothing has come; zero while it is being made.
@@ -148,17 +152,32 @@ impl Seen {
         let (Some(low), Some(high), Some(unread)) = fields else {
             return Err(Errno::EBADMSG);
         };
+        let client = client(message).ok_or(Errno::EBADMSG)?;
         // One that is being made has no such information.
         let info = attribute(message, INET_DIAG_INFO);
         let received = info.and_then(|info| long(info, RECEIVED));
         let silent = info.and_then(|info| word(info, LAST_RECEIVED));
         self.connections.push(Connection {
             cookie: Cookie([low, high]),
+            client,
             is_unheard: received.is_none_or(|bytes| bytes <= u64::from(unread)),
             silent: Duration::from_millis(silent.unwrap_or_default().into()),
         });
         Ok(())
     }
+}
+
+/// `struct inet_diag_sockid`: port and address are in network order.
+fn client(message: &[u8]) -> Option<SocketAddr> {
+    let family = i32::from(*message.get(HEADER)?);
+    let port = u16::from_be_bytes(*message.get(CLIENT_PORT..)?.first_chunk()?);
+    let address = message.get(CLIENT..)?;
+    let ip: IpAddr = if family == libc::AF_INET6 {
+        Ipv6Addr::from(*address.first_chunk::<16>()?).to_canonical()
+    } else {
+        Ipv4Addr::from(*address.first_chunk::<4>()?).into()
+    };
+    Some(SocketAddr::new(ip, port))
 }
 
 /// The attribute of a kind behind the fields (`struct rtattr`, rtnetlink(7)).
@@ -238,6 +257,8 @@ mod tests {
             let mut client = TcpStream::connect(target).unwrap();
             let queued = unheard(port).unwrap();
             assert_eq!(queued.len(), 1, "{at}");
+            let own = client.local_addr().unwrap();
+            assert_eq!(connections(port).unwrap()[0].client, own, "{at}");
             let (mut server, _) = listener.accept().unwrap();
             assert_eq!(unheard(port).unwrap(), queued, "{at}: accepted");
             client.write_all(b"12").unwrap();

@@ -84,20 +84,20 @@ fn a_client_that_hesitates_is_served() {
     });
 }
 
-/// As above, but what has been read is the handshake. A client that was slow itself says nothing.
-#[test]
-fn a_client_that_hesitates_after_the_handshake_is_served() {
+/// Reloads of an app on Node.js 26, whose clients take 100 ms to ask for something. One that was slow
+/// itself says nothing.
+fn clients_that_hesitate_are_served(app: &str, protocols: &[&str]) {
     const CLIENT: &str = "
         const seen = { asked: 0, answered: 0, lost: [] };
         const connect = (version) => {
             const begin = Date.now();
             let all = '';
-            const client = require('tls').connect({
-                port: Number(process.argv[2]),
-                rejectUnauthorized: false,
-                minVersion: version,
-                maxVersion: version,
-            }, () => setTimeout(() => {
+            const options = { port: Number(process.argv[2]) };
+            const tls = { rejectUnauthorized: false, minVersion: version, maxVersion: version };
+            const connect = version === 'plain'
+                ? (asks) => require('net').connect(options, asks)
+                : (asks) => require('tls').connect({ ...options, ...tls }, asks);
+            const client = connect(() => setTimeout(() => {
                 client.write('GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n');
             }, 100));
             client.on('data', (part) => { all += part; });
@@ -108,9 +108,9 @@ fn a_client_that_hesitates_after_the_handshake_is_served() {
             });
         };
         const timer = setInterval(() => {
-            for (const version of ['TLSv1.2', 'TLSv1.3']) connect(version);
-            seen.asked += 2;
-            if (seen.asked === 40) console.log('going on');
+            process.argv.slice(3).forEach(connect);
+            seen.asked += 1;
+            if (seen.asked === 20) console.log('going on');
         }, 10);
         process.stdin.on('data', () => clearInterval(timer));
         process.on('exit', () => console.log(JSON.stringify(seen)));
@@ -120,12 +120,13 @@ fn a_client_that_hesitates_after_the_handshake_is_served() {
         if node.major < 26 {
             return;
         }
-        let app = App::named("tls.js").with_certificate().node(&node.path);
+        let app = App::named(app).with_certificate().node(&node.path);
         let service = app.workers(1, [""; 0]).ready();
         let client = service.app.directory.file("client.js", CLIENT, 0o644);
         let mut client = Command::new(&node.path)
             .arg(client)
             .arg(service.app.port.to_string())
+            .args(protocols)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -141,6 +142,28 @@ fn a_client_that_hesitates_after_the_handshake_is_served() {
         assert!(seen.ends_with("\"lost\":[]}"), "{seen}");
         service.stop().code(0);
     });
+}
+
+#[test]
+fn clients_that_hesitate_are_served_in_a_reload() {
+    clients_that_hesitate_are_served(PLAIN, &["plain", "plain"]);
+}
+
+#[test]
+fn clients_that_hesitate_after_the_handshake_are_served() {
+    clients_that_hesitate_are_served("tls.js", &["TLSv1.2", "TLSv1.3"]);
+}
+
+/// pidone's own connections, which keep newcomers out, are none that is waited for.
+#[test]
+fn a_stop_waits_for_no_client_where_there_is_none() {
+    let is_short = |_| {
+        let service = App::named(PLAIN).workers(2, [""; 0]).ready();
+        let begin = Instant::now();
+        service.stop().code(0);
+        begin.elapsed() < Duration::from_millis(200)
+    };
+    assert!((0..20).any(is_short), "each takes a quarter of a second");
 }
 
 #[test]

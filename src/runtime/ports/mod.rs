@@ -77,12 +77,14 @@ pub enum Answer {
 }
 
 /// Where connections come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
     /// `None`: a UNIX socket.
     pub address: Option<SocketAddr>,
     /// A TLS server has asked for it.
     pub has_tls: bool,
+    /// pidone's own, which keep newcomers out.
+    pub own: Vec<SocketAddr>,
 }
 
 /// The owner of every listening socket.
@@ -258,6 +260,7 @@ impl Ports {
         ports.filter(holds).map(|port| Reached {
             address: port.local_address(),
             has_tls: port.has_tls(),
+            own: port.own_connections(),
         })
     }
 

@@ -262,6 +262,17 @@ impl Port {
         Ok(())
     }
 
+    /// Whence the connections come that keep newcomers out.
+    pub(super) fn own_connections(&self) -> Vec<SocketAddr> {
+        match &self.sockets {
+            Sockets::Group(group) => group.own_connections().collect(),
+            Sockets::Single { shut, .. } => {
+                let groups = shut.iter();
+                groups.flat_map(Group::own_connections).collect()
+            }
+        }
+    }
+
     /// Whether a connection is in the queue, which pidone answers for; `lane`: in that lane's own.
     pub(super) fn is_awaited(&self, lane: Option<Lane>) -> bool {
         match (&self.sockets, lane) {

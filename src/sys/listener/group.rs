@@ -35,6 +35,8 @@ pub struct Group {
 struct DeadEnd {
     listener: OwnedFd,
     _filling: OwnedFd,
+    /// Whence it comes.
+    source: SocketAddr,
 }
 
 impl Group {
@@ -89,6 +91,11 @@ impl Group {
     #[must_use]
     pub fn local_address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whence pidone's own connections to the group come, which nobody will ever accept.
+    pub fn own_connections(&self) -> impl Iterator<Item = SocketAddr> {
+        self.dead_ends.iter().map(|dead_end| dead_end.source)
     }
 
     /// Lets a program choose the member from now on, in place of the kernel's hash or of the program
@@ -152,6 +159,7 @@ impl Group {
         Ok(DeadEnd {
             listener,
             _filling: filling,
+            source: SocketAddr::new(target.ip(), own_port),
         })
     }
 

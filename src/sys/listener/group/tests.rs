@@ -1,6 +1,8 @@
 use super::super::tests::{WATCHDOG, accept_all, address, listen};
 use super::*;
+use crate::sys::diag;
 use crate::sys::listener::DEFAULT_BACKLOG;
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -273,7 +275,13 @@ fn closes_to_newcomers(host: &str, clients: &[&str], members: usize) {
         .collect();
     queues(&group, 20);
 
+    let before = diag::connections(group.local_address()).unwrap();
     group.close_to_newcomers().unwrap();
+    // What is new are pidone's own connections.
+    let mut own = diag::connections(group.local_address()).unwrap();
+    own.retain(|one| before.iter().all(|other| other.cookie != one.cookie));
+    let own: BTreeSet<_> = own.into_iter().map(|one| one.client).collect();
+    assert_eq!(own, group.own_connections().collect());
     let newcomers: Vec<_> = targets
         .iter()
         .cycle()
