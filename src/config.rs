@@ -175,6 +175,8 @@ pub struct WorkerRules {
     pub ready: Readiness,
     /// A start that takes longer has failed (`--ready-timeout`).
     pub ready_timeout: Duration,
+    /// The inspectors that the command asks for.
+    pub inspector: Option<Inspector>,
     /// Workers that are booted and held back (`--spares`).
     pub spares: u16,
     /// How a worker is asked to leave (`--stop`).
@@ -193,6 +195,15 @@ pub struct WorkerRules {
     /// Where no worker's event loop has answered a question older than this, pidone is not ready
     /// (`--unresponsive-after`).
     pub unresponsive_after: Duration,
+}
+
+/// What `--inspect` and its like ask of Node.js, in the command or in `NODE_OPTIONS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inspector {
+    /// The port that a process alone would listen on; workers have those after it.
+    pub base: u16,
+    /// A worker waits for a debugger before it runs the app (`--inspect-brk`, `--inspect-wait`).
+    pub waits: bool,
 }
 
 /// How much memory a worker may have (`--max-memory`).

@@ -99,5 +99,6 @@ fn worker(choices: &mut Choices<'_>) -> WorkerStatus {
         resident: maybe(choices),
         loop_delay_us: maybe(choices),
         queue: maybe(choices).map(|queue| queue as u32),
+        inspect_port: maybe(choices).map(|port| port as u16),
     }
 }

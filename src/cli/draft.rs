@@ -16,7 +16,7 @@ use crate::config::{
     Balance, Command, Config, Control, Instances, Logging, MemoryLimit, PortEnv, Readiness,
     RestartPolicy, StopMode, WorkerRules,
 };
-use crate::launch::ReadFile;
+use crate::launch::{ReadFile, inspector};
 use channel::Channel;
 
 /// How long a worker has for its end, and for its start, when nothing is said.
@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a question to an event loop may be open before a worker is unresponsive.
 const RESPONSE: Duration = Duration::from_secs(5);
+
+/// How long a worker has for its start that waits for somebody to attach a debugger: a year.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What was said. `None`: nothing, so that a default can depend on the rest.
 #[derive(Debug)]
@@ -204,6 +207,13 @@ impl Draft {
         self.check_readiness(around)?;
         self.check_spares(around)?;
         self.check_http_drain(around)?;
+        let node_options = around
+            .variable("NODE_OPTIONS")
+            .map(|text| text.to_string_lossy());
+        let inspector = inspector::asked_for(
+            &self.config.command.words(),
+            node_options.as_deref().unwrap_or_default(),
+        );
         Ok(WorkerRules {
             instances,
             channel,
@@ -214,7 +224,11 @@ impl Draft {
                 (false, None) => Readiness::None,
             }),
             port_env,
-            ready_timeout: self.ready_timeout.unwrap_or(PATIENCE),
+            ready_timeout: match inspector {
+                Some(inspector) if inspector.waits => FOR_EVER,
+                _ => self.ready_timeout.unwrap_or(PATIENCE),
+            },
+            inspector,
             spares: self.spares.unwrap_or(0),
             stop: self.stop.unwrap_or(if channel {
                 StopMode::Drain

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    Balance, Control, Instances, LogFormat, MemoryLimit, PortEnv, Readiness, RestartPolicy,
-    StopMode, WorkerRules,
+    Balance, Control, Inspector, Instances, LogFormat, MemoryLimit, PortEnv, Readiness,
+    RestartPolicy, StopMode, WorkerRules,
 };
 
 /// pidone's words, the command after `--`, and variables as `NAME=value`.
@@ -69,6 +69,7 @@ fn workers_have_defaults_of_their_own() {
         balance: Balance::ReusePort,
         ready: Readiness::Listen,
         ready_timeout: 30 * SECOND,
+        inspector: None,
         spares: 0,
         stop: StopMode::Drain,
         http_drain: None,
@@ -144,6 +145,7 @@ fn every_option_has_its_place() {
         balance: Balance::SourceIp,
         ready: Readiness::Notify,
         ready_timeout: 5 * SECOND,
+        inspector: None,
         spares: 1,
         stop: StopMode::Signal,
         http_drain: Some(7 * SECOND),
@@ -286,6 +288,25 @@ fn what_makes_sense_together_is_accepted() {
     ] {
         read_with(line, &[]).unwrap();
     }
+}
+
+#[test]
+fn a_worker_that_waits_for_a_debugger_has_no_ready_timeout() {
+    let year = 365 * 24 * 3600 * SECOND;
+    let line = "-i 2 --ready-timeout 1s -- node --inspect-brk=9500 server.js";
+    let rules = workers(line, &[]);
+    let inspector = Inspector {
+        base: 9500,
+        waits: true,
+    };
+    assert_eq!(
+        (rules.ready_timeout, rules.inspector),
+        (year, Some(inspector))
+    );
+    let rules = workers("-i 2", &["NODE_OPTIONS=--inspect-wait"]);
+    assert_eq!(rules.ready_timeout, year);
+    let rules = workers("-i 2 --ready-timeout 1s -- node --inspect server.js", &[]);
+    assert_eq!(rules.ready_timeout, SECOND);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod inspector;
 mod meant;
 mod node;
 pub mod options;

@@ -6,7 +6,7 @@ use super::{Instead, Known, Launch, Obstacle, ReadFile, base_name, packages, too
 
 /// Options whose value is the next word when they have no `=` (node(1); the list of Node.js 20 and a
 /// few older and newer ones). One that is missing does no harm: its value passes for the script.
-const WITH_VALUE: &[&str] = &[
+pub(super) const WITH_VALUE: &[&str] = &[
     "-C",
     "-r",
     "--allow-fs-read",

@@ -106,6 +106,8 @@ pub struct WorkerStatus {
     pub loop_delay_us: Option<u64>,
     /// How many connections wait for it.
     pub queue: Option<u32>,
+    /// Where its inspector listens, or will when it is opened.
+    pub inspect_port: Option<u16>,
 }
 
 impl Status {
@@ -209,6 +211,7 @@ impl WorkerStatus {
         member(out, "resident_bytes", self.resident)?;
         member(out, "loop_delay_us", self.loop_delay_us)?;
         member(out, "queue", self.queue.map(u64::from))?;
+        member(out, "inspect_port", self.inspect_port.map(u64::from))?;
         out.write_all(b",\"last_end\":")?;
         text_or_null(out, self.last_end.as_deref())
     }
@@ -228,6 +231,7 @@ impl WorkerStatus {
             resident: number(object, "resident_bytes"),
             loop_delay_us: number(object, "loop_delay_us"),
             queue: number(object, "queue"),
+            inspect_port: number(object, "inspect_port"),
         })
     }
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::config::PortEnv;
+use crate::launch::inspector;
 use crate::supervisor::WorkerId;
 use crate::sys::environment::Environment;
 
@@ -43,6 +44,8 @@ pub struct Variables<'a> {
     /// The URL of the module of `--http-drain`, for what is not known to be Node.js itself: an
     /// `--env-file` that has `NODE_OPTIONS` is not heard beside it.
     pub drain_module: Option<&'a str>,
+    /// Where its inspector is to listen, if the command does not say so.
+    pub inspect_port: Option<u16>,
 }
 
 impl Variables<'_> {
@@ -70,13 +73,21 @@ impl Variables<'_> {
             environment.set("NOTIFY_SOCKET", socket);
         }
         if let Some(module) = self.drain_module {
-            let before = environment.get("NODE_OPTIONS").unwrap_or_default();
-            let separator: &[u8] = if before.is_empty() { b"" } else { b" " };
-            let option = [before, separator, b"--import ", module.as_bytes()];
-            environment.set("NODE_OPTIONS", option.concat());
+            add_node_option(&mut environment, &format!("--import {module}"));
+        }
+        if let Some(port) = self.inspect_port {
+            add_node_option(&mut environment, &inspector::option(port));
         }
         environment
     }
+}
+
+/// Behind those that are there: what comes later wins.
+fn add_node_option(environment: &mut Environment, option: &str) {
+    let before = environment.get("NODE_OPTIONS").unwrap_or_default();
+    let separator: &[u8] = if before.is_empty() { b"" } else { b" " };
+    let options = [before, separator, option.as_bytes()].concat();
+    environment.set("NODE_OPTIONS", options);
 }
 
 /// Adds what tells a child of the sockets it is given.
@@ -109,6 +120,7 @@ mod tests {
             port_env: None,
             notify_socket: None,
             drain_module: None,
+            inspect_port: None,
         }
     }
 
@@ -174,6 +186,17 @@ mod tests {
         ];
         assert_eq!(entries(&worker), expected);
         assert!(worker.has_listen_pid());
+    }
+
+    #[test]
+    fn an_inspector_gets_its_port_behind_the_option_that_asks_for_it() {
+        let worker = Variables {
+            inspect_port: Some(9232),
+            ..plain()
+        };
+        let worker = worker.added_to(&environment(&["NODE_OPTIONS=--inspect=1.2.3.4:9229"]));
+        let options = worker.get("NODE_OPTIONS").unwrap();
+        assert_eq!(options, b"--inspect=1.2.3.4:9229 --inspect-port=9232");
     }
 
     #[test]

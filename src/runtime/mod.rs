@@ -211,9 +211,11 @@ impl Runtime<'_> {
                 Cause(&error)
             );
         }
-        match self.starter.start(start, &self.ports) {
+        let has_port = |port| self.workers.has_inspector_at(port);
+        let inspect_port = self.starter.inspect_port(start, has_port);
+        match self.starter.start(start, inspect_port, &self.ports) {
             Ok((pid, link)) => {
-                self.workers.add(start, link);
+                self.workers.add(start, link, inspect_port);
                 self.workers.started(worker, pid);
                 let single = self.config.workers.is_none();
                 self.reporter.started(self.workers.name(worker, single));

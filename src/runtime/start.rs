@@ -14,6 +14,7 @@ use super::link::Link;
 use super::ports::{Ports, Rights};
 use crate::cause::Cause;
 use crate::config::{Balance, Config, Instances, MemoryLimit, Readiness};
+use crate::launch::inspector;
 use crate::supervisor::Start;
 use crate::sys::channel::Channel;
 use crate::sys::environment::Environment;
@@ -120,6 +121,8 @@ pub(super) struct Starter<'a> {
     notify: Option<Vec<u8>>,
     /// The URL of the module of `--http-drain`, if it is not in the command itself.
     drain_module: Option<String>,
+    /// Where the port of the inspector goes in the command, if it is known to run Node.js.
+    inspector_at: Option<usize>,
 }
 
 impl<'a> Starter<'a> {
@@ -139,6 +142,7 @@ impl<'a> Starter<'a> {
                 .map_err(|error| RunError::of_command(&config.command, error))
         };
         let mut program = look_up(&config.command)?;
+        let mut inspector_at = inspector::place(&config.command.words());
         if let Some(url) = &drain_module
             && let script = program.script()
             && let Some(command) = drain_module::added_to(&config.command, script.as_ref(), url)
@@ -147,6 +151,7 @@ impl<'a> Starter<'a> {
             // Where there is no Node.js, it is the user's own command that cannot be run.
             if with_module.exists() {
                 program = with_module;
+                inspector_at = inspector::place(&command.words());
                 drain_module = None;
             }
         }
@@ -160,6 +165,7 @@ impl<'a> Starter<'a> {
             },
             notify: notify.map(|socket| socket.name().to_owned()),
             drain_module,
+            inspector_at,
             environment: config.workers.as_ref().map(|_| Environment::own()),
         })
     }
@@ -175,10 +181,21 @@ impl<'a> Starter<'a> {
         port_env.port_of(instance)
     }
 
+    /// Where the inspector of a worker is to listen that starts beside those that have these ports.
+    pub(super) fn inspect_port(
+        &self,
+        start: &Start,
+        is_taken: impl Fn(u16) -> bool,
+    ) -> Option<u16> {
+        let asked = self.config.workers.as_ref()?.inspector?;
+        Some(inspector::port(asked.base, start.instance, is_taken))
+    }
+
     /// Starts a worker; returns its process id, and the channel to it if it has one.
     pub(super) fn start(
         &self,
         start: &Start,
+        inspect_port: Option<u16>,
         ports: &Ports,
     ) -> Result<(i32, Option<Link>), RunError> {
         let sockets = ports.inherited_by(start.lane);
@@ -200,6 +217,7 @@ impl<'a> Starter<'a> {
                     port_env: workers.and_then(|workers| workers.port_env.as_ref()),
                     notify_socket: self.notify.as_deref(),
                     drain_module: self.drain_module.as_deref(),
+                    inspect_port: inspect_port.filter(|_| self.inspector_at.is_none()),
                 };
                 Some(variables.added_to(own))
             }
@@ -210,10 +228,15 @@ impl<'a> Starter<'a> {
             descriptors: &descriptors,
             environment: environment.as_ref(),
         };
-        let pid = self
-            .program
-            .spawn_with(&self.setup, gifts)
-            .map_err(|error| RunError::of_command(&self.config.command, error))?;
+        let with_port = inspect_port.zip(self.inspector_at);
+        let spawned = match with_port {
+            Some((port, at)) => self
+                .program
+                .with_word(at, &inspector::option(port))
+                .and_then(|program| program.spawn_with(&self.setup, gifts)),
+            None => self.program.spawn_with(&self.setup, gifts),
+        };
+        let pid = spawned.map_err(|error| RunError::of_command(&self.config.command, error))?;
         Ok((pid, channel.map(|(ours, _)| Link::new(ours))))
     }
 }

@@ -116,6 +116,7 @@ impl Runtime<'_> {
                 .and_then(|worker| self.workers.loop_delay(worker, fresh))
                 .map(|delay| u64::try_from(delay.as_micros()).unwrap_or(u64::MAX)),
             queue: lane.and_then(|lane| self.ports.queue(lane)),
+            inspect_port: worker.and_then(|worker| self.workers.inspect_port(worker)),
         }
     }
 

@@ -25,6 +25,8 @@ const EMFILE: i32 = 24;
 /// One worker.
 pub(super) struct Worker {
     instance: usize,
+    /// Where its inspector listens, or will.
+    inspect_port: Option<u16>,
     pid: Option<i32>,
     lane: Option<Lane>,
     link: Option<Link>,
@@ -56,9 +58,10 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn add(&mut self, start: &Start, link: Option<Link>) {
+    pub(super) fn add(&mut self, start: &Start, link: Option<Link>, inspect_port: Option<u16>) {
         let worker = Worker {
             instance: start.instance,
+            inspect_port,
             pid: None,
             lane: start.lane,
             link,
@@ -104,6 +107,16 @@ impl Workers {
 
     pub(super) fn instance(&self, id: WorkerId) -> Option<usize> {
         self.all.get(id).map(|worker| worker.instance)
+    }
+
+    pub(super) fn inspect_port(&self, id: WorkerId) -> Option<u16> {
+        self.all.get(id)?.inspect_port
+    }
+
+    /// Whether a process that still runs may listen there for debuggers.
+    pub(super) fn has_inspector_at(&self, port: u16) -> bool {
+        let mut running = self.by_pid.values().filter_map(|id| self.all.get(*id));
+        running.any(|worker| worker.inspect_port == Some(port))
     }
 
     pub(super) fn lane(&self, id: WorkerId) -> Option<Lane> {

@@ -128,6 +128,19 @@ impl Program {
         Ok(Self { candidates, argv })
     }
 
+    /// The same with one more word in its command, at this place.
+    ///
+    /// # Errors
+    /// [`Step::Arguments`].
+    pub fn with_word(&self, at: usize, word: &str) -> Result<Self, SpawnError> {
+        let mut argv = self.argv.clone();
+        argv.insert(at.min(argv.len()), c_string(word.as_bytes())?);
+        Ok(Self {
+            candidates: self.candidates.clone(),
+            argv,
+        })
+    }
+
     /// Whether there is such a file.
     #[must_use]
     pub fn exists(&self) -> bool {

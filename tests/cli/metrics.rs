@@ -20,6 +20,7 @@ fn page() -> String {
         resident: pid.map(|_| 3 << 30),
         loop_delay_us: pid.map(|_| 1_000_001),
         queue: slot.map(|_| 7),
+        inspect_port: None,
     };
     metrics::text(&Status {
         version: env!("CARGO_PKG_VERSION").into(),

@@ -27,6 +27,7 @@ fn start(node: &Node, script: &str) -> Option<Worker> {
         has_channel: true,
         port_env: None,
         notify_socket: None,
+        inspect_port: None,
         drain_module: Some(&drain_module::url()),
     };
     let environment = variables.added_to(&Environment::of(Vec::new()));

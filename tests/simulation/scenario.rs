@@ -150,6 +150,7 @@ fn workers(
         port_env,
         balance: Balance::ReusePort,
         ready_timeout: ms(random.pick(&[50, 1000, 30_000])),
+        inspector: None,
         spares: if may_spare {
             random.pick(&[0, 0, 1, 2])
         } else {

@@ -16,6 +16,7 @@ mod boundary;
 mod drain;
 mod field;
 mod http_drain;
+mod inspector;
 mod listen;
 mod networks;
 mod ports;

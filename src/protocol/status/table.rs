@@ -7,8 +7,11 @@ use std::fmt::Write;
 use super::{Mode, Status, WorkerStatus};
 use crate::protocol::control::printable;
 
+/// There only if a worker has one.
+const INSPECTOR: &str = "INSPECT";
+
 /// What a column is called, and whether it holds words, which begin at the left.
-const COLUMNS: [(&str, bool); 10] = [
+const COLUMNS: [(&str, bool); 11] = [
     ("SLOT", true),
     ("STATE", true),
     ("PID", false),
@@ -18,6 +21,7 @@ const COLUMNS: [(&str, bool); 10] = [
     ("MEMORY", false),
     ("DELAY", false),
     ("QUEUE", false),
+    (INSPECTOR, false),
     ("LAST END", true),
 ];
 
@@ -61,11 +65,14 @@ impl Status {
                 or_dash(worker.resident, size),
                 or_dash(worker.loop_delay_us, delay),
                 or_dash(worker.queue, |queue| queue.to_string()),
+                or_dash(worker.inspect_port, |port| port.to_string()),
                 worker.last_end.as_deref().map_or("-".to_owned(), printable),
             ]
         }));
         let mut text = self.headline();
-        push_aligned(&rows, &mut text);
+        let mut all = self.workers.iter().chain(&self.spares);
+        let has_inspectors = all.any(|worker| worker.inspect_port.is_some());
+        push_aligned(&rows, has_inspectors, &mut text);
         text
     }
 
@@ -96,7 +103,7 @@ impl Status {
     }
 }
 
-fn push_aligned(rows: &[Row], text: &mut String) {
+fn push_aligned(rows: &[Row], has_inspectors: bool, text: &mut String) {
     let mut widths = [0; COLUMNS.len()];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -105,7 +112,10 @@ fn push_aligned(rows: &[Row], text: &mut String) {
     }
     for row in rows {
         let begin = text.len();
-        for ((cell, width), (_, is_word)) in row.iter().zip(widths).zip(COLUMNS) {
+        for ((cell, width), (heading, is_word)) in row.iter().zip(widths).zip(COLUMNS) {
+            if heading == INSPECTOR && !has_inspectors {
+                continue;
+            }
             if text.len() > begin {
                 text.push_str("  ");
             }

@@ -14,6 +14,7 @@ pub(in crate::protocol) fn sample() -> Status {
         resident: None,
         loop_delay_us: None,
         queue: None,
+        inspect_port: None,
     };
     let worker = |slot, state, pid| WorkerStatus {
         slot: Some(slot),
@@ -39,6 +40,7 @@ pub(in crate::protocol) fn sample() -> Status {
                 resident: Some(46 << 20),
                 loop_delay_us: Some(312),
                 queue: Some(0),
+                inspect_port: Some(9230),
                 ..worker(0, "ready", Some(8))
             },
             WorkerStatus {
@@ -84,7 +86,9 @@ pub(in crate::protocol) fn sample() -> Status {
 
 #[test]
 fn the_table_is_aligned_and_narrow() {
-    let table = sample().table();
+    let mut status = sample();
+    status.workers[0].inspect_port = None;
+    let table = status.table();
     let wanted = "\
 pidone 0.1.0, pid 1, up 2h09m: ready, 1 of 4 workers, OOM kills: 2
 SLOT   STATE         PID  UPTIME  RESTARTS    CPU  MEMORY  DELAY  QUEUE  LAST END
@@ -96,6 +100,17 @@ spare  starting       78    0.2s         0      -       -      -      -  -
 ";
     assert_eq!(table, wanted, "\n{table}");
     assert!(table.lines().all(|line| line.len() <= 100));
+}
+
+#[test]
+fn inspectors_have_a_column_where_there_are_some() {
+    let table = sample().table();
+    let column: Vec<_> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().nth(9).unwrap())
+        .collect();
+    assert_eq!(column, ["INSPECT", "9230", "-", "-", "-", "-"], "\n{table}");
 }
 
 #[test]
@@ -162,13 +177,13 @@ fn the_json_has_these_members() {
         r#""ready":true,"stopping":false,"reloading":false,"reason":null,"target":4,"oom_kills":2,"#,
         r#""restarts":{"exit":3,"hang":0,"memory":1,"age":0},"#,
         r#""workers":[{"state":"ready","slot":0,"instance":0,"pid":8,"uptime_ms":7744000,"#,
-        r#""restarts":0,"cpu_ms":12050,"resident_bytes":48234496,"loop_delay_us":312,"queue":0,"#,
+        r#""restarts":0,"cpu_ms":12050,"resident_bytes":48234496,"loop_delay_us":312,"queue":0,"inspect_port":9230,"#,
         r#""last_end":null},"#,
         r#"{"state":"draining","slot":1,"instance":1,"pid":4194304,"uptime_ms":65000,"#,
         r#""restarts":3,"cpu_ms":3605000,"resident_bytes":1610612736,"loop_delay_us":1500000,"#,
-        r#""queue":128,"last_end":"killed by SIGKILL"}],"#,
+        r#""queue":128,"inspect_port":null,"last_end":"killed by SIGKILL"}],"#,
         r#""spares":[{"state":"starting","slot":null,"instance":4,"pid":78,"uptime_ms":250,"#,
-        r#""restarts":0,"cpu_ms":null,"resident_bytes":null,"loop_delay_us":null,"queue":null,"#,
+        r#""restarts":0,"cpu_ms":null,"resident_bytes":null,"loop_delay_us":null,"queue":null,"inspect_port":null,"#,
         r#""last_end":null}]}"#,
     );
     assert_eq!(json, wanted);

@@ -48,6 +48,7 @@ fn workers(count: u16) -> Config {
             balance: Balance::ReusePort,
             ready: Readiness::Listen,
             ready_timeout: 30 * SECOND,
+            inspector: None,
             spares: 0,
             stop: StopMode::Drain,
             http_drain: None,
