@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::CtlError;
 use crate::protocol::control::{Request, printable};
+use crate::sys::identity;
 
 /// Longer than any line of pidone's: a status of a thousand workers has some 300 KB.
 const LONGEST: usize = 1 << 20;
@@ -95,7 +96,11 @@ fn connect(places: &[PathBuf]) -> Result<UnixStream, CtlError> {
         None => CtlError::NoSocket(places.to_vec()),
         Some((place, error)) => match error.kind() {
             ErrorKind::ConnectionRefused => CtlError::Stale(place.clone()),
-            ErrorKind::PermissionDenied => CtlError::Denied(place.clone(), owner(place)),
+            ErrorKind::PermissionDenied => CtlError::Denied {
+                path: place.clone(),
+                owner: owner(place),
+                by_root: identity::own_user() == 0,
+            },
             _ => CtlError::Connect(place.clone(), error),
         },
     })

@@ -16,8 +16,15 @@ pub enum CtlError {
     NoSocket(Vec<PathBuf>),
     /// There is something, but nobody listens.
     Stale(PathBuf),
-    /// It belongs to somebody else: to this user.
-    Denied(PathBuf, Option<u32>),
+    /// It belongs to somebody else.
+    Denied {
+        /// The socket.
+        path: PathBuf,
+        /// To this user, as far as can be seen.
+        owner: Option<u32>,
+        /// We are root, without what root usually may.
+        by_root: bool,
+    },
     /// It cannot be connected to for another reason.
     Connect(PathBuf, io::Error),
     /// pidone went away before it had answered.
@@ -52,9 +59,25 @@ impl fmt::Display for CtlError {
                 "{}: no pidone listens there; the one that created it has exited",
                 path.display()
             ),
-            Self::Denied(path, owner) => {
-                write!(out, "{}: permission denied; run this ", path.display())?;
+            Self::Denied {
+                path,
+                owner,
+                by_root,
+            } => {
+                write!(out, "{}: permission denied", path.display())?;
+                if *by_root {
+                    out.write_str(
+                        " even to root, which has no CAP_DAC_OVERRIDE here \
+                         (--cap-drop ALL, or drop: [ALL])",
+                    )?;
+                }
+                out.write_str("; run this ")?;
                 match owner {
+                    Some(owner) if *by_root => write!(
+                        out,
+                        "as user {owner}, whose socket it is (docker exec -u {owner})"
+                    ),
+                    None if *by_root => out.write_str("as the user that pidone runs as"),
                     Some(owner) => write!(
                         out,
                         "as user {owner}, who owns it, or as root (docker exec -u {owner})"

@@ -12,9 +12,6 @@ use crate::sys::door::Visitor;
 use crate::sys::poll::{Interest, Watched};
 use crate::table::Table;
 
-/// How many there can be.
-const LIMIT: usize = 64;
-
 /// The longest request, in bytes.
 pub(super) const LONGEST: usize = 8 * 1024;
 
@@ -31,6 +28,18 @@ pub(super) enum Way {
         /// It may do more than look.
         may_act: bool,
     },
+}
+
+impl Way {
+    /// How many can have come this way. Only the workers' user comes by the last one (`-u`), which
+    /// must keep out neither root nor the probes.
+    fn places(self) -> usize {
+        match self {
+            Self::Http => 64,
+            Self::Control { may_act: true } => 32,
+            Self::Control { may_act: false } => 16,
+        }
+    }
 }
 
 /// What is left to do for a client.
@@ -80,11 +89,12 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Lets one more in, and somebody else out if it must be. Whoever has come to control pidone
-    /// stays, and goes before those who look; `None`: then there was no place.
-    pub(super) fn admit(&mut self, visitor: Visitor, way: Way) -> Option<ClientId> {
-        if self.all.len() >= LIMIT && !self.drop_one() {
-            return None;
+    /// Lets one more in. Those who have come the same way have so many places, and one of them
+    /// leaves if all are taken; nobody's places are taken by those who have come another way.
+    pub(super) fn admit(&mut self, visitor: Visitor, way: Way) -> ClientId {
+        let same = self.all.values().filter(|client| client.way == way);
+        if same.count() >= way.places() {
+            self.drop_oldest(&[way]);
         }
         let id = ClientId(self.next);
         self.next += 1;
@@ -99,18 +109,25 @@ impl Clients {
                 is_silent: false,
             },
         );
-        Some(id)
+        id
     }
 
-    /// Drops the oldest who has come to look and has not asked anything, or else the oldest who has
-    /// come to look. Whether there was one.
+    /// Drops one who has only come to look, for want of descriptors. Whether there was one.
     pub(super) fn drop_one(&mut self) -> bool {
+        self.drop_oldest(&[Way::Control { may_act: false }, Way::Http])
+    }
+
+    /// Drops the oldest of those who have come one of these ways and have not asked anything, or
+    /// else the oldest who does not wait for what is being done, or else the oldest.
+    fn drop_oldest(&mut self, ways: &[Way]) -> bool {
         let oldest = |is_so: &dyn Fn(&Client) -> bool| {
             let mut all = self.all.iter();
-            all.find_map(|(id, client)| (client.way == Way::Http && is_so(client)).then_some(id))
+            let is_meant = |client: &Client| ways.contains(&client.way) && is_so(client);
+            all.find_map(|(id, client)| is_meant(client).then_some(id))
         };
-        let idle = oldest(&|client| client.stage == Stage::Asking);
-        let victim = idle.or_else(|| oldest(&|_| true));
+        let victim = oldest(&|client| client.stage == Stage::Asking)
+            .or_else(|| oldest(&|client| client.stage != Stage::Waiting))
+            .or_else(|| oldest(&|_| true));
         victim.is_some_and(|id| self.all.remove(id).is_some())
     }
 
@@ -248,19 +265,19 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
-    fn come(clients: &mut Clients, way: Way) -> (Option<ClientId>, UnixStream) {
+    fn come(clients: &mut Clients, way: Way) -> (ClientId, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         (clients.admit(OwnedFd::from(ours).into(), way), theirs)
     }
 
     const CONTROL: Way = Way::Control { may_act: true };
+    const LOOK: Way = Way::Control { may_act: false };
 
     #[test]
     fn a_request_may_come_in_pieces_and_is_answered_once() {
         let mut clients = Clients::default();
         let (id, mut them) = come(&mut clients, Way::Http);
-        let id = id.unwrap();
         for (piece, whole) in [("GET", "GET"), (" /", "GET /")] {
             them.write_all(piece.as_bytes()).unwrap();
             let heard = Heard::Request {
@@ -281,7 +298,6 @@ mod tests {
     fn who_says_too_much_still_reads_the_answer() {
         let mut clients = Clients::default();
         let (id, mut them) = come(&mut clients, Way::Http);
-        let id = id.unwrap();
         them.write_all(&[b'x'; 3 * LONGEST]).unwrap();
         let Heard::Request { bytes, is_all, .. } = clients.attend(id) else {
             panic!("nothing heard");
@@ -301,7 +317,6 @@ mod tests {
     fn who_does_not_read_keeps_nobody_else_waiting() {
         let mut clients = Clients::default();
         let (id, mut them) = come(&mut clients, Way::Http);
-        let id = id.unwrap();
         let answer = vec![b'x'; 1024 * 1024];
         clients.answer(id, &answer, true);
         assert!(
@@ -320,23 +335,42 @@ mod tests {
     }
 
     #[test]
-    fn the_idle_make_room_and_who_controls_stays() {
+    fn the_idle_make_room_for_their_own_kind_only() {
+        for way in [Way::Http, CONTROL, LOOK] {
+            let mut clients = Clients::default();
+            let others = [Way::Http, CONTROL, LOOK].map(|way| come(&mut clients, way));
+            let (busy, _keep) = come(&mut clients, way);
+            clients.wait(busy);
+            let (idle, mut them) = come(&mut clients, way);
+            let mut more = Vec::new();
+            for _ in 0..3 * way.places() {
+                more.push(come(&mut clients, way));
+            }
+            let (last, _) = more.last().unwrap();
+            assert!(clients.has(busy) && clients.has(*last));
+            assert!(!clients.has(idle));
+            assert_eq!(them.read(&mut [0; 9]).unwrap(), 0);
+            let stay = others.iter().filter(|(id, _)| clients.has(*id)).count();
+            assert_eq!(stay, 2, "of the other kinds");
+        }
+    }
+
+    #[test]
+    fn the_newest_gets_in_even_if_all_wait() {
         let mut clients = Clients::default();
-        let (control, _keep) = come(&mut clients, CONTROL);
-        let (busy, mut them) = come(&mut clients, Way::Http);
-        clients.tell(busy.unwrap(), b"begun");
-        let mut others: Vec<_> = (2..LIMIT).map(|_| come(&mut clients, Way::Http)).collect();
-        for _ in 0..2 * LIMIT {
-            others.push(come(&mut clients, Way::Http));
-        }
-        assert_eq!(clients.all.len(), LIMIT);
-        assert!(clients.has(control.unwrap()) && clients.has(busy.unwrap()));
-        for _ in 1..LIMIT {
-            others.push(come(&mut clients, CONTROL));
-        }
-        assert!(!clients.has(busy.unwrap()));
-        assert_eq!(them.read(&mut [0; 9]).unwrap(), 5);
-        assert_eq!(come(&mut clients, Way::Http).0, None);
+        let waiting: Vec<_> = (0..CONTROL.places())
+            .map(|_| {
+                let client = come(&mut clients, CONTROL);
+                clients.wait(client.0);
+                client
+            })
+            .collect();
+        let (newest, _keep) = come(&mut clients, CONTROL);
+        assert!(clients.has(newest) && !clients.has(waiting[0].0));
+        assert!(
+            !clients.drop_one(),
+            "who acts stays for want of descriptors"
+        );
     }
 
     #[test]
@@ -344,11 +378,11 @@ mod tests {
         let mut clients = Clients::default();
         let (silent, them) = come(&mut clients, Way::Http);
         drop(them);
-        assert_eq!(clients.attend(silent.unwrap()), Heard::Nothing);
+        assert_eq!(clients.attend(silent), Heard::Nothing);
         let (waiting, them) = come(&mut clients, CONTROL);
-        clients.wait(waiting.unwrap());
+        clients.wait(waiting);
         drop(them);
-        assert_eq!(clients.attend(waiting.unwrap()), Heard::Nothing);
+        assert_eq!(clients.attend(waiting), Heard::Nothing);
         assert!(clients.all.is_empty());
     }
 }

@@ -166,9 +166,8 @@ impl Runtime<'_> {
                 continue;
             };
             // Most have asked already.
-            if let Some(id) = self.doors.clients.admit(visitor, way) {
-                self.attend(id);
-            }
+            let id = self.doors.clients.admit(visitor, way);
+            self.attend(id);
         }
     }
 

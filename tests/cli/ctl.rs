@@ -221,6 +221,12 @@ fn who_may_not_is_told_who_may() {
     let end = ctl_at(&path, "status").under(somebody).run();
     end.code(1)
         .says(&["permission denied", "as user 4321", "as root"]);
+    // `docker exec -u 0` into a container that has dropped all capabilities.
+    let powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
+    let end = ctl_at(&path, "status").under(powerless).run();
+    end.code(1)
+        .says(&["denied even to root", "CAP_DAC_OVERRIDE", "exec -u 4321"]);
+    assert!(!end.stderr.contains("as root"), "{}", end.stderr);
     // Not even to be looked at.
     let walled = directory.path("walled");
     std::fs::create_dir(&walled).unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::doors::{Doors, Said};
 use crate::harness::service::{App, PLAIN};
-use crate::harness::{is_root, words};
+use crate::harness::{Pidone, is_root, words};
 
 /// Says one line on a socket, from another process.
 const CLIENT: &str = "import socket, sys\n\
@@ -84,4 +84,55 @@ fn a_pidone_that_is_not_root_obeys_its_own_user_and_root() {
     ask_as(0, &doors, "scale 2").unwrap().done();
     ask_as(4242, &doors, "stop").unwrap().done();
     service.run.end().code(0);
+}
+
+/// Opens as many idle connections as it can, and keeps them.
+const HOLDER: &str = "import socket, sys\n\
+    held = []\n\
+    for _ in range(200):\n\
+    \x20   s = socket.socket(socket.AF_UNIX)\n\
+    \x20   s.connect(sys.argv[1])\n\
+    \x20   held.append(s)\n\
+    print('held', flush=True)\n\
+    sys.stdin.read()\n";
+
+#[test]
+fn the_workers_user_shuts_out_neither_root_nor_probes() {
+    if !is_root("the_workers_user_shuts_out_neither_root_nor_probes") {
+        return;
+    }
+    let doors = Doors::fresh();
+    open_to_all(&doors);
+    let app = App::named(PLAIN);
+    app.open_to_all();
+    let service = app
+        .workers(
+            1,
+            doors
+                .options()
+                .iter()
+                .map(String::as_str)
+                .chain(["-u", "4242:4242"]),
+        )
+        .ready();
+    let control = doors.control.to_str().unwrap();
+    let holder = Pidone::program(
+        ["setpriv", "--reuid", "4242", "--regid", "4242"]
+            .iter()
+            .chain(&["--clear-groups", "/usr/bin/python3", "-c", HOLDER, control]),
+    )
+    .start();
+    holder.expect("held");
+    for _ in 0..3 {
+        assert_eq!(doors.get("/livez").0, 200);
+        assert_eq!(doors.get("/readyz").0, 200);
+        ask_as(0, &doors, "status").unwrap().done();
+        ask_as(4242, &doors, "ready").unwrap().done();
+    }
+    ask_as(0, &doors, "reload").unwrap().done();
+    ask_as(0, &doors, "stop").unwrap().done();
+    service.run.end().code(0);
+    let mut holder = holder;
+    holder.close_stdin();
+    holder.end();
 }
