@@ -13,6 +13,10 @@ use crate::sys::listener::{Listener, Options};
 
 use super::error::errno;
 
+/// What static file servers do, and what finders of free ports are for: the port is in use by pidone
+/// itself, or by the worker next door.
+const HINT: &str = "; if the app takes another port when its own is in use, turn that off";
+
 /// A warning names so many ports.
 const NAMED: usize = 8;
 
@@ -49,7 +53,7 @@ impl Ports {
         }
         if !abandoned.is_empty() {
             log::warn!(
-                "closed {}: the workers that listened there have exited, and no other worker does",
+                "closed {}: the workers that listened there have exited, and no other worker does{HINT}",
                 listed(&abandoned)
             );
         }
@@ -95,7 +99,7 @@ impl Ports {
         }
         if !apart.is_empty() && apart != self.told_apart {
             log::warn!(
-                "workers listen on different ports: {}; connections to a port reach only the workers that listen on it",
+                "workers listen on different ports: {}; connections to a port reach only the workers that listen on it{HINT}",
                 listed(&apart)
             );
         }
