@@ -27,7 +27,7 @@ impl Ports {
         let options = matching::options(key, backlog);
         if let Some((id, port)) = asked.or_else(|| self.find_at(&address)) {
             if port.has_lost_file() {
-                self.ensure_file(id, options)?;
+                self.ensure_file(id)?;
             } else if port.is_wanted_by(worker, &address) && !options.reuse_address {
                 return Err(failure(errno::EADDRINUSE));
             }

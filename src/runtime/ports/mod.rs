@@ -216,6 +216,7 @@ impl Ports {
         } else {
             Port::single(origin, bound, listener)
         };
+        port.options = options;
         port.grow(self.lanes, self.balance, &self.steering)?;
         Ok(self.insert(port))
     }
@@ -237,11 +238,13 @@ impl Ports {
         state.steer(self.balance, &self.steering);
     }
 
-    /// A worker is gone; its ports stay, and so does what is in their queues.
+    /// A worker is gone; its ports stay, and so does what is in their queues. It may have cleaned up,
+    /// and removed the file of a UNIX socket that others serve.
     pub fn forget(&mut self, worker: WorkerId) {
         for port in self.ports.values_mut() {
             port.forget(worker);
         }
+        self.ensure_files();
         self.steer_all();
     }
 

@@ -11,7 +11,7 @@ use crate::config::Balance;
 use crate::protocol::query::{Data, ListenerKey};
 use crate::steering::Program;
 use crate::supervisor::{Lane, WorkerId};
-use crate::sys::listener::{Listener, group::Group};
+use crate::sys::listener::{Listener, Options, group::Group};
 use crate::sys::poll;
 
 /// The lane of nobody's, where one socket is for all of them.
@@ -21,6 +21,8 @@ const ASIDE: Lane = Lane(1);
 pub(super) struct Port {
     pub(super) origin: Origin,
     pub(super) address: ListenAddress,
+    /// How it was bound.
+    pub(super) options: Options,
     sockets: Sockets,
     /// The first that was not `null`: the session ticket keys of all workers' TLS server.
     data: Option<Data>,
@@ -83,6 +85,7 @@ impl Port {
         Self {
             origin,
             address,
+            options: Options::default(),
             sockets,
             data: None,
             holders: Vec::new(),

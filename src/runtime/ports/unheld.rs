@@ -161,7 +161,7 @@ impl Ports {
 
     /// Binds a UNIX socket again whose file is gone, or has another in its place: an app has removed
     /// it, as many do before they listen. Those who wait get in by the new one.
-    pub(super) fn ensure_file(&mut self, id: PortId, options: Options) -> io::Result<()> {
+    pub(super) fn ensure_file(&mut self, id: PortId) -> io::Result<()> {
         let may_bind = self.may_bind_files() && !self.is_closed_to_newcomers;
         let Some(port) = self.ports.get_mut(id).filter(|port| port.has_lost_file()) else {
             return Ok(());
@@ -175,11 +175,26 @@ impl Ports {
             }
             return Ok(());
         }
-        let listener = Listener::bind(&port.address, options)?;
+        let listener = Listener::bind(&port.address, port.options)?;
         let waiting = port.rebind(listener);
         self.displaced
             .extend(waiting.into_iter().map(|connection| (id, connection)));
         Ok(())
+    }
+
+    pub(super) fn ensure_files(&mut self) {
+        let lost = self.ports.iter().filter(|(_, port)| port.has_lost_file());
+        for id in lost.map(|(id, _)| id).collect::<Vec<_>>() {
+            if let Err(error) = self.ensure_file(id)
+                && let Some(port) = self.ports.get_mut(id)
+                && port.complains()
+            {
+                log::warn!(
+                    "{}: the file is gone, so no client finds the socket, and pidone cannot create it again: {error}",
+                    port.address
+                );
+            }
+        }
     }
 
     fn unheld(&self) -> impl Iterator<Item = PortId> {

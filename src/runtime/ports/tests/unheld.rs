@@ -170,6 +170,15 @@ fn a_unix_socket_whose_file_is_gone_is_bound_again() {
         assert_eq!(ports.strays(|_| true).len(), 1);
         assert!(second.accept().unwrap().is_some());
 
+        // One that cleans up is gone, and others go on.
+        fs::remove_file(&path).unwrap();
+        ports.forget(WorkerId(2));
+        let mut late = UnixStream::connect(&path).unwrap();
+        let (queue, lane, _) = ports.strays(|_| true)[0];
+        let connection = ports.accept(queue, lane).unwrap().unwrap();
+        UnixStream::from(connection).write_all(b"x").unwrap();
+        assert_eq!(late.read(&mut [0]).unwrap(), 1);
+
         // Another one's file is left alone.
         fs::remove_file(&path).unwrap();
         let other = UnixListener::bind(&path).unwrap();
