@@ -181,6 +181,8 @@ pub struct WorkerRules {
     pub spares: u16,
     /// How a worker is asked to leave (`--stop`).
     pub stop: StopMode,
+    /// What ends with a worker (`--kill-mode`).
+    pub kill_mode: KillMode,
     /// Announce the end to HTTP clients, and wait this long (`--http-drain`).
     pub http_drain: Option<Duration>,
     /// Keep serving for so long after a request to stop (`--drain-delay`).
@@ -282,6 +284,15 @@ pub enum StopMode {
     Drain,
     /// By the stop signal, for apps that handle it themselves; then the disconnect.
     Signal,
+}
+
+/// What ends with a worker (`--kill-mode`), in the words of systemd.kill(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KillMode {
+    /// All that is left in its process group.
+    Group,
+    /// Nothing else.
+    Process,
 }
 
 /// `USER[:GROUP]`, names or numbers, not yet looked up.

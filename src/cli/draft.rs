@@ -13,8 +13,8 @@ use super::options::OptionSpec;
 use super::values;
 use crate::address::{ListenAddress, UnixName};
 use crate::config::{
-    Balance, Command, Config, Control, Instances, Logging, MemoryLimit, PortEnv, Readiness,
-    RestartPolicy, StopMode, WorkerRules,
+    Balance, Command, Config, Control, Instances, KillMode, Logging, MemoryLimit, PortEnv,
+    Readiness, RestartPolicy, StopMode, WorkerRules,
 };
 use crate::launch::{ReadFile, inspector};
 use channel::Channel;
@@ -42,6 +42,7 @@ pub(super) struct Draft {
     pub(super) ready_timeout: Option<Duration>,
     pub(super) spares: Option<u16>,
     pub(super) stop: Option<StopMode>,
+    pub(super) kill_mode: Option<KillMode>,
     pub(super) http_drain: Option<Duration>,
     pub(super) drain_delay: Option<Duration>,
     pub(super) max_memory: Option<MemoryLimit>,
@@ -114,6 +115,7 @@ impl Draft {
             ready_timeout: None,
             spares: None,
             stop: None,
+            kill_mode: None,
             http_drain: None,
             drain_delay: None,
             max_memory: None,
@@ -235,6 +237,7 @@ impl Draft {
             } else {
                 StopMode::Signal
             }),
+            kill_mode: self.kill_mode.unwrap_or(KillMode::Group),
             http_drain: self.http_drain,
             drain_delay: self.drain_delay.unwrap_or(Duration::ZERO),
             max_memory: self.max_memory,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    Balance, Control, Inspector, Instances, LogFormat, MemoryLimit, PortEnv, Readiness,
+    Balance, Control, Inspector, Instances, KillMode, LogFormat, MemoryLimit, PortEnv, Readiness,
     RestartPolicy, StopMode, WorkerRules,
 };
 
@@ -72,6 +72,7 @@ fn workers_have_defaults_of_their_own() {
         inspector: None,
         spares: 0,
         stop: StopMode::Drain,
+        kill_mode: KillMode::Group,
         http_drain: None,
         drain_delay: Duration::ZERO,
         max_memory: None,
@@ -109,7 +110,7 @@ fn every_option_has_its_place() {
     let line = "--instances=2 --channel node --ready notify --ready-timeout 5s --spares 1 \
                 --listen 8080 --listen unix:/run/a.sock --balance source-ip \
                 --restart on-failure --backoff 1s..2s --min-uptime 3s --max-restarts 4/5s \
-                --grace 10s --stop signal --http-drain 7s --drain-delay 6s \
+                --grace 10s --stop signal --http-drain 7s --drain-delay 6s --kill-mode process \
                 --max-memory 300M --max-age 8h --hang-timeout 9s --unresponsive-after 11s \
                 --control /run/b.sock --http 127.0.0.1:9090";
     let variables: Vec<String> = line
@@ -148,6 +149,7 @@ fn every_option_has_its_place() {
         inspector: None,
         spares: 1,
         stop: StopMode::Signal,
+        kill_mode: KillMode::Process,
         http_drain: Some(7 * SECOND),
         drain_delay: 6 * SECOND,
         max_memory: Some(MemoryLimit::Bytes(300 << 20)),

@@ -42,6 +42,7 @@ use doors::Doors;
 pub use error::RunError;
 use pace::Pace;
 use ports::{PortId, Ports};
+use reaping::Group;
 use report::Reporter;
 use shortage::Shortage;
 use start::Starter;
@@ -77,6 +78,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         shortage: Shortage::default(),
         arriving: Arriving::default(),
         strangers: Strangers::default(),
+        groups: Vec::new(),
         children_left: false,
         waiting_for_leftovers: false,
         just_started: false,
@@ -127,6 +129,8 @@ struct Runtime<'a> {
     signalled_at: Moment,
     /// Processes that are not our children, while leftovers are waited for.
     strangers: Strangers,
+    /// Process groups that workers have left.
+    groups: Vec<Group>,
     children_left: bool,
     waiting_for_leftovers: bool,
     /// What only starting needed is still in memory.
@@ -179,6 +183,7 @@ impl Runtime<'_> {
                 signal,
                 group,
             } => self.signal_worker(worker, signal, group),
+            Action::SignalGroup { worker, signal } => self.signal_group(worker, signal),
             Action::Announce(worker) => self.workers.announce(worker),
             Action::Finish(worker) => self.workers.finish(worker),
             Action::Disconnect(worker) => self.workers.disconnect(worker),

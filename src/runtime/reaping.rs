@@ -6,16 +6,27 @@ use std::os::fd::AsFd;
 
 use super::Runtime;
 use super::pace::Round;
+use crate::config::KillMode;
 use crate::ended::Ended;
 use crate::signal::Signal;
 use crate::supervisor::{Event, WorkerId};
 use crate::sys::leftovers::{self, Strangers};
 use crate::sys::reaper::{self, Change, Reaped};
+use crate::sys::signal::{Target, send};
 use crate::sys::{poll, terminal};
 
 /// How many turns a dead worker's last words have: more than fits into its channel
 /// (net.core.wmem_default, 208 KiB).
 const LAST_WORDS: u32 = 64;
+
+/// The process group of a worker that has ended: it led one, by its process id.
+#[derive(Debug)]
+pub(super) struct Group {
+    worker: WorkerId,
+    id: i32,
+    /// The supervisor knows that others are in it.
+    told: bool,
+}
 
 impl Runtime<'_> {
     /// Collects everybody who has ended; an orphan's end is no news.
@@ -36,6 +47,53 @@ impl Runtime<'_> {
             }
         };
         self.pace.end(&round, self.now());
+        self.look_at_groups();
+    }
+
+    /// Of the groups that workers have left: some have members only now, others have no more.
+    fn look_at_groups(&mut self) {
+        let news = &mut self.news;
+        self.groups.retain_mut(|group| {
+            let exists = reaper::has_children_in_group(group.id);
+            match (exists, group.told) {
+                (true, false) => news.push_back(Event::GroupLeft(group.worker)),
+                (false, true) => news.push_back(Event::GroupGone(group.worker)),
+                _ => {}
+            }
+            group.told = true;
+            exists
+        });
+    }
+
+    pub(super) fn signal_group(&mut self, worker: WorkerId, signal: Signal) {
+        self.look_at_groups();
+        let mut groups = self.groups.iter();
+        let Some(group) = groups.find(|group| group.worker == worker) else {
+            return;
+        };
+        if signal != Signal::CONT {
+            let names = leftovers::names_in_group(group.id);
+            let (level, what) = match signal {
+                Signal::KILL => (log::Level::Warn, "have not exited"),
+                _ => (log::Level::Info, "are left"),
+            };
+            if !names.is_empty() {
+                log::log!(
+                    level,
+                    "processes of the exited worker with pid {} {what}, sending {signal}: {names}",
+                    group.id
+                );
+            }
+        }
+        if let Err(error) = send(Target::Group(group.id), signal) {
+            log::debug!(
+                "cannot send {signal} to process group {}: {error}",
+                group.id
+            );
+        }
+        if signal == Signal::KILL {
+            self.groups.retain(|group| group.worker != worker);
+        }
     }
 
     /// The workers' own news come first, however many orphans there are.
@@ -72,6 +130,14 @@ impl Runtime<'_> {
         self.workers.gone(pid, worker, &mut self.ports);
         self.arriving.forget(worker);
         self.news.push_back(Event::Exited { worker, ended });
+        let workers = self.config.workers.as_ref();
+        if workers.is_some_and(|workers| workers.kill_mode == KillMode::Group) {
+            self.groups.push(Group {
+                worker,
+                id: pid,
+                told: false,
+            });
+        }
     }
 
     pub(super) fn signal_leftovers(&mut self, signal: Signal) {

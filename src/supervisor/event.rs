@@ -82,6 +82,11 @@ pub enum Event {
         /// How.
         ended: Ended,
     },
+    /// Others are left in the process group of a worker that has ended. They have not left its session:
+    /// they are its helpers, not services of their own.
+    GroupLeft(WorkerId),
+    /// They have ended.
+    GroupGone(WorkerId),
     /// A stop signal has stopped a worker (waitpid(2), `WUNTRACED`).
     Stopped {
         /// Which.
@@ -140,6 +145,13 @@ pub enum Action {
         signal: Signal,
         /// To the group.
         group: bool,
+    },
+    /// Signal what a worker that has ended has left in its process group.
+    SignalGroup {
+        /// Whose.
+        worker: WorkerId,
+        /// Which.
+        signal: Signal,
     },
     /// Announce the end to a worker, so that it says `Connection: close` (`--http-drain`).
     Announce(WorkerId),

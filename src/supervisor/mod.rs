@@ -11,6 +11,7 @@
 mod backoff;
 mod emptying;
 mod event;
+mod groups;
 mod health;
 mod lane;
 mod lives;
@@ -31,6 +32,7 @@ use crate::config::{Config, Readiness, RestartRules, SignalRules, StopMode};
 use crate::signal::Signal;
 use crate::table::Table;
 pub use event::{Action, Event, Moment, Queues, Start};
+use groups::Groups;
 pub use lane::{Lane, WorkerId};
 pub use report::{Next, Reason, Refusal, Report};
 use request::Requests;
@@ -55,6 +57,7 @@ pub struct Supervisor {
     target: usize,
     spares: Vec<Spare>,
     rollout: Rollout,
+    groups: Groups,
     /// Their number has changed, and that is not complete.
     is_scaling: bool,
     /// When the workers' memory is to be measured.
@@ -156,6 +159,7 @@ impl Supervisor {
                 .map(|index| Spare::new(target + index))
                 .collect(),
             rollout: Rollout::default(),
+            groups: Groups::default(),
             is_scaling: false,
             measure_at: None,
             steered: Vec::new(),
@@ -184,7 +188,7 @@ impl Supervisor {
             Phase::Leaving(leftovers) => leftovers.deadline(),
         };
         let workers = self.workers.values().filter_map(Worker::deadline);
-        earliest(phase, workers.min())
+        earliest(phase, earliest(workers.min(), self.groups.deadline()))
     }
 
     /// Takes one event and appends what is to be done about it, in order.
@@ -257,6 +261,10 @@ impl Supervisor {
                     leftovers.on_leftovers(any, actions);
                 }
             }
+            // The last phase is for all who are left.
+            Event::GroupLeft(_) if matches!(self.phase, Phase::Leaving(_)) => {}
+            Event::GroupLeft(worker) => self.groups.on_left(worker, now, actions),
+            Event::GroupGone(worker) => self.groups.on_gone(worker),
             Event::LeftoversUnwatched => {
                 if let Phase::Leaving(leftovers) = &mut self.phase {
                     leftovers.on_unwatched(now);
@@ -352,6 +360,7 @@ impl Supervisor {
         for worker in late {
             self.on_never_ready(worker, now, actions);
         }
+        self.groups.on_tick(now, actions);
         match &mut self.phase {
             Phase::Beginning | Phase::Running => {
                 self.start_those_due(now, actions);

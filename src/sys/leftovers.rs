@@ -44,6 +44,13 @@ pub fn names() -> String {
     names_of(others())
 }
 
+/// What those in a process group are called.
+#[must_use]
+pub fn names_in_group(group: i32) -> String {
+    let members = everybody().into_iter();
+    names_of(members.filter(|process| process.group == group && !process.has_ended))
+}
+
 /// Everybody who has not ended yet but pidone itself; outside a container, its descendants.
 fn others() -> impl Iterator<Item = Process> {
     let others = if is_init() {
@@ -176,6 +183,7 @@ struct Process {
     // First, so that this orders them.
     parent: i32,
     pid: i32,
+    group: i32,
     /// The number of its terminal; 0: it has none.
     terminal: i32,
     /// It is a zombie, or on the way to be none any more.
@@ -200,11 +208,13 @@ impl Process {
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?;
         let parent = fields.next()?.parse().ok()?;
-        // Its group and its session are in between.
-        let terminal = fields.nth(2)?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        // Its session is in between.
+        let terminal = fields.nth(1)?.parse().ok()?;
         Some(Self {
             parent,
             pid,
+            group,
             terminal,
             has_ended: matches!(state, "Z" | "X"),
         })
@@ -222,6 +232,7 @@ mod tests {
         let expected = Process {
             parent: 42,
             pid: 7,
+            group: 8,
             terminal: 34816,
             has_ended: true,
         };
@@ -242,6 +253,7 @@ mod tests {
         let process = Process {
             parent: 1,
             pid: 0,
+            group: 0,
             terminal: 0,
             has_ended: false,
         };

@@ -44,6 +44,24 @@ pub fn next_dead() -> Reaped {
     }
 }
 
+/// Whether a process group has members that are children of pidone's, zombies included (waitid(2)).
+///
+/// As long as it has, its number is no other group's, as the kernel gives a number away again only
+/// when no process has it as its id, its group's or its session's (`__change_pid`, kernel/pid.c). And
+/// pidone alone can reap those.
+#[must_use]
+pub fn has_children_in_group(group: i32) -> bool {
+    let Ok(group) = libc::id_t::try_from(group) else {
+        return false;
+    };
+    // SAFETY: a plain structure of numbers and pointers, for which zeros are valid.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: the kernel writes one record, which outlives the call.
+    let result = unsafe { libc::waitid(libc::P_PGID, group, &raw mut info, options) };
+    result == 0
+}
+
 /// Takes the news of one child, if there is any. The kernel finds it at once, however many
 /// children there are.
 #[must_use]

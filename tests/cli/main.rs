@@ -104,6 +104,7 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("--max-restarts", "10/0", "a time above 0"),
     ("--max-restarts", "-1/60s", "a number from 0 to 1000"),
     ("--stop", "kill", "drain or signal"),
+    ("--kill-mode", "all", "group or process"),
     ("--http-drain", "0", TIME),
     ("--http-drain", "on", TIME),
     ("--drain-delay", "5", "did you mean 5s or 5ms?"),

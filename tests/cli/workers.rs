@@ -26,6 +26,7 @@ fn options_for_workers_need_some() {
         ("--ready-timeout", "5s"),
         ("--spares", "1"),
         ("--stop", "drain"),
+        ("--kill-mode", "process"),
         ("--http-drain", "5s"),
         ("--drain-delay", "5s"),
         ("--max-memory", "300M"),

@@ -31,6 +31,8 @@ pub struct Process {
     pub drains_in: Option<Duration>,
     /// How long after its channel is closed it ends; `None`: something keeps it alive.
     pub lingers: Option<Duration>,
+    /// It leaves helpers in its group, which end so long after SIGTERM; `None` within: they ignore it.
+    pub leaves_behind: Option<Option<Duration>>,
     /// It does not empty its queue.
     pub hangs: bool,
     /// Its event loop stops to turn, so long after it has begun to serve.
@@ -101,6 +103,9 @@ impl Process {
             closes_in: (!random.chance(20)).then(|| random.up_to(5000)),
             drains_in: (!fault(random, 30)).then(|| random.up_to(10_000)),
             lingers: (!fault(random, 30)).then(|| random.up_to(1000)),
+            leaves_behind: random
+                .chance(20)
+                .then(|| random.chance(70).then(|| random.up_to(3000))),
             hangs: fault(random, 20),
             stuck_in: fault(random, 20).then(|| random.up_to(60_000)),
             stuck: false,

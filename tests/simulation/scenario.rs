@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pidone::config::{
-    Balance, Command, Config, Instances, MemoryLimit, PortEnv, Readiness, RestartPolicy,
+    Balance, Command, Config, Instances, KillMode, MemoryLimit, PortEnv, Readiness, RestartPolicy,
     RestartRules, SignalRules, StopMode, WorkerRules,
 };
 use pidone::signal::Signal;
@@ -161,6 +161,7 @@ fn workers(
         } else {
             StopMode::Signal
         },
+        kill_mode: KillMode::Group,
         http_drain: random
             .maybe(40, |random| ms(random.pick(&[1, 300, 5000])))
             .filter(|time| channel && *time < before_signal),

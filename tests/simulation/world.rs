@@ -27,6 +27,8 @@ pub struct World {
     witness: Witness,
     processes: BTreeMap<WorkerId, Process>,
     others: Vec<Other>,
+    /// What workers have left in their groups, and how long it takes to end.
+    groups: BTreeMap<WorkerId, Option<Duration>>,
     /// Nothing tells when one of them ends.
     unwatched: bool,
     leftovers_asked: bool,
@@ -66,6 +68,7 @@ enum Happening {
     ListensAgain(WorkerId),
     Drained(WorkerId),
     OtherDies(usize),
+    GroupDies(WorkerId),
     Told(Event),
     /// The container runtime has waited long enough.
     RuntimeKills,
@@ -90,6 +93,7 @@ impl World {
             witness: Witness::new(&scenario.config, scenario.instances),
             processes: BTreeMap::new(),
             others: (0..scenario.others).map(|_| random.pick(&others)).collect(),
+            groups: BTreeMap::new(),
             unwatched: random.chance(30),
             leftovers_asked: false,
             news: VecDeque::new(),
@@ -294,6 +298,11 @@ impl World {
                     self.count_leftovers();
                 }
             }
+            Happening::GroupDies(id) => {
+                if self.groups.remove(&id).is_some() {
+                    self.news.push_back(Event::GroupGone(id));
+                }
+            }
             Happening::Told(event) => {
                 if self.is_known(&event) {
                     self.news.push_back(event);
@@ -413,7 +422,12 @@ impl World {
         }
         if let Some(process) = self.alive(id) {
             process.alive = false;
+            let left = process.leaves_behind;
             self.news.push_back(Event::Exited { worker: id, ended });
+            if let Some(left) = left.filter(|_| self.scenario.config.workers.is_some()) {
+                self.groups.insert(id, left);
+                self.news.push_back(Event::GroupLeft(id));
+            }
             if self.leftovers_asked {
                 self.count_leftovers();
             }

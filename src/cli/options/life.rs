@@ -4,7 +4,7 @@
 
 use super::{Chapter, FOR_WORKERS, OptionSpec, SWITCH};
 use crate::cli::values::{self, Wrong};
-use crate::config::{RestartPolicy, StopMode};
+use crate::config::{KillMode, RestartPolicy, StopMode};
 
 pub(super) const RESTART: Chapter = Chapter {
     title: "Restart",
@@ -117,6 +117,22 @@ pub(super) const STOPPING: Chapter = Chapter {
                     &words,
                     Wrong::Give("drain or signal"),
                 )?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "kill-mode",
+            value: Some("group|process"),
+            help: &[
+                "What a worker that has ended leaves in its process group gets",
+                "SIGTERM, and SIGKILL after 2 s; process: it is left alone",
+                "(default: group). Needs -i.",
+            ],
+            set: |draft, value| {
+                let words = [("group", KillMode::Group), ("process", KillMode::Process)];
+                let accepted = Wrong::Give("group or process");
+                draft.kill_mode = Some(values::one_of(value, &words, accepted)?);
                 Ok(())
             },
             ..FOR_WORKERS

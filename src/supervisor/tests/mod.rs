@@ -1,5 +1,6 @@
 //! The important lives, event by event; `tests/simulation` lives the others.
 
+mod groups;
 mod handlers;
 mod hang;
 mod in_place;
@@ -16,7 +17,9 @@ mod unheld;
 mod views;
 
 use super::*;
-use crate::config::{Balance, Command, Instances, MemoryLimit, RestartPolicy, WorkerRules};
+use crate::config::{
+    Balance, Command, Instances, KillMode, MemoryLimit, RestartPolicy, WorkerRules,
+};
 use crate::ended::Ended;
 
 const MS: Duration = Duration::from_millis(1);
@@ -51,6 +54,7 @@ fn workers(count: u16) -> Config {
             inspector: None,
             spares: 0,
             stop: StopMode::Drain,
+            kill_mode: KillMode::Group,
             http_drain: None,
             drain_delay: Duration::ZERO,
             max_memory: None,

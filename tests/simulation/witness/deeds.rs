@@ -111,6 +111,20 @@ impl Witness {
                 must!(!waited_for, "a worker is still there");
                 self.end.leftovers.get_or_insert(now);
             }
+            Action::SignalGroup { worker, signal } => {
+                let since = self.groups.get(worker);
+                let is_time = match *signal {
+                    Signal::KILL => Duration::from_secs(2),
+                    _ => Duration::ZERO,
+                };
+                must!(
+                    since.is_some_and(|since| now >= *since + is_time),
+                    "{signal} for the group of {worker:?}, where somebody is since {since:?}"
+                );
+                if *signal == Signal::KILL {
+                    self.groups.remove(worker);
+                }
+            }
             Action::CountLeftovers => must!(self.end.leftovers.is_some(), "not yet"),
             Action::Exit(_) => self.exited = true,
         }

@@ -29,6 +29,8 @@ pub struct Witness {
     config: Config,
     /// Those whose end has not been told.
     known: BTreeMap<WorkerId, Seen>,
+    /// Those whose helpers are left, and since when.
+    groups: BTreeMap<WorkerId, Moment>,
     /// Whose end is being told.
     just_gone: Option<Seen>,
     /// How the others ended.
@@ -147,6 +149,7 @@ impl Witness {
         Self {
             config: config.clone(),
             known: BTreeMap::from([(WorkerId(1), first)]),
+            groups: BTreeMap::new(),
             just_gone: None,
             statuses: BTreeMap::new(),
             last_to_end: None,
@@ -323,6 +326,13 @@ impl Witness {
                 queues,
             } => self.end.queues_empty |= is_done(queues, self.end.closed),
             Event::Leftovers { any } => self.end.any_left = any,
+            Event::GroupLeft(id) if self.end.leftovers.is_none() => {
+                self.groups.insert(id, now);
+            }
+            Event::GroupLeft(_) => {}
+            Event::GroupGone(id) => {
+                self.groups.remove(&id);
+            }
             Event::Held(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.held = true;

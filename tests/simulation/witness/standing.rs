@@ -38,6 +38,7 @@ impl Witness {
         self.check_health(now)?;
         self.check_views(supervisor, now)?;
         self.check_leftovers(supervisor, now)?;
+        self.check_groups(supervisor)?;
         self.check_deadline(event, actions, supervisor, now)
     }
 
@@ -131,6 +132,16 @@ impl Witness {
             !by_signal || !self.is_impatient() || at_once,
             "the hurry is lost"
         );
+        Ok(())
+    }
+
+    /// What a worker leaves behind has two seconds.
+    fn check_groups(&self, supervisor: &Supervisor) -> Result<(), Broken> {
+        let next = supervisor.next_deadline();
+        let grace = Duration::from_secs(2);
+        let mut left = self.groups.iter().filter(|_| !self.exited);
+        let forgotten = left.find(|(_, since)| next.is_none_or(|at| at > **since + grace));
+        must!(forgotten.is_none(), "{forgotten:?} stay for ever");
         Ok(())
     }
 
@@ -279,6 +290,7 @@ impl Witness {
             let may_wake = |seen: &Seen| seen.hung_up || seen.question.is_some();
             let sleeps = deadline.is_none()
                 || has_news
+                || !self.groups.is_empty()
                 || self.known.values().any(may_wake)
                 || self.config.workers.as_ref().is_some_and(looks_after);
             must!(sleeps, "nothing is going on, but it wakes up");

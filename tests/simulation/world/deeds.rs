@@ -52,6 +52,16 @@ impl World {
                 };
                 self.news.push_back(Event::Queues { worker, queues });
             }
+            Action::SignalGroup { worker, signal } => {
+                let dies_in = match signal {
+                    Signal::KILL => Some(Duration::ZERO),
+                    Signal::TERM => self.groups.get(&worker).copied().flatten(),
+                    _ => None,
+                };
+                if let Some(wait) = dies_in {
+                    self.after(wait, Happening::GroupDies(worker));
+                }
+            }
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
             Action::CountLeftovers => self.count_leftovers(),
             Action::Exit(status) => self.status = Some(status),
