@@ -27,9 +27,15 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("fastify-close.js", include_str!("apps/fastify-close.js")),
     ("fastify.js", include_str!("apps/fastify.js")),
     ("fragile.js", include_str!("apps/fragile.js")),
+    (
+        "http-terminator.js",
+        include_str!("apps/http-terminator.js"),
+    ),
+    ("nest.js", include_str!("apps/nest.js")),
     ("plain.js", include_str!("apps/plain.js")),
     ("several.js", include_str!("apps/several.js")),
     ("talker.js", include_str!("apps/talker.js")),
+    ("terminus.js", include_str!("apps/terminus.js")),
     ("tls.js", include_str!("apps/tls.js")),
     ("typed.ts", include_str!("apps/typed.ts")),
 ];
@@ -53,7 +59,9 @@ impl App {
             directory.file(name, text, 0o644);
         }
         let app = Self::at(directory, name);
-        if name.starts_with("fastify") || name.ends_with(".ts") {
+        let packaged = ["fastify", "nest", "terminus", "http-terminator"];
+        let is_packaged = packaged.iter().any(|package| name.starts_with(package));
+        if is_packaged || name.ends_with(".ts") {
             return app.with_packages();
         }
         app

@@ -15,6 +15,7 @@ mod balance;
 mod boundary;
 mod drain;
 mod field;
+mod handlers;
 mod helpers;
 mod http_drain;
 mod inspector;

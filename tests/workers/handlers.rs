@@ -1,0 +1,105 @@
+//! An app's own handler of the stop signal: called once, while its server still listens, and no
+//! answer is lost; with `--http-drain` and with `--stop signal`.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use crate::harness::http::{answer, ask, request};
+use crate::harness::net::connect;
+use crate::harness::service::{App, FASTIFY_CLOSE, Service};
+use crate::harness::words;
+use crate::node::on_every_node;
+
+const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
+
+const DRAIN: [&str; 2] = ["--http-drain", "200ms"];
+const SIGNAL: [&str; 2] = ["--stop", "signal"];
+
+#[track_caller]
+fn asked(service: &Service, ms: u32) -> TcpStream {
+    let mut client = connect((LOCALHOST, service.app.port));
+    let path = format!("/slow?ms={ms}");
+    client.write_all(request(&path, false).as_bytes()).unwrap();
+    client
+}
+
+/// A reload and a stop, with a request in progress: each of the two workers says all this once.
+#[track_caller]
+fn says(app: App, options: [&str; 2], words: &[&str]) {
+    let service = app.workers(1, options).ready();
+    service.reload();
+    let mut idle = connect((LOCALHOST, service.app.port));
+    assert!(!ask(&mut idle, "/", true).closing());
+    let mut client = asked(&service, 1500);
+    service.run.signal(libc::SIGTERM);
+    assert_eq!(answer(&mut client).status(), 200);
+    let end = service.run.end();
+    end.code(0);
+    assert!(!end.stderr.contains(words::OVERDUE), "{end:?}");
+    for word in words {
+        let said = end.text();
+        let times = said.lines().filter(|line| line.starts_with(word));
+        assert_eq!(times.count(), 2, "{word}: {end:?}");
+    }
+}
+
+#[test]
+fn nestjs_runs_its_shutdown_hooks() {
+    for options in [DRAIN, SIGNAL] {
+        let words = ["onModuleDestroy", "onApplicationShutdown SIGTERM"];
+        says(App::named("nest.js"), options, &words);
+    }
+}
+
+#[test]
+fn terminus_runs_its_hooks() {
+    for options in [DRAIN, SIGNAL] {
+        let words = ["onSignal", "onShutdown"];
+        says(App::named("terminus.js"), options, &words);
+    }
+}
+
+#[test]
+fn http_terminator_closes_the_server_itself() {
+    for options in [DRAIN, SIGNAL] {
+        let words = ["SIGTERM", "terminated"];
+        says(App::named("http-terminator.js"), options, &words);
+    }
+}
+
+#[test]
+fn fastify_closes_by_itself() {
+    for options in [DRAIN, SIGNAL] {
+        says(App::named(FASTIFY_CLOSE), options, &["SIGTERM"]);
+    }
+}
+
+/// Its answer has gone out by then.
+#[test]
+fn a_handler_that_exits_at_once_loses_no_request() {
+    const SCRIPT: &str = "
+        require('./plain.js');
+        process.on('SIGTERM', () => { console.log('SIGTERM'); process.exit(0); });
+    ";
+    on_every_node(|node| {
+        if node.major >= 18 {
+            says(App::script(SCRIPT).node(&node.path), DRAIN, &["SIGTERM"]);
+        }
+    });
+}
+
+#[test]
+fn a_handler_closes_a_server_that_still_listens() {
+    const SCRIPT: &str = "
+        const server = require('http').createServer(require('./answer.js'));
+        server.listen(process.env.PORT, () => console.log('up', process.pid));
+        process.on('SIGTERM', () => server.close(({ code } = {}) => console.log('closed', code)));
+        process.on('beforeExit', () => console.log('beforeExit'));
+    ";
+    on_every_node(|node| {
+        if node.major >= 18 {
+            let words = ["closed undefined", "beforeExit"];
+            says(App::script(SCRIPT).node(&node.path), DRAIN, &words);
+        }
+    });
+}
