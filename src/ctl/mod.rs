@@ -23,7 +23,7 @@ use crate::protocol::control::{Line, Request};
 use crate::signal::Signal;
 use crate::sys::output::Output;
 use crate::sys::poll::{self, Interest};
-use crate::sys::signal::SignalQueue;
+use crate::sys::signal::{Received, SignalQueue};
 use crate::sys::terminal;
 use conversation::Conversation;
 pub use error::CtlError;
@@ -105,7 +105,7 @@ fn wait(
     let mut ready = poll::wait(&watched, limit).map_err(CtlError::System)?;
     let mut signal = None;
     if ready.pop() == Some(true) {
-        let take = |next| signal = Some(next);
+        let take = |next: Received| signal = Some(next.signal);
         signals.drain(take).map_err(CtlError::System)?;
     }
     Ok(Woken { ready, signal })
@@ -139,7 +139,9 @@ pub fn print(text: &str, mut signals: Option<&mut SignalQueue>) -> Result<(), Ct
         watched.extend(signals.iter().map(|queue| (queue.as_fd(), Interest::Read)));
         poll::wait(&watched, Some(left)).map_err(CtlError::System)?;
         if let Some(signals) = &mut signals {
-            let take = |signal| ended = ended.or(Some(signal).filter(|signal| is_end(*signal)));
+            let take = |next: Received| {
+                ended = ended.or(Some(next.signal).filter(|signal| is_end(*signal)));
+            };
             signals.drain(take).map_err(CtlError::System)?;
         }
         if let Some(signal) = ended {

@@ -33,9 +33,9 @@ use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
 use crate::sys::leftovers::Strangers;
 use crate::sys::notify::NotifySocket;
-use crate::sys::procfs;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
+use crate::sys::{leftovers, procfs, signal};
 use crate::table::Table;
 use arriving::Arriving;
 use doors::Doors;
@@ -159,7 +159,7 @@ impl Runtime<'_> {
             };
             log::trace!("{event:?}");
             self.told_at = match event {
-                Event::Signal(_) => self.signalled_at.max(self.told_at),
+                Event::Signal(_) | Event::TerminalClosed => self.signalled_at.max(self.told_at),
                 _ => self.now(),
             };
             self.supervisor.handle(event, self.told_at, &mut actions);
@@ -202,6 +202,14 @@ impl Runtime<'_> {
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
             Action::CountLeftovers => self.count_leftovers(),
             Action::Exit(status) => return Some(status),
+            Action::Abort => {
+                // Those of whom nobody knows, and who was started this instant. PID 1 takes all with it.
+                if !leftovers::is_init() {
+                    leftovers::signal(Signal::KILL);
+                }
+                signal::end_by(Signal::ABRT);
+                return Some(Signal::ABRT.exit_code());
+            }
         }
         None
     }

@@ -126,6 +126,10 @@ impl Reporter {
                 log::warn!("SIGTTOU ignored: one worker is left; SIGTERM stops it");
             }
             Report::Stopping { signal } => log::info!("{signal}: stopping"),
+            Report::TerminalClosed => log::info!("the terminal is closed (SIGHUP from the kernel)"),
+            Report::Aborting => {
+                log::error!("SIGABRT: killing all workers and exiting at once");
+            }
             Report::StoppingAtOnce => {
                 log::warn!("second request to stop: sending SIGKILL to all workers");
             }

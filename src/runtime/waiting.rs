@@ -10,6 +10,7 @@ use super::doors::Knock;
 use super::error::RunError;
 use super::ports::PortId;
 use super::report::Reporter;
+use crate::signal::Signal;
 use crate::supervisor::{Event, Lane, Moment, WorkerId};
 use crate::sys::memory;
 use crate::sys::poll::{self, Interest, Watched};
@@ -147,7 +148,12 @@ impl Runtime<'_> {
         let news = &mut self.news;
         let drained = self
             .signals
-            .drain(|signal| news.push_back(Event::Signal(signal)))
+            .drain(|received| {
+                news.push_back(match received.signal {
+                    Signal::HUP if received.by_kernel => Event::TerminalClosed,
+                    signal => Event::Signal(signal),
+                });
+            })
             .map_err(RunError::System)?;
         if drained.child || self.pace.is_behind() {
             self.reap();

@@ -18,6 +18,8 @@ pub type Moment = Duration;
 pub enum Event {
     /// A signal reached pidone from outside; SIGCHLD and what pidone raised on itself never do.
     Signal(Signal),
+    /// The kernel has sent SIGHUP: the terminal of pidone's session is closed.
+    TerminalClosed,
     /// Somebody asks for something, and is answered by [`Action::Reply`].
     Request {
         /// The name of this request.
@@ -199,6 +201,8 @@ pub enum Action {
     CountLeftovers,
     /// Leave with this status.
     Exit(u8),
+    /// Kill what is left, and end as SIGABRT ends a program that does not handle it.
+    Abort,
 }
 
 /// A worker to be started.

@@ -20,6 +20,7 @@ mod report;
 mod request;
 mod rollout;
 mod shutdown;
+mod signals;
 mod slot;
 mod stop_signals;
 mod unheld;
@@ -196,12 +197,13 @@ impl Supervisor {
         match event {
             // Nothing else follows from it, and nothing shall delay it.
             Event::Signal(signal) if self.rules.transparent => {
-                if let Some(signal) = rewrite(&self.rules.signals, signal) {
-                    self.pass_on(signal, now, actions);
-                }
-                return;
+                return self.pass_on(signal, now, actions);
+            }
+            Event::TerminalClosed if self.rules.transparent => {
+                return self.pass_on(Signal::HUP, now, actions);
             }
             Event::Signal(signal) => self.on_signal(signal, now, actions),
+            Event::TerminalClosed => self.on_terminal_closed(now, actions),
             Event::Request { id, request } => self.on_request(id, request, now, actions),
             Event::Started(worker) => self.on_started(worker, now, actions),
             Event::StartFailed { worker, status } => {
@@ -252,7 +254,7 @@ impl Supervisor {
                 job_control,
             } => self.with(
                 worker,
-                |worker, _, actions| worker.on_stopped(signal, job_control, actions),
+                |worker, rules, actions| worker.on_stopped(signal, job_control, rules, actions),
                 actions,
             ),
             Event::Continued(worker) => self.on_continued(worker, now, actions),
@@ -304,49 +306,6 @@ impl Supervisor {
     ) {
         if let Some(worker) = self.workers.get_mut(worker) {
             each(worker, &self.rules.leave, actions);
-        }
-    }
-
-    fn on_signal(&mut self, received: Signal, now: Moment, actions: &mut Vec<Action>) {
-        let Some(signal) = rewrite(&self.rules.signals, received) else {
-            return;
-        };
-        match signal {
-            _ if signal.asks_to_stop() => {
-                let hurry = self.stop_signals.add(now);
-                self.stop(signal, hurry, now, actions);
-            }
-            Signal::HUP => self.reload(now, actions),
-            Signal::TTIN if self.target >= self.rules.most => {
-                let why = Refusal::TooMany {
-                    most: self.rules.most,
-                };
-                actions.push(Action::Report(Report::RequestRefused { why }));
-            }
-            Signal::TTIN => self.scale(self.target + 1, now, actions),
-            Signal::TTOU if self.target == 1 => {
-                actions.push(Action::Report(Report::LastWorker));
-            }
-            Signal::TTOU => self.scale(self.target - 1, now, actions),
-            _ => self.send_to_all(signal, actions),
-        }
-    }
-
-    /// Single mode: the child gets every signal, and its grace begins when it is asked to stop.
-    fn pass_on(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
-        let mut sent = signal;
-        if signal.asks_to_stop() {
-            sent = self.rules.signals.stop.unwrap_or(signal);
-            let hurry = self.stop_signals.add(now);
-            self.pass_on_stop(hurry, now, actions);
-        }
-        // Nobody may be left whom it was meant for.
-        self.send_to_all(sent, actions);
-    }
-
-    fn send_to_all(&mut self, signal: Signal, actions: &mut Vec<Action>) {
-        for worker in self.workers.values_mut() {
-            worker.deliver(signal, self.rules.signals.to_group, actions);
         }
     }
 
@@ -403,14 +362,6 @@ impl Supervisor {
             self.steered.clone_from(&lanes);
             actions.push(Action::Steer(lanes));
         }
-    }
-}
-
-/// What `--rewrite` makes of a signal; `None`: it is dropped.
-fn rewrite(rules: &SignalRules, signal: Signal) -> Option<Signal> {
-    match rules.rewrites.iter().find(|(from, _)| *from == signal) {
-        Some((_, to)) => *to,
-        None => Some(signal),
     }
 }
 

@@ -140,6 +140,10 @@ pub enum Report {
         /// What asked for it.
         signal: Signal,
     },
+    /// The terminal is closed, which is a reason to stop.
+    TerminalClosed,
+    /// SIGABRT is for pidone itself, which ends at once.
+    Aborting,
     /// Somebody is in a hurry: everything is killed.
     StoppingAtOnce,
     /// Processes that no worker is are waited for.
@@ -174,6 +178,8 @@ impl Report {
             | Self::RequestRefused { .. }
             | Self::LastWorker
             | Self::Stopping { .. }
+            | Self::TerminalClosed
+            | Self::Aborting
             | Self::StoppingAtOnce
             | Self::WaitingForLeftovers
             | Self::KillingLeftovers => None,

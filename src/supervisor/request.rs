@@ -178,9 +178,7 @@ impl Supervisor {
             // What goes on already need not be asked for, and is no matter of patience.
             Request::Stop if self.stop_requested.is_some() => {}
             Request::Stop if self.rules.transparent => {
-                let signal = self.rules.signals.stop.unwrap_or(Signal::TERM);
-                self.pass_on_stop(false, now, actions);
-                self.send_to_all(signal, actions);
+                self.stop_child(Signal::TERM, false, now, actions);
             }
             Request::Stop => self.stop(Signal::TERM, false, now, actions),
         }

@@ -108,6 +108,17 @@ impl Supervisor {
         }
     }
 
+    /// pidone itself is told to end at once, and its workers end with it.
+    pub(super) fn abort(&mut self, actions: &mut Vec<Action>) {
+        actions.push(Action::Report(Report::Aborting));
+        self.requests.end_all(actions);
+        for worker in self.workers.values_mut() {
+            worker.kill(self.rules.leave.to_group, actions);
+        }
+        self.phase = Phase::Leaving(Leftovers::done(Signal::ABRT.exit_code()));
+        actions.push(Action::Abort);
+    }
+
     /// A slot's workers die one after the other: whoever watches pidone shall see that.
     pub(super) fn crash_loop(
         &mut self,
@@ -288,6 +299,10 @@ impl Leftovers {
     /// Nothing has ever run.
     pub(super) fn none(status: u8, actions: &mut Vec<Action>) -> Self {
         actions.push(Action::Exit(status));
+        Self::done(status)
+    }
+
+    fn done(status: u8) -> Self {
         Self {
             status,
             step: LastStep::Done,

@@ -278,6 +278,13 @@ impl Worker {
         }
     }
 
+    /// One that is stopped takes nothing but SIGKILL until it is continued (signal(7)).
+    pub(super) fn wake(&mut self, group: bool, actions: &mut Vec<Action>) {
+        if self.stopped {
+            self.deliver(Signal::CONT, group, actions);
+        }
+    }
+
     /// SIGKILL when this much has passed since `from`, unless it comes sooner anyway.
     pub(super) fn kill_after(&mut self, grace: Duration, from: Moment) {
         let kill_at = from + grace;
@@ -298,6 +305,7 @@ impl Worker {
         &mut self,
         signal: Signal,
         job_control: bool,
+        rules: &LeaveRules,
         actions: &mut Vec<Action>,
     ) {
         match signal {
@@ -313,6 +321,12 @@ impl Worker {
                 self.stopped = true;
                 let worker = self.id;
                 actions.push(Action::Report(Report::Stopped { worker, signal }));
+                // It was stopped before a stop signal came, and nobody knew. Once is enough: one that
+                // reads from a terminal in vain is stopped again.
+                let was_told = self.is_leaving() || self.was_sent(rules.stop_signal);
+                if was_told && !self.was_sent(Signal::CONT) {
+                    self.wake(rules.to_group, actions);
+                }
             }
         }
     }

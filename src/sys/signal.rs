@@ -81,7 +81,21 @@ pub struct SignalQueue {
 struct Taken {
     number: u32,
     sender: u32,
+    code: i32,
 }
+
+/// A signal that others have sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Which.
+    pub signal: Signal,
+    /// The kernel has sent it of its own accord (`SI_KERNEL`, sigaction(2)): for a key that was
+    /// pressed, or a terminal that is closed.
+    pub by_kernel: bool,
+}
+
+/// linux/asm-generic/siginfo.h.
+const SI_KERNEL: i32 = 0x80;
 
 /// What was found in the queue.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +174,7 @@ impl SignalQueue {
                 self.taken.set(Some(Taken {
                     number: u32::try_from(number).unwrap_or(0),
                     sender: sender.cast_unsigned(),
+                    code: info.si_code,
                 }));
                 Ok(true)
             }
@@ -174,7 +189,7 @@ impl SignalQueue {
     ///
     /// # Errors
     /// Those of read(2), but for an empty queue.
-    pub fn drain(&mut self, mut each: impl FnMut(Signal)) -> io::Result<Drained> {
+    pub fn drain(&mut self, mut each: impl FnMut(Received)) -> io::Result<Drained> {
         const BATCH: usize = 16;
         let mut drained = Drained::default();
         let own_pid = self.own_pid;
@@ -183,7 +198,10 @@ impl SignalQueue {
         )) {
             Some(Signal::CHLD) => drained.child = true,
             Some(_) if taken.sender == own_pid => {}
-            Some(signal) => each(signal),
+            Some(signal) => each(Received {
+                signal,
+                by_kernel: taken.code == SI_KERNEL,
+            }),
             None => {}
         };
         if let Some(taken) = self.taken.take() {
@@ -215,6 +233,7 @@ impl SignalQueue {
                 let taken = Taken {
                     number: info.ssi_signo,
                     sender: info.ssi_pid,
+                    code: info.ssi_code,
                 };
                 tell(taken, &mut drained);
             }
@@ -248,6 +267,16 @@ pub enum Target {
 /// `ESRCH`: nobody is there; `EPERM`: pidone may not.
 pub fn send(target: Target, signal: Signal) -> io::Result<()> {
     kill(target, signal.number())
+}
+
+/// Ends pidone as this signal does by default, with a core if there is to be one. Returns if pidone is
+/// PID 1, whom such a signal does not reach (`SIGNAL_UNKILLABLE`, kernel/signal.c).
+pub fn end_by(signal: Signal) {
+    set_default(signal.number());
+    let _ = set_mask(EVERY_SIGNAL ^ (1 << (signal.number() - 1)));
+    if let Ok(own) = i32::try_from(std::process::id()) {
+        let _ = send(Target::Process(own), signal);
+    }
 }
 
 /// Whether anybody is there to be signalled (kill(2) with signal 0).

@@ -221,6 +221,9 @@ fn signals(random: &mut Random) -> Vec<(Moment, Signal)> {
         signals.push((at, random.pick(&stop)));
         signals.push((at + random.up_to(10), random.pick(&wishes)));
     }
+    if random.chance(10) {
+        signals.push((random.up_to(life + 1000), Signal::ABRT));
+    }
     signals
 }
 

@@ -246,6 +246,10 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
+            // Sometimes it is the terminal's end.
+            Happening::Asked(Signal::HUP) if self.random.chance(5) => {
+                self.news.push_back(Event::TerminalClosed);
+            }
             Happening::Asked(signal) => self.news.push_back(Event::Signal(signal)),
             Happening::Wanted(request) => {
                 self.numbers += 1;

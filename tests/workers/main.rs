@@ -24,6 +24,7 @@ mod networks;
 mod ports;
 mod recycling;
 mod reload;
+mod signals;
 mod sockets;
 mod spares;
 mod supervision;

@@ -187,6 +187,74 @@ fn a_request_to_stop_is_never_impatient() {
 }
 
 #[test]
+fn a_terminal_that_closes_asks_to_stop_once() {
+    let mut run = Run::serving(&workers(1));
+    assert_eq!(
+        run.tell(Event::TerminalClosed)[..2],
+        [report(Report::TerminalClosed), stopping()]
+    );
+    assert_eq!(run.after(2 * SECOND).tell(Event::TerminalClosed), []);
+    assert_eq!(run.signal(Signal::TERM), [], "the first one");
+    let mut deaf = workers(1);
+    deaf.signals.rewrites = vec![(Signal::HUP, None)];
+    assert_eq!(Run::serving(&deaf).tell(Event::TerminalClosed), []);
+    // In single mode it is a signal like any other.
+    let mut run = Run::of(&config());
+    assert_eq!(run.tell(Event::TerminalClosed), [signal(1, Signal::HUP)]);
+}
+
+#[test]
+fn sigabrt_ends_pidone_with_its_workers() {
+    let mut run = Run::serving(&workers(2));
+    run.after(SECOND).asks(Request::Reload);
+    run.started(3);
+    let actions = run.signal(Signal::ABRT);
+    let killed = [1, 2, 3].map(|worker| signal(worker, Signal::KILL));
+    assert_eq!(replies(&actions), [(ME, Reply::Refused(Refusal::Stopping))]);
+    let actions = done(actions);
+    assert_eq!(actions[0], report(Report::Aborting));
+    assert_eq!(actions[1..4], killed);
+    assert_eq!(actions[4..], [Action::Abort]);
+    let mut run = Run::of(&config());
+    assert_eq!(run.signal(Signal::ABRT), [signal(1, Signal::ABRT)]);
+}
+
+fn stops(worker: u32) -> Event {
+    Event::Stopped {
+        worker: WorkerId(worker),
+        signal: Signal::STOP,
+        job_control: false,
+    }
+}
+
+#[test]
+fn a_stopped_process_is_continued_after_the_stop_signal() {
+    let told = [signal(1, Signal::TERM), signal(1, Signal::CONT)];
+    for single in [true, false] {
+        let mut run = if single {
+            Run::of(&config())
+        } else {
+            Run::serving(&workers_with(1, |rules| rules.stop = StopMode::Signal))
+        };
+        run.tell(stops(1));
+        let mut actions = run.signal(Signal::TERM);
+        if !single {
+            run.tick();
+            actions = run.queue_is_empty(None);
+        }
+        assert_eq!(actions, told, "single: {single}");
+        // One that reads from a terminal in vain is not continued again and again.
+        run.tell(Event::Continued(WorkerId(1)));
+        let actions = run.tell(stops(1));
+        assert!(!actions.contains(&told[1]), "{actions:?}");
+    }
+    // pidone hears of it only after the signal was sent.
+    let mut run = Run::of(&config());
+    assert_eq!(run.signal(Signal::TERM), [signal(1, Signal::TERM)]);
+    assert!(run.tell(stops(1)).contains(&signal(1, Signal::CONT)));
+}
+
+#[test]
 fn nobody_is_started_any_more() {
     let mut run = Run::serving(&workers_with(2, |rules| rules.drain_delay = SECOND));
     run.signal(Signal::TERM);

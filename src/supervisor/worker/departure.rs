@@ -135,6 +135,7 @@ impl Worker {
         let disconnect_at = None;
         self.state = State::Leaving(Step::Signalled { disconnect_at });
         self.deliver(Signal::ABRT, rules.to_group, actions);
+        self.wake(rules.to_group, actions);
     }
 
     pub(in crate::supervisor) fn on_queues(
@@ -244,6 +245,7 @@ impl Worker {
             };
             self.state = State::Leaving(step);
             actions.push(action);
+            self.wake(rules.to_group, actions);
         } else {
             self.signal(now, rules, actions);
         }
@@ -270,5 +272,6 @@ impl Worker {
         });
         self.state = State::Leaving(Step::Signalled { disconnect_at });
         self.deliver(rules.stop_signal, rules.to_group, actions);
+        self.wake(rules.to_group, actions);
     }
 }

@@ -127,6 +127,12 @@ impl Witness {
             }
             Action::CountLeftovers => must!(self.end.leftovers.is_some(), "not yet"),
             Action::Exit(_) => self.exited = true,
+            Action::Abort => {
+                let runs = |seen: &Seen| seen.waits_since.is_some() && !seen.killed;
+                must!(!self.known.values().any(runs), "a worker stays");
+                must!(self.end.aborted, "nobody has asked for it");
+                self.exited = true;
+            }
         }
         Ok(())
     }
@@ -356,6 +362,11 @@ impl Witness {
                 must!(self.end.asked.is_none(), "twice");
                 self.end.asked = Some(now);
                 self.reload = None;
+            }
+            Report::TerminalClosed => must!(!self.is_ending(), "it is over"),
+            Report::Aborting => {
+                must!(!self.single(), "it is the child's");
+                self.end.aborted = true;
             }
             Report::StoppingAtOnce => {
                 must!(self.is_impatient(), "nobody is in a hurry");

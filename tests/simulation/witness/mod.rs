@@ -80,6 +80,8 @@ struct End {
     /// When signals asked to stop; those of one moment are one.
     stop_signals: BTreeSet<Moment>,
     leftovers_killed: bool,
+    /// SIGABRT was for pidone.
+    aborted: bool,
     first_failed: Option<u8>,
 }
 
@@ -237,6 +239,16 @@ impl Witness {
         self.end.asked.is_some() || self.end.leftovers.is_some()
     }
 
+    /// It is a signal to stop, after `--rewrite`.
+    fn asks_to_stop(&self, event: &Event) -> bool {
+        let signal = match event {
+            Event::Signal(signal) => self.rewritten(*signal),
+            Event::TerminalClosed => self.rewritten(Signal::HUP),
+            _ => None,
+        };
+        signal.is_some_and(Signal::asks_to_stop)
+    }
+
     /// A second signal to stop, a second or more after the first; or a third.
     fn is_impatient(&self) -> bool {
         let signals = &self.end.stop_signals;
@@ -338,7 +350,7 @@ impl Witness {
                     seen.held = true;
                 }
             }
-            Event::Signal(signal) if self.rewritten(signal).is_some_and(Signal::asks_to_stop) => {
+            Event::Signal(_) | Event::TerminalClosed if self.asks_to_stop(event) => {
                 self.end.child_asked |= self.single();
                 self.end.stop_signals.insert(now);
             }
@@ -379,7 +391,11 @@ impl Witness {
                     seen.bytes = bytes;
                 }
             }
-            Event::Signal(_) | Event::LeftoversUnwatched | Event::Look | Event::Tick => {}
+            Event::Signal(_)
+            | Event::TerminalClosed
+            | Event::LeftoversUnwatched
+            | Event::Look
+            | Event::Tick => {}
         }
     }
 

@@ -55,7 +55,9 @@ impl Witness {
                 slot == own && slot >= self.target
             }
             (Request::Stop, _) => false,
-            (_, Reply::Refused(Refusal::Stopping)) => self.is_ending() || self.all_gone(),
+            (_, Reply::Refused(Refusal::Stopping)) => {
+                self.is_ending() || self.end.aborted || self.all_gone()
+            }
             (_, Reply::Refused(Refusal::SingleMode)) => self.single(),
             (_, Reply::Refused(Refusal::NotStarted)) => self.newest == 1,
             _ => false,

@@ -33,6 +33,7 @@ impl Witness {
         self.check_stop(event)?;
         self.check_closed(event, actions)?;
         self.check_requests(actions)?;
+        self.check_continued(actions)?;
         self.check_loss(&before, event, actions)?;
         self.check_steering()?;
         self.check_health(now)?;
@@ -122,6 +123,11 @@ impl Witness {
             Event::Request { request, .. } => *request == Request::Stop,
             _ => false,
         };
+        let closed = *event == Event::TerminalClosed;
+        let wanted = wanted || (closed && self.rewritten(Signal::HUP) == Some(Signal::HUP));
+        let aborts = matches!(event, Event::Signal(signal)
+            if self.rewritten(*signal) == Some(Signal::ABRT) && !self.single());
+        must!(!aborts || self.exited, "SIGABRT is lost");
         let hears = self.single() || self.exited || self.is_ending();
         must!(!wanted || hears, "the stop is lost");
         let by_signal = wanted && matches!(event, Event::Signal(_));
@@ -155,6 +161,29 @@ impl Witness {
                 next.is_some_and(|at| at <= until) && now <= until + self.slack,
                 "leftovers asked at {asked:?} have until {next:?}"
             );
+        }
+        Ok(())
+    }
+
+    /// One that is stopped takes no stop signal before it is continued.
+    fn check_continued(&self, actions: &[Action]) -> Result<(), Broken> {
+        let continued = |id| {
+            let is_so = |action: &Action| match action {
+                Action::Signal { worker, signal, .. } => {
+                    *worker == id && matches!(*signal, Signal::CONT | Signal::KILL)
+                }
+                _ => false,
+            };
+            actions.iter().any(is_so)
+        };
+        for action in actions {
+            if let Action::Signal { worker, signal, .. } = action
+                && signal.asks_to_stop()
+                && let Some(seen) = self.known.get(worker)
+            {
+                let hears = !seen.halted || continued(*worker);
+                must!(hears, "{worker:?} is stopped, and does not hear {signal}");
+            }
         }
         Ok(())
     }
@@ -314,6 +343,10 @@ impl Witness {
     }
 
     pub fn at_the_end(&self, status: u8, left: bool, now: Moment) -> Result<(), Broken> {
+        if self.end.aborted {
+            must!(status == 134, "it ends by SIGABRT");
+            return Ok(());
+        }
         must!(
             !(left && self.end.leftovers.is_none_or(|at| now < at)),
             "somebody is left behind"

@@ -65,6 +65,7 @@ impl World {
             Action::SignalLeftovers(signal) => self.signal_leftovers(signal),
             Action::CountLeftovers => self.count_leftovers(),
             Action::Exit(status) => self.status = Some(status),
+            Action::Abort => self.status = Some(Signal::ABRT.exit_code()),
             Action::MeasureMemory(worker) => {
                 let now = self.now;
                 if let Some(process) = self.alive(worker) {
