@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::options::node_options_at;
 use super::shell::{shown, split};
 use super::tools::takes_channel;
 use super::{Instead, Known, Obstacle, ReadFile, look, words};
@@ -73,11 +74,33 @@ pub(super) fn obstacle(name: &str, args: &[String], read_file: ReadFile<'_>) -> 
                 _ => what.to_owned(),
             };
             obstacle.why = takes_channel(name);
+            obstacle.instead = plugged_in(obstacle.instead, read_file);
             obstacle
         }
-        Task::Program(args) => Obstacle::new(what, takes_channel(name), program(args, read_file)),
+        Task::Program(args) => {
+            let instead = plugged_in(program(args, read_file), read_file);
+            Obstacle::new(what, takes_channel(name), instead)
+        }
         Task::Other => Obstacle::new(what, takes_channel(name), Instead::general()),
     }
+}
+
+/// With what Yarn's Plug'n'Play needs in Node.js, where there is no `node_modules`: `yarn node` puts
+/// the same into `NODE_OPTIONS`.
+fn plugged_in(instead: Instead, read_file: ReadFile<'_>) -> Instead {
+    let Instead::Run(mut command) = instead else {
+        return instead;
+    };
+    if let Some(at) = node_options_at(&command) {
+        let options = [
+            (".pnp.cjs", ["-r", "./.pnp.cjs"]),
+            (".pnp.loader.mjs", ["--loader", "./.pnp.loader.mjs"]),
+        ];
+        let present = options.iter().filter(|(file, _)| read_file(file).is_some());
+        let added = present.flat_map(|(_, words)| words.map(String::from));
+        command.splice(at..at, added.collect::<Vec<_>>());
+    }
+    Instead::Run(command)
 }
 
 /// `node --run`.

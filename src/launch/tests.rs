@@ -359,6 +359,37 @@ fn package_managers_are_refused_however_they_are_asked() {
 }
 
 #[test]
+fn the_remedy_for_yarn_has_its_plug_and_play() {
+    let with = |files: &'static [&str]| {
+        move |path: &str| {
+            let is_there = files.contains(&path);
+            is_there.then(String::new).or_else(|| read_file(path))
+        }
+    };
+    for (line, files, instead) in [
+        (
+            "yarn start",
+            &[".pnp.cjs"][..],
+            "run node -r ./.pnp.cjs server.js instead",
+        ),
+        (
+            "yarn node a.js",
+            &[".pnp.cjs", ".pnp.loader.mjs"],
+            "run node -r ./.pnp.cjs --loader ./.pnp.loader.mjs a.js instead",
+        ),
+        (
+            "yarn env",
+            &[".pnp.cjs"],
+            "run env NODE_ENV=production node -r ./.pnp.cjs server.js instead",
+        ),
+        ("yarn start", &[], "run node server.js instead"),
+    ] {
+        let sentence = examine_line(line, &with(files)).unwrap_err();
+        assert!(sentence.contains(instead), "{line}: {sentence}");
+    }
+}
+
+#[test]
 fn a_package_that_says_nothing_gets_general_advice() {
     let texts = [
         "",
