@@ -13,7 +13,7 @@ use crate::config::{Control, Errand};
 use crate::protocol::control::{NoRequest, PLACES, Request};
 
 const PAGE: &str = "\
-pidone ctl asks a pidone that runs, in the same container, for something.
+pidone ctl controls a pidone that runs in the same container.
 
 Usage: pidone ctl [--control PATH] REQUEST
 
@@ -25,7 +25,7 @@ Usage: pidone ctl [--control PATH] REQUEST
   restart SLOT      Replace one.
   scale N           Have N workers; wait until they serve.
   stop              Stop everything, as SIGTERM does.
-  ready             Whether requests are welcome, for a HEALTHCHECK or a probe.
+  ready             Whether workers serve requests, for a HEALTHCHECK or a probe.
   live              Whether pidone runs.
 
   --control PATH    Where its socket is (default: PIDONE_CONTROL, or else
@@ -33,7 +33,7 @@ Usage: pidone ctl [--control PATH] REQUEST
 
   HEALTHCHECK CMD [\"/pidone\", \"ctl\", \"ready\"]
 
-Exit status: 0 if it worked, or is so; 1 if not; 125: what was asked for makes no sense.
+Exit status: 0: success or true; 1: failure or false; 125: usage error.
 ";
 
 /// The variable of `--control`.
@@ -75,7 +75,7 @@ pub(super) fn read(
     if count.is_some() && request != Request::Top {
         return Err(CliError::Senseless {
             name: "--count".to_owned(),
-            why: "is about top; leave it out".to_owned(),
+            why: "only top takes it; leave it out".to_owned(),
         });
     }
     let is_meant = |(name, value): &&(OsString, OsString)| name == VARIABLE && !value.is_empty();
@@ -108,8 +108,7 @@ fn find(name: &str, path: &OsStr) -> Result<PathBuf, CliError> {
         Ok(Control::Path(path)) => Ok(path),
         Ok(_) => Err(CliError::Senseless {
             name: name.to_owned(),
-            why: "with off there is no socket to ask at; give pidone and pidone ctl a path"
-                .to_owned(),
+            why: "with off there is no socket; give pidone and pidone ctl a path".to_owned(),
         }),
         Err(wrong) => Err(CliError::bad(name.to_owned(), path.to_owned(), wrong)),
     }

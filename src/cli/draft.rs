@@ -321,7 +321,7 @@ fn find_ports(
     };
     let value = value.to_string_lossy();
     let Some(base) = values::port(&value) else {
-        let why = format!("{name} is \"{value}\", no port; set it to a number from 1 to 65535");
+        let why = format!("{name} is \"{value}\", not a port; set it to a number from 1 to 65535");
         return around.senseless("port-env", why);
     };
     if let Instances::Count(count) = instances

@@ -6,7 +6,7 @@ use super::options::{CHAPTERS, OptionSpec};
 
 const HEAD: &str = "\
 pidone, the init for Node.js containers: starts a command, forwards signals to it,
-reaps zombies, and leaves with its status; with -i, runs N of it behind one port.
+reaps zombies, and exits with its status; with -i N, runs N copies of it on one port.
 
 Usage: pidone [OPTIONS] [--] COMMAND [ARG]...
        pidone -i auto [OPTIONS] [--] COMMAND [ARG]...
@@ -28,21 +28,21 @@ in upper case, as in PIDONE_GRACE=10s or PIDONE_GROUP=1; lists have commas, as i
 PIDONE_EXPECT=143,130. The command line wins. PIDONE_LOG is the level of the log:
 off, error, warn, info (the default), debug, trace.
 
-Times: 500ms, 10s, 2m, 1h.
+Times: 500ms, 10s, 2m, 1h. Sizes: 300M, 1G.
 
-pidone ctl asks a pidone that runs: status, top, reload, restart SLOT, scale N, stop,
+pidone ctl controls a running pidone: status, top, reload, restart SLOT, scale N, stop,
 ready, live; pidone ctl --help explains.
 
 Signals with -i: TERM, INT and QUIT stop all workers, a second one at once; HUP replaces
-them one by one; TTIN adds one, TTOU removes one; the others go to each of them.
+them one by one; TTIN adds one, TTOU removes one; each worker gets all other signals.
 
 Exit status: the command's own, or 128+n when signal n killed it. With -i: 0 after an
 orderly stop, 137 if a worker had to be killed, the last worker's own after a crash loop.
 125: pidone's own error, such as a wrong option; 126: the command cannot be executed;
 127: not found.
 
-The short options of tini (-s -p -v -w -g -e -l) and of dumb-init (-c -r -v) mean what
-they mean there, but for -V and --version of both, which name pidone.
+The short options of tini (-s -p -v -w -g -e -l) and of dumb-init (-c -r -v) mean the
+same here; -V and --version print pidone's own version.
 ";
 
 /// Where an option's explanation begins.

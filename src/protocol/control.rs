@@ -137,12 +137,12 @@ pub enum NoRequest {
 impl fmt::Display for NoRequest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nothing => out.write_str("nothing is asked for; there are ")?,
-            Self::Verb(word) => write!(out, "\"{word}\" cannot be asked for; there are ")?,
+            Self::Nothing => out.write_str("missing request; there are ")?,
+            Self::Verb(word) => write!(out, "unknown request \"{word}\"; there are ")?,
             Self::Missing(need) => return out.write_str(need),
-            Self::Number(need, word) => return write!(out, "\"{word}\" is no number; {need}"),
+            Self::Number(need, word) => return write!(out, "\"{word}\" is not a number; {need}"),
             Self::TooLong => return write!(out, "a request has {REQUEST_MAX} bytes at most"),
-            Self::Surplus(word) => return write!(out, "\"{word}\" is one word too many"),
+            Self::Surplus(word) => return write!(out, "unexpected argument \"{word}\""),
         }
         out.write_str(&Self::list())
     }
@@ -244,24 +244,21 @@ mod tests {
     #[test]
     fn what_is_none_is_told_why() {
         for (line, part) in [
-            ("", "nothing is asked for; there are status, top, reload, "),
-            (
-                "statsu",
-                "\"statsu\" cannot be asked for; there are status,",
-            ),
-            ("RELOAD", "\"RELOAD\" cannot be asked for"),
+            ("", "missing request; there are status, top, reload, "),
+            ("statsu", "unknown request \"statsu\"; there are status,"),
+            ("RELOAD", "unknown request \"RELOAD\""),
             ("restart", "restart needs the number of a slot"),
-            ("restart one", "\"one\" is no number; restart needs"),
-            ("restart +1", "\"+1\" is no number"),
-            ("restart -1", "\"-1\" is no number"),
-            ("restart 99999999999999999999999", "is no number"),
-            ("restart 1 2", "\"2\" is one word too many"),
+            ("restart one", "\"one\" is not a number; restart needs"),
+            ("restart +1", "\"+1\" is not a number"),
+            ("restart -1", "\"-1\" is not a number"),
+            ("restart 99999999999999999999999", "is not a number"),
+            ("restart 1 2", "unexpected argument \"2\""),
             ("scale", "scale needs a number of workers"),
-            ("scale 1.5", "\"1.5\" is no number"),
-            ("reload 1", "\"1\" is one word too many"),
-            ("reload --json", "\"--json\" is one word too many"),
-            ("status --json x", "is one word too many"),
-            ("status json", "\"json\" is one word too many"),
+            ("scale 1.5", "\"1.5\" is not a number"),
+            ("reload 1", "unexpected argument \"1\""),
+            ("reload --json", "unexpected argument \"--json\""),
+            ("status --json x", "unexpected argument"),
+            ("status json", "unexpected argument \"json\""),
         ] {
             let why = Request::parse(line).unwrap_err().to_string();
             assert!(why.contains(part), "{line}: {why}");

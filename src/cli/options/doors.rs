@@ -12,7 +12,7 @@ pub(super) const DOORS: Chapter = Chapter {
             long: "control",
             value: Some("PATH|off"),
             help: &[
-                "Where pidone ctl finds this pidone, a UNIX socket (default:",
+                "The UNIX socket that pidone ctl connects to (default:",
                 "/run/pidone.sock or else /tmp/pidone.sock with -i, else off).",
             ],
             set: |draft, value| {
@@ -26,7 +26,7 @@ pub(super) const DOORS: Chapter = Chapter {
             value: Some("ADDR"),
             help: &[
                 "Serve /livez, /readyz and /metrics at [HOST:]PORT, for probes",
-                "and Prometheus (default: not).",
+                "and Prometheus (default: off).",
             ],
             set: |draft, value| {
                 draft.config.http = Some(values::http(value)?);

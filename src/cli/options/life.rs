@@ -13,8 +13,8 @@ pub(super) const RESTART: Chapter = Chapter {
             long: "restart",
             value: Some("WHEN"),
             help: &[
-                "Start a child that ended by itself again: always, on-failure,",
-                "never (default: always with -i, else never).",
+                "Restart a child that has exited: always, on-failure, never",
+                "(default: always with -i, else never).",
             ],
             set: |draft, value| {
                 let words = [
@@ -45,7 +45,7 @@ pub(super) const RESTART: Chapter = Chapter {
         OptionSpec {
             long: "min-uptime",
             value: Some("TIME"),
-            help: &["A run this long is a good one, and resets the delay (default: 10s)."],
+            help: &["A run of at least TIME resets the delay (default: 10s)."],
             set: |draft, value| {
                 draft.config.restart.min_uptime = values::duration(value)?;
                 Ok(())
@@ -57,7 +57,7 @@ pub(super) const RESTART: Chapter = Chapter {
             value: Some("N/WINDOW"),
             help: &[
                 "More than N restarts of one worker within WINDOW are a crash",
-                "loop: stop all and leave with its status (default: 10/60s).",
+                "loop: stop all and exit with its status (default: 10/60s).",
             ],
             set: |draft, value| {
                 let rules = &mut draft.config.restart;
@@ -76,10 +76,10 @@ pub(super) const STOPPING: Chapter = Chapter {
             long: "grace",
             value: Some("TIME"),
             help: &[
-                "SIGKILL for a child that has not ended this long after it was",
-                "asked to, and for what it leaves behind; 0: at once (default:",
-                "30s with -i; without, the child's end is never forced, and",
-                "what it leaves has 2s).",
+                "Send SIGKILL to a child that has not exited TIME after the",
+                "request to stop, and to processes it leaves behind; 0: at once",
+                "(default: 30s with -i; without -i, never to the child, and",
+                "after 2s to what it leaves behind).",
             ],
             set: |draft, value| {
                 draft.config.grace = Some(values::duration(value)?);
@@ -91,9 +91,9 @@ pub(super) const STOPPING: Chapter = Chapter {
             long: "stop-signal",
             value: Some("SIG"),
             help: &[
-                "What the child gets when TERM, INT or QUIT asks to stop",
-                "(default: the signal that was received), and a worker that is",
-                "replaced (default: TERM).",
+                "The signal for the child when pidone gets TERM, INT or QUIT",
+                "(default: the one it got), and for a worker that is replaced",
+                "(default: TERM).",
             ],
             set: |draft, value| {
                 draft.config.signals.stop = Some(values::signal(value)?);
@@ -141,9 +141,9 @@ pub(super) const STOPPING: Chapter = Chapter {
             long: "http-drain",
             value: Some("TIME"),
             help: &[
-                "Answer with Connection: close for so long before a worker",
+                "Answer with Connection: close for TIME before a worker",
                 "closes, so that keep-alive clients lose nothing; 5s, Node.js'",
-                "own keep-alive timeout, is enough (default: not; Node.js 18.19",
+                "own keep-alive timeout, is enough (default: off; Node.js 18.19",
                 "or newer). Needs -i.",
             ],
             set: |draft, value| {
@@ -156,8 +156,8 @@ pub(super) const STOPPING: Chapter = Chapter {
             long: "drain-delay",
             value: Some("TIME"),
             help: &[
-                "Keep serving for so long after a request to stop, while load",
-                "balancers look away (default: 0). Needs -i.",
+                "Keep serving for TIME after a request to stop, until load",
+                "balancers stop sending traffic (default: 0). Needs -i.",
             ],
             set: |draft, value| {
                 draft.drain_delay = Some(values::duration(value)?);
@@ -175,8 +175,8 @@ pub(super) const RECYCLING: Chapter = Chapter {
             long: "max-memory",
             value: Some("SIZE"),
             help: &[
-                "Replace a worker that has more in memory, successor first:",
-                "300M, 1G, or 40% of the container's limit (default: none).",
+                "Replace a worker that uses more memory, successor first:",
+                "300M, 1G, or 40% of the container's limit (default: off).",
             ],
             set: |draft, value| {
                 draft.max_memory = Some(values::memory(value)?);
@@ -188,8 +188,8 @@ pub(super) const RECYCLING: Chapter = Chapter {
             long: "max-age",
             value: Some("TIME"),
             help: &[
-                "Replace a worker that has run for so long, a tenth more or",
-                "less, successor first (default: none).",
+                "Replace a worker that has run for TIME (10% more or less),",
+                "successor first (default: off).",
             ],
             set: |draft, value| {
                 draft.max_age = Some(values::some_time(value)?);
@@ -202,7 +202,7 @@ pub(super) const RECYCLING: Chapter = Chapter {
             value: Some("TIME"),
             help: &[
                 "Kill and replace a worker whose event loop has not turned for",
-                "so long, at least 1s (default: none).",
+                "TIME, at least 1s (default: off).",
             ],
             set: |draft, value| {
                 draft.hang_timeout = Some(values::hang(value)?);

@@ -69,8 +69,8 @@ pub(super) const PROCESSES: Chapter = Chapter {
             long: "user",
             value: Some("USER[:GROUP]"),
             help: &[
-                "Run the child as somebody else, names or numbers of",
-                "/etc/passwd and /etc/group, with no_new_privs.",
+                "Run the child as another user, with no_new_privs; names or",
+                "numbers, from /etc/passwd and /etc/group.",
             ],
             set: |draft, value| {
                 draft.config.user = Some(values::user(value)?);
@@ -83,7 +83,7 @@ pub(super) const PROCESSES: Chapter = Chapter {
             long: "expect",
             value: Some("CODE"),
             repeatable: true,
-            help: &["Leave with 0 when the status would be CODE. Repeatable."],
+            help: &["Exit with 0 when the status would be CODE. Repeatable."],
             set: |draft, value| {
                 draft.config.expected.push(values::exit_code(value)?);
                 Ok(())
@@ -94,8 +94,8 @@ pub(super) const PROCESSES: Chapter = Chapter {
             short: Some('s'),
             long: "subreaper",
             help: &[
-                "Insist on adopting orphans (done by itself where pidone is",
-                "not PID 1; with this, it is an error if that fails).",
+                "Fail unless pidone can be a subreaper (without this option, it",
+                "tries where it is not PID 1).",
             ],
             set: |draft, value| {
                 draft.config.subreaper = values::switch(value)?;
@@ -123,7 +123,7 @@ pub(super) const LOG: Chapter = Chapter {
             short: Some('v'),
             long: "verbose",
             repeatable: true,
-            help: &["Say what is done; -vv: say everything."],
+            help: &["Log at debug level; -vv: trace."],
             set: |draft, value| {
                 let step = values::verbosity(value)?;
                 let filter = &mut draft.config.logging.filter;

@@ -14,8 +14,8 @@ pub(super) const WORKERS: Chapter = Chapter {
             long: "instances",
             value: Some("N|auto"),
             help: &[
-                "Run N workers; auto: WEB_CONCURRENCY of them, or else one",
-                "for each CPU that quota and affinity allow.",
+                "Run N workers; auto: as many as WEB_CONCURRENCY says, or else",
+                "one for each CPU that quota and affinity allow.",
             ],
             set: |draft, value| {
                 draft.instances = Some(values::instances(value)?);
@@ -42,10 +42,10 @@ pub(super) const WORKERS: Chapter = Chapter {
             long: "ready",
             value: Some("HOW"),
             help: &[
-                "How a worker shows that it serves. listen: it listens;",
-                "message: process.send('ready'); notify: READY=1 to",
-                "NOTIFY_SOCKET; port: its --port-env port accepts; none: it",
-                "runs (default: listen; without channel port, else none).",
+                "What makes a worker ready. listen: it listens; message:",
+                "process.send('ready'); notify: READY=1 to NOTIFY_SOCKET; port:",
+                "its --port-env port accepts; none: it runs (default: listen;",
+                "with --channel off: port if --port-env is given, else none).",
             ],
             set: |draft, value| {
                 let words = [
@@ -114,8 +114,8 @@ pub(super) const SOCKETS: Chapter = Chapter {
             long: "port-env",
             value: Some("NAME"),
             help: &[
-                "A port for each worker: worker k gets NAME, say PORT, set to",
-                "what pidone's own NAME is, plus k. Needs -i.",
+                "A port for each worker: worker k gets NAME (such as PORT) set",
+                "to the value of pidone's own NAME plus k. Needs -i.",
             ],
             set: |draft, value| {
                 draft.port_env = Some(values::variable_name(value)?);
@@ -128,7 +128,7 @@ pub(super) const SOCKETS: Chapter = Chapter {
             value: Some("HOW"),
             help: &[
                 "Who gets a new connection. reuseport: the kernel spreads them",
-                "(default); shared: whoever is idle; source-ip: a client stays",
+                "(default); shared: an idle worker; source-ip: a client stays",
                 "with its worker; round-robin: each in turn. Needs -i.",
             ],
             set: |draft, value| {
