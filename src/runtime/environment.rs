@@ -10,11 +10,14 @@ use crate::sys::environment::Environment;
 /// The descriptor of the first socket (`SD_LISTEN_FDS_START`), as in `sys::activation`.
 const FIRST_DESCRIPTOR: usize = 3;
 
+/// The descriptor of the channel to pidone.
+pub(super) const CHANNEL: &str = "NODE_CHANNEL_FD";
+
 /// What somebody told pidone, and is no worker's business: a channel of pidone's own, sockets that
 /// were for pidone to take (sd_listen_fds(3)), and a service manager that wants to hear from pidone
 /// (sd_notify(3)).
 const FOR_PIDONE: [&str; 10] = [
-    "NODE_CHANNEL_FD",
+    CHANNEL,
     "NODE_CHANNEL_SERIALIZATION_MODE",
     "NODE_UNIQUE_ID",
     "LISTEN_FDS",
@@ -59,7 +62,7 @@ impl Variables<'_> {
         environment.set("NODE_APP_INSTANCE", self.instance.to_string());
         if self.has_channel {
             let channel = FIRST_DESCRIPTOR + self.sockets.len();
-            environment.set("NODE_CHANNEL_FD", channel.to_string());
+            environment.set(CHANNEL, channel.to_string());
             environment.set("NODE_CHANNEL_SERIALIZATION_MODE", "json");
             environment.set("NODE_UNIQUE_ID", self.worker.0.to_string());
         }

@@ -6,9 +6,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::Runtime;
 use super::ports::PortId;
 use super::workers::Arrival;
+use super::{Runtime, environment};
 use crate::protocol::notify;
 use crate::supervisor::{Event, Lane, Queues, WorkerId};
 use crate::sys::notify::NotifySocket;
@@ -78,12 +78,12 @@ impl Runtime<'_> {
         self.ports.compare(&workers);
     }
 
-    /// Unless the process is about to end: its successor wants the ports.
+    /// Unless the process is about to end, as Node.js is without its channel: its successor wants the
+    /// ports. Another program that has taken its place has other variables.
     pub(super) fn release_ports(&mut self, worker: WorkerId) {
-        let lives = self
-            .workers
-            .pid(worker)
-            .is_some_and(|pid| !procfs::is_exiting(pid));
+        let lives = self.workers.pid(worker).is_some_and(|pid| {
+            !procfs::is_exiting(pid) && procfs::began_with(pid, environment::CHANNEL) != Some(true)
+        });
         if lives {
             let (ports, news) = (&mut self.ports, &mut self.news);
             self.workers.release(worker, ports, news);

@@ -30,6 +30,18 @@ pub fn is_exiting(pid: i32) -> bool {
     has_exit_flag(&String::from_utf8_lossy(&text))
 }
 
+/// Whether a program was started with a variable, whatever it has done with it since; `None`: this
+/// cannot be known, for lack of rights (proc_pid_environ(5)).
+#[must_use]
+pub fn began_with(pid: i32, variable: &str) -> Option<bool> {
+    let text = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut entries = text.split(|byte| *byte == 0);
+    Some(entries.any(|entry| {
+        let value = entry.strip_prefix(variable.as_bytes());
+        value.is_some_and(|value| value.first() == Some(&b'='))
+    }))
+}
+
 /// `flags` of /proc/PID/stat, field 9: `PF_EXITING` (include/linux/sched.h).
 fn has_exit_flag(stat: &str) -> bool {
     const PF_EXITING: u64 = 4;
@@ -95,5 +107,9 @@ mod tests {
         }
         assert_eq!(resident(i32::MAX), None);
         assert_eq!(cpu_ms(i32::MAX), None);
+        assert_eq!(began_with(me, "PATH"), Some(true));
+        assert_eq!(began_with(me, "PAT"), Some(false));
+        assert_eq!(began_with(i32::MAX, "PATH"), None);
+        assert!(is_exiting(i32::MAX) && !is_exiting(me));
     }
 }
