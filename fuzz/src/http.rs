@@ -19,7 +19,7 @@ pub fn check(data: &[u8]) {
             let path = match page {
                 Page::Live => "/livez",
                 Page::Ready => "/readyz",
-                Page::Metrics => "/metrics",
+                Page::Metrics(_) => "/metrics",
             };
             let method = if body { "GET" } else { "HEAD" };
             let begin = data.trim_ascii_start();

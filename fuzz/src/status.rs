@@ -1,8 +1,9 @@
 //! How all is going: as JSON and back, as a table, and as metrics. The input is either JSON of a
 //! pidone, or choices of which one is made.
 
+use pidone::protocol::http::Format;
 use pidone::protocol::metrics;
-use pidone::protocol::status::{Mode, Restarts, STATES, Status, WorkerStatus};
+use pidone::protocol::status::{Mode, Restarts, STATES, Status, Totals, WorkerStatus};
 
 use super::choices::Choices;
 use super::openmetrics;
@@ -30,7 +31,7 @@ pub fn check(data: &[u8]) {
         ..made_by_pidone(status)
     };
     let states = STATES.len() * (own.workers.len() + own.spares.len());
-    assert!(openmetrics::samples(&metrics::text(&own)) > states);
+    assert!(openmetrics::samples(&metrics::text(&own, Format::OpenMetrics)) > states);
 }
 
 /// Numbers that pidone gives once.
@@ -82,6 +83,7 @@ fn status(choices: &mut Choices<'_>) -> Status {
             age: number(choices),
         },
         oom_kills: maybe(choices),
+        totals: Totals::default(),
     }
 }
 
@@ -93,6 +95,7 @@ fn worker(choices: &mut Choices<'_>) -> WorkerStatus {
         state: STATES[usize::from(choices.byte()) % STATES.len()],
         pid: maybe(choices).map(|pid| pid as i32 & i32::MAX),
         uptime_ms: number(choices),
+        start_time_ms: maybe(choices),
         restarts: number(choices) as u32,
         last_end: choices.flag().then(|| choices.text()),
         cpu_ms: maybe(choices),

@@ -7,8 +7,57 @@ use std::fmt;
 /// More header fields than any probe or scraper sends.
 const FIELDS: usize = 64;
 
-/// The type that Prometheus takes for OpenMetrics.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// In which format metrics are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' own, which every scraper reads:
+    /// <https://prometheus.io/docs/instrumenting/exposition_formats/>
+    #[default]
+    Text,
+    /// OpenMetrics 1.0, for those who ask for it.
+    OpenMetrics,
+}
+
+impl Format {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// What an `Accept` prefers (RFC 9110, section 12.5.1). Of two that it likes as much, and only
+    /// if it names it: OpenMetrics.
+    fn preferred(accept: &str) -> Self {
+        let (mut open, mut text) = (0, 0);
+        for range in accept.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let weight = parts.find_map(|part| part.strip_prefix("q="));
+            let weight = weight.map_or(1000, thousandths);
+            match kind.as_str() {
+                "application/openmetrics-text" => open = weight.max(open),
+                "text/plain" | "text/*" | "*/*" => text = weight.max(text),
+                _ => {}
+            }
+        }
+        if open > 0 && open >= text {
+            Self::OpenMetrics
+        } else {
+            Self::Text
+        }
+    }
+}
+
+/// `0.75`, as 750; what is no weight counts as none.
+fn thousandths(text: &str) -> u32 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let part = format!("{part:0<3}");
+    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
+    number(whole)
+        .saturating_mul(1000)
+        .saturating_add(part.get(..3).map_or(0, number))
+}
 
 /// What somebody wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +67,7 @@ pub enum Page {
     /// `/readyz`
     Ready,
     /// `/metrics`
-    Metrics,
+    Metrics(Format),
 }
 
 /// What a request comes to.
@@ -68,7 +117,12 @@ pub fn parse(bytes: &[u8], is_all: bool) -> Request {
     let page = match path {
         "/livez" => Page::Live,
         "/readyz" => Page::Ready,
-        "/metrics" => Page::Metrics,
+        "/metrics" => {
+            let mut fields = request.headers.iter();
+            let accept = fields.find(|field| field.name.eq_ignore_ascii_case("accept"));
+            let accept = accept.and_then(|field| std::str::from_utf8(field.value).ok());
+            Page::Metrics(accept.map_or(Format::Text, Format::preferred))
+        }
         _ => return Request::Wrong(Wrong::NoSuchPage),
     };
     match request.method {
@@ -82,7 +136,7 @@ pub fn parse(bytes: &[u8], is_all: bool) -> Request {
 #[must_use]
 pub fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
     let kind = match page {
-        Page::Metrics => OPEN_METRICS,
+        Page::Metrics(format) => format.content_type(),
         Page::Live | Page::Ready => "text/plain; charset=utf-8",
     };
     let status = if is_ok {
@@ -142,7 +196,7 @@ mod tests {
         for (path, page) in [
             ("/livez", Page::Live),
             ("/readyz?verbose", Page::Ready),
-            ("/metrics", Page::Metrics),
+            ("/metrics", Page::Metrics(Format::Text)),
         ] {
             for (method, body) in [("GET", true), ("HEAD", false)] {
                 let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -154,6 +208,42 @@ mod tests {
         }
         let old = ask("GET /livez HTTP/1.0\r\n\r\n");
         assert!(matches!(old, Request::Page { .. }));
+    }
+
+    #[test]
+    fn metrics_come_in_the_format_that_is_preferred() {
+        for (accept, format) in [
+            ("text/plain;version=0.0.4", Format::Text),
+            ("*/*", Format::Text),
+            ("", Format::Text),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            (
+                "Application/OpenMetrics-Text; version=1.0.0, */*;q=0.1",
+                Format::OpenMetrics,
+            ),
+            // As Prometheus itself asks.
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                Format::OpenMetrics,
+            ),
+            ("application/openmetrics-text;q=0, text/plain", Format::Text),
+            (
+                "application/openmetrics-text;q=0.4, text/plain;q=0.45",
+                Format::Text,
+            ),
+            ("application/openmetrics-text;q=x", Format::Text),
+        ] {
+            let request = format!("GET /metrics HTTP/1.1\r\naccept: {accept}\r\n\r\n");
+            let page = Page::Metrics(format);
+            assert_eq!(
+                ask(&request),
+                Request::Page { page, body: true },
+                "{accept}"
+            );
+        }
+        let text = page(Page::Metrics(Format::Text), true, "", true);
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("\r\nContent-Type: text/plain; version=0.0.4;"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How all is going, for Prometheus: OpenMetrics text.
+//! How all is going, for Prometheus, as OpenMetrics text or in Prometheus' own older format.
 //!
 //! <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>
 
@@ -6,7 +6,9 @@
 
 use std::fmt::Write;
 
+use super::http::Format;
 use super::status::{STATES, Status, WorkerStatus};
+use crate::ended::Ended;
 
 /// What a metric is called, without `pidone_` and `_total`, and what it means.
 #[derive(Clone, Copy)]
@@ -50,9 +52,12 @@ const OF_WORKERS: [(Metric, Ask); 6] = [
         in_unit(
             "seconds",
             3,
-            gauge("worker_uptime_seconds", "How long each worker has run."),
+            gauge(
+                "worker_start_time_seconds",
+                "When each worker was started, in Unix time.",
+            ),
         ),
-        |worker| worker.pid.map(|_| worker.uptime_ms),
+        |worker| worker.start_time_ms,
     ),
     (
         counter("worker_restarts", "How often a worker was lost in a slot."),
@@ -73,7 +78,10 @@ const OF_WORKERS: [(Metric, Ask); 6] = [
         in_unit(
             "bytes",
             0,
-            gauge("worker_resident_bytes", "What each worker has in memory."),
+            gauge(
+                "worker_resident_memory_bytes",
+                "What each worker has in memory.",
+            ),
         ),
         |worker| worker.resident,
     ),
@@ -99,8 +107,11 @@ const OF_WORKERS: [(Metric, Ask); 6] = [
 
 /// All metrics of a moment.
 #[must_use]
-pub fn text(status: &Status) -> String {
-    let mut page = Page(String::new());
+pub fn text(status: &Status, format: Format) -> String {
+    let mut page = Page {
+        out: String::new(),
+        format,
+    };
     let version = [("version", status.version.as_str())];
     page.one(&gauge("build_info", "The version of pidone."), &version, 1);
     let help = "Whether requests are welcome.";
@@ -109,8 +120,14 @@ pub fn text(status: &Status) -> String {
     page.one(&gauge("reloading", help), &[], status.reloading.into());
     let help = "How many workers there shall be.";
     page.one(&gauge("target_workers", help), &[], wide(status.target));
-    let uptime = gauge("uptime_seconds", "How long pidone has run.");
-    page.one(&in_unit("seconds", 3, uptime), &[], status.uptime_ms);
+    page.own_process(status);
+    let help = "Whether workers crash again and again, and pidone stops therefore.";
+    page.one(
+        &gauge("crash_loop", help),
+        &[],
+        status.totals.crash_loop.into(),
+    );
+    page.totals(status);
     let help = "Workers that were lost or had to go, and were started again.";
     let restarts = counter("restarts", help);
     page.describe(&restarts);
@@ -122,16 +139,72 @@ pub fn text(status: &Status) -> String {
         page.one(&counter("oom_kills", help), &[], kills);
     }
     page.of_workers(status);
-    page.0.push_str("# EOF\n");
-    page.0
+    if format == Format::OpenMetrics {
+        page.out.push_str("# EOF\n");
+    }
+    page.out
 }
 
 type Labels<'a> = [(&'a str, &'a str)];
 
 /// The page so far. Writing to memory cannot fail.
-struct Page(String);
+struct Page {
+    out: String,
+    format: Format,
+}
 
 impl Page {
+    /// pidone itself, as Prometheus' clients tell of their process.
+    fn own_process(&mut self, status: &Status) {
+        let help = "When pidone was started, in Unix time.";
+        let start = in_unit("seconds", 3, gauge("process_start_time_seconds", help));
+        self.one(&start, &[], status.totals.start_time_ms);
+        if let Some(cpu) = status.totals.cpu_ms {
+            let help = "The CPU time that pidone itself has used.";
+            let metric = in_unit("seconds", 3, counter("process_cpu_seconds", help));
+            self.one(&metric, &[], cpu);
+        }
+        if let Some(resident) = status.totals.resident {
+            let help = "What pidone itself has in memory.";
+            let metric = in_unit("bytes", 0, gauge("process_resident_memory_bytes", help));
+            self.one(&metric, &[], resident);
+        }
+    }
+
+    /// What has been counted since pidone runs.
+    fn totals(&mut self, status: &Status) {
+        let results = [
+            ("success", status.totals.reloads_done),
+            ("failure", status.totals.reloads_failed),
+        ];
+        let reloads = counter("reloads", "Reloads and restarts of slots, by result.");
+        self.describe(&reloads);
+        for (result, (count, _)) in results {
+            self.sample(&reloads, &[("result", result)], count);
+        }
+        let help = "When the last one ended, in Unix time.";
+        let last = in_unit("seconds", 3, gauge("last_reload_timestamp_seconds", help));
+        if results.iter().any(|(_, (count, _))| *count > 0) {
+            self.describe(&last);
+        }
+        for (result, (count, at)) in results {
+            if count > 0 {
+                self.sample(&last, &[("result", result)], at);
+            }
+        }
+        let exits = counter("worker_exits", "How workers have ended, by code or signal.");
+        if !status.totals.exits.is_empty() {
+            self.describe(&exits);
+        }
+        for (ended, count) in &status.totals.exits {
+            let (label, value) = match ended {
+                Ended::Code(code) => ("code", code.to_string()),
+                Ended::Killed(signal) => ("signal", signal.to_string()),
+            };
+            self.sample(&exits, &[(label, &value)], *count);
+        }
+    }
+
     fn of_workers(&mut self, status: &Status) {
         let mut all = Vec::new();
         for (place, workers) in [("", &status.workers), ("spare", &status.spares)] {
@@ -177,22 +250,29 @@ impl Page {
         } else {
             "gauge"
         };
+        // The older format describes a counter by the name that its sample has, and has no units.
+        let total = match self.format {
+            Format::Text if metric.is_counter => "_total",
+            _ => "",
+        };
         let _ = write!(
-            self.0,
-            "# TYPE pidone_{name} {kind}\n# HELP pidone_{name} {help}\n"
+            self.out,
+            "# TYPE pidone_{name}{total} {kind}\n# HELP pidone_{name}{total} {help}\n"
         );
-        if let Some((unit, _)) = metric.unit {
-            let _ = writeln!(self.0, "# UNIT pidone_{name} {unit}");
+        if let Some((unit, _)) = metric.unit
+            && self.format == Format::OpenMetrics
+        {
+            let _ = writeln!(self.out, "# UNIT pidone_{name} {unit}");
         }
     }
 
     /// No label holds anything that would have to be escaped.
     fn sample(&mut self, metric: &Metric, labels: &Labels<'_>, value: u64) {
         let total = if metric.is_counter { "_total" } else { "" };
-        let _ = write!(self.0, "pidone_{}{total}", metric.name);
+        let _ = write!(self.out, "pidone_{}{total}", metric.name);
         for (index, (label, text)) in labels.iter().enumerate() {
             let mark = if index == 0 { '{' } else { ',' };
-            let _ = write!(self.0, "{mark}{label}=\"{text}\"");
+            let _ = write!(self.out, "{mark}{label}=\"{text}\"");
         }
         let end = if labels.is_empty() { "" } else { "}" };
         let places = metric.unit.map_or(0, |(_, places)| places);
@@ -201,11 +281,11 @@ impl Page {
             6 => 1_000_000,
             _ => 1,
         };
-        let _ = write!(self.0, "{end} {}", value / one);
+        let _ = write!(self.out, "{end} {}", value / one);
         if places > 0 {
-            let _ = write!(self.0, ".{:0width$}", value % one, width = places);
+            let _ = write!(self.out, ".{:0width$}", value % one, width = places);
         }
-        self.0.push('\n');
+        self.out.push('\n');
     }
 }
 
@@ -221,15 +301,24 @@ mod tests {
     // What Prometheus' own parser says of it is in tests/operate/metrics.rs.
     #[test]
     fn a_page_has_every_metric_once_and_an_end() {
-        let page = text(&sample());
+        let page = text(&sample(), Format::OpenMetrics);
         for line in [
             "# TYPE pidone_build_info gauge",
             "pidone_build_info{version=\"0.1.0\"} 1",
             "pidone_ready 1",
             "pidone_reloading 0",
             "pidone_target_workers 4",
-            "# UNIT pidone_uptime_seconds seconds",
-            "pidone_uptime_seconds 7745.120",
+            "# UNIT pidone_process_start_time_seconds seconds",
+            "pidone_process_start_time_seconds 1700000000.250",
+            "pidone_process_cpu_seconds_total 0.040",
+            "pidone_process_resident_memory_bytes 700000",
+            "pidone_crash_loop 0",
+            "pidone_reloads_total{result=\"success\"} 2",
+            "pidone_reloads_total{result=\"failure\"} 0",
+            "pidone_last_reload_timestamp_seconds{result=\"success\"} 1700000100.000",
+            "pidone_worker_exits_total{code=\"1\"} 3",
+            "pidone_worker_exits_total{signal=\"SIGKILL\"} 1",
+            "pidone_worker_start_time_seconds{slot=\"0\",app_instance=\"0\"} 1700000001.000",
             "# TYPE pidone_restarts counter",
             "pidone_restarts_total{cause=\"exit\"} 3",
             "pidone_restarts_total{cause=\"memory\"} 1",
@@ -240,8 +329,8 @@ mod tests {
             "pidone_worker_restarts_total{slot=\"1\",app_instance=\"1\"} 3",
             "# UNIT pidone_worker_cpu_seconds seconds",
             "pidone_worker_cpu_seconds_total{slot=\"0\",app_instance=\"0\"} 12.050",
-            "# UNIT pidone_worker_resident_bytes bytes",
-            "pidone_worker_resident_bytes{slot=\"0\",app_instance=\"0\"} 48234496",
+            "# UNIT pidone_worker_resident_memory_bytes bytes",
+            "pidone_worker_resident_memory_bytes{slot=\"0\",app_instance=\"0\"} 48234496",
             "pidone_worker_event_loop_delay_seconds{slot=\"0\",app_instance=\"0\"} 0.000312",
             "pidone_worker_accept_queue{slot=\"1\",app_instance=\"1\"} 128",
         ] {
@@ -264,7 +353,18 @@ mod tests {
             }
             assert!(line.contains(current), "{line} under {current}");
         }
-        let nothing = text(&Status::default());
+        let older = text(&sample(), Format::Text);
+        assert!(
+            older.contains("# TYPE pidone_restarts_total counter\n"),
+            "{older}"
+        );
+        assert!(
+            !older.contains("# UNIT") && !older.contains("# EOF"),
+            "{older}"
+        );
+        let samples = |page: &str| page.lines().filter(|line| !line.starts_with('#')).count();
+        assert_eq!(samples(&older), samples(&page));
+        let nothing = text(&Status::default(), Format::OpenMetrics);
         assert!(!nothing.contains("oom"), "{nothing}");
     }
 }

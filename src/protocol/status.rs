@@ -7,6 +7,7 @@ mod table;
 use std::io::{self, Write};
 
 use super::json::{Object, Value, quoted};
+use crate::ended::Ended;
 
 /// How all is going.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +38,27 @@ pub struct Status {
     pub restarts: Restarts,
     /// How many processes the kernel has killed for memory; `None`: it does not tell.
     pub oom_kills: Option<u64>,
+    /// What is for metrics alone, and no part of the JSON.
+    pub totals: Totals,
+}
+
+/// pidone's own process, and what has been counted since it runs. Times are Unix time in ms.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// When pidone was started.
+    pub start_time_ms: u64,
+    /// The CPU time it has used.
+    pub cpu_ms: Option<u64>,
+    /// What it has in memory, in bytes.
+    pub resident: Option<u64>,
+    /// Reloads that were successful, and when the last one was done.
+    pub reloads_done: (u64, u64),
+    /// Those that were not.
+    pub reloads_failed: (u64, u64),
+    /// How often workers have ended, and how.
+    pub exits: Vec<(Ended, u64)>,
+    /// Workers crash again and again, and pidone stops therefore.
+    pub crash_loop: bool,
 }
 
 /// One child, or workers.
@@ -94,6 +116,8 @@ pub struct WorkerStatus {
     pub pid: Option<i32>,
     /// How long it has run; 0 without a process.
     pub uptime_ms: u64,
+    /// When it was started, as Unix time in ms.
+    pub start_time_ms: Option<u64>,
     /// How often one was lost here and started again.
     pub restarts: u32,
     /// How the last one that was lost ended.
@@ -195,6 +219,7 @@ impl Status {
                 age: number(restarts, "age")?,
             },
             oom_kills: number(object, "oom_kills"),
+            totals: Totals::default(),
         })
     }
 }
@@ -206,6 +231,7 @@ impl WorkerStatus {
         member(out, "instance", Some(wide(self.instance)))?;
         member(out, "pid", self.pid.and_then(|pid| pid.try_into().ok()))?;
         member(out, "uptime_ms", Some(self.uptime_ms))?;
+        member(out, "start_time_ms", self.start_time_ms)?;
         member(out, "restarts", Some(self.restarts.into()))?;
         member(out, "cpu_ms", self.cpu_ms)?;
         member(out, "resident_bytes", self.resident)?;
@@ -225,6 +251,7 @@ impl WorkerStatus {
             state: STATES.into_iter().find(|known| state.is_string(known))?,
             pid: number(object, "pid"),
             uptime_ms: number(object, "uptime_ms")?,
+            start_time_ms: number(object, "start_time_ms"),
             restarts: number(object, "restarts")?,
             last_end: object.get("last_end")?.string(),
             cpu_ms: number(object, "cpu_ms"),

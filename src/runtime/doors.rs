@@ -204,9 +204,12 @@ impl Runtime<'_> {
                 None => http::page(page, true, "ready\n", body),
                 Some(why) => http::page(page, false, &format!("{why}\n"), body),
             },
-            Page::Metrics => {
-                http::page(page, true, &metrics::text(self.look(BETWEEN_SCRAPES)), body)
-            }
+            Page::Metrics(format) => http::page(
+                page,
+                true,
+                &metrics::text(self.look(BETWEEN_SCRAPES), format),
+                body,
+            ),
         };
         self.doors.clients.answer(id, &response, true);
     }

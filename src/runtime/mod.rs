@@ -25,7 +25,7 @@ mod waiting;
 mod workers;
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cause::Cause;
 use crate::config::{Config, Readiness};
@@ -35,7 +35,7 @@ use crate::sys::leftovers::Strangers;
 use crate::sys::notify::NotifySocket;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
-use crate::sys::{leftovers, procfs, signal};
+use crate::sys::{host, leftovers, procfs, signal};
 use crate::table::Table;
 use arriving::Arriving;
 use doors::Doors;
@@ -71,6 +71,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
             .as_ref()
             .map_or(Readiness::None, |workers| workers.ready),
         started: Instant::now(),
+        started_unix: host::time_of_day(),
         told_at: Moment::ZERO,
         signalled_at: Moment::ZERO,
         workers: Workers::default(),
@@ -123,6 +124,8 @@ struct Runtime<'a> {
     /// The child is given the terminal.
     foreground: bool,
     started: Instant,
+    /// The same moment in Unix time.
+    started_unix: Duration,
     /// When the last event was told to the supervisor.
     told_at: Moment,
     /// When signals were last taken from the kernel: one batch has one moment.
@@ -275,7 +278,8 @@ impl Runtime<'_> {
             .workers
             .name(report.worker().unwrap_or(WorkerId(0)), single);
         let lane = report.worker().and_then(|worker| self.workers.lane(worker));
-        self.tally.count(report, lane.is_some());
+        let now = self.now();
+        self.tally.count(report, lane.is_some(), now);
         self.reporter.report(report, name);
         self.just_started |= matches!(report, Report::AllReady { .. });
     }

@@ -8,8 +8,11 @@ use std::time::Duration;
 use super::Runtime;
 use super::report::Spoken;
 use super::systemd::Service;
-use crate::protocol::status::{Mode, Restarts, Status, WorkerStatus};
-use crate::supervisor::{Event, Next, Reason, Report, SlotView, StateView, Unready, WorkerId};
+use crate::ended::Ended;
+use crate::protocol::status::{Mode, Restarts, Status, Totals, WorkerStatus};
+use crate::supervisor::{
+    Event, Moment, Next, Reason, Report, SlotView, StateView, Unready, WorkerId,
+};
 use crate::sys::procfs;
 
 /// How many workers were started again since pidone runs, by cause.
@@ -18,11 +21,16 @@ pub(super) struct Tally {
     restarts: Restarts,
     /// Counted, and not gone yet.
     hung: Vec<WorkerId>,
+    reloads_done: (u64, Duration),
+    reloads_failed: (u64, Duration),
+    /// There can be 256 codes and 64 signals.
+    exits: Vec<(Ended, u64)>,
+    crash_loop: bool,
 }
 
 impl Tally {
     /// `has_place`: the worker that the report is about is no spare.
-    pub(super) fn count(&mut self, report: Report, has_place: bool) {
+    pub(super) fn count(&mut self, report: Report, has_place: bool, now: Moment) {
         let restarts = &mut self.restarts;
         match report {
             Report::Recycled { reason, .. } => match reason {
@@ -33,7 +41,19 @@ impl Tally {
                 restarts.hang += 1;
                 self.hung.push(worker);
             }
-            Report::Ended { worker, next, .. } => {
+            Report::ReloadDone { .. } => self.reloads_done = (self.reloads_done.0 + 1, now),
+            Report::ReloadFailed { .. } => self.reloads_failed = (self.reloads_failed.0 + 1, now),
+            Report::CrashLoop { .. } => self.crash_loop = true,
+            Report::Ended {
+                worker,
+                next,
+                ended,
+                ..
+            } => {
+                match self.exits.iter_mut().find(|(known, _)| *known == ended) {
+                    Some((_, count)) => *count += 1,
+                    None => self.exits.push((ended, 1)),
+                }
                 let was_hung = self.hung.contains(&worker);
                 self.hung.retain(|hung| *hung != worker);
                 let is_again = matches!(next, Next::Restart(_) | Next::Spare);
@@ -86,7 +106,27 @@ impl Runtime<'_> {
             spares: spares.collect(),
             restarts: self.tally.restarts,
             oom_kills: self.reporter.oom_kills(),
+            totals: self.totals(),
         }
+    }
+
+    fn totals(&self) -> Totals {
+        let pid = i32::try_from(std::process::id()).ok();
+        let timed = |(count, at)| (count, self.unix_ms(at));
+        Totals {
+            start_time_ms: self.unix_ms(Moment::ZERO),
+            cpu_ms: pid.and_then(procfs::cpu_ms),
+            resident: pid.and_then(procfs::resident),
+            reloads_done: timed(self.tally.reloads_done),
+            reloads_failed: timed(self.tally.reloads_failed),
+            exits: self.tally.exits.clone(),
+            crash_loop: self.tally.crash_loop,
+        }
+    }
+
+    /// The same for as long as pidone runs, whatever becomes of the clock on the wall.
+    fn unix_ms(&self, at: Moment) -> u64 {
+        milliseconds(self.started_unix + at)
     }
 
     fn place(&self, view: SlotView, is_spare: bool, fresh: Duration) -> WorkerStatus {
@@ -108,6 +148,7 @@ impl Runtime<'_> {
             uptime_ms: view
                 .since
                 .map_or(0, |since| milliseconds(self.now().saturating_sub(since))),
+            start_time_ms: view.since.map(|since| self.unix_ms(since)),
             restarts: view.restarts,
             last_end: view.last_end.map(|(ended, _)| ended.to_string()),
             cpu_ms: pid.and_then(procfs::cpu_ms),
@@ -176,7 +217,6 @@ fn milliseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ended::Ended;
 
     #[test]
     fn each_restart_counts_once_by_its_cause() {
@@ -210,7 +250,7 @@ mod tests {
             ),
             (ended(6, Next::Nothing), true),
         ] {
-            tally.count(report, has_place);
+            tally.count(report, has_place, Moment::ZERO);
         }
         let wanted = Restarts {
             exit: 2,

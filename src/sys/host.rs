@@ -1,5 +1,14 @@
 //! What the machine is called, and what it lets everybody do.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The time of day, as Unix time: to be shown, and for nothing else.
+#[must_use]
+pub fn time_of_day() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
+}
+
 /// The host's name, as the app sees it too (uname(2)).
 #[must_use]
 pub fn name() -> String {

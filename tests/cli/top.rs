@@ -20,6 +20,7 @@ fn status(second: u64) -> Status {
             state: "ready",
             pid: Some(7),
             uptime_ms: 59_000 + second * 1000,
+            start_time_ms: None,
             restarts: 0,
             last_end: None,
             cpu_ms: Some(5000 + second * 250),

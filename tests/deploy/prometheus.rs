@@ -167,7 +167,7 @@ fn prometheus_scrapes_the_workers_and_an_alert_fires() {
     ] {
         assert!(answer.contains(label), "{label} in {answer}");
     }
-    prometheus.until("pidone_worker_resident_bytes > 1e7", &of_both);
+    prometheus.until("pidone_worker_resident_memory_bytes > 1e7", &of_both);
     prometheus.until(r#"pidone_worker_state{state="ready"} == 1"#, &of_both);
     prometheus.until("pidone_ready == pidone_target_workers - 1", &[&target]);
 

@@ -8,6 +8,7 @@ pub(in crate::protocol) fn sample() -> Status {
         state: "empty",
         pid: None,
         uptime_ms: 0,
+        start_time_ms: None,
         restarts: 0,
         last_end: None,
         cpu_ms: None,
@@ -36,6 +37,7 @@ pub(in crate::protocol) fn sample() -> Status {
         workers: vec![
             WorkerStatus {
                 uptime_ms: 7_744_000,
+                start_time_ms: Some(1_700_000_001_000),
                 cpu_ms: Some(12_050),
                 resident: Some(46 << 20),
                 loop_delay_us: Some(312),
@@ -81,6 +83,18 @@ pub(in crate::protocol) fn sample() -> Status {
             age: 0,
         },
         oom_kills: Some(2),
+        totals: Totals {
+            start_time_ms: 1_700_000_000_250,
+            cpu_ms: Some(40),
+            resident: Some(700_000),
+            reloads_done: (2, 1_700_000_100_000),
+            reloads_failed: (0, 0),
+            exits: vec![
+                (Ended::Code(1), 3),
+                (Ended::Killed(crate::signal::Signal::KILL), 1),
+            ],
+            crash_loop: false,
+        },
     }
 }
 
@@ -176,13 +190,13 @@ fn the_json_has_these_members() {
         r#"{"version":"0.1.0","mode":"workers","pid":1,"uptime_ms":7745120,"#,
         r#""ready":true,"stopping":false,"reloading":false,"reason":null,"target":4,"oom_kills":2,"#,
         r#""restarts":{"exit":3,"hang":0,"memory":1,"age":0},"#,
-        r#""workers":[{"state":"ready","slot":0,"instance":0,"pid":8,"uptime_ms":7744000,"#,
+        r#""workers":[{"state":"ready","slot":0,"instance":0,"pid":8,"uptime_ms":7744000,"start_time_ms":1700000001000,"#,
         r#""restarts":0,"cpu_ms":12050,"resident_bytes":48234496,"loop_delay_us":312,"queue":0,"inspect_port":9230,"#,
         r#""last_end":null},"#,
-        r#"{"state":"draining","slot":1,"instance":1,"pid":4194304,"uptime_ms":65000,"#,
+        r#"{"state":"draining","slot":1,"instance":1,"pid":4194304,"uptime_ms":65000,"start_time_ms":null,"#,
         r#""restarts":3,"cpu_ms":3605000,"resident_bytes":1610612736,"loop_delay_us":1500000,"#,
         r#""queue":128,"inspect_port":null,"last_end":"killed by SIGKILL"}],"#,
-        r#""spares":[{"state":"starting","slot":null,"instance":4,"pid":78,"uptime_ms":250,"#,
+        r#""spares":[{"state":"starting","slot":null,"instance":4,"pid":78,"uptime_ms":250,"start_time_ms":null,"#,
         r#""restarts":0,"cpu_ms":null,"resident_bytes":null,"loop_delay_us":null,"queue":null,"inspect_port":null,"#,
         r#""last_end":null}]}"#,
     );
@@ -195,7 +209,8 @@ fn the_json_can_be_read_back() {
         version: "1".into(),
         ..Status::default()
     };
-    for status in [sample(), single] {
+    for mut status in [sample(), single] {
+        status.totals = Totals::default();
         assert_eq!(Status::from_json(&status.json()), Some(status));
     }
     for text in ["", "{}", "[]", "{\"version\":\"1\"}", "ready"] {
