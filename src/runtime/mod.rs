@@ -32,6 +32,7 @@ use crate::config::{Config, Readiness};
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
 use crate::sys::leftovers::Strangers;
+use crate::sys::limits;
 use crate::sys::notify::NotifySocket;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
@@ -55,11 +56,12 @@ use workers::Workers;
 /// # Errors
 /// What kept the command from starting; nothing runs then.
 pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
+    let open_files = limits::raise_open_files();
     let mut ports = start::prepare(config)?;
     let terminal = Terminal::on_stdin().filter(|_| config.workers.is_none());
     let foreground = terminal.as_ref().is_some_and(Terminal::is_ours);
     let notify = start::notify_socket(config)?;
-    let starter = Starter::new(config, foreground, notify.as_ref())?;
+    let starter = Starter::new(config, foreground, notify.as_ref(), open_files)?;
     let doors = Doors::open(config, starter.user())?;
     let instances = start::instances(config);
     let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);

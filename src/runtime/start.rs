@@ -126,11 +126,12 @@ pub(super) struct Starter<'a> {
 }
 
 impl<'a> Starter<'a> {
-    /// `foreground`: the child gets the terminal.
+    /// `foreground`: the child gets the terminal. `open_files`: its soft limit, if pidone has another one.
     pub(super) fn new(
         config: &'a Config,
         foreground: bool,
         notify: Option<&NotifySocket>,
+        open_files: Option<u64>,
     ) -> Result<Self, RunError> {
         let identity = config.user.as_ref().map(Identity::look_up).transpose()?;
         let workers = config.workers.as_ref();
@@ -161,6 +162,7 @@ impl<'a> Starter<'a> {
             setup: Setup {
                 foreground,
                 identity,
+                open_files,
                 stdin: stdin_of_workers(config),
             },
             notify: notify.map(|socket| socket.name().to_owned()),

@@ -13,6 +13,7 @@ pub mod environment;
 pub mod host;
 pub mod identity;
 pub mod leftovers;
+pub mod limits;
 pub mod listener;
 pub mod manager;
 pub mod memory;

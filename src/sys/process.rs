@@ -56,6 +56,8 @@ pub struct Setup {
     pub foreground: bool,
     /// Who it runs as.
     pub identity: Option<Identity>,
+    /// How many files it may open, where pidone has raised its own limit.
+    pub open_files: Option<u64>,
     /// Its standard input; `None`: pidone's own.
     pub stdin: Option<OwnedFd>,
 }
@@ -310,6 +312,9 @@ fn prepare(birth: &Birth<'_>) -> Result<(), (i32, Errno)> {
         // SAFETY: takes numbers only.
         let placed = unsafe { libc::dup2(stdin.as_raw_fd(), libc::STDIN_FILENO) };
         Errno::result(placed).map_err(|errno| (FAILED_DESCRIPTORS, errno))?;
+    }
+    if let Some(soft) = birth.setup.open_files {
+        super::limits::restore_open_files(soft);
     }
     place(birth.descriptors).map_err(|errno| (FAILED_DESCRIPTORS, errno))?;
     if let Some(identity) = &birth.setup.identity {

@@ -309,3 +309,20 @@ fn a_name_that_is_not_utf8_is_started_and_reported() {
         .code(127)
         .says(&["error: "]);
 }
+
+/// Many workers and sockets need more descriptors than the soft limit often allows.
+#[test]
+fn pidone_raises_its_limit_of_open_files_and_not_the_childs() {
+    let run = Pidone::plain()
+        .under(["prlimit", "--nofile=100:"])
+        .shell("ulimit -S -n; ulimit -H -n; read line")
+        .start();
+    assert_eq!(run.line(), "100");
+    let hard = run.line();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", run.pid())).unwrap();
+    let own = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let own: Vec<&str> = own.unwrap().split_whitespace().collect();
+    assert_eq!(own[3..5], [hard.as_str(); 2]);
+}
