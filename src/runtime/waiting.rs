@@ -41,7 +41,10 @@ impl Runtime<'_> {
             .next_deadline()
             .map(|at| at.saturating_sub(now));
         if due == Some(Duration::ZERO) {
-            return Ok(Some(Event::Tick));
+            // What is due may go on for long, and signals come first.
+            self.take_signals()?;
+            self.news.push_back(Event::Tick);
+            return Ok(self.news.pop_front());
         }
         let due = self.notify_manager(now, due);
         if let Some(rest) = self.pace.rest(now) {

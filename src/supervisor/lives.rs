@@ -13,6 +13,9 @@ use super::{Phase, Supervisor};
 use crate::config::{Readiness, RestartPolicy};
 use crate::ended::Ended;
 
+/// How many spares are started before events are looked at again: each takes a millisecond or two.
+const SPARES_AT_ONCE: usize = 4;
+
 impl Supervisor {
     /// Starts a worker for a slot, in its lane; in the other one if somebody is still leaving there.
     pub(super) fn start_in_slot(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
@@ -78,14 +81,16 @@ impl Supervisor {
                 self.start_in_slot(index, now, actions);
             }
         }
-        for index in 0..self.spares.len() {
-            if self
-                .spares
-                .get(index)
-                .is_some_and(|spare| is_due(spare.start_at))
-            {
-                self.start_spare(index, now, actions);
-            }
+        self.start_spares_due(now, actions);
+    }
+
+    /// Starts a few of them; the others are still due, so that what happens meanwhile is heard.
+    fn start_spares_due(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let spares = self.spares.iter().enumerate();
+        let due = spares.filter(|(_, spare)| spare.start_at.is_some_and(|at| at <= now));
+        let due: Vec<_> = due.map(|(index, _)| index).take(SPARES_AT_ONCE).collect();
+        for index in due {
+            self.start_spare(index, now, actions);
         }
     }
 
@@ -107,9 +112,10 @@ impl Supervisor {
             for index in 1..self.target {
                 self.start_in_slot(index, now, actions);
             }
-            for index in 0..self.spares.len() {
-                self.start_spare(index, now, actions);
+            for spare in &mut self.spares {
+                spare.start_at = Some(now);
             }
+            self.start_spares_due(now, actions);
         }
     }
 

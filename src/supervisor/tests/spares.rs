@@ -99,3 +99,19 @@ fn a_reload_replaces_spares_too_and_leaves_none_of_the_old_ones_behind() {
     );
     assert_eq!(run.serve(), [5]);
 }
+
+/// A thousand take seconds.
+#[test]
+fn a_stop_is_heard_while_many_spares_are_started() {
+    let mut run = Run::begin(&workers_with(1, |rules| rules.spares = 1000));
+    let starts = |actions: &[Action]| {
+        let starts = actions.iter().filter(|it| matches!(it, Action::Start(_)));
+        starts.count()
+    };
+    assert_eq!(starts(&run.started(1)), 4);
+    assert_eq!(run.supervisor.next_deadline(), Some(run.now));
+    assert_eq!(starts(&run.tick()), 4);
+    run.signal(Signal::TERM);
+    assert_eq!(starts(&run.tell(Event::Tick)), 0);
+    assert_eq!(run.now, Duration::ZERO);
+}
