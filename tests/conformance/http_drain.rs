@@ -88,6 +88,67 @@ fn once_announced_each_answer_is_the_last_on_its_connection() {
     });
 }
 
+/// Whether by name, by list, by a list of pairs or one by one, and in the answer that is in progress.
+#[test]
+fn an_app_that_says_keep_alive_itself_is_overruled() {
+    const SCRIPT: &str = "
+        const forms = {
+            set: (response) => response.setHeader('Connection', 'keep-alive'),
+            head: (response) => response.writeHead(200, { connection: 'Keep-Alive', 'X-A': 'b' }),
+            list: (response) => response.writeHead(200, 'Fine', ['Connection', 'keep-alive']),
+            pairs: (response) => response.writeHead(200, [['connection', 'keep-alive'], ['a', 'b']]),
+            both: (response) => response.setHeader('Connection', 'close').writeHead(200, {
+                Connection: 'keep-alive',
+            }),
+            several: (response) => response.setHeader('Connection', ['keep-alive', 'x-a']),
+            removed: (response) => response.removeHeader('Connection'),
+        };
+        require('http').createServer((request, response) => {
+            const [form, late] = request.url.slice(1).split('?');
+            const serve = () => {
+                forms[form](response);
+                response.end('served');
+            };
+            if (!late) return serve();
+            process.once('message', serve);
+            process.send('asked');
+        }).listen(0, '127.0.0.1');
+    ";
+    on_every_node(|node| {
+        let Some(worker) = start(node, SCRIPT) else {
+            return;
+        };
+        let (mut worker, address) = with_listener(worker);
+        let ask = |path: &str| {
+            let mut client = connect(address);
+            let request = format!("GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            client.write_all(request.as_bytes()).unwrap();
+            client
+        };
+        assert!(one_answer(&mut ask("set")).contains("\r\nConnection: keep-alive\r\n"));
+        let mut late = ask("set?late");
+        worker.until_line("\"asked\"");
+        worker.send_raw(ANNOUNCEMENT, None);
+        worker.ping();
+        worker.send_raw("\"go\"", None);
+        let text = answer(&mut late);
+        assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
+        for form in ["set", "head", "list", "pairs", "both", "several", "removed"] {
+            // The list of pairs is newer.
+            if form == "pairs" && node.major < 20 {
+                continue;
+            }
+            let text = answer(&mut ask(form)).to_lowercase();
+            assert!(text.contains("served"), "{form}: {text}");
+            assert!(!text.contains("keep-alive"), "{form}: {text}");
+            let says_so = text.contains("\r\nconnection: close\r\n");
+            assert_eq!(says_so, form != "removed", "{form}: {text}");
+        }
+        worker.outbox.disconnect();
+        worker.ends_well_after_the_channel();
+    });
+}
+
 #[test]
 fn the_module_says_that_it_runs_and_what_the_app_listens_to() {
     const HANDLER: &str = "

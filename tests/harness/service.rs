@@ -32,6 +32,8 @@ const SCRIPTS: &[(&str, &str)] = &[
         include_str!("apps/http-terminator.js"),
     ),
     ("nest.js", include_str!("apps/nest.js")),
+    ("http2-client.js", include_str!("apps/http2-client.js")),
+    ("http2.js", include_str!("apps/http2.js")),
     ("plain.js", include_str!("apps/plain.js")),
     ("several.js", include_str!("apps/several.js")),
     ("talker.js", include_str!("apps/talker.js")),
@@ -94,7 +96,7 @@ impl App {
         self
     }
 
-    /// For `tls.js`.
+    /// For `tls.js` and `http2.js`.
     pub fn with_certificate(self) -> Self {
         let made = std::process::Command::new("openssl")
             .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes"])

@@ -1,8 +1,9 @@
 //! `--http-drain`: how its module gets into a worker, and that clients lose nothing.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::symlink;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::harness::http::ask;
 use crate::harness::net::connect;
@@ -118,5 +119,101 @@ fn http_drain_takes_no_option_of_the_app_away() {
                 assert!(alone.contains(r#""header":12345"#), "{alone}");
             }
         }
+    });
+}
+
+/// As an app does, or a proxy that passes the header of its upstream on.
+#[test]
+fn an_app_that_says_keep_alive_itself_loses_nothing() {
+    const SCRIPT: &str = "
+        const answer = require('./answer.js');
+        require('http').createServer((request, response) => {
+            response.setHeader('Connection', 'keep-alive');
+            answer(request, response);
+        }).listen(process.env.PORT, () => console.log('up', process.pid));
+    ";
+    on_every_node(|node| {
+        if node.major < 18 {
+            return;
+        }
+        let service = App::script(SCRIPT)
+            .node(&node.path)
+            .workers(2, ["--http-drain", "1s"])
+            .ready();
+        let load = service.load().rate(100).keep_alive(16).start();
+        load.until_answered(50);
+        service.reload();
+        load.until_answered(50);
+        load.stop().no_failures();
+        service.stop().code(0);
+    });
+}
+
+/// The clients of http2.js, which keep their sessions.
+struct Clients(Child);
+
+impl Clients {
+    fn of(service: &Service, without: &str) -> Self {
+        let directory = service.app.directory.path(".");
+        let child = Command::new("node")
+            .arg("http2-client.js")
+            .env("PORT", service.app.port.to_string())
+            .env("WITHOUT", without)
+            .current_dir(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut clients = Self(child.unwrap());
+        assert_eq!(clients.line(), "asking\n");
+        clients
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        let output = self.0.stdout.as_mut().unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        line
+    }
+
+    /// From now on being refused is no failure.
+    fn may_be_refused(&mut self) {
+        self.0.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+}
+
+impl Drop for Clients {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// With and without TLS, and in gRPC; Node.js before 24 keeps sessions until the client ends them.
+#[test]
+fn persistent_clients_of_http2_and_grpc_lose_nothing() {
+    // The announcement, the longest call, and what a busy machine takes; the grace is 30 s.
+    const LIMIT: Duration = Duration::from_secs(15);
+    on_every_node(|node| {
+        if node.major < 18 {
+            return;
+        }
+        let service = App::named("http2.js")
+            .with_packages()
+            .with_certificate()
+            .node(&node.path)
+            .workers(1, ["--http-drain", "1s"])
+            .ready();
+        // There a busy server may drop a call of gRPC that is in progress.
+        let without = if node.major < 20 { "grpc" } else { "" };
+        let mut clients = Clients::of(&service, without);
+        let begin = Instant::now();
+        service.reload();
+        assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
+        clients.may_be_refused();
+        let begin = Instant::now();
+        service.stop().code(0);
+        assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
+        let told = clients.line();
+        assert!(told.contains(r#""pids":2,"lost":[]"#), "{told}");
     });
 }
