@@ -44,6 +44,9 @@ pub struct Config {
     pub http: Option<Endpoint>,
     /// How pidone itself speaks.
     pub logging: Logging,
+    /// Variables that mean this pidone, and would be in the way of another one that runs below it: its
+    /// children do not get them.
+    pub own_variables: Vec<String>,
 }
 
 impl Config {
@@ -65,6 +68,7 @@ impl Config {
             control: Control::default(),
             http: None,
             logging: Logging::default(),
+            own_variables: Vec::new(),
         }
     }
 }
@@ -149,6 +153,35 @@ impl Default for RestartRules {
     }
 }
 
+impl RestartRules {
+    /// The delay before a restart, after so many others since the last good run.
+    #[must_use]
+    pub fn delay(&self, in_a_row: u32) -> Duration {
+        in_a_row.checked_sub(1).map_or(Duration::ZERO, |doublings| {
+            let factor = 2_u32.saturating_pow(doublings);
+            self.min_delay.saturating_mul(factor).min(self.max_delay)
+        })
+    }
+
+    /// The least time in which one slot can be restarted as often as is allowed: all delays, or
+    /// good runs that reset them. If it is longer than the window, a worker that gets ready and then
+    /// crashes is restarted for ever.
+    #[must_use]
+    pub fn least_time(&self) -> Duration {
+        let mut delays = Duration::ZERO;
+        let mut least = Duration::MAX;
+        for in_a_row in 0..self.max_restarts {
+            delays = delays.saturating_add(self.delay(in_a_row));
+            let with_good_runs = delays
+                .saturating_add(self.min_uptime)
+                .saturating_mul(self.max_restarts)
+                / (in_a_row + 1);
+            least = least.min(with_good_runs);
+        }
+        least.min(delays)
+    }
+}
+
 /// Whether a child that ends by itself is started again (`--restart`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestartPolicy {
@@ -177,6 +210,8 @@ pub struct WorkerRules {
     pub ready_timeout: Duration,
     /// The inspectors that the command asks for.
     pub inspector: Option<Inspector>,
+    /// How they are started when none serves (`--boot`).
+    pub boot: Boot,
     /// Workers that are booted and held back (`--spares`).
     pub spares: u16,
     /// How a worker is asked to leave (`--stop`).
@@ -275,6 +310,15 @@ pub enum Readiness {
     Port,
     /// It runs.
     None,
+}
+
+/// How the first workers are started (`--boot`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// All at the same time.
+    Together,
+    /// While none serves one alone, and the others when it is ready.
+    First,
 }
 
 /// How a worker is asked to leave (`--stop`).

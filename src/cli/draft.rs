@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod channel;
+mod restarts;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::options::OptionSpec;
 use super::values;
 use crate::address::{ListenAddress, UnixName};
 use crate::config::{
-    Balance, Command, Config, Control, Instances, KillMode, Logging, MemoryLimit, PortEnv,
+    Balance, Boot, Command, Config, Control, Instances, KillMode, Logging, MemoryLimit, PortEnv,
     Readiness, RestartPolicy, StopMode, WorkerRules,
 };
 use crate::launch::{ReadFile, inspector};
@@ -40,6 +41,7 @@ pub(super) struct Draft {
     pub(super) balance: Option<Balance>,
     pub(super) ready: Option<Readiness>,
     pub(super) ready_timeout: Option<Duration>,
+    pub(super) boot: Option<Boot>,
     pub(super) spares: Option<u16>,
     pub(super) stop: Option<StopMode>,
     pub(super) kill_mode: Option<KillMode>,
@@ -113,6 +115,7 @@ impl Draft {
             balance: None,
             ready: None,
             ready_timeout: None,
+            boot: None,
             spares: None,
             stop: None,
             kill_mode: None,
@@ -137,7 +140,7 @@ impl Draft {
         } else {
             RestartPolicy::Never
         });
-        self.check_restarts(around)?;
+        self.check_restarts(around, &mut warnings)?;
         self.check_doors(around)?;
         match self.instances {
             Some(instances) => {
@@ -153,20 +156,6 @@ impl Draft {
             }
         }
         Ok((self.config, warnings))
-    }
-
-    /// What only says how to restart is nothing when there are no restarts.
-    fn check_restarts(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
-        if self.config.restart.policy != RestartPolicy::Never {
-            return Ok(());
-        }
-        let rules = ["backoff", "min-uptime", "max-restarts"];
-        if let Some(rule) = rules.into_iter().find(|long| around.is_given(long)) {
-            let why = "nothing is ever restarted; \
-                       add --restart always or --restart on-failure, or leave it out";
-            return around.senseless(rule, why);
-        }
-        Ok(())
     }
 
     /// Where probes are answered, and where `pidone ctl` is, nobody else can be.
@@ -216,21 +205,28 @@ impl Draft {
             &self.config.command.words(),
             node_options.as_deref().unwrap_or_default(),
         );
+        let ready = self.ready.unwrap_or(match (channel, &port_env) {
+            (true, _) => Readiness::Listen,
+            (false, Some(_)) => Readiness::Port,
+            (false, None) => Readiness::None,
+        });
+        if self.boot == Some(Boot::First) && ready == Readiness::None {
+            let why = "first waits until a worker is ready, and nothing shows when that is; \
+                       give --ready listen, message, notify or port, or leave it out";
+            return around.senseless("boot", why);
+        }
         Ok(WorkerRules {
             instances,
             channel,
             balance: self.balance.unwrap_or(Balance::ReusePort),
-            ready: self.ready.unwrap_or(match (channel, &port_env) {
-                (true, _) => Readiness::Listen,
-                (false, Some(_)) => Readiness::Port,
-                (false, None) => Readiness::None,
-            }),
+            ready,
             port_env,
             ready_timeout: match inspector {
                 Some(inspector) if inspector.waits => FOR_EVER,
                 _ => self.ready_timeout.unwrap_or(PATIENCE),
             },
             inspector,
+            boot: self.boot.unwrap_or(Boot::Together),
             spares: self.spares.unwrap_or(0),
             stop: self.stop.unwrap_or(if channel {
                 StopMode::Drain

@@ -111,6 +111,7 @@ pub fn read(
     };
     let variables: Vec<_> = environment.iter().filter(own).cloned().collect();
     let mut draft = Draft::new(command.ok_or(CliError::NoCommand)?, level(&variables)?);
+    draft.config.own_variables = own_variables(&variables);
     let given = give_meaning(&said, &variables, &mut draft)?;
     let (config, mut warnings) = draft.finish(&Surroundings {
         given: &given,
@@ -175,6 +176,17 @@ fn give_meaning(
         });
     }
     Ok(all_given)
+}
+
+/// Those of a pidone's variables that a nested one must not take for its own: it would run workers of
+/// each worker, open the same doors, or be told of workers that it does not have.
+fn own_variables(variables: &[(OsString, OsString)]) -> Vec<String> {
+    let is_own = |option: &&OptionSpec| {
+        option.for_workers || matches!(option.long, "instances" | "control" | "http" | "user")
+    };
+    let names = options::all().filter(is_own).map(OptionSpec::variable);
+    let is_set = |name: &String| variables.iter().any(|(known, _)| *known == **name);
+    names.filter(is_set).collect()
 }
 
 /// The level of the log before `-v` has its say.

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    Balance, Control, Inspector, Instances, KillMode, LogFormat, MemoryLimit, PortEnv, Readiness,
-    RestartPolicy, StopMode, WorkerRules,
+    Balance, Boot, Control, Inspector, Instances, KillMode, LogFormat, MemoryLimit, PortEnv,
+    Readiness, RestartPolicy, StopMode, WorkerRules,
 };
 
 /// pidone's words, the command after `--`, and variables as `NAME=value`.
@@ -70,6 +70,7 @@ fn workers_have_defaults_of_their_own() {
         ready: Readiness::Listen,
         ready_timeout: 30 * SECOND,
         inspector: None,
+        boot: Boot::Together,
         spares: 0,
         stop: StopMode::Drain,
         kill_mode: KillMode::Group,
@@ -107,7 +108,7 @@ fn without_channel_the_defaults_are_others() {
 
 #[test]
 fn every_option_has_its_place() {
-    let line = "--instances=2 --channel node --ready notify --ready-timeout 5s --spares 1 \
+    let line = "--instances=2 --channel node --ready notify --ready-timeout 5s --spares 1 --boot first \
                 --listen 8080 --listen unix:/run/a.sock --balance source-ip \
                 --restart on-failure --backoff 1s..2s --min-uptime 3s --max-restarts 4/5s \
                 --grace 10s --stop signal --http-drain 7s --drain-delay 6s --kill-mode process \
@@ -127,7 +128,16 @@ fn every_option_has_its_place() {
         .collect();
     let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
     let said = config(line, &[]);
-    assert_eq!(said, config("", &variables));
+    let mut by_variables = config("", &variables);
+    let own = std::mem::take(&mut by_variables.own_variables);
+    assert_eq!(said, by_variables);
+    // What a pidone below this one would take for its own.
+    for name in ["INSTANCES", "CONTROL", "HTTP", "HTTP_DRAIN"] {
+        assert!(own.contains(&format!("PIDONE_{name}")), "{own:?}");
+    }
+    for name in ["GRACE", "LISTEN"] {
+        assert!(!own.contains(&format!("PIDONE_{name}")), "{own:?}");
+    }
     assert_eq!(said.grace, Some(10 * SECOND));
     let addresses: Vec<_> = said.listen.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["*:8080", "unix:/run/a.sock"]);
@@ -147,6 +157,7 @@ fn every_option_has_its_place() {
         ready: Readiness::Notify,
         ready_timeout: 5 * SECOND,
         inspector: None,
+        boot: Boot::First,
         spares: 1,
         stop: StopMode::Signal,
         kill_mode: KillMode::Process,
@@ -322,4 +333,38 @@ fn a_shell_in_between_is_worth_a_warning() {
         warnings[0].contains("sh -c 'exec node server.js'"),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn boot_first_needs_a_sign_that_the_first_is_ready() {
+    assert_eq!(workers("-i 2 --boot first", &[]).boot, Boot::First);
+    refused("-i 2 --boot second", &[], &["--boot", "together or first"]);
+    refused("--boot first", &[], &["--boot", "-i N"]);
+    for line in [
+        "-i 2 --boot first --ready none",
+        "-i 2 --channel off --boot first",
+    ] {
+        refused(line, &[], &["--boot", "--ready"]);
+    }
+}
+
+#[test]
+fn restarts_that_never_fit_into_the_window_are_warned_about() {
+    let warnings = |line: &str| read_with(line, &[]).unwrap().1;
+    for line in [
+        "-i 2",
+        "-i 2 --max-restarts 0/1ms",
+        "--restart always --max-restarts 10/60s",
+        "-i 2 --max-restarts 1000/1h --min-uptime 1s",
+        "-i 2 --max-restarts 1000/60s --backoff 1ms..10ms",
+        "-i 2 --max-restarts 1000/60s",
+    ] {
+        let warned = warnings(line);
+        let is_endless = line.ends_with("1000/60s");
+        assert_eq!(warned.len(), usize::from(is_endless), "{line}: {warned:?}");
+    }
+    let warned = warnings("--restart always --max-restarts 30/60s --backoff 1s..5s");
+    for part in ["--max-restarts 30/60s", "--backoff 1s..5s", "at least"] {
+        assert!(warned[0].contains(part), "{warned:?}");
+    }
 }

@@ -6,10 +6,10 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Readiness};
 use crate::ended::Ended;
 use crate::signal::Signal;
-use crate::supervisor::{Done, Next, Reason, Refusal, Report};
+use crate::supervisor::{Done, Next, Reason, Refusal, Report, Verdict};
 use crate::sys::cgroup::OomCounter;
 use crate::sys::leftovers;
 
@@ -19,6 +19,10 @@ pub(super) struct Reporter {
     program: String,
     /// Single mode: there is one child, and nothing to say about it as long as all is well.
     single: bool,
+    /// Something shows when a worker is ready.
+    tells: bool,
+    /// How workers ended whose restart is put off, as it was said last.
+    last_put_off: Option<Ended>,
     warn_on_reap: bool,
     /// The cgroup's count of OOM kills, and where it stood when it was last looked at.
     oom: Option<(OomCounter, u64)>,
@@ -39,6 +43,11 @@ impl Reporter {
         Self {
             program: name.to_string_lossy().into_owned(),
             single: config.workers.is_none(),
+            tells: config
+                .workers
+                .as_ref()
+                .is_some_and(|workers| workers.ready != Readiness::None),
+            last_put_off: None,
             warn_on_reap: config.warn_on_reap,
             oom: None,
         }
@@ -87,11 +96,24 @@ impl Reporter {
             Report::AllReady { workers: 1 } => log::info!("the worker is ready"),
             Report::AllReady { workers } => log::info!("all {workers} workers are ready"),
             Report::CrashLoop {
-                restarts, window, ..
+                verdict,
+                own,
+                status,
+                ..
             } => log::error!(
-                "crash loop: {who} exited; restart limit reached ({restarts} in {}, --max-restarts); \
-                 shutting down with its status",
-                Spoken(window)
+                "crash loop: {who} {}; shutting down with {}",
+                Why(verdict, self.tells),
+                With { own, status }
+            ),
+            Report::Command { others, .. } => log::warn!(
+                "{who} exited with status 0 before any worker called listen(): it is a one-shot command, or moves to the \
+                 background, and -i is for servers; pidone exits with 0{} (for one run without workers, leave out -i or \
+                 set PIDONE_INSTANCES to nothing)",
+                if others == 0 {
+                    ""
+                } else {
+                    " when the other workers have ended"
+                }
             ),
             Report::ReloadBegun => log::info!("reload started"),
             Report::RestartBegun { slot } => {
@@ -151,6 +173,11 @@ impl Reporter {
     fn ended(&mut self, who: &str, ended: Ended, uptime: Duration, sent_by_us: bool, next: Next) {
         let uptime = Spoken(uptime);
         let then = Then(next);
+        // What several workers fail by at the same time is worth saying once.
+        if next == Next::Wait && self.last_put_off.replace(ended) == Some(ended) {
+            log::debug!("{who} has {ended} after {uptime} too{then}");
+            return;
+        }
         match ended {
             Ended::Killed(Signal::KILL) if !sent_by_us && self.was_oom_kill() => log::error!(
                 "{who} was killed by the kernel's OOM killer after {uptime}: the container ran out of memory; \
@@ -159,6 +186,10 @@ impl Reporter {
             Ended::Killed(signal) if sent_by_us => {
                 log::info!("{who} was killed by {signal} (sent by pidone) after {uptime}{then}");
             }
+            Ended::Killed(Signal::ABRT) => log::warn!(
+                "{who} aborted after {uptime} (SIGABRT, not sent by pidone); if Node.js wrote \"heap out of memory\", raise \
+                 its heap limit: node --max-old-space-size=MiB{then}"
+            ),
             Ended::Killed(signal) => {
                 log::warn!(
                     "{who} was killed by {signal} (not sent by pidone) after {uptime}{then}"
@@ -237,8 +268,64 @@ impl fmt::Display for Then {
             Next::Nothing => Ok(()),
             Next::Successor => out.write_str("; its successor takes over"),
             Next::Spare => out.write_str("; a spare takes over"),
+            Next::Wait => out.write_str("; restarting when another worker serves"),
             Next::Restart(Duration::ZERO) => out.write_str("; restarting"),
             Next::Restart(delay) => write!(out, "; restarting in {}", Spoken(delay)),
+        }
+    }
+}
+
+/// What makes a crash loop, behind the name of its last worker. `.1`: workers say when they are ready.
+struct Why(Verdict, bool);
+
+impl fmt::Display for Why {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, self.1) {
+            (Verdict::Restarts { restarts, window }, _) => write!(
+                out,
+                "exited; restart limit reached ({restarts} in {}, --max-restarts)",
+                Spoken(window)
+            ),
+            (Verdict::NeverReady { boots: 1, .. }, _) => {
+                out.write_str("failed to start; no restart is allowed (--max-restarts)")
+            }
+            (Verdict::NeverReady { boots, ever: false }, true) => write!(
+                out,
+                "failed to start; {boots} starts in a row have failed, and no worker has ever been ready"
+            ),
+            (Verdict::NeverReady { boots, ever: false }, false) => write!(
+                out,
+                "failed; {boots} runs in a row have failed within --min-uptime, and none has lasted longer"
+            ),
+            (Verdict::NeverReady { boots, ever: true }, true) => write!(
+                out,
+                "failed to start; {boots} starts in a row have failed in its slot (--max-restarts)"
+            ),
+            (Verdict::NeverReady { boots, ever: true }, false) => write!(
+                out,
+                "failed; {boots} runs in a row have failed within --min-uptime (--max-restarts)"
+            ),
+        }
+    }
+}
+
+/// The status that a crash loop ends with, as the end of a sentence.
+struct With {
+    own: Option<u8>,
+    status: u8,
+}
+
+impl fmt::Display for With {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.own, self.status) {
+            (Some(own), status) if own == status => write!(out, "its status, {status}"),
+            (Some(own), status) => {
+                write!(
+                    out,
+                    "status {status}, because its own, {own}, would count as success"
+                )
+            }
+            (None, _) => out.write_str("its status, or 1 if that counts as success"),
         }
     }
 }

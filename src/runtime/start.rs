@@ -109,13 +109,25 @@ fn stdin_of_workers(config: &Config) -> Option<OwnedFd> {
     }
 }
 
+/// What children's environments are made from, if it is not pidone's own as it is.
+fn inherited(config: &Config) -> Option<Environment> {
+    if config.workers.is_none() && config.own_variables.is_empty() {
+        return None;
+    }
+    let mut environment = Environment::own();
+    for name in &config.own_variables {
+        environment.remove(name);
+    }
+    Some(environment)
+}
+
 /// Starts the command, as often as it takes.
 #[derive(Debug)]
 pub(super) struct Starter<'a> {
     config: &'a Config,
     program: Program,
     setup: Setup,
-    /// pidone's own, which workers' are made from; `None`: the child's is the very same.
+    /// What the children's are made from; `None`: the child's is pidone's own.
     environment: Option<Environment>,
     /// `NOTIFY_SOCKET`.
     notify: Option<Vec<u8>>,
@@ -168,7 +180,7 @@ impl<'a> Starter<'a> {
             notify: notify.map(|socket| socket.name().to_owned()),
             drain_module,
             inspector_at,
-            environment: config.workers.as_ref().map(|_| Environment::own()),
+            environment: inherited(config),
         })
     }
 
@@ -210,7 +222,7 @@ impl<'a> Starter<'a> {
         // Behind the sockets, whose numbers are fixed.
         descriptors.extend(channel.as_ref().map(|(_, theirs)| theirs.as_fd()));
         let environment = match &self.environment {
-            Some(own) => {
+            Some(own) if workers.is_some() => {
                 let variables = Variables {
                     worker: start.worker,
                     instance: start.instance,
@@ -223,8 +235,11 @@ impl<'a> Starter<'a> {
                 };
                 Some(variables.added_to(own))
             }
-            None if names.is_empty() => None,
-            None => Some(environment::with_sockets(Environment::own(), &names)),
+            own if names.is_empty() => own.clone(),
+            own => {
+                let own = own.clone().unwrap_or_else(Environment::own);
+                Some(environment::with_sockets(own, &names))
+            }
         };
         let gifts = Gifts {
             descriptors: &descriptors,

@@ -41,6 +41,8 @@ pub(super) struct Worker {
     has_babbled: bool,
     /// It has been said that it has too many listeners.
     has_hit_limit: bool,
+    /// It has asked for a listener.
+    has_asked: bool,
 }
 
 /// A connection that is to go to a worker that listens on this port.
@@ -71,6 +73,7 @@ impl Workers {
             dismissed: false,
             has_babbled: false,
             has_hit_limit: false,
+            has_asked: false,
         };
         self.all.insert(start.worker, worker);
     }
@@ -222,7 +225,12 @@ impl Workers {
                     worker.hold(query);
                     news.push_back(Event::Held(id));
                 }
-                FromWorker::Query(query) => worker.answer(id, &query, ports),
+                FromWorker::Query(query) => {
+                    if !std::mem::replace(&mut worker.has_asked, true) {
+                        news.push_back(Event::Asked(id));
+                    }
+                    worker.answer(id, &query, ports);
+                }
                 FromWorker::Listening(_) if ready == Readiness::Listen => {
                     news.push_back(Event::Ready(id));
                 }

@@ -38,6 +38,8 @@ pub enum Event {
     },
     /// A worker serves, in the way that `--ready` names. May come more than once.
     Ready(WorkerId),
+    /// A worker has asked for a listener. May come more than once.
+    Asked(WorkerId),
     /// A spare is booted: it has asked for a listener, and the answer is held back.
     Held(WorkerId),
     /// A worker leaves on its own account: it has closed its listeners, or is about to.

@@ -2,11 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
-
 use super::event::{Action, Moment, Start};
 use super::lane::{Lane, WorkerId};
-use super::report::{Next, Report};
+use super::report::{Next, Report, Verdict};
 use super::shutdown::Leftovers;
 use super::worker::{Place, Worker};
 use super::{Phase, Supervisor};
@@ -30,6 +28,7 @@ impl Supervisor {
             slot.lane = slot.lane.other();
         }
         slot.start_at = None;
+        slot.waits = false;
         let (instance, lane) = (slot.instance, slot.lane);
         let worker = self.launch(Place::Slot(index), instance, Some(lane), now, actions);
         if let Some(slot) = self.slots.get_mut(index) {
@@ -58,11 +57,12 @@ impl Supervisor {
         worker
     }
 
-    fn start_spare(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn start_spare(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
         let Some(spare) = self.spares.get_mut(index) else {
             return;
         };
         spare.start_at = None;
+        spare.waits = false;
         let instance = spare.instance;
         let worker = self.launch(Place::Spare(index), instance, None, now, actions);
         if let Some(spare) = self.spares.get_mut(index) {
@@ -78,19 +78,19 @@ impl Supervisor {
                 .get(index)
                 .is_some_and(|slot| is_due(slot.start_at))
             {
-                self.start_in_slot(index, now, actions);
+                self.start_or_wait(index, now, actions);
             }
         }
         self.start_spares_due(now, actions);
     }
 
     /// Starts a few of them; the others are still due, so that what happens meanwhile is heard.
-    fn start_spares_due(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn start_spares_due(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let spares = self.spares.iter().enumerate();
         let due = spares.filter(|(_, spare)| spare.start_at.is_some_and(|at| at <= now));
         let due: Vec<_> = due.map(|(index, _)| index).take(SPARES_AT_ONCE).collect();
         for index in due {
-            self.start_spare(index, now, actions);
+            self.start_spare_or_wait(index, now, actions);
         }
     }
 
@@ -110,7 +110,7 @@ impl Supervisor {
         if matches!(self.phase, Phase::Beginning) {
             self.phase = Phase::Running;
             for index in 1..self.target {
-                self.start_in_slot(index, now, actions);
+                self.start_or_wait(index, now, actions);
             }
             for spare in &mut self.spares {
                 spare.start_at = Some(now);
@@ -139,11 +139,19 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(id) else {
             return;
         };
-        if !worker.on_ready() {
+        if !worker.on_ready(now) {
             return;
         }
         if let Place::Slot(index) = worker.place {
+            self.has_listened = true;
             self.on_slot_ready(index, id, now, actions);
+            // Where nothing tells, only time shows that it is.
+            if self.rules.ready != Readiness::None {
+                self.has_served = true;
+                if let Some(slot) = self.slots.get_mut(index) {
+                    slot.backoff.on_ready();
+                }
+            }
         }
         self.watch(id, now);
     }
@@ -178,9 +186,16 @@ impl Supervisor {
             worker: id,
             timeout: self.rules.ready_timeout,
         }));
+        let may_be_command = self.may_be_commands();
         self.with(
             id,
-            |worker, rules, actions| worker.leave(false, now, rules, actions),
+            |worker, rules, actions| {
+                if may_be_command {
+                    worker.leave_idle(now, rules, actions);
+                } else {
+                    worker.leave(false, now, rules, actions);
+                }
+            },
             actions,
         );
         self.give_up_successor(id, now, actions);
@@ -202,12 +217,12 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(id) else {
             return;
         };
-        let (place, run) = (worker.place, worker.good_for(now));
+        let (place, run) = (worker.place, worker.well_for(now));
         if let (Phase::Running, Place::Slot(index)) = (&self.phase, place) {
             worker.lost = true;
             self.was_complete = false;
-            if self.replace(index, run, now, actions).is_none() {
-                self.crash_loop(id, 0, now, actions);
+            if let Err(verdict) = self.replace(index, run, now, actions) {
+                self.crash_loop(id, verdict, None, now, actions);
             }
         }
     }
@@ -229,13 +244,15 @@ impl Supervisor {
         }
         // Said first, although what comes next must be known for it.
         let place_of_report = actions.len();
+        let is_command = self.is_command(&worker, ended);
         let next = match &mut self.phase {
+            Phase::Running if is_command => Ok(Next::Nothing),
             Phase::Running => self.follow(&worker, ended, now, actions),
             Phase::Stopping(stop) => {
                 stop.on_exited(&worker, ended);
-                Some(Next::Nothing)
+                Ok(Next::Nothing)
             }
-            Phase::Beginning | Phase::Leaving(_) => Some(Next::Nothing),
+            Phase::Beginning | Phase::Leaving(_) => Ok(Next::Nothing),
         };
         let report = Report::Ended {
             worker: id,
@@ -245,29 +262,36 @@ impl Supervisor {
             next: next.unwrap_or(Next::Nothing),
         };
         actions.insert(place_of_report, Action::Report(report));
-        if next.is_none() {
-            self.crash_loop(id, ended.status(), now, actions);
+        if let Err(verdict) = next {
+            self.crash_loop(id, verdict, Some(ended.status()), now, actions);
+        }
+        if is_command {
+            self.end_command(id, now, actions);
         }
         self.leave_if_done(worker.kill_at(), now, actions);
     }
 
-    /// What follows from the end of a worker that is not known any more; `None`: a crash loop.
+    /// What follows from the end of a worker that is not known any more.
     fn follow(
         &mut self,
         worker: &Worker,
         ended: Ended,
         now: Moment,
         actions: &mut Vec<Action>,
-    ) -> Option<Next> {
+    ) -> Result<Next, Verdict> {
         let index = match worker.place {
             Place::Slot(index) => index,
             Place::Spare(index) => {
-                return Some(self.follow_spare(index, worker, ended, now, actions));
+                return Ok(self.follow_spare(index, worker, ended, now, actions));
             }
         };
         self.give_up_successor(worker.id, now, actions);
         let is_retiring = self.is_retiring(worker.id);
-        let slot = self.slots.get_mut(index)?;
+        let run = self.run_of(worker, ended, now);
+        self.has_served |= run.is_some();
+        let Some(slot) = self.slots.get_mut(index) else {
+            return Ok(Next::Nothing);
+        };
         let was_current = slot.current == Some(worker.id);
         if was_current {
             slot.current = None;
@@ -280,12 +304,12 @@ impl Supervisor {
             if is_retiring {
                 self.on_retired();
             }
-            return Some(Next::Nothing);
+            return Ok(Next::Nothing);
         }
         if is_retiring {
-            self.start_in_slot(index, now, actions);
+            self.start_or_wait(index, now, actions);
             self.watch_boot(index);
-            return Some(Next::Nothing);
+            return Ok(Next::Nothing);
         }
         self.was_complete = false;
         self.status = ended.status();
@@ -295,111 +319,8 @@ impl Supervisor {
             RestartPolicy::OnFailure => self.expected(self.status) != 0,
         };
         if !restarts || self.stop_requested.is_some() {
-            return Some(Next::Nothing);
+            return Ok(Next::Nothing);
         }
-        self.replace(index, worker.good_for(now), now, actions)
-    }
-
-    fn follow_spare(
-        &mut self,
-        index: usize,
-        worker: &Worker,
-        ended: Ended,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) -> Next {
-        let Some(spare) = self.spares.get_mut(index) else {
-            return Next::Nothing;
-        };
-        spare.worker = None;
-        let delay = if worker.is_leaving() && !worker.failed {
-            Duration::ZERO
-        } else {
-            spare.past.restarts = spare.past.restarts.saturating_add(1);
-            spare.past.last_end = Some((ended, now));
-            // Those that serve must not suffer from one that does not.
-            let rules = &self.rules.restart;
-            let delay = spare.backoff.after(worker.good_for(now), now, rules);
-            delay.unwrap_or(rules.max_delay)
-        };
-        if delay.is_zero() {
-            self.start_spare(index, now, actions);
-        } else {
-            spare.start_at = Some(now + delay);
-        }
-        Next::Restart(delay)
-    }
-
-    /// Finds somebody for a slot whose worker is gone, or going; `None`: it is a crash loop.
-    fn replace(
-        &mut self,
-        index: usize,
-        run: Option<Duration>,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) -> Option<Next> {
-        let slot = self.slots.get_mut(index)?;
-        slot.past.restarts = slot.past.restarts.saturating_add(1);
-        if let Some(successor) = slot.successor.take() {
-            self.promote(index, successor);
-            return Some(Next::Successor);
-        }
-        slot.current = None;
-        let delay = slot.backoff.after(run, now, &self.rules.restart)?;
-        if self.admit_spare(index, now, delay, actions) {
-            return Some(Next::Spare);
-        }
-        if delay.is_zero() {
-            self.start_in_slot(index, now, actions);
-        } else if let Some(slot) = self.slots.get_mut(index) {
-            slot.start_at = Some(now + delay);
-        }
-        Some(Next::Restart(delay))
-    }
-
-    /// Gives a slot a spare that is booted, if there is one. The next spare comes after `delay`.
-    fn admit_spare(
-        &mut self,
-        index: usize,
-        now: Moment,
-        delay: Duration,
-        actions: &mut Vec<Action>,
-    ) -> bool {
-        let workers = &mut self.workers;
-        let mut booted = self
-            .spares
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(at, spare)| {
-                let id = spare.worker?;
-                workers.get(id)?.is_held().then_some((at, spare, id))
-            });
-        let (Some((at, spare, id)), Some(slot)) = (booted.next(), self.slots.get_mut(index)) else {
-            return false;
-        };
-        spare.worker = None;
-        spare.start_at = Some(now + delay);
-        // The numbers stay unique: the next spare gets the one that has become free.
-        std::mem::swap(&mut slot.instance, &mut spare.instance);
-        drop(booted);
-        if workers
-            .values()
-            .any(|worker| worker.lane == Some(slot.lane))
-        {
-            slot.lane = slot.lane.other();
-        }
-        slot.current = Some(id);
-        let lane = slot.lane;
-        if let Some(worker) = workers.get_mut(id) {
-            worker.admit(Place::Slot(index), lane, self.rules.ready_timeout, now);
-        }
-        actions.push(Action::Admit { worker: id, lane });
-        if workers.get(id).is_some_and(|worker| worker.said_ready) {
-            self.on_ready(id, now, actions);
-        }
-        if delay.is_zero() {
-            self.start_spare(at, now, actions);
-        }
-        true
+        self.replace(index, run, now, actions)
     }
 }

@@ -16,6 +16,7 @@ mod health;
 mod lane;
 mod lives;
 mod patience;
+mod replacement;
 mod report;
 mod request;
 mod rollout;
@@ -29,13 +30,13 @@ mod worker;
 
 use std::time::Duration;
 
-use crate::config::{Config, Readiness, RestartRules, SignalRules, StopMode};
+use crate::config::{Boot, Config, Readiness, RestartRules, SignalRules, StopMode};
 use crate::signal::Signal;
 use crate::table::Table;
 pub use event::{Action, Event, Moment, Queues, Start};
 use groups::Groups;
 pub use lane::{Lane, WorkerId};
-pub use report::{Next, Reason, Refusal, Report};
+pub use report::{Next, Reason, Refusal, Report, Verdict};
 use request::Requests;
 pub use request::{Done, Reply, Request, RequestId};
 use rollout::Rollout;
@@ -69,6 +70,10 @@ pub struct Supervisor {
     was_complete: bool,
     /// All slots have served at the same time, at least once.
     has_been_complete: bool,
+    /// Some worker has been ready, or, where nothing tells, has done well for long enough.
+    has_served: bool,
+    /// Some worker has asked for a listener.
+    has_listened: bool,
     /// What the run will end with, as far as is known.
     status: u8,
     review: Review,
@@ -90,6 +95,7 @@ struct Rules {
     restart: RestartRules,
     ready: Readiness,
     ready_timeout: Duration,
+    boot: Boot,
     drain_delay: Duration,
     /// A successor needs the place of the one before, its port for example, and cannot boot
     /// beside it.
@@ -130,6 +136,7 @@ impl Supervisor {
                 restart: config.restart.clone(),
                 ready: workers.map_or(Readiness::None, |workers| workers.ready),
                 ready_timeout: workers.map_or(Duration::ZERO, |workers| workers.ready_timeout),
+                boot: workers.map_or(Boot::Together, |workers| workers.boot),
                 drain_delay: workers.map_or(Duration::ZERO, |workers| workers.drain_delay),
                 in_place: !channel && port_env.is_some(),
                 most: request::most(port_env),
@@ -166,6 +173,8 @@ impl Supervisor {
             steered: Vec::new(),
             was_complete: false,
             has_been_complete: false,
+            has_served: false,
+            has_listened: false,
             status: 0,
             review: Review::default(),
             stop_requested: None,
@@ -210,7 +219,11 @@ impl Supervisor {
                 self.on_start_failed(worker, status, now, actions);
             }
             Event::Ready(worker) => self.on_ready(worker, now, actions),
-            Event::Held(worker) => self.with(worker, |worker, _, _| worker.on_held(), actions),
+            Event::Asked(_) => self.has_listened = true,
+            Event::Held(worker) => {
+                self.has_listened = true;
+                self.with(worker, |worker, _, _| worker.on_held(now), actions);
+            }
             Event::Leaving(worker) => self.on_leaving(worker, now, actions),
             Event::Listens { worker, any } => self.on_listens(worker, any, now, actions),
             Event::ChannelClosed(worker) => {
@@ -274,6 +287,7 @@ impl Supervisor {
             }
             Event::Tick => self.on_tick(now, actions),
         }
+        self.fill_slots(now, actions);
         // First, so that "ready" is true of the next connection.
         self.steer(actions);
         self.look_whether_complete(actions);

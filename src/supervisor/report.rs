@@ -47,10 +47,20 @@ pub enum Report {
     CrashLoop {
         /// The last of them.
         worker: WorkerId,
-        /// Restarts that were allowed.
-        restarts: u32,
-        /// Within this time.
-        window: Duration,
+        /// What tells that it is one.
+        verdict: Verdict,
+        /// Its own status; `None`: it has not ended yet.
+        own: Option<u8>,
+        /// What that makes pidone's, which is never 0.
+        status: u8,
+    },
+    /// A worker has ended with 0 before any has ever asked to listen: it is a command, not a server.
+    /// pidone leaves when the others are done.
+    Command {
+        /// Which.
+        worker: WorkerId,
+        /// How many others still run.
+        others: usize,
     },
     /// A reload begins, perhaps in the middle of another one.
     ReloadBegun,
@@ -67,7 +77,7 @@ pub enum Report {
         worker: WorkerId,
     },
     /// All that reloads and restarts have asked for is replaced: each of them ends with this, or
-    /// with `ReloadFailed`, `Stopping` or `CrashLoop`.
+    /// with `ReloadFailed`, `Stopping`, `CrashLoop` or `Command`.
     ReloadDone {
         /// How long it took.
         took: Duration,
@@ -161,6 +171,7 @@ impl Report {
             | Self::Overdue { worker, .. }
             | Self::NeverReady { worker, .. }
             | Self::CrashLoop { worker, .. }
+            | Self::Command { worker, .. }
             | Self::SlotReplaced { worker, .. }
             | Self::ReloadFailed { worker }
             | Self::Recycled { worker, .. }
@@ -237,4 +248,25 @@ pub enum Next {
     Spare,
     /// Another one is started, this much later.
     Restart(Duration),
+    /// Another one is started when some worker is ready, or when all others have failed.
+    Wait,
+}
+
+/// What makes a crash loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Starts of one slot that failed one after the other, whatever the time.
+    NeverReady {
+        /// So many.
+        boots: u32,
+        /// Some worker has been ready since pidone has started.
+        ever: bool,
+    },
+    /// Restarts of one slot, within a time.
+    Restarts {
+        /// So many were allowed.
+        restarts: u32,
+        /// Within this time.
+        window: Duration,
+    },
 }

@@ -71,7 +71,8 @@ impl Supervisor {
 
     /// Takes up the next slot, if none is being seen to.
     pub(super) fn advance(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        if !matches!(self.phase, Phase::Running) || self.rollout.step.is_some() {
+        let is_busy = self.rollout.step.is_some() || self.boots_first();
+        if !matches!(self.phase, Phase::Running) || is_busy {
             return;
         }
         if let Some(begun) = self.rollout.begun {
@@ -125,7 +126,7 @@ impl Supervisor {
         };
         let step = match slot.current {
             None => {
-                self.start_in_slot(index, now, actions);
+                self.start_or_wait(index, now, actions);
                 self.watch_boot(index);
                 return;
             }
@@ -287,7 +288,7 @@ impl Supervisor {
             self.slots.push(slot);
         }
         for index in from..to {
-            self.start_in_slot(index, now, actions);
+            self.start_or_wait(index, now, actions);
         }
         for index in to..self.slots.len() {
             self.vacate(index, now, actions);
@@ -300,6 +301,7 @@ impl Supervisor {
             return;
         };
         slot.start_at = None;
+        slot.waits = false;
         for worker in [slot.successor.take(), slot.current].into_iter().flatten() {
             self.dismiss(worker, now, actions);
             // It is the slot that was given up, not the worker that boots for it.
@@ -317,7 +319,7 @@ impl Supervisor {
     fn is_slot_settled(&self, slot: &Slot) -> bool {
         match slot.current.and_then(|id| self.workers.get(id)) {
             Some(worker) => worker.is_ready(),
-            None => slot.start_at.is_none(),
+            None => !slot.is_pending(),
         }
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::emptying::Emptying;
 use super::event::{Action, Moment, Queues};
 use super::lane::WorkerId;
-use super::report::Report;
+use super::report::{Report, Verdict};
+use super::slot::Slot;
 use super::worker::{Worker, earliest};
 use super::{Phase, Supervisor};
 use crate::ended::Ended;
@@ -104,7 +105,12 @@ impl Supervisor {
                 }
             }
             Phase::Leaving(leftovers) if hurry => leftovers.hurry(now, actions),
-            Phase::Stopping(_) | Phase::Leaving(_) => {}
+            Phase::Stopping(_) => {
+                for worker in self.workers.values_mut() {
+                    worker.stop_completing(now, &self.rules.leave, actions);
+                }
+            }
+            Phase::Leaving(_) => {}
         }
     }
 
@@ -123,16 +129,37 @@ impl Supervisor {
     pub(super) fn crash_loop(
         &mut self,
         worker: WorkerId,
-        status: u8,
+        verdict: Verdict,
+        own: Option<u8>,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
+        let status = own.unwrap_or(0);
         actions.push(Action::Report(Report::CrashLoop {
             worker,
-            restarts: self.rules.restart.max_restarts,
-            window: self.rules.restart.window,
+            verdict,
+            own,
+            status: self.verdict_status(status),
         }));
         self.begin_stop(Some(worker), status, now, actions);
+    }
+
+    /// What a crash loop ends with: service managers take 0 for success, and leave the service down.
+    fn verdict_status(&self, own: u8) -> u8 {
+        match self.expected(own) {
+            0 => 1,
+            status => status,
+        }
+    }
+
+    /// A command is done. The others run the same one: they may finish it.
+    pub(super) fn end_command(&mut self, worker: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        for other in self.workers.values_mut() {
+            other.may_complete(now, &self.rules.leave, actions);
+        }
+        let others = self.workers.values().count();
+        actions.push(Action::Report(Report::Command { worker, others }));
+        self.begin_stop(None, 0, now, actions);
     }
 
     fn begin_stop(
@@ -240,16 +267,17 @@ impl Supervisor {
         let kill_at = kill_at.unwrap_or(now + grace);
         let (status, kill_at) = match &self.phase {
             Phase::Leaving(_) => return,
-            Phase::Stopping(stop) => (stop.status, stop.ends_by(grace, now)),
-            Phase::Beginning | Phase::Running => (self.status, kill_at),
+            Phase::Stopping(stop) if stop.blamed.is_some() => {
+                (self.verdict_status(stop.status), stop.ends_by(grace, now))
+            }
+            Phase::Stopping(stop) => (self.expected(stop.status), stop.ends_by(grace, now)),
+            Phase::Beginning | Phase::Running => (self.expected(self.status), kill_at),
         };
-        let waits = matches!(self.phase, Phase::Running)
-            && self.slots.iter().any(|slot| slot.start_at.is_some());
+        let waits = matches!(self.phase, Phase::Running) && self.slots.iter().any(Slot::is_pending);
         if waits || self.workers.values().any(|worker| !worker.is_spare()) {
             return;
         }
         self.requests.end_all(actions);
-        let status = self.expected(status);
         let kill_at = kill_at.min(now + LEFTOVER_GRACE);
         self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, now, actions));
     }

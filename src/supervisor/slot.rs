@@ -21,6 +21,8 @@ pub(super) struct Slot {
     pub(super) successor: Option<WorkerId>,
     /// When the next one is to be started.
     pub(super) start_at: Option<Moment>,
+    /// The next one is to be started when a worker serves, or when no other slot has one on its way.
+    pub(super) waits: bool,
     pub(super) backoff: Backoff,
     pub(super) past: Past,
     /// A worker that was started earlier is to be replaced, because somebody has asked for it.
@@ -36,11 +38,22 @@ impl Slot {
             current: None,
             successor: None,
             start_at: None,
+            waits: false,
             backoff: Backoff::default(),
             past: Past::default(),
             renew_before: None,
             recycling: Recycling::default(),
         }
+    }
+
+    /// Somebody serves, boots or leaves here.
+    pub(super) fn has_worker(&self) -> bool {
+        self.current.is_some() || self.successor.is_some()
+    }
+
+    /// It has no worker, and one is to be started.
+    pub(super) fn is_pending(&self) -> bool {
+        self.start_at.is_some() || self.waits
     }
 
     /// Whoever is or was here is to be replaced. What failed before may do now: no more delay.
@@ -64,6 +77,8 @@ pub(super) struct Spare {
     pub(super) instance: usize,
     pub(super) worker: Option<WorkerId>,
     pub(super) start_at: Option<Moment>,
+    /// The next one is to be started when a worker serves.
+    pub(super) waits: bool,
     pub(super) backoff: Backoff,
     pub(super) past: Past,
 }
@@ -74,6 +89,7 @@ impl Spare {
             instance,
             worker: None,
             start_at: None,
+            waits: false,
             backoff: Backoff::default(),
             past: Past::default(),
         }

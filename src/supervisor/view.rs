@@ -73,11 +73,10 @@ impl Supervisor {
                 instance,
                 current,
                 successor,
-                start_at,
                 past,
                 ..
             } = slot;
-            let mut view = self.view(index, *instance, *current, *start_at, past);
+            let mut view = self.view(index, *instance, *current, slot.is_pending(), past);
             view.successor = *successor;
             view
         })
@@ -90,10 +89,12 @@ impl Supervisor {
                 instance,
                 worker,
                 start_at,
+                waits,
                 past,
                 ..
             } = spare;
-            self.view(index, *instance, *worker, *start_at, past)
+            let is_pending = start_at.is_some() || *waits;
+            self.view(index, *instance, *worker, is_pending, past)
         })
     }
 
@@ -102,7 +103,7 @@ impl Supervisor {
         slot: usize,
         instance: usize,
         worker: Option<WorkerId>,
-        start_at: Option<Moment>,
+        is_pending: bool,
         past: &Past,
     ) -> SlotView {
         let life = worker.and_then(|worker| self.workers.get(worker));
@@ -116,7 +117,7 @@ impl Supervisor {
                 Some(life) if life.is_stopped() => StateView::Stopped,
                 Some(life) if life.is_starting() => StateView::Starting,
                 Some(_) => StateView::Ready,
-                None if start_at.is_some() => StateView::Waiting,
+                None if is_pending => StateView::Waiting,
                 None => StateView::Empty,
             },
             since: life.and_then(Worker::since),

@@ -53,6 +53,8 @@ pub(super) struct Worker {
     /// Its channel has ended: if it goes on, it wants none of pidone's ports from then on.
     release_at: Option<Moment>,
     since: Option<Moment>,
+    /// Since when it serves, or, of a spare, is booted.
+    well_since: Option<Moment>,
     state: State,
     /// What waits for its program to run.
     held: Vec<Signal>,
@@ -102,6 +104,7 @@ impl Worker {
             silent_since: None,
             release_at: None,
             since: None,
+            well_since: None,
             state: State::Starting {
                 patience: None,
                 probe_at: None,
@@ -173,9 +176,9 @@ impl Worker {
         now.saturating_sub(self.since.unwrap_or(now))
     }
 
-    /// How long it ran; `None`: all that time it was waited for, and never got ready.
-    pub(super) fn good_for(&self, now: Moment) -> Option<Duration> {
-        (!self.failed).then(|| self.uptime(now))
+    /// How long it served, or, as a spare, was booted; `None`: it never came to that.
+    pub(super) fn well_for(&self, now: Moment) -> Option<Duration> {
+        Some(now.saturating_sub(self.well_since?))
     }
 
     pub(super) fn was_sent(&self, signal: Signal) -> bool {
@@ -233,20 +236,22 @@ impl Worker {
     }
 
     /// It says that it serves. Whether that is news.
-    pub(super) fn on_ready(&mut self) -> bool {
+    pub(super) fn on_ready(&mut self, now: Moment) -> bool {
         self.said_ready = true;
         // What it has said before it was stopped holds when it is continued.
         let may_serve = self.since.is_some() && self.lane.is_some() && !self.stopped;
         let is_news = self.is_starting() && may_serve;
         if is_news {
             self.state = State::Ready;
+            self.well_since = Some(now);
         }
         is_news
     }
 
-    pub(super) fn on_held(&mut self) {
+    pub(super) fn on_held(&mut self, now: Moment) {
         if self.is_starting() && self.lane.is_none() {
             self.state = State::Held;
+            self.well_since = Some(now);
         }
     }
 
@@ -254,6 +259,7 @@ impl Worker {
     pub(super) fn admit(&mut self, place: Place, lane: Lane, ready_timeout: Duration, now: Moment) {
         self.place = place;
         self.lane = Some(lane);
+        self.well_since = None;
         self.state = State::Starting {
             patience: Some(Patience::begin(ready_timeout, BOOT_STEPS, now)),
             probe_at: None,

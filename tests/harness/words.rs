@@ -16,6 +16,10 @@ pub const CRASH_LOOP: &str = "crash loop";
 pub const NEVER_READY: &str = "was not ready within";
 /// A worker is restarted, now or later.
 pub const RESTARTING: &str = "; restarting";
+/// A restart is put off.
+pub const WAITS: &str = "; restarting when another worker serves";
+/// What was run is no server.
+pub const COMMAND: &str = "before any worker called listen()";
 /// A spare has taken a place.
 pub const SPARE: &str = "a spare takes over";
 /// What a worker has written is no message of Node.js'.

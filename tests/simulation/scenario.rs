@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pidone::config::{
-    Balance, Command, Config, Instances, KillMode, MemoryLimit, PortEnv, Readiness, RestartPolicy,
-    RestartRules, SignalRules, StopMode, WorkerRules,
+    Balance, Boot, Command, Config, Instances, KillMode, MemoryLimit, PortEnv, Readiness,
+    RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
 };
 use pidone::signal::Signal;
 use pidone::supervisor::{Moment, Request};
@@ -141,12 +141,18 @@ fn workers(
         (false, true) => &[Readiness::Port, Readiness::Notify, Readiness::None],
         (false, false) => &[Readiness::Notify, Readiness::None],
     };
+    let ready = random.pick(readiness);
     let may_spare = channel && port_env.is_none() && policy != RestartPolicy::Never;
     let before_signal = grace.unwrap_or_default() / 5 * 4;
     WorkerRules {
         instances: Instances::Count(u16::try_from(instances).unwrap()),
         channel,
-        ready: random.pick(readiness),
+        ready,
+        boot: if ready != Readiness::None && random.chance(30) {
+            Boot::First
+        } else {
+            Boot::Together
+        },
         port_env,
         balance: Balance::ReusePort,
         ready_timeout: ms(random.pick(&[50, 1000, 30_000])),

@@ -198,6 +198,7 @@ impl World {
         let worker = |event: &Event| match *event {
             Event::Started(id)
             | Event::Ready(id)
+            | Event::Asked(id)
             | Event::Held(id)
             | Event::Leaving(id)
             | Event::ChannelClosed(id)
@@ -368,6 +369,9 @@ impl World {
     }
 
     fn serves(&mut self, id: WorkerId) {
+        if self.has_channel() {
+            self.news.push_back(Event::Asked(id));
+        }
         // Not everybody who serves takes connections.
         let must_listen = matches!(self.readiness(), Readiness::Listen | Readiness::Port);
         if must_listen || self.random.chance(70) {

@@ -12,6 +12,7 @@ use pidone_testkit as harness;
 use pidone_testkit::node;
 
 mod balance;
+mod boots;
 mod boundary;
 mod drain;
 mod field;

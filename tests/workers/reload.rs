@@ -86,7 +86,7 @@ fn a_successor_that_never_listens_leaves_the_old_one_where_it_is() {
         else setInterval(() => {}, 1e6);
     ";
     let service = App::script(SCRIPT)
-        .workers(2, ["--ready-timeout", "500ms"])
+        .workers(2, ["--ready-timeout", "2s"])
         .ready();
     let old = service.workers();
     service.app.directory.file("mute", "", 0o644);

@@ -56,8 +56,10 @@ pub(super) const RESTART: Chapter = Chapter {
             long: "max-restarts",
             value: Some("N/WINDOW"),
             help: &[
-                "More than N restarts of one worker within WINDOW are a crash",
-                "loop: stop all and exit with its status (default: 10/60s).",
+                "More than N restarts of one worker within WINDOW, or more than",
+                "N failed starts in a row, are a crash loop: stop all and exit",
+                "with its status (default: 10/60s). Until a worker has been",
+                "ready, 5 failed starts are one.",
             ],
             set: |draft, value| {
                 let rules = &mut draft.config.restart;

@@ -4,7 +4,7 @@
 
 use super::{Chapter, FOR_WORKERS, OptionSpec, SWITCH};
 use crate::cli::values::{self, Wrong};
-use crate::config::{Balance, Readiness};
+use crate::config::{Balance, Boot, Readiness};
 
 pub(super) const WORKERS: Chapter = Chapter {
     title: "Workers (all of these with -i)",
@@ -67,6 +67,22 @@ pub(super) const WORKERS: Chapter = Chapter {
             help: &["A start that takes longer has failed (default: 30s)."],
             set: |draft, value| {
                 draft.ready_timeout = Some(values::some_time(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "boot",
+            value: Some("together|first"),
+            help: &[
+                "together: start all workers at once; first: while none is",
+                "ready, boot one alone, and the others when it is ready, for",
+                "apps that migrate a database at boot (default: together).",
+            ],
+            set: |draft, value| {
+                let words = [("together", Boot::Together), ("first", Boot::First)];
+                let accepted = Wrong::Give("together or first");
+                draft.boot = Some(values::one_of(value, &words, accepted)?);
                 Ok(())
             },
             ..FOR_WORKERS

@@ -1,5 +1,7 @@
 //! The important lives, event by event; `tests/simulation` lives the others.
 
+mod commands;
+mod first_boots;
 mod groups;
 mod handlers;
 mod hang;
@@ -18,7 +20,7 @@ mod views;
 
 use super::*;
 use crate::config::{
-    Balance, Command, Instances, KillMode, MemoryLimit, RestartPolicy, WorkerRules,
+    Balance, Boot, Command, Instances, KillMode, MemoryLimit, RestartPolicy, WorkerRules,
 };
 use crate::ended::Ended;
 
@@ -52,6 +54,7 @@ fn workers(count: u16) -> Config {
             ready: Readiness::Listen,
             ready_timeout: 30 * SECOND,
             inspector: None,
+            boot: Boot::Together,
             spares: 0,
             stop: StopMode::Drain,
             kill_mode: KillMode::Group,
@@ -132,6 +135,19 @@ impl Run {
         };
         if !config.workers.as_ref().is_some_and(is_watched) {
             assert_eq!(run.supervisor.next_deadline(), None);
+        }
+        run
+    }
+
+    /// The same where one boots first.
+    fn serving_in_turn(config: &Config) -> Self {
+        let mut run = Self::begin(config);
+        run.started(1);
+        for action in run.ready(1) {
+            if let Action::Start(start) = action {
+                run.tell(Event::Started(start.worker));
+                run.ready(start.worker.0);
+            }
         }
         run
     }

@@ -39,8 +39,12 @@ fn a_crash_loop_ends_with_the_apps_own_status_after_the_others_have_left() {
     let rules = RestartRules::default();
     let looped = Report::CrashLoop {
         worker: WorkerId(id),
-        restarts: rules.max_restarts,
-        window: rules.window,
+        verdict: Verdict::Restarts {
+            restarts: rules.max_restarts,
+            window: rules.window,
+        },
+        own: Some(9),
+        status: 9,
     };
     assert_eq!(done(last), [report(looped), Action::CloseToNewcomers]);
     assert_eq!(run.tick(), [Action::CheckQueues(None)]);
@@ -61,6 +65,9 @@ fn to_wait_for_one_that_never_gets_ready_is_no_good_run() {
     for (id, delay) in [(1, 0), (2, 100), (3, 200), (4, 400)] {
         let late = run.next_deed();
         assert!(matches!(late[0], Action::Report(Report::NeverReady { .. })));
+        // A command that is done would end by that.
+        assert_eq!(late[1..], [disconnect(id)]);
+        assert_eq!(run.tick(), [signal(id, Signal::TERM)]);
         let actions = run.exits(id, 0);
         assert_eq!(next(&actions), Some(Next::Restart(delay * MS)));
         if delay > 0 {

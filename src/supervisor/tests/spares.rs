@@ -115,3 +115,61 @@ fn a_stop_is_heard_while_many_spares_are_started() {
     assert_eq!(starts(&run.tell(Event::Tick)), 0);
     assert_eq!(run.now, Duration::ZERO);
 }
+
+#[test]
+fn a_spare_that_gets_booted_does_not_wait_beside_an_empty_slot() {
+    let mut config = spare(Readiness::Listen);
+    (config.restart.min_delay, config.restart.max_delay) = (8 * SECOND, 8 * SECOND);
+    let mut run = Run::serving(&config);
+    assert_eq!(next(&run.exits(1, 1)), Some(Next::Spare));
+    run.started(3);
+    run.ready(2);
+    // The next spare still boots.
+    assert_eq!(next(&run.exits(2, 1)), Some(Next::Restart(8 * SECOND)));
+    let admit = Action::Admit {
+        worker: WorkerId(3),
+        lane: Lane(0),
+    };
+    let actions = run.after(SECOND).tell(Event::Held(WorkerId(3)));
+    assert_eq!(actions, [admit]);
+    run.ready(3);
+    assert_eq!(run.serve(), [3]);
+    // The spare after it comes when the slot's worker would have.
+    assert_eq!(run.tick(), [start(4, 1, None)]);
+    assert_eq!(run.now, 8 * SECOND);
+}
+
+#[test]
+fn slots_that_spares_fill_are_a_crash_loop_all_the_same() {
+    let mut run = Run::serving(&spare(Readiness::Listen));
+    let mut newest = 2;
+    let mut ends = 0;
+    loop {
+        ends += 1;
+        let slot = run.supervisor.slots().next().unwrap();
+        let current = slot.worker.unwrap().0;
+        run.ready(current);
+        let mut actions = run.exits(current, 1);
+        if next(&actions) == Some(Next::Nothing) {
+            break;
+        }
+        // Whoever is started is booted at once.
+        loop {
+            for start in actions {
+                if let Action::Start(start) = start {
+                    newest = start.worker.0;
+                    run.started(newest);
+                    if start.lane.is_none() {
+                        run.tell(Event::Held(start.worker));
+                    }
+                }
+            }
+            if run.supervisor.slots().next().unwrap().worker.is_some() {
+                break;
+            }
+            actions = run.tick();
+        }
+    }
+    assert_eq!(ends, 11, "ten restarts are allowed");
+    assert!(run.now < 60 * SECOND && newest > 5);
+}

@@ -38,6 +38,7 @@ fn ports_stay_open_while_somebody_is_on_the_way() {
     assert_eq!(run.supervisor.next_deadline(), Some(run.now + 2 * SECOND));
     // It ends too soon, and the next one waits for its delay.
     run.after(SECOND).exits(2, 1);
+    run.tick();
     run.started(3);
     run.listens(3, true);
     run.ready(3);

@@ -71,6 +71,8 @@ pub(super) enum Step {
     Finishing { signal_at: Moment },
     /// It has been told to disconnect.
     Disconnected { signal_at: Moment },
+    /// It has been told to disconnect, and has so long to finish what is probably its only task.
+    Completing { signal_at: Moment },
     /// It has got the stop signal, and will be told to disconnect: when it has closed its listeners
     /// itself, or then. Before that its own `server.close()` would be an error
     /// (`ERR_SERVER_NOT_RUNNING`), and Fastify would answer 503.
@@ -82,7 +84,8 @@ impl Step {
         match self {
             Self::Announced { until: at }
             | Self::Finishing { signal_at: at }
-            | Self::Disconnected { signal_at: at } => Some(at),
+            | Self::Disconnected { signal_at: at }
+            | Self::Completing { signal_at: at } => Some(at),
             Self::Emptying(emptying) => Some(emptying.deadline()),
             Self::Signalled { disconnect_at } => disconnect_at,
         }
@@ -120,6 +123,54 @@ impl Worker {
                 actions.push(Action::Announce(self.id));
             }
             _ => self.empty(now, rules, actions),
+        }
+    }
+
+    /// It did not get ready in time. A command that is done, but is kept alive by its channel, ends
+    /// when it is told to disconnect; whatever does not gets the stop signal soon.
+    pub(in crate::supervisor) fn leave_idle(
+        &mut self,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.is_leaving() || !self.channel_open {
+            self.leave(false, now, rules, actions);
+            return;
+        }
+        self.kill_after(rules.grace, now);
+        let signal_at = now + LINGER.min(rules.grace * 4 / 5);
+        self.state = State::Leaving(Step::Disconnected { signal_at });
+        actions.push(Action::Disconnect(self.id));
+    }
+
+    /// It has never been ready, and may end by itself, as another one has.
+    pub(in crate::supervisor) fn may_complete(
+        &mut self,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        if !self.is_starting() {
+            return;
+        }
+        self.kill_after(rules.grace, now);
+        let signal_at = self.patience_ends(now, rules);
+        self.state = State::Leaving(Step::Completing { signal_at });
+        if self.channel_open {
+            actions.push(Action::Disconnect(self.id));
+        }
+    }
+
+    /// It may not any more.
+    pub(in crate::supervisor) fn stop_completing(
+        &mut self,
+        now: Moment,
+        rules: &LeaveRules,
+        actions: &mut Vec<Action>,
+    ) {
+        if matches!(self.state, State::Leaving(Step::Completing { .. })) {
+            self.signal(now, rules, actions);
         }
     }
 
@@ -220,7 +271,7 @@ impl Worker {
                 emptying.check_again(now);
                 self.state = State::Leaving(Step::Emptying(emptying));
             }
-            Step::Finishing { .. } | Step::Disconnected { .. } => {
+            Step::Finishing { .. } | Step::Disconnected { .. } | Step::Completing { .. } => {
                 self.signal(now, rules, actions);
             }
             Step::Signalled { .. } => {
@@ -267,7 +318,10 @@ impl Worker {
     }
 
     fn signal(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        let knows = matches!(self.state, State::Leaving(Step::Disconnected { .. }));
+        let knows = matches!(
+            self.state,
+            State::Leaving(Step::Disconnected { .. } | Step::Completing { .. })
+        );
         let tell = rules.channel && self.channel_open && !knows;
         let disconnect_at = tell.then(|| {
             if self.listens {

@@ -22,6 +22,7 @@ impl Witness {
                 must!(!seen.stopped, "it is to leave");
                 seen.lane = Some(*lane);
                 seen.waits_since = Some(now);
+                self.count_admission(*lane)?;
                 let at_once = self
                     .config
                     .workers
@@ -150,6 +151,7 @@ impl Witness {
         if let Some(lane) = start.lane {
             self.check_free(lane)?;
         }
+        self.check_start(start)?;
         let seen = Seen {
             instance: start.instance,
             lane: start.lane,
@@ -238,7 +240,8 @@ impl Witness {
             changed.is_some_and(|at| at < now),
             "nothing has changed, or just now"
         );
-        must!(!self.known.values().any(Seen::boots), "somebody boots");
+        let boots = |seen: &Seen| seen.boots() && !seen.said_ready;
+        must!(!self.known.values().any(boots), "somebody boots");
         must!(self.reload.is_none(), "workers are being replaced");
         let always = self.config.restart.policy == RestartPolicy::Always;
         // One that a signal has stopped keeps its place, and its ports.
@@ -288,16 +291,27 @@ impl Witness {
                 must!(workers == self.target, "so many were not wanted");
                 self.has_been_complete = true;
             }
-            Report::CrashLoop { worker, .. } => {
+            Report::Command { worker, .. } => {
+                must!(self.starts.command_ended, "it was none");
+                let own = self.statuses.get(&worker);
+                must!(own == Some(&0), "it has failed");
+                self.end.asked.get_or_insert(now);
+                self.end.command = true;
+                self.reload = None;
+            }
+            Report::CrashLoop { worker, status, .. } => {
+                must!(status != 0, "it would count as success");
                 self.end.asked.get_or_insert(now);
                 self.end.crash_loop = Some(worker);
                 self.reload = None;
             }
             Report::ReloadBegun => {
+                self.starts.wanted();
                 self.reload = Some(now);
                 self.whole_reload = true;
             }
             Report::RestartBegun { slot } => {
+                self.starts.wanted();
                 must!(slot < self.target, "there is no such slot");
                 self.reload.get_or_insert(now);
             }
@@ -339,7 +353,7 @@ impl Witness {
                 let whole = std::mem::take(&mut self.whole_reload);
                 let old = self.known.iter().find(|(id, seen)| {
                     let serves = self.serving.contains(id) && !seen.leaves_by_itself;
-                    let in_reserve = seen.lane.is_none() && seen.held && !seen.stopped;
+                    let in_reserve = seen.rests();
                     let stays = (serves && seen.retired.is_none()) || seen.boots() || in_reserve;
                     whole && stays && Some(seen.asked) < begun
                 });
@@ -355,6 +369,7 @@ impl Witness {
             Report::Scaled { from, to } => {
                 must!(from == self.target && to > 0, "there were {}", self.target);
                 self.target = to;
+                self.starts.wanted();
                 self.scale_pending = true;
             }
             Report::Stopping { signal } => {

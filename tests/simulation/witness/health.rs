@@ -83,6 +83,8 @@ impl Witness {
         );
         must!(!seen.hung, "twice");
         seen.hung = true;
+        let lane = seen.lane;
+        self.starts.lost(lane);
         Ok(())
     }
 

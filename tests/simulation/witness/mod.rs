@@ -3,18 +3,21 @@
 mod deeds;
 mod health;
 mod requests;
+mod restarts;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pidone::config::{Config, Readiness, RestartPolicy, StopMode, WorkerRules};
+use pidone::config::{Boot, Config, Readiness, RestartPolicy, StopMode, WorkerRules};
 use pidone::ended::Ended;
 use pidone::signal::{Signal, SignalSet};
 use pidone::supervisor::{
     Action, Done, Event, Lane, Moment, Next, Queues, Reason, Refusal, Reply, Report, Request,
     RequestId, Start, StateView, Supervisor, WorkerId,
 };
+
+use restarts::Starts;
 
 /// The sentence that says what does not hold.
 pub type Broken = String;
@@ -52,6 +55,7 @@ pub struct Witness {
     /// A worker's ports have changed, and nobody has looked at them since.
     ports_changed: Option<Moment>,
     requests: requests::Requests,
+    starts: Starts,
     end: End,
     exited: bool,
     last_tick: Option<Moment>,
@@ -69,6 +73,8 @@ struct End {
     /// The signal that asks the workers to stop.
     signal: Option<Signal>,
     crash_loop: Option<WorkerId>,
+    /// A command was done.
+    command: bool,
     closed: Option<Moment>,
     queues_empty: bool,
     leftovers: Option<Moment>,
@@ -79,6 +85,8 @@ struct End {
     in_a_hurry: bool,
     /// When signals asked to stop; those of one moment are one.
     stop_signals: BTreeSet<Moment>,
+    /// The last one came with another one.
+    echo: bool,
     leftovers_killed: bool,
     /// SIGABRT was for pidone.
     aborted: bool,
@@ -136,8 +144,17 @@ struct Seen {
 }
 
 impl Seen {
+    /// It is a spare that is booted.
+    fn rests(&self) -> bool {
+        self.held && self.lane.is_none() && !self.stopped && !self.disconnected
+    }
+
     fn boots(&self) -> bool {
-        self.lane.is_some() && self.waits_since.is_some() && !self.has_served && !self.stopped
+        self.lane.is_some()
+            && self.waits_since.is_some()
+            && !self.has_served
+            && !self.stopped
+            && !self.disconnected
     }
 }
 
@@ -166,6 +183,7 @@ impl Witness {
             has_been_complete: false,
             ports_changed: None,
             requests: requests::Requests::default(),
+            starts: Starts::new(),
             end: End::default(),
             exited: false,
             last_tick: None,
@@ -269,6 +287,7 @@ impl Witness {
         self.serving = supervisor.serving().collect();
         self.just_gone = None;
         self.looked = *event == Event::Look;
+        self.starts.command_ended = false;
         self.scale_was_pending = self.scale_pending;
         match *event {
             Event::Started(id) => {
@@ -288,7 +307,11 @@ impl Witness {
                 }
                 self.gone(worker, status, now);
             }
-            Event::Exited { worker, ended } => self.gone(worker, ended.status(), now),
+            Event::Exited { worker, ended } => {
+                self.starts.command_ended = self.is_command(worker, ended);
+                self.gone(worker, ended.status(), now);
+                self.count_failure(ended.status(), now);
+            }
             Event::Ready(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.said_ready = true;
@@ -300,6 +323,7 @@ impl Witness {
                     && (serves || (seen.halted && seen.has_served))
                 {
                     seen.leaves_by_itself = true;
+                    self.starts.lost(seen.lane);
                 }
             }
             Event::Listens { worker, any } => {
@@ -345,14 +369,16 @@ impl Witness {
             Event::GroupGone(id) => {
                 self.groups.remove(&id);
             }
+            Event::Asked(_) => self.starts.anybody_asked = true,
             Event::Held(id) => {
+                self.starts.anybody_asked = true;
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.held = true;
                 }
             }
             Event::Signal(_) | Event::TerminalClosed if self.asks_to_stop(event) => {
                 self.end.child_asked |= self.single();
-                self.end.stop_signals.insert(now);
+                self.end.echo = !self.end.stop_signals.insert(now);
             }
             Event::Request { id, request } => {
                 self.requested(id, request, now);

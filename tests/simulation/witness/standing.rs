@@ -22,12 +22,14 @@ impl Witness {
             must!(!serves || !seen.halted, "{id:?} is stopped, and serves");
             // Perhaps only for a moment: a reload that was asked for while it booted is next.
             let could_serve = seen.said_ready && seen.lane.is_some() && seen.waits_since.is_some();
-            seen.has_served |= serves || (could_serve && !seen.stopped && !seen.halted);
+            let may_serve = could_serve && !seen.stopped && !seen.disconnected && !seen.halted;
+            seen.has_served |= serves || may_serve;
             if seen.has_served && !serves && !halted.contains(id) {
                 seen.retired.get_or_insert(now);
             }
         }
         self.check_serving(supervisor)?;
+        self.check_restarts(supervisor)?;
         self.check_numbers()?;
         self.check_departures(now)?;
         self.check_stop(event)?;
@@ -91,7 +93,7 @@ impl Witness {
             spares += usize::from(seen.lane.is_none() && !seen.stopped);
             let has_place = self.serving.contains(id) || seen.boots() || seen.lane.is_none();
             let begins = seen.waits_since.is_none();
-            let leaves = seen.stopped || seen.retired.is_some();
+            let leaves = seen.stopped || seen.disconnected || seen.retired.is_some();
             must!(
                 has_place || seen.halted || begins || leaves || self.single(),
                 "nobody wants {id:?}"
@@ -135,7 +137,7 @@ impl Witness {
         let at_once = end.leftovers_killed || self.exited;
         let at_once = at_once || (end.leftovers.is_none() && (self.single() || end.in_a_hurry));
         must!(
-            !by_signal || !self.is_impatient() || at_once,
+            !by_signal || end.echo || !self.is_impatient() || at_once,
             "the hurry is lost"
         );
         Ok(())
@@ -301,9 +303,7 @@ impl Witness {
     /// Who has nothing to do sleeps; who lacks a worker does not.
     fn check_rest(&self, deadline: Option<Moment>, now: Moment) -> Result<(), Broken> {
         let all_there = self.serving.len() == self.target;
-        let rests = |(id, seen): (&WorkerId, &Seen)| {
-            self.serving.contains(id) || (seen.held && seen.lane.is_none() && !seen.stopped)
-        };
+        let rests = |(id, seen): (&WorkerId, &Seen)| self.serving.contains(id) || seen.rests();
         let nobody_else = self.known.len() == self.target + self.spares();
         if all_there && nobody_else && self.known.iter().all(rests) && !self.single() {
             let looks_after = |rules: &WorkerRules| {
@@ -366,10 +366,12 @@ impl Witness {
         let right = if let Some(failed) = self.end.first_failed {
             failed
         } else if let Some(looper) = self.end.crash_loop {
-            match self.statuses.get(&looper).copied().unwrap_or(0) {
+            let status = match self.statuses.get(&looper).copied().unwrap_or(0) {
                 0 => expected(killed),
                 own => expected(own),
-            }
+            };
+            // Whoever watches pidone would take 0 for success.
+            status.max(1)
         } else if self.end.asked.is_some() {
             expected(killed)
         } else if self.single() {

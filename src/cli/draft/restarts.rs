@@ -1,0 +1,47 @@
+//! Rules of restarting that make no sense, or never come to an end.
+
+#![forbid(unsafe_code)]
+
+use super::{Draft, Surroundings};
+use crate::cli::error::CliError;
+use crate::config::RestartPolicy;
+
+impl Draft {
+    /// What only says how to restart is nothing when there are no restarts.
+    pub(super) fn check_restarts(
+        &self,
+        around: &Surroundings<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), CliError> {
+        let rules = &self.config.restart;
+        if rules.policy != RestartPolicy::Never {
+            warnings.extend(self.endless_restarts(around));
+            return Ok(());
+        }
+        let rules = ["backoff", "min-uptime", "max-restarts"];
+        if let Some(rule) = rules.into_iter().find(|long| around.is_given(long)) {
+            let why = "nothing is ever restarted; \
+                       add --restart always or --restart on-failure, or leave it out";
+            return around.senseless(rule, why);
+        }
+        Ok(())
+    }
+
+    /// Workers that get ready and then crash are found by the window, in which so many restarts must
+    /// have room.
+    fn endless_restarts(&self, around: &Surroundings<'_>) -> Option<String> {
+        let rules = &self.config.restart;
+        let (restarts, window, least) = (rules.max_restarts, rules.window, rules.least_time());
+        (least > window).then(|| {
+            format!(
+                "{} {restarts}/{window:?} is never reached by workers that serve and then exit: \
+                 with {} {:?}..{:?}, {restarts} restarts take at least {least:?}; \
+                 give a longer window, fewer restarts or shorter delays",
+                around.name("max-restarts"),
+                around.name("backoff"),
+                rules.min_delay,
+                rules.max_delay,
+            )
+        })
+    }
+}
