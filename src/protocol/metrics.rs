@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::http::Format;
-use super::status::{STATES, Status, WorkerStatus};
+use super::status::{STATES, Status, Times, WorkerStatus};
 use crate::ended::Ended;
 
 /// What a metric is called, without `pidone_` and `_total`, and what it means.
@@ -192,6 +192,10 @@ impl Page {
                 self.sample(&last, &[("result", result)], at);
             }
         }
+        let help = "How long workers took from their start until they were ready.";
+        self.durations("worker_boot_duration", help, status.totals.boots);
+        let help = "How long drained workers took to exit.";
+        self.durations("worker_drain_duration", help, status.totals.drains);
         let exits = counter("worker_exits", "How workers have ended, by code or signal.");
         if !status.totals.exits.is_empty() {
             self.describe(&exits);
@@ -203,6 +207,18 @@ impl Page {
             };
             self.sample(&exits, &[(label, &value)], *count);
         }
+    }
+
+    /// How often something was done, and how long it took: a rate of both is the average.
+    fn durations(&mut self, name: &str, help: &str, Times { count, sum_ms }: Times) {
+        let name = format!("pidone_{name}_seconds");
+        let out = &mut self.out;
+        let _ = write!(out, "# TYPE {name} summary\n# HELP {name} {help}\n");
+        if self.format == Format::OpenMetrics {
+            let _ = writeln!(out, "# UNIT {name} seconds");
+        }
+        let (seconds, ms) = (sum_ms / 1000, sum_ms % 1000);
+        let _ = write!(out, "{name}_count {count}\n{name}_sum {seconds}.{ms:03}\n");
     }
 
     fn of_workers(&mut self, status: &Status) {
@@ -313,6 +329,11 @@ mod tests {
             "pidone_process_cpu_seconds_total 0.040",
             "pidone_process_resident_memory_bytes 700000",
             "pidone_crash_loop 0",
+            "# TYPE pidone_worker_boot_duration_seconds summary",
+            "pidone_worker_boot_duration_seconds_count 5",
+            "pidone_worker_boot_duration_seconds_sum 1.250",
+            "pidone_worker_drain_duration_seconds_count 2",
+            "pidone_worker_drain_duration_seconds_sum 60.007",
             "pidone_reloads_total{result=\"success\"} 2",
             "pidone_reloads_total{result=\"failure\"} 0",
             "pidone_last_reload_timestamp_seconds{result=\"success\"} 1700000100.000",

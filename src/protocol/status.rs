@@ -5,6 +5,7 @@
 mod table;
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::json::{Object, Value, quoted};
 use crate::ended::Ended;
@@ -57,8 +58,30 @@ pub struct Totals {
     pub reloads_failed: (u64, u64),
     /// How often workers have ended, and how.
     pub exits: Vec<(Ended, u64)>,
+    /// How many workers became ready, and how long they took from their start, together.
+    pub boots: Times,
+    /// How many drained workers have exited, and how long that took, together.
+    pub drains: Times,
     /// Workers crash again and again, and pidone stops therefore.
     pub crash_loop: bool,
+}
+
+/// How often something was done, and how long it took in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// How often.
+    pub count: u64,
+    /// All together, in ms.
+    pub sum_ms: u64,
+}
+
+impl Times {
+    /// Once more.
+    pub fn add(&mut self, took: Duration) {
+        self.count += 1;
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.sum_ms = self.sum_ms.saturating_add(took);
+    }
 }
 
 /// One child, or workers.

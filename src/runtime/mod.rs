@@ -167,7 +167,7 @@ impl Runtime<'_> {
                 Event::Signal(_) | Event::TerminalClosed => self.signalled_at.max(self.told_at),
                 _ => self.now(),
             };
-            self.supervisor.handle(event, self.told_at, &mut actions);
+            self.tell(event, &mut actions);
         }
     }
 

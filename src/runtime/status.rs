@@ -9,9 +9,9 @@ use super::Runtime;
 use super::report::Spoken;
 use super::systemd::Service;
 use crate::ended::Ended;
-use crate::protocol::status::{Mode, Restarts, Status, Totals, WorkerStatus};
+use crate::protocol::status::{Mode, Restarts, Status, Times, Totals, WorkerStatus};
 use crate::supervisor::{
-    Event, Moment, Next, Reason, Report, SlotView, StateView, Unready, WorkerId,
+    Action, Event, Moment, Next, Reason, Report, SlotView, StateView, Unready, WorkerId,
 };
 use crate::sys::procfs;
 
@@ -25,6 +25,8 @@ pub(super) struct Tally {
     reloads_failed: (u64, Duration),
     /// There can be 256 codes and 64 signals.
     exits: Vec<(Ended, u64)>,
+    pub(super) boots: Times,
+    pub(super) drains: Times,
     crash_loop: bool,
 }
 
@@ -110,6 +112,25 @@ impl Runtime<'_> {
         }
     }
 
+    /// Tells the supervisor what has happened, and takes note of how long workers take.
+    pub(super) fn tell(&mut self, event: Event, actions: &mut Vec<Action>) {
+        let (supervisor, now) = (&mut self.supervisor, self.told_at);
+        if let Event::Exited { worker, .. } = event
+            && let Some(since) = supervisor.draining_since(worker)
+        {
+            self.tally.drains.add(now.saturating_sub(since));
+        }
+        let boots = match event {
+            Event::Ready(worker) | Event::Started(worker) => Some(worker),
+            _ => None,
+        };
+        let boots = boots.filter(|worker| supervisor.boot_time(*worker).is_none());
+        supervisor.handle(event, now, actions);
+        if let Some(took) = boots.and_then(|worker| supervisor.boot_time(worker)) {
+            self.tally.boots.add(took);
+        }
+    }
+
     fn totals(&self) -> Totals {
         let pid = i32::try_from(std::process::id()).ok();
         let timed = |(count, at)| (count, self.unix_ms(at));
@@ -120,6 +141,8 @@ impl Runtime<'_> {
             reloads_done: timed(self.tally.reloads_done),
             reloads_failed: timed(self.tally.reloads_failed),
             exits: self.tally.exits.clone(),
+            boots: self.tally.boots,
+            drains: self.tally.drains,
             crash_loop: self.tally.crash_loop,
         }
     }

@@ -155,6 +155,21 @@ impl Supervisor {
         }
     }
 
+    /// How long a worker took from its start until it was ready; `None`: it does not serve, or was a
+    /// spare.
+    #[must_use]
+    pub fn boot_time(&self, worker: WorkerId) -> Option<Duration> {
+        self.workers.get(worker)?.boot_time()
+    }
+
+    /// Since when a worker that served is on its way out; `None`: it is not, or hangs.
+    #[must_use]
+    pub fn draining_since(&self, worker: WorkerId) -> Option<Moment> {
+        let worker = self.workers.get(worker)?;
+        let drains = worker.is_leaving() && worker.is_drained();
+        worker.asked_to_leave(&self.rules.leave).filter(|_| drains)
+    }
+
     /// How many workers there shall be.
     #[must_use]
     pub fn target(&self) -> usize {

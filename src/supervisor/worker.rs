@@ -36,6 +36,7 @@ pub(super) enum Place {
 pub(super) struct Worker {
     pub(super) id: WorkerId,
     pub(super) place: Place,
+    was_spare: bool,
     pub(super) lane: Option<Lane>,
     /// When its start was asked for.
     pub(super) asked: Moment,
@@ -94,6 +95,7 @@ impl Worker {
         Self {
             id,
             place,
+            was_spare: false,
             lane,
             asked: now,
             failed: false,
@@ -255,9 +257,21 @@ impl Worker {
         }
     }
 
+    /// It served before it was asked to leave, and its event loop turned.
+    pub(super) fn is_drained(&self) -> bool {
+        self.watch.began() > Moment::ZERO && !self.hung
+    }
+
+    /// How long it took to get ready, if it serves, and did not wait in reserve meanwhile.
+    pub(super) fn boot_time(&self) -> Option<Duration> {
+        let is_plain = self.is_ready() && !self.was_spare;
+        Some(self.watch.began().saturating_sub(self.since?)).filter(|_| is_plain)
+    }
+
     /// A spare takes a place, and will say when it serves.
     pub(super) fn admit(&mut self, place: Place, lane: Lane, ready_timeout: Duration, now: Moment) {
         self.place = place;
+        self.was_spare = true;
         self.lane = Some(lane);
         self.well_since = None;
         self.state = State::Starting {

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use pidone::ended::Ended;
 use pidone::protocol::http::Format;
 use pidone::protocol::metrics;
-use pidone::protocol::status::{Mode, Status, Totals, WorkerStatus};
+use pidone::protocol::status::{Mode, Status, Times, Totals, WorkerStatus};
 use pidone::signal::Signal;
 
 use crate::harness::{TempDir, skipped};
@@ -41,6 +41,8 @@ fn page(format: Format) -> String {
             reloads_done: (1, 2),
             reloads_failed: (3, 4),
             exits: vec![(Ended::Code(1), 2), (Ended::Killed(Signal::KILL), 1)],
+            boots: Times::default(),
+            drains: Times::default(),
             crash_loop: true,
         },
         ..Status::default()

@@ -65,6 +65,22 @@ fn each_worker_is_measured() {
     );
     service.reload();
     let text = doors.get("/metrics").1;
+    // Two at the start, one after the kill, two in the reload, which drained two.
+    let seconds = |name: &str| {
+        sample(
+            &text,
+            &format!("pidone_worker_{name}_duration_seconds_sum "),
+        )
+    };
+    let count = |name: &str| {
+        sample(
+            &text,
+            &format!("pidone_worker_{name}_duration_seconds_count "),
+        )
+    };
+    assert_eq!((count("boot"), count("drain")), (5.0, 2.0));
+    assert!(seconds("boot") > 0.05 && seconds("boot") < 150.0);
+    assert!(seconds("drain") < 60.0);
     assert_eq!(
         sample(&text, "pidone_reloads_total{result=\"success\"}"),
         1.0

@@ -93,6 +93,14 @@ pub(in crate::protocol) fn sample() -> Status {
                 (Ended::Code(1), 3),
                 (Ended::Killed(crate::signal::Signal::KILL), 1),
             ],
+            boots: Times {
+                count: 5,
+                sum_ms: 1250,
+            },
+            drains: Times {
+                count: 2,
+                sum_ms: 60_007,
+            },
             crash_loop: false,
         },
     }

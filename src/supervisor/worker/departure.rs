@@ -309,12 +309,14 @@ impl Worker {
         }
     }
 
+    /// When it was asked to leave: its grace counts from then.
+    pub(in crate::supervisor) fn asked_to_leave(&self, rules: &LeaveRules) -> Option<Moment> {
+        Some(self.kill_at?.saturating_sub(rules.grace))
+    }
+
     /// When four fifths of its grace are over.
     fn patience_ends(&self, now: Moment, rules: &LeaveRules) -> Moment {
-        let asked_to_leave = self
-            .kill_at
-            .map_or(now, |at| at.saturating_sub(rules.grace));
-        asked_to_leave + rules.grace * 4 / 5
+        self.asked_to_leave(rules).unwrap_or(now) + rules.grace * 4 / 5
     }
 
     fn signal(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {

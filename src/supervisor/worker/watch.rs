@@ -91,6 +91,11 @@ impl Watch {
         }
     }
 
+    /// When the worker became ready.
+    pub(in crate::supervisor) fn began(&self) -> Moment {
+        self.began
+    }
+
     pub(in crate::supervisor) fn deadline(&self) -> Option<Moment> {
         let pulse = self.pulse.map(|pulse| match pulse {
             Pulse::Felt { ask_at } => ask_at,
