@@ -21,7 +21,7 @@ pub fn samples(page: &str) -> usize {
             match word {
                 "TYPE" => {
                     assert!(families.insert(name.to_owned()), "{name} twice");
-                    assert!(matches!(rest, "gauge" | "counter"), "{line}");
+                    assert!(matches!(rest, "gauge" | "counter" | "summary"), "{line}");
                     (family, kind) = (name, rest);
                 }
                 "HELP" => assert_eq!(name, family),
@@ -33,8 +33,14 @@ pub fn samples(page: &str) -> usize {
         let (series, value) = line.rsplit_once(' ').expect("a value");
         assert!(seen.insert(series.to_owned()), "{series} twice");
         let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-        let end = if kind == "counter" { "_total" } else { "" };
-        assert_eq!(name, format!("{family}{end}"));
+        // A summary without quantiles has no others.
+        let ends: &[&str] = match kind {
+            "counter" => &["_total"],
+            "summary" => &["_count", "_sum"],
+            _ => &[""],
+        };
+        let is_named = |end: &&str| name.strip_prefix(family) == Some(end);
+        assert!(ends.iter().any(is_named), "{line}");
         for label in labels
             .strip_suffix('}')
             .expect("an end")

@@ -64,6 +64,8 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let starter = Starter::new(config, foreground, notify.as_ref(), open_files)?;
     let doors = Doors::open(config, starter.user())?;
     let instances = start::instances(config);
+    let rules = config.workers.as_ref();
+    let http_drain = rules.and_then(|workers| workers.http_drain);
     let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
     let runtime = Runtime {
         supervisor: Supervisor::new(config, instances, start::max_memory(config)?),
@@ -76,7 +78,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         started_unix: host::time_of_day(),
         told_at: Moment::ZERO,
         signalled_at: Moment::ZERO,
-        workers: Workers::default(),
+        workers: Workers::new(http_drain.is_some()),
         turns: Table::default(),
         shortage: Shortage::default(),
         arriving: Arriving::default(),

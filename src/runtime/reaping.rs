@@ -28,6 +28,10 @@ pub(super) struct Group {
     told: bool,
 }
 
+/// The status of a Node.js that does not know one of its options ("Exit codes" in its documentation of
+/// `process`).
+const INVALID_ARGUMENT: u8 = 9;
+
 impl Runtime<'_> {
     /// Collects everybody who has ended; an orphan's end is no news.
     pub(super) fn reap(&mut self) {
@@ -126,6 +130,9 @@ impl Runtime<'_> {
             if !self.workers.hear(worker, now, self.ready, ports, news) {
                 break;
             }
+        }
+        if ended == Ended::Code(INVALID_ARGUMENT) {
+            self.workers.tell_bad_option(worker);
         }
         self.workers.gone(pid, worker, &mut self.ports);
         self.arriving.forget(worker);

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use super::drain_module;
 use super::link::{Heard, Link, Parcel, connection};
 use super::ports::{PortId, Ports};
 use super::report::Name;
@@ -43,6 +44,8 @@ pub(super) struct Worker {
     has_hit_limit: bool,
     /// It has asked for a listener.
     has_asked: bool,
+    /// The module of `--http-drain` runs in it.
+    has_drain_module: bool,
 }
 
 /// A connection that is to go to a worker that listens on this port.
@@ -57,9 +60,18 @@ pub(super) struct Workers {
     dead: Vec<WorkerId>,
     /// Connections that a worker has not taken, or has come too late for.
     pub(super) arrivals: VecDeque<Arrival>,
+    /// `--http-drain`, until it has been said that a worker runs without the module.
+    wants_drain_module: bool,
 }
 
 impl Workers {
+    pub(super) fn new(wants_drain_module: bool) -> Self {
+        Self {
+            wants_drain_module,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn add(&mut self, start: &Start, link: Option<Link>, inspect_port: Option<u16>) {
         let worker = Worker {
             instance: start.instance,
@@ -73,6 +85,7 @@ impl Workers {
             dismissed: false,
             has_babbled: false,
             has_hit_limit: false,
+            has_drain_module: false,
             has_asked: false,
         };
         self.all.insert(start.worker, worker);
@@ -220,7 +233,14 @@ impl Workers {
                 Outcome::PingAnswered => news.push_back(Event::Pong(id)),
                 Outcome::Nothing | Outcome::HandleReleased { .. } => {}
             }
+            if matches!(message, FromWorker::Query(_))
+                && !worker.has_drain_module
+                && std::mem::take(&mut self.wants_drain_module)
+            {
+                log::warn!("{}", drain_module::missing(worker.instance));
+            }
             match message {
+                FromWorker::Loaded => worker.has_drain_module = true,
                 FromWorker::Query(query) if worker.lane.is_none() => {
                     worker.hold(query);
                     news.push_back(Event::Held(id));
@@ -316,6 +336,17 @@ impl Workers {
             let unsent = unsent.into_iter().filter_map(connection);
             let arrivals = unsent.filter_map(|(key, fd)| Some((worker.port(key)?, fd)));
             self.arrivals.extend(arrivals);
+        }
+    }
+
+    /// A worker has refused to start: if that can be for the module's sake, it is said, once.
+    pub(super) fn tell_bad_option(&mut self, id: WorkerId) {
+        if let Some(worker) = self.all.get(id)
+            && worker.link.is_some()
+            && !worker.has_drain_module
+            && std::mem::take(&mut self.wants_drain_module)
+        {
+            log::error!("{}", drain_module::refused(worker.instance));
         }
     }
 

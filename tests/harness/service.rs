@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
@@ -87,6 +88,27 @@ impl App {
         let mut app = Self::named(PLAIN);
         app.script = app.directory.file("test.js", text, 0o644);
         app
+    }
+
+    /// An app that is no script, but a snapshot that this Node.js (20 or newer) has made of one.
+    pub fn snapshot(node: &Path) -> Self {
+        const APP: &str = "
+            require('v8').startupSnapshot.setDeserializeMainFunction(() => {
+                const server = require('http').createServer((request, response) => {
+                    response.end(`${process.pid} ${request.url}`);
+                });
+                server.listen(process.env.PORT, () => console.log('up', process.pid));
+            });";
+        let app = Self::script(APP);
+        let blob = app.directory.path("app.blob");
+        let build = Command::new(node)
+            .arg("--snapshot-blob")
+            .args([&blob, Path::new("--build-snapshot")])
+            .arg(&app.script)
+            .output()
+            .unwrap();
+        assert!(build.status.success(), "{build:?}");
+        app.command_line([node, Path::new("--snapshot-blob"), &blob])
     }
 
     /// The packages of tests/harness/apps.

@@ -22,6 +22,8 @@ pub const WAITS: &str = "; restarting when another worker serves";
 pub const COMMAND: &str = "before any worker called listen()";
 /// A spare has taken a place.
 pub const SPARE: &str = "a spare takes over";
+/// `--http-drain` does nothing in a worker.
+pub const NO_DRAIN_MODULE: &str = "--http-drain has no effect in worker";
 /// What a worker has written is no message of Node.js'.
 pub const BABBLES: &str = "sent malformed IPC messages";
 /// There is only one, and it was to be taken away.

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::http::ask;
 use crate::harness::net::connect;
 use crate::harness::processes;
-use crate::harness::service::{App, Service};
+use crate::harness::service::{App, PLAIN, Service};
 use crate::harness::words;
 use crate::node::{Node, on_every_node};
 
@@ -215,5 +216,37 @@ fn persistent_clients_of_http2_and_grpc_lose_nothing() {
         assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
         let told = clients.line();
         assert!(told.contains(r#""pids":2,"lost":[]"#), "{told}");
+    });
+}
+
+#[test]
+fn workers_without_the_drain_module_are_named_once() {
+    let app = App::snapshot(Path::new("node"));
+    let service = app.workers(2, ["--http-drain", "100ms"]).until_ready();
+    service.reload();
+    let end = service.stop();
+    end.code(0);
+    assert_eq!(end.stderr.matches(words::NO_DRAIN_MODULE).count(), 1);
+    // Those that have it are not.
+    let service = App::named(PLAIN).workers(2, ["--http-drain", "100ms"]);
+    let end = service.ready().stop();
+    end.code(0);
+    assert!(
+        !end.stderr.contains(words::NO_DRAIN_MODULE),
+        "{}",
+        end.stderr
+    );
+}
+
+#[test]
+fn a_node_too_old_for_http_drain_is_told_so() {
+    on_every_node(|node| {
+        if node.major == 16 {
+            let app = App::named(PLAIN).node(&node.path);
+            let service = app.workers(2, ["--http-drain", "100ms"]);
+            let end = service.run.end();
+            end.code(9);
+            assert_eq!(end.stderr.matches("needs Node.js 18.19").count(), 1);
+        }
     });
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
 
 use crate::harness::http::server_of;
 use crate::harness::net::{connect, connect_unix, echo, shared_listener};
@@ -59,28 +58,12 @@ fn a_port_at_any_address() {
 /// The app is in the snapshot, and there is no script on the command line.
 #[test]
 fn an_app_in_a_snapshot_is_a_worker() {
-    const APP: &str = "
-        require('v8').startupSnapshot.setDeserializeMainFunction(() => {
-            const server = require('http').createServer((request, response) => {
-                response.end(`${process.pid} ${request.url}`);
-            });
-            server.listen(process.env.PORT, () => console.log('up', process.pid));
-        });";
     on_every_node(|node| {
         if node.major < 20 {
             return;
         }
-        let app = App::script(APP);
-        let blob = app.directory.path("app.blob");
-        let build = std::process::Command::new(&node.path)
-            .arg("--snapshot-blob")
-            .args([&blob, Path::new("--build-snapshot")])
-            .arg(app.directory.path("test.js"))
-            .output()
-            .unwrap();
-        assert!(build.status.success(), "{build:?}");
-        let words = [&node.path, Path::new("--snapshot-blob"), &blob];
-        let service = app.command_line(words).workers(2, [""; 0]).until_ready();
+        let app = App::snapshot(&node.path);
+        let service = app.workers(2, [""; 0]).until_ready();
         all_answer(&service, || server_of(connect((V4, service.app.port))));
         service.stop().code(0);
     });
