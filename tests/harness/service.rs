@@ -337,7 +337,9 @@ impl Killed {
         let mut state = None;
         processes::wait_until("it is stopped, or gone", || {
             state = processes::state(pid);
-            matches!(state, Some('T' | 'Z') | None)
+            let is_over = matches!(state, Some('T' | 'Z') | None);
+            // pidone continues a stopped worker once that is to leave.
+            is_over || send(Signal::SIGSTOP).is_err()
         });
         if state != Some('T') {
             return None;
