@@ -31,7 +31,7 @@ pub const LAST_ONE: &str = "one worker is left";
 /// The stop has begun.
 pub const STOPPING: &str = ": stopping";
 /// A further request: everything is killed.
-pub const STOPPING_AT_ONCE: &str = "asked to stop again";
+pub const STOPPING_AT_ONCE: &str = "second request to stop";
 /// It took longer than it may.
 pub const OVERDUE: &str = "did not exit within the grace period";
 /// An event loop stands still.
