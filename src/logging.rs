@@ -10,7 +10,7 @@ use env_logger::Target;
 use log::Level;
 
 use crate::config::{LogFormat, Logging};
-use crate::protocol::json::quoted;
+use crate::protocol::json::Quoted;
 use crate::sys::output::Output;
 
 /// Sets up the log for the rest of the process' life.
@@ -196,7 +196,7 @@ impl Origin {
     }
 }
 
-fn json(mut out: &mut dyn Write, level: Level, message: &str, origin: &Origin) -> io::Result<()> {
+fn json(out: &mut dyn Write, level: Level, message: &str, origin: &Origin) -> io::Result<()> {
     // Pino's numbers (`pino/lib/constants.js`).
     let level = match level {
         Level::Error => 50,
@@ -214,8 +214,8 @@ fn json(mut out: &mut dyn Write, level: Level, message: &str, origin: &Origin) -
         out,
         "{{\"level\":{level},\"time\":{time},\"pid\":{pid},\"hostname\":"
     )?;
-    quoted(&mut out, &origin.hostname)?;
+    write!(out, "{}", Quoted(&origin.hostname))?;
     write!(out, ",\"name\":\"pidone\",\"msg\":")?;
-    quoted(&mut out, message)?;
+    write!(out, "{}", Quoted(message))?;
     writeln!(out, "}}")
 }

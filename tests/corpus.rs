@@ -117,7 +117,7 @@ fn node_reads_json_as_pidone_does() {
         .expect("Node.js is installed");
     let mut lines = Vec::new();
     for text in &texts {
-        pidone::protocol::json::quoted(&mut lines, text).unwrap();
+        write!(lines, "{}", pidone::protocol::json::Quoted(text)).unwrap();
         lines.push(b'\n');
     }
     let mut input = node.stdin.take().unwrap();

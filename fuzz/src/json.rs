@@ -1,11 +1,13 @@
 //! JSON: what pidone reads in place, and what it writes.
 
-use pidone::protocol::json::{Object, Value, quoted};
+use std::io::Write;
+
+use pidone::protocol::json::{Object, Quoted, Value};
 
 pub fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut line = b"{\"text\":".to_vec();
-    quoted(&mut line, &text).unwrap();
+    write!(line, "{}", Quoted(&text)).unwrap();
     line.push(b'}');
     assert!(!line.contains(&b'\n'));
     let read = Object::parse(&line).and_then(|object| object.get("text")?.string());

@@ -68,7 +68,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let http_drain = rules.and_then(|workers| workers.http_drain);
     let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
     let runtime = Runtime {
-        supervisor: Supervisor::new(config, instances, start::max_memory(config)?),
+        supervisor: Supervisor::new(&config.rules(), instances, start::max_memory(config)?),
         reporter: Reporter::new(config),
         ready: config
             .workers

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use super::Runtime;
-use super::report::Spoken;
 use super::systemd::Service;
 use crate::ended::Ended;
 use crate::protocol::status::{Mode, Restarts, Status, Times, Totals, WorkerStatus};
@@ -14,6 +13,7 @@ use crate::supervisor::{
     Action, Event, Moment, Next, Reason, Report, SlotView, StateView, Unready, WorkerId,
 };
 use crate::sys::procfs;
+use crate::text::Spoken;
 
 /// How many workers were started again since pidone runs, by cause.
 #[derive(Debug, Default)]

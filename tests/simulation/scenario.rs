@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use pidone::config::{
-    Balance, Boot, Command, Config, Instances, KillMode, MemoryLimit, PortEnv, Readiness,
-    RestartPolicy, RestartRules, SignalRules, StopMode, WorkerRules,
+use pidone::rules::{
+    Balance, Boot, Instances, KillMode, MemoryLimit, PortEnv, Readiness, RestartPolicy,
+    RestartRules, RunRules, SignalRules, StopMode, WorkerRules,
 };
 use pidone::signal::Signal;
 use pidone::supervisor::{Moment, Request};
@@ -12,7 +12,7 @@ use pidone::supervisor::{Moment, Request};
 use crate::random::Random;
 
 pub struct Scenario {
-    pub config: Config,
+    pub config: RunRules,
     pub instances: usize,
     /// How many of a hundred workers have something wrong with them.
     pub faults: u64,
@@ -53,7 +53,7 @@ impl Scenario {
     }
 }
 
-fn config(random: &mut Random, instances: Option<usize>) -> Config {
+fn config(random: &mut Random, instances: Option<usize>) -> RunRules {
     let policies = match instances {
         Some(_) => [
             RestartPolicy::Always,
@@ -93,27 +93,19 @@ fn config(random: &mut Random, instances: Option<usize>) -> Config {
         Some(_) => Some(ms(random.pick(&[0, 10, 1000, 10_000, 30_000]))),
         None => random.maybe(50, |random| ms(random.pick(&[0, 10, 10_000]))),
     };
-    let listen = if random.chance(30) {
-        vec!["8080".parse().unwrap()]
-    } else {
-        Vec::new()
-    };
+    let listens = random.chance(30);
     let policy = restart.policy;
-    Config {
+    RunRules {
         signals: SignalRules {
             to_group: random.chance(20),
             rewrites: rewrites(random),
             stop: random.pick(&[None, None, Some(Signal::QUIT), Some(Signal::ABRT)]),
         },
         grace,
-        listen,
+        listens,
         restart,
         workers: instances.map(|instances| workers(random, instances, policy, grace)),
         expected: random.pick(&[&[][..], &[], &[1], &[137, 143]]).to_vec(),
-        ..Config::of(Command {
-            program: "node".into(),
-            args: Vec::new(),
-        })
     }
 }
 

@@ -5,8 +5,8 @@ mod deeds;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use pidone::config::{Config, Readiness};
 use pidone::ended::Ended;
+use pidone::rules::{Readiness, RunRules};
 use pidone::signal::Signal;
 use pidone::supervisor::{Event, Moment, Request, RequestId, Supervisor, WorkerId};
 
@@ -74,7 +74,7 @@ enum Happening {
     RuntimeKills,
 }
 
-fn max_memory(config: &Config) -> Option<u64> {
+fn max_memory(config: &RunRules) -> Option<u64> {
     config.workers.as_ref()?.max_memory.map(|_| MEMORY)
 }
 

@@ -9,8 +9,8 @@ mod standing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pidone::config::{Boot, Config, Readiness, RestartPolicy, StopMode, WorkerRules};
 use pidone::ended::Ended;
+use pidone::rules::{Boot, Readiness, RestartPolicy, RunRules, StopMode, WorkerRules};
 use pidone::signal::{Signal, SignalSet};
 use pidone::supervisor::{
     Action, Done, Event, Lane, Moment, Next, Queues, Reason, Refusal, Reply, Report, Request,
@@ -29,7 +29,7 @@ const SLACK: Duration = Duration::from_secs(1);
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
 pub struct Witness {
-    config: Config,
+    config: RunRules,
     /// Those whose end has not been told.
     known: BTreeMap<WorkerId, Seen>,
     /// Those whose helpers are left, and since when.
@@ -159,7 +159,7 @@ impl Seen {
 }
 
 impl Witness {
-    pub fn new(config: &Config, target: usize) -> Self {
+    pub fn new(config: &RunRules, target: usize) -> Self {
         let target = if config.workers.is_some() { target } else { 1 };
         let first = Seen {
             lane: Some(Lane(0)),
@@ -208,7 +208,7 @@ impl Witness {
     }
 
     fn has_lanes(&self) -> bool {
-        self.channel() || (!self.single() && !self.config.listen.is_empty())
+        self.channel() || (!self.single() && self.config.listens)
     }
 
     fn ready_timeout(&self) -> Duration {

@@ -1,0 +1,208 @@
+//! Where the workers' inspectors listen: Node.js' own primary gives each worker the next port after
+//! its own (`createWorkerProcess` in lib/internal/cluster/primary.js), and pidone does so by slot.
+
+use super::node::WITH_VALUE;
+use super::options::node_options_at;
+use crate::rules::Inspector;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Node.js' own default (`kDefaultInspectorPort` in src/node_options.h).
+const DEFAULT_PORT: u16 = 9229;
+
+/// How far the second port of a slot is from its first one: with the default, 9230 and 10230.
+const NEXT: usize = 1000;
+
+/// The option that sets the port alone, and leaves host and the rest as they are.
+#[must_use]
+pub fn option(port: u16) -> String {
+    format!("--inspect-port={port}")
+}
+
+/// What a command and `NODE_OPTIONS` ask for together; `None`: no inspector, or one that looks for a
+/// free port by itself (port 0).
+#[must_use]
+pub fn asked_for(words: &[String], node_options: &str) -> Option<Inspector> {
+    let mut asked = Asked::default();
+    // Node.js reads the variable first.
+    let of_variable: Vec<_> = node_options
+        .split_ascii_whitespace()
+        .map(|word| word.trim_matches('"').to_owned())
+        .collect();
+    asked.read(&of_variable);
+    if let Some(at) = node_options_at(words) {
+        asked.read(words.get(at..).unwrap_or_default());
+    }
+    (asked.is_there && asked.port != 0).then_some(Inspector {
+        base: asked.port,
+        waits: asked.waits,
+    })
+}
+
+/// Where [`option`] goes in a command that runs Node.js: behind what asks for an inspector, as what comes
+/// later wins. Not at the end of the options: one that is not known here might stand before its value.
+/// `None`: it is not known to run Node.js.
+#[must_use]
+pub fn place(words: &[String]) -> Option<usize> {
+    let at = node_options_at(words)?;
+    let mut asked = Asked::default();
+    asked.read(words.get(at..)?);
+    Some(at + asked.end)
+}
+
+/// The port of an instance: the first of its ports that no worker before it still has.
+#[must_use]
+pub fn port(base: u16, instance: usize, is_taken: impl Fn(u16) -> bool) -> u16 {
+    let numbered = |number: usize| {
+        // As Node.js' own primary wraps around.
+        const RANGE: usize = (u16::MAX - 1023) as usize;
+        let port = usize::from(base) + 1 + number;
+        let port = match port.checked_sub(1 + usize::from(u16::MAX)) {
+            Some(above) => 1024 + above % RANGE,
+            None => port,
+        };
+        u16::try_from(port).unwrap_or(base)
+    };
+    let mut ports = (0..8).map(|turn| numbered(instance + turn * NEXT));
+    ports
+        .find(|port| !is_taken(*port))
+        .unwrap_or_else(|| numbered(instance))
+}
+
+#[derive(Debug)]
+struct Asked {
+    is_there: bool,
+    waits: bool,
+    port: u16,
+    /// How many words there are up to the last option about inspectors.
+    end: usize,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self {
+            is_there: false,
+            waits: false,
+            port: DEFAULT_PORT,
+            end: 0,
+        }
+    }
+}
+
+impl Asked {
+    /// Reads options up to the first word that is none.
+    fn read(&mut self, words: &[String]) {
+        let mut count = 0;
+        while let Some(word) = words.get(count)
+            && word.starts_with('-')
+            && !matches!(word.as_str(), "-" | "--")
+        {
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (word.as_str(), None),
+            };
+            // Node.js takes both.
+            let name = name.replace('_', "-");
+            let following = words.get(count + 1).map(String::as_str);
+            count += if value.is_none() && WITH_VALUE.contains(&name.as_str()) {
+                2
+            } else {
+                1
+            };
+            let address = match name.as_str() {
+                "--inspect" => value,
+                "--inspect-brk" | "--inspect-wait" => {
+                    self.waits = true;
+                    value
+                }
+                "--inspect-port" | "--debug-port" => value.or(following),
+                _ => continue,
+            };
+            self.is_there = true;
+            self.end = count.min(words.len());
+            if let Some(port) = address.and_then(port_of) {
+                self.port = port;
+            }
+        }
+    }
+}
+
+/// `PORT`, `HOST` or `HOST:PORT`; a host alone leaves the port as it is.
+fn port_of(address: &str) -> Option<u16> {
+    let after_host = address.rsplit_once(':').map(|(_, port)| port);
+    after_host.unwrap_or(address).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(String::from).collect()
+    }
+
+    #[test]
+    fn every_way_to_ask_for_an_inspector_is_known() {
+        for (line, variable, base, waits) in [
+            ("node --inspect x.js", "", 9229, false),
+            ("node --inspect=9500 x.js", "", 9500, false),
+            ("node --inspect=0.0.0.0:9500 x.js", "", 9500, false),
+            ("node --inspect=[::1]:9500 x.js", "", 9500, false),
+            ("node --inspect=localhost x.js", "", 9229, false),
+            ("node --inspect-brk x.js", "", 9229, true),
+            ("node --inspect-wait=127.0.0.1:1 x.js", "", 1, true),
+            ("node --inspect-port 9600 x.js", "", 9600, false),
+            ("node --debug-port=9600 x.js", "", 9600, false),
+            ("env A=1 node -r a --inspect_brk x.js", "", 9229, true),
+            ("node x.js", "--inspect", 9229, false),
+            ("next start", "-r a --inspect-brk=9300", 9300, true),
+            ("node --inspect x.js", "--inspect-port=9700", 9700, false),
+            ("node --inspect=1 x.js", "--inspect=2", 1, false),
+        ] {
+            let asked = asked_for(&words(line), variable);
+            assert_eq!(asked, Some(Inspector { base, waits }), "{line} {variable}");
+        }
+        for (line, variable) in [
+            ("node x.js --inspect", ""),
+            ("node -- x.js --inspect", ""),
+            ("node -r --inspect x.js", ""),
+            ("node --inspect=0 x.js", ""),
+            ("node --inspect=127.0.0.1:0 x.js", ""),
+            ("node --inspect-publish-uid=http x.js", ""),
+            ("start.sh --inspect", ""),
+            ("node x.js", "--enable-source-maps"),
+        ] {
+            assert_eq!(asked_for(&words(line), variable), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_port_goes_behind_what_asks_for_an_inspector() {
+        for (line, at) in [
+            ("node x.js", Some(1)),
+            ("node --inspect=9229 -r a x.js --b", Some(2)),
+            ("node -r a --inspect --new value x.js", Some(4)),
+            ("node --inspect --inspect-port 9500 -- x.js", Some(4)),
+            ("node --inspect-port", Some(2)),
+            ("node --inspect_port 9500 x.js", Some(3)),
+            ("env A=1 node --inspect x.js", Some(4)),
+            ("node --title x -e 1", Some(1)),
+            ("next start", None),
+        ] {
+            assert_eq!(place(&words(line)), at, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_slot_has_a_port_and_another_for_its_successor() {
+        assert_eq!(port(9229, 0, |_| false), 9230);
+        assert_eq!(port(9229, 3, |_| false), 9233);
+        assert_eq!(port(9229, 0, |port| port == 9230), 10_230);
+        assert_eq!(port(9229, 0, |port| port == 10_230), 9230);
+        assert_eq!(port(65_534, 0, |_| false), 65_535);
+        assert_eq!(port(65_535, 0, |_| false), 1024);
+        assert_eq!(port(9229, 0, |_| true), 9230);
+    }
+}

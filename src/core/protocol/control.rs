@@ -1,0 +1,308 @@
+//! What is said at the control socket: one line in, and lines out with a tag each.
+//!
+//! | tag | means |
+//! | --- | --- |
+//! | `> ` | what happens by now |
+//! | `. ` | the answer, or a part of it; as the last tag: it worked |
+//! | `! ` | it did not work |
+//!
+//! Then the connection ends.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use core::fmt;
+
+/// Where the socket is when nothing else is said; the second one where the first cannot be made.
+pub const PLACES: [&str; 2] = ["/run/pidone.sock", "/tmp/pidone.sock"];
+
+/// The longest line that asks for something, in bytes.
+pub const REQUEST_MAX: usize = 256;
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// How all is going.
+    Status {
+        /// For programs.
+        json: bool,
+    },
+    /// As `status --json`, by somebody who will ask again soon: event loops shall be measured.
+    Top,
+    /// Replace all workers, one by one.
+    Reload,
+    /// Replace the worker of one slot.
+    Restart(usize),
+    /// Have so many workers.
+    Scale(usize),
+    /// Stop everything.
+    Stop,
+    /// Whether requests are welcome.
+    Ready,
+    /// Whether pidone runs.
+    Live,
+}
+
+impl Request {
+    /// The first word of each.
+    pub const VERBS: [&str; 8] = [
+        "status", "top", "reload", "restart", "scale", "stop", "ready", "live",
+    ];
+
+    /// The request in what a client has said so far; `None`: it is not complete. `is_all`: the
+    /// client will say nothing more.
+    #[must_use]
+    pub fn read(bytes: &[u8], is_all: bool) -> Option<Result<Self, NoRequest>> {
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+        // Its beginning alone might ask for something else.
+        if line.len() > REQUEST_MAX {
+            return Some(Err(NoRequest::TooLong));
+        }
+        (is_all || end.is_some()).then(|| Self::parse(&String::from_utf8_lossy(line)))
+    }
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn parse(line: &str) -> Result<Self, NoRequest> {
+        let mut words = line.split_ascii_whitespace();
+        let Some(verb) = words.next() else {
+            return Err(NoRequest::Nothing);
+        };
+        let request = match verb {
+            "status" => Self::Status { json: false },
+            "top" => Self::Top,
+            "reload" => Self::Reload,
+            "restart" => Self::Restart(number(words.next(), RESTART)?),
+            "scale" => Self::Scale(number(words.next(), SCALE)?),
+            "stop" => Self::Stop,
+            "ready" => Self::Ready,
+            "live" => Self::Live,
+            _ => return Err(NoRequest::Verb(verb.to_owned())),
+        };
+        match (request, words.next(), words.next()) {
+            (_, None, _) => Ok(request),
+            (Self::Status { .. }, Some("--json"), None) => Ok(Self::Status { json: true }),
+            (_, Some(word), _) => Err(NoRequest::Surplus(word.to_owned())),
+        }
+    }
+}
+
+/// The line, without its end.
+impl fmt::Display for Request {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status { json: false } => out.write_str("status"),
+            Self::Status { json: true } => out.write_str("status --json"),
+            Self::Top => out.write_str("top"),
+            Self::Reload => out.write_str("reload"),
+            Self::Restart(slot) => write!(out, "restart {slot}"),
+            Self::Scale(to) => write!(out, "scale {to}"),
+            Self::Stop => out.write_str("stop"),
+            Self::Ready => out.write_str("ready"),
+            Self::Live => out.write_str("live"),
+        }
+    }
+}
+
+const RESTART: &str = "restart needs the number of a slot, as in: restart 0";
+const SCALE: &str = "scale needs a number of workers, as in: scale 4";
+
+/// Digits and nothing else; `parse` alone would take a plus sign.
+fn number(word: Option<&str>, need: &'static str) -> Result<usize, NoRequest> {
+    let word = word.ok_or(NoRequest::Missing(need))?;
+    let digits = word.bytes().all(|byte| byte.is_ascii_digit());
+    let number = word.parse().ok().filter(|_| digits);
+    number.ok_or_else(|| NoRequest::Number(need, word.to_owned()))
+}
+
+/// Why a line is no request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoRequest {
+    /// It is empty.
+    Nothing,
+    /// There is nothing of that name.
+    Verb(String),
+    /// The number is missing.
+    Missing(&'static str),
+    /// It has a word where the number should be.
+    Number(&'static str, String),
+    /// It should have ended before this word.
+    Surplus(String),
+    /// It has more than [`REQUEST_MAX`] bytes.
+    TooLong,
+}
+
+impl fmt::Display for NoRequest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => out.write_str("missing request; there are ")?,
+            Self::Verb(word) => write!(out, "unknown request \"{word}\"; there are ")?,
+            Self::Missing(need) => return out.write_str(need),
+            Self::Number(need, word) => return write!(out, "\"{word}\" is not a number; {need}"),
+            Self::TooLong => return write!(out, "a request has {REQUEST_MAX} bytes at most"),
+            Self::Surplus(word) => return write!(out, "unexpected argument \"{word}\""),
+        }
+        out.write_str(&Self::list())
+    }
+}
+
+impl NoRequest {
+    fn list() -> String {
+        Request::VERBS.join(", ")
+    }
+}
+
+/// A line of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// What happens by now.
+    Progress(&'a str),
+    /// The answer, or a part of it. The last one: it worked.
+    Done(&'a str),
+    /// It did not work.
+    Failed(&'a str),
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line, without its end; `None`: it has no tag.
+    #[must_use]
+    pub fn parse(line: &'a str) -> Option<Self> {
+        let (tag, text) = line.split_at_checked(2)?;
+        match tag {
+            "> " => Some(Self::Progress(text)),
+            ". " => Some(Self::Done(text)),
+            "! " => Some(Self::Failed(text)),
+            _ => None,
+        }
+    }
+}
+
+/// What happens by now.
+#[must_use]
+pub fn progress(text: &str) -> String {
+    tagged('>', text)
+}
+
+/// The answer, or that it worked.
+#[must_use]
+pub fn success(text: &str) -> String {
+    tagged('.', text)
+}
+
+/// That it did not work, and why.
+#[must_use]
+pub fn failure(text: &str) -> String {
+    tagged('!', text)
+}
+
+/// A tag before each line; and nothing in them that a terminal would act on.
+fn tagged(tag: char, text: &str) -> String {
+    let mut lines = String::with_capacity(text.len() + 8);
+    for line in text.lines() {
+        lines.extend([tag, ' ']);
+        lines.push_str(&printable(line));
+        lines.push('\n');
+    }
+    lines
+}
+
+/// Without what a terminal would act on: a socket in /tmp may be anybody's, and so may what
+/// `pidone ctl` reads from it.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_request_is_read_as_it_is_written() {
+        for request in [
+            Request::Status { json: false },
+            Request::Status { json: true },
+            Request::Top,
+            Request::Reload,
+            Request::Restart(0),
+            Request::Restart(12),
+            Request::Scale(4),
+            Request::Stop,
+            Request::Ready,
+            Request::Live,
+        ] {
+            let line = request.to_string();
+            assert_eq!(Request::parse(&line), Ok(request), "{line}");
+            assert_eq!(Request::parse(&format!(" {line}\r\n")), Ok(request));
+            let verb = line.split(' ').next().unwrap();
+            assert!(Request::VERBS.contains(&verb));
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_told_why() {
+        for (line, part) in [
+            ("", "missing request; there are status, top, reload, "),
+            ("statsu", "unknown request \"statsu\"; there are status,"),
+            ("RELOAD", "unknown request \"RELOAD\""),
+            ("restart", "restart needs the number of a slot"),
+            ("restart one", "\"one\" is not a number; restart needs"),
+            ("restart +1", "\"+1\" is not a number"),
+            ("restart -1", "\"-1\" is not a number"),
+            ("restart 99999999999999999999999", "is not a number"),
+            ("restart 1 2", "unexpected argument \"2\""),
+            ("scale", "scale needs a number of workers"),
+            ("scale 1.5", "\"1.5\" is not a number"),
+            ("reload 1", "unexpected argument \"1\""),
+            ("reload --json", "unexpected argument \"--json\""),
+            ("status --json x", "unexpected argument"),
+            ("status json", "unexpected argument \"json\""),
+        ] {
+            let why = Request::parse(line).unwrap_err().to_string();
+            assert!(why.contains(part), "{line}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_line_or_all_there_is() {
+        let status = Some(Ok(Request::Status { json: false }));
+        assert_eq!(Request::read(b"status", false), None);
+        assert_eq!(Request::read(b"status\nmore", false), status);
+        assert_eq!(Request::read(b"status", true), status);
+        assert_eq!(Request::read(b"", true), Some(Err(NoRequest::Nothing)));
+    }
+
+    #[test]
+    fn the_beginning_of_a_long_line_is_no_request() {
+        let padded = |length| format!("{:<length$}", "scale 1");
+        let (fits, is_longer) = (padded(REQUEST_MAX), padded(REQUEST_MAX) + "0");
+        assert_eq!(Request::read(fits.as_bytes(), false), None);
+        let scale = Some(Ok(Request::Scale(1)));
+        assert_eq!(Request::read(fits.as_bytes(), true), scale);
+        for end in ["", "\n"] {
+            let read = Request::read(format!("{is_longer}{end}").as_bytes(), false);
+            assert_eq!(read, Some(Err(NoRequest::TooLong)));
+        }
+    }
+
+    #[test]
+    fn each_line_of_an_answer_has_its_tag() {
+        assert_eq!(progress("slot 0: done"), "> slot 0: done\n");
+        assert_eq!(success("a\nb é\n"), ". a\n. b é\n");
+        assert_eq!(failure("a\u{1b}[2J\tb"), "! a[2Jb\n");
+        for (line, wanted) in [
+            ("> a b", Line::Progress("a b")),
+            (". ", Line::Done("")),
+            ("! é", Line::Failed("é")),
+        ] {
+            assert_eq!(Line::parse(line), Some(wanted));
+        }
+        for none in ["", ">", "x y", ".text", "é"] {
+            assert_eq!(Line::parse(none), None, "{none:?}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What `--http` serves: `/livez`, `/readyz` and `/metrics`, as requests and responses in bytes.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// More header fields than any probe or scraper sends.
+const FIELDS: usize = 64;
+
+/// In which format metrics are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' own, which every scraper reads:
+    /// <https://prometheus.io/docs/instrumenting/exposition_formats/>
+    #[default]
+    Text,
+    /// OpenMetrics 1.0, for those who ask for it.
+    OpenMetrics,
+}
+
+impl Format {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// What an `Accept` prefers (RFC 9110, section 12.5.1). Of two that it likes as much, and only
+    /// if it names it: OpenMetrics.
+    fn preferred(accept: &str) -> Self {
+        let (mut open, mut text) = (0, 0);
+        for range in accept.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let weight = parts.find_map(|part| part.strip_prefix("q="));
+            let weight = weight.map_or(1000, thousandths);
+            match kind.as_str() {
+                "application/openmetrics-text" => open = weight.max(open),
+                "text/plain" | "text/*" | "*/*" => text = weight.max(text),
+                _ => {}
+            }
+        }
+        if open > 0 && open >= text {
+            Self::OpenMetrics
+        } else {
+            Self::Text
+        }
+    }
+}
+
+/// `0.75`, as 750; what is no weight counts as none.
+fn thousandths(text: &str) -> u32 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let part = format!("{part:0<3}");
+    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
+    number(whole)
+        .saturating_mul(1000)
+        .saturating_add(part.get(..3).map_or(0, number))
+}
+
+/// What somebody wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// `/livez`
+    Live,
+    /// `/readyz`
+    Ready,
+    /// `/metrics`
+    Metrics(Format),
+}
+
+/// What a request comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// There is more to come.
+    Partial,
+    /// A page that is wanted.
+    Page {
+        /// Which one.
+        page: Page,
+        /// Not its head alone.
+        body: bool,
+    },
+    /// It cannot be answered otherwise.
+    Wrong(Wrong),
+}
+
+/// What is wrong with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// It is no HTTP/1.
+    NoHttp,
+    /// There is nothing of that name.
+    NoSuchPage,
+    /// Neither GET nor HEAD.
+    Method,
+    /// More bytes or fields than a request can have.
+    TooLong,
+}
+
+/// Reads a request's head; what may follow it is of no interest. `is_all`: nothing more will come.
+#[must_use]
+pub fn parse(bytes: &[u8], is_all: bool) -> Request {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(bytes) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) if !is_all => return Request::Partial,
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+            return Request::Wrong(Wrong::TooLong);
+        }
+        Err(_) => return Request::Wrong(Wrong::NoHttp),
+    }
+    let target = request.path.unwrap_or_default();
+    let path = target.split('?').next().unwrap_or_default();
+    let page = match path {
+        "/livez" => Page::Live,
+        "/readyz" => Page::Ready,
+        "/metrics" => {
+            let mut fields = request.headers.iter();
+            let accept = fields.find(|field| field.name.eq_ignore_ascii_case("accept"));
+            let accept = accept.and_then(|field| core::str::from_utf8(field.value).ok());
+            Page::Metrics(accept.map_or(Format::Text, Format::preferred))
+        }
+        _ => return Request::Wrong(Wrong::NoSuchPage),
+    };
+    match request.method {
+        Some("GET") => Request::Page { page, body: true },
+        Some("HEAD") => Request::Page { page, body: false },
+        _ => Request::Wrong(Wrong::Method),
+    }
+}
+
+/// A page that is there.
+#[must_use]
+pub fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
+    let kind = match page {
+        Page::Metrics(format) => format.content_type(),
+        Page::Live | Page::Ready => "text/plain; charset=utf-8",
+    };
+    let status = if is_ok {
+        "200 OK"
+    } else {
+        "503 Service Unavailable"
+    };
+    response(status, kind, "", text, body)
+}
+
+impl Wrong {
+    /// The response that says so.
+    #[must_use]
+    pub fn response(self) -> Vec<u8> {
+        let (status, extra) = match self {
+            Self::NoHttp => ("400 Bad Request", ""),
+            Self::NoSuchPage => ("404 Not Found", ""),
+            Self::Method => ("405 Method Not Allowed", "Allow: GET, HEAD\r\n"),
+            Self::TooLong => ("431 Request Header Fields Too Large", ""),
+        };
+        let text = format!("{self}\n");
+        response(status, "text/plain; charset=utf-8", extra, &text, true)
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::NoHttp => "this is no HTTP/1.1 request",
+            Self::NoSuchPage => "there are /livez, /readyz and /metrics",
+            Self::Method => "these pages can be had by GET and HEAD",
+            Self::TooLong => "the head of a request can have 8 KiB and 64 fields",
+        })
+    }
+}
+
+/// One response, after which the connection ends: a probe comes once in a while.
+fn response(status: &str, kind: &str, extra: &str, text: &str, body: bool) -> Vec<u8> {
+    let length = text.len();
+    let body = if body { text } else { "" };
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{extra}Connection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    fn ask(text: &str) -> Request {
+        parse(text.as_bytes(), false)
+    }
+
+    #[test]
+    fn three_pages_by_two_methods() {
+        for (path, page) in [
+            ("/livez", Page::Live),
+            ("/readyz?verbose", Page::Ready),
+            ("/metrics", Page::Metrics(Format::Text)),
+        ] {
+            for (method, body) in [("GET", true), ("HEAD", false)] {
+                let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+                assert_eq!(ask(&request), Request::Page { page, body });
+                for end in 0..request.len() {
+                    assert_eq!(ask(&request[..end]), Request::Partial);
+                }
+            }
+        }
+        let old = ask("GET /livez HTTP/1.0\r\n\r\n");
+        assert!(matches!(old, Request::Page { .. }));
+    }
+
+    #[test]
+    fn metrics_come_in_the_format_that_is_preferred() {
+        for (accept, format) in [
+            ("text/plain;version=0.0.4", Format::Text),
+            ("*/*", Format::Text),
+            ("", Format::Text),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            (
+                "Application/OpenMetrics-Text; version=1.0.0, */*;q=0.1",
+                Format::OpenMetrics,
+            ),
+            // As Prometheus itself asks.
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                Format::OpenMetrics,
+            ),
+            ("application/openmetrics-text;q=0, text/plain", Format::Text),
+            (
+                "application/openmetrics-text;q=0.4, text/plain;q=0.45",
+                Format::Text,
+            ),
+            ("application/openmetrics-text;q=x", Format::Text),
+        ] {
+            let request = format!("GET /metrics HTTP/1.1\r\naccept: {accept}\r\n\r\n");
+            let page = Page::Metrics(format);
+            assert_eq!(
+                ask(&request),
+                Request::Page { page, body: true },
+                "{accept}"
+            );
+        }
+        let text = page(Page::Metrics(Format::Text), true, "", true);
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("\r\nContent-Type: text/plain; version=0.0.4;"));
+    }
+
+    #[test]
+    fn all_else_is_told_what_is_wrong() {
+        for (text, wrong) in [
+            ("POST /livez HTTP/1.1\r\n\r\n", Wrong::Method),
+            ("GET / HTTP/1.1\r\n\r\n", Wrong::NoSuchPage),
+            ("GET /metrics/ HTTP/1.1\r\n\r\n", Wrong::NoSuchPage),
+            ("\x16\x03\x01\x02\x00\x01", Wrong::NoHttp),
+            ("GET /livez\r\n\r\n", Wrong::NoHttp),
+            ("GET /livez HTTP/3.0\r\n\r\n", Wrong::NoHttp),
+        ] {
+            assert_eq!(ask(text), Request::Wrong(wrong), "{text:?}");
+        }
+        let fields = "X: y\r\n".repeat(FIELDS + 1);
+        let many = format!("GET /livez HTTP/1.1\r\n{fields}\r\n");
+        assert_eq!(ask(&many), Request::Wrong(Wrong::TooLong));
+        let long = parse(b"GET /livez HTTP/1.1\r\n", true);
+        assert_eq!(long, Request::Wrong(Wrong::TooLong));
+    }
+
+    #[test]
+    fn a_head_alone_says_how_long_the_body_would_be() {
+        let whole = String::from_utf8(page(Page::Ready, false, "starting\n", true)).unwrap();
+        let head = String::from_utf8(page(Page::Ready, false, "starting\n", false)).unwrap();
+        assert!(whole.starts_with("HTTP/1.1 503 "));
+        assert_eq!(whole, format!("{head}starting\n"));
+        assert!(head.contains("\r\nContent-Length: 9\r\n"));
+        let wrong = String::from_utf8(Wrong::Method.response()).unwrap();
+        assert!(wrong.contains("\r\nAllow: GET, HEAD\r\n"));
+    }
+}

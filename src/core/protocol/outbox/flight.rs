@@ -1,0 +1,87 @@
+//! What is on its way to a worker: lines, and the descriptors that go with them.
+
+use crate::protocol::cluster::{Key, ToWorker};
+use crate::protocol::outbox::{Fate, Outcome};
+use crate::protocol::query::Data;
+use alloc::vec::Vec;
+
+/// A line, and what will have to be known of it later.
+pub(super) struct Message<H> {
+    pub(super) line: Vec<u8>,
+    /// The listener that the worker will have by it.
+    pub(super) opens: Option<Key>,
+    pub(super) parcel: Option<Parcel<H>>,
+}
+
+/// A descriptor on its way.
+pub(super) struct Parcel<H> {
+    pub(super) key: Key,
+    pub(super) handle: H,
+    pub(super) nacks: u8,
+    pub(super) purpose: Purpose,
+}
+
+pub(super) enum Purpose {
+    /// The answer to this query.
+    Listener {
+        seq: i64,
+        data: Data,
+    },
+    Connection {
+        seq: i64,
+    },
+}
+
+pub(super) struct Writing<H> {
+    pub(super) message: Message<H>,
+    pub(super) written: usize,
+    pub(super) then: Then,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    Nothing,
+    AwaitAnswer,
+    AwaitSignOfLife,
+    Gone,
+}
+
+pub(super) enum Awaited<H> {
+    Ping,
+    SignOfLife,
+    Parcel(Message<H>),
+}
+
+impl<H> Message<H> {
+    pub(super) fn plain(message: &ToWorker<'_>) -> Self {
+        Self {
+            line: message.line(),
+            opens: None,
+            parcel: None,
+        }
+    }
+
+    pub(super) fn release(self) -> Option<(Key, H)> {
+        self.parcel.map(Parcel::release)
+    }
+}
+
+impl<H> Parcel<H> {
+    pub(super) fn new(key: Key, handle: H, purpose: Purpose) -> Self {
+        Self {
+            key,
+            handle,
+            nacks: 0,
+            purpose,
+        }
+    }
+
+    pub(super) fn release(self) -> (Key, H) {
+        (self.key, self.handle)
+    }
+
+    pub(super) fn released(self, fate: Fate) -> Outcome<H> {
+        let (key, handle) = self.release();
+        Outcome::HandleReleased { key, handle, fate }
+    }
+}

@@ -1,0 +1,102 @@
+//! What is written next, and what follows from its having been written.
+
+use super::flight::{Awaited, Message, Then, Writing};
+use super::{Outbox, Phase, ToWorker, Transmit};
+
+impl<H> Outbox<H> {
+    /// What to write next; [`wrote`](Self::wrote) tells how much of it was.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_, H>> {
+        if self.writing.is_none() {
+            let (message, then) = self.next_message()?;
+            self.writing = Some(Writing {
+                message,
+                written: 0,
+                then,
+            });
+        }
+        let writing = self.writing.as_ref()?;
+        Some(Transmit {
+            bytes: writing.message.line.get(writing.written..)?,
+            handle: match &writing.message.parcel {
+                Some(parcel) if writing.written == 0 => Some(&parcel.handle),
+                _ => None,
+            },
+        })
+    }
+
+    /// So many bytes of the last [`poll_transmit`](Self::poll_transmit) have been written.
+    pub fn wrote(&mut self, bytes: usize) {
+        let Some(writing) = &mut self.writing else {
+            return;
+        };
+        writing.written += bytes;
+        if writing.written < writing.message.line.len() {
+            return;
+        }
+        let Some(Writing { message, then, .. }) = self.writing.take() else {
+            return;
+        };
+        match then {
+            Then::Nothing => {}
+            Then::AwaitSignOfLife => self.awaited = Some(Awaited::SignOfLife),
+            Then::AwaitAnswer if message.parcel.is_some() => {
+                self.awaited = Some(Awaited::Parcel(message));
+            }
+            Then::AwaitAnswer => self.awaited = Some(Awaited::Ping),
+            Then::Gone => {
+                // The app asks for leave when its connections have ended.
+                self.end_means_drained = matches!(self.phase, Phase::Granting(_))
+                    || !self.open.is_empty()
+                    || !self.has_listened;
+                self.phase = Phase::Gone;
+            }
+        }
+    }
+
+    fn next_message(&mut self) -> Option<(Message<H>, Then)> {
+        let plain = |message: ToWorker<'_>, then| Some((Message::plain(&message), then));
+        if let Some(owed) = self.handles_taken.checked_sub(1) {
+            self.handles_taken = owed;
+            return plain(ToWorker::HandleTaken, Then::Nothing);
+        }
+        match self.phase {
+            Phase::Gone => return None,
+            Phase::Granting(seq) => {
+                return plain(ToWorker::Acknowledged { seq }, Then::Gone);
+            }
+            Phase::Serving | Phase::Leaving(_) => {}
+        }
+        if core::mem::take(&mut self.drain) {
+            return plain(ToWorker::Drain, Then::Nothing);
+        }
+        if core::mem::take(&mut self.finish) {
+            return plain(ToWorker::Finish, Then::Nothing);
+        }
+        let is_free = self.awaited.is_none();
+        if is_free && core::mem::take(&mut self.ping) {
+            return plain(ToWorker::Ping, Then::AwaitAnswer);
+        }
+        if self
+            .queue
+            .front()
+            .is_some_and(|message| is_free || message.parcel.is_none())
+            && let Some(message) = self.queue.pop_front()
+        {
+            let then = match message.parcel {
+                Some(_) => Then::AwaitAnswer,
+                None => Then::Nothing,
+            };
+            return Some((message, then));
+        }
+        match self.phase {
+            Phase::Leaving(signs) if is_free && self.undecided.is_empty() => {
+                if signs > 0 {
+                    return plain(ToWorker::Ping, Then::AwaitSignOfLife);
+                }
+                let seq = self.next_seq();
+                plain(ToWorker::Disconnect { seq }, Then::Gone)
+            }
+            _ => None,
+        }
+    }
+}

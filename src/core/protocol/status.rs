@@ -1,0 +1,313 @@
+//! How all is going, as values, and as JSON for programs and back.
+
+mod table;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+use core::time::Duration;
+
+use super::json::{Object, Quoted, Value};
+use crate::ended::Ended;
+
+/// How all is going.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// pidone's own version.
+    pub version: String,
+    /// One child, or workers.
+    pub mode: Mode,
+    /// pidone's own process.
+    pub pid: u32,
+    /// How long pidone has run.
+    pub uptime_ms: u64,
+    /// Whether requests are welcome.
+    pub ready: bool,
+    /// Why they are not.
+    pub reason: Option<String>,
+    /// All workers are to end.
+    pub stopping: bool,
+    /// Workers are being replaced because somebody has asked for it.
+    pub reloading: bool,
+    /// How many workers there shall be.
+    pub target: usize,
+    /// The slots in order; in single mode, the one child.
+    pub workers: Vec<WorkerStatus>,
+    /// The hot spares.
+    pub spares: Vec<WorkerStatus>,
+    /// How many workers were started again, and why.
+    pub restarts: Restarts,
+    /// How many processes the kernel has killed for memory; `None`: it does not tell.
+    pub oom_kills: Option<u64>,
+    /// What is for metrics alone, and no part of the JSON.
+    pub totals: Totals,
+}
+
+/// pidone's own process, and what has been counted since it runs. Times are Unix time in ms.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// When pidone was started.
+    pub start_time_ms: u64,
+    /// The CPU time it has used.
+    pub cpu_ms: Option<u64>,
+    /// What it has in memory, in bytes.
+    pub resident: Option<u64>,
+    /// Reloads that were successful, and when the last one was done.
+    pub reloads_done: (u64, u64),
+    /// Those that were not.
+    pub reloads_failed: (u64, u64),
+    /// How often workers have ended, and how.
+    pub exits: Vec<(Ended, u64)>,
+    /// How many workers became ready, and how long they took from their start, together.
+    pub boots: Times,
+    /// How many drained workers have exited, and how long that took, together.
+    pub drains: Times,
+    /// Workers crash again and again, and pidone stops therefore.
+    pub crash_loop: bool,
+}
+
+/// How often something was done, and how long it took in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// How often.
+    pub count: u64,
+    /// All together, in ms.
+    pub sum_ms: u64,
+}
+
+impl Times {
+    /// Once more.
+    pub fn add(&mut self, took: Duration) {
+        self.count += 1;
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.sum_ms = self.sum_ms.saturating_add(took);
+    }
+}
+
+/// One child, or workers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// A transparent init.
+    #[default]
+    Single,
+    /// `-i`
+    Workers,
+}
+
+/// How many workers were started again, by cause; what somebody has asked for does not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restarts {
+    /// They ended by themselves, or somebody else killed them.
+    pub exit: u64,
+    /// Their event loops hung.
+    pub hang: u64,
+    /// They had too much in memory.
+    pub memory: u64,
+    /// They were old.
+    pub age: u64,
+}
+
+impl Restarts {
+    /// Each with its name.
+    #[must_use]
+    pub fn by_cause(&self) -> [(&'static str, u64); 4] {
+        [
+            ("exit", self.exit),
+            ("hang", self.hang),
+            ("memory", self.memory),
+            ("age", self.age),
+        ]
+    }
+}
+
+/// What a worker can be doing: it boots; it serves; a signal has stopped it; it leaves; there is
+/// none, and one will be started; there is none.
+pub const STATES: [&str; 6] = [
+    "starting", "ready", "stopped", "draining", "waiting", "empty",
+];
+
+/// One worker, or its empty place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerStatus {
+    /// Its slot; `None`: it is a spare, or the only child.
+    pub slot: Option<usize>,
+    /// Its number.
+    pub instance: usize,
+    /// One of [`STATES`].
+    pub state: &'static str,
+    /// Its process.
+    pub pid: Option<i32>,
+    /// How long it has run; 0 without a process.
+    pub uptime_ms: u64,
+    /// When it was started, as Unix time in ms.
+    pub start_time_ms: Option<u64>,
+    /// How often one was lost here and started again.
+    pub restarts: u32,
+    /// How the last one that was lost ended.
+    pub last_end: Option<String>,
+    /// The CPU time it has used.
+    pub cpu_ms: Option<u64>,
+    /// What it has in memory, in bytes.
+    pub resident: Option<u64>,
+    /// How long its event loop took to answer.
+    pub loop_delay_us: Option<u64>,
+    /// How many connections wait for it.
+    pub queue: Option<u32>,
+    /// Where its inspector listens, or will when it is opened.
+    pub inspect_port: Option<u16>,
+}
+
+impl Status {
+    /// One object on one line. Numbers are numbers, and what is not known is null.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let mut out = String::new();
+        // Writing to memory cannot fail.
+        let _ = self.write_json(&mut out);
+        out
+    }
+
+    fn write_json(&self, out: &mut String) -> fmt::Result {
+        out.write_str("{\"version\":")?;
+        write!(out, "{}", Quoted(&self.version))?;
+        let mode = match self.mode {
+            Mode::Single => "single",
+            Mode::Workers => "workers",
+        };
+        let (pid, uptime, target) = (self.pid, self.uptime_ms, self.target);
+        write!(
+            out,
+            ",\"mode\":\"{mode}\",\"pid\":{pid},\"uptime_ms\":{uptime}"
+        )?;
+        for (name, flag) in [
+            ("ready", self.ready),
+            ("stopping", self.stopping),
+            ("reloading", self.reloading),
+        ] {
+            write!(out, ",\"{name}\":{flag}")?;
+        }
+        out.write_str(",\"reason\":")?;
+        text_or_null(out, self.reason.as_deref())?;
+        write!(out, ",\"target\":{target}")?;
+        member(out, "oom_kills", self.oom_kills)?;
+        out.write_str(",\"restarts\":{")?;
+        for (index, (cause, count)) in self.restarts.by_cause().iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(out, "{comma}\"{cause}\":{count}")?;
+        }
+        for (begin, workers) in [
+            ("},\"workers\":[", &self.workers),
+            ("],\"spares\":[", &self.spares),
+        ] {
+            out.write_str(begin)?;
+            for (index, worker) in workers.iter().enumerate() {
+                out.write_str(if index == 0 { "{" } else { ",{" })?;
+                worker.write_members(out)?;
+                out.write_str("}")?;
+            }
+        }
+        out.write_str("]}")
+    }
+
+    /// What [`Self::json`] has written; `None`: something else.
+    #[must_use]
+    pub fn from_json(text: &str) -> Option<Self> {
+        let object = Object::parse(text.as_bytes())?;
+        let workers = |name| {
+            let items = object.get(name)?.items();
+            items.map(WorkerStatus::from_json).collect::<Option<_>>()
+        };
+        let flag = |name| object.get(name)?.boolean();
+        let restarts = object.get("restarts")?.object()?;
+        Some(Self {
+            version: object.get("version")?.string()?,
+            mode: if object.get("mode")?.is_string("single") {
+                Mode::Single
+            } else {
+                Mode::Workers
+            },
+            pid: number(object, "pid")?,
+            uptime_ms: number(object, "uptime_ms")?,
+            ready: flag("ready")?,
+            reason: object.get("reason")?.string(),
+            stopping: flag("stopping")?,
+            reloading: flag("reloading")?,
+            target: number(object, "target")?,
+            workers: workers("workers")?,
+            spares: workers("spares")?,
+            restarts: Restarts {
+                exit: number(restarts, "exit")?,
+                hang: number(restarts, "hang")?,
+                memory: number(restarts, "memory")?,
+                age: number(restarts, "age")?,
+            },
+            oom_kills: number(object, "oom_kills"),
+            totals: Totals::default(),
+        })
+    }
+}
+
+impl WorkerStatus {
+    fn write_members(&self, out: &mut String) -> fmt::Result {
+        write!(out, "\"state\":\"{}\"", self.state)?;
+        member(out, "slot", self.slot.map(wide))?;
+        member(out, "instance", Some(wide(self.instance)))?;
+        member(out, "pid", self.pid.and_then(|pid| pid.try_into().ok()))?;
+        member(out, "uptime_ms", Some(self.uptime_ms))?;
+        member(out, "start_time_ms", self.start_time_ms)?;
+        member(out, "restarts", Some(self.restarts.into()))?;
+        member(out, "cpu_ms", self.cpu_ms)?;
+        member(out, "resident_bytes", self.resident)?;
+        member(out, "loop_delay_us", self.loop_delay_us)?;
+        member(out, "queue", self.queue.map(u64::from))?;
+        member(out, "inspect_port", self.inspect_port.map(u64::from))?;
+        out.write_str(",\"last_end\":")?;
+        text_or_null(out, self.last_end.as_deref())
+    }
+
+    fn from_json(value: Value<'_>) -> Option<Self> {
+        let object = value.object()?;
+        let state = object.get("state")?;
+        Some(Self {
+            slot: number(object, "slot"),
+            instance: number(object, "instance")?,
+            state: STATES.into_iter().find(|known| state.is_string(known))?,
+            pid: number(object, "pid"),
+            uptime_ms: number(object, "uptime_ms")?,
+            start_time_ms: number(object, "start_time_ms"),
+            restarts: number(object, "restarts")?,
+            last_end: object.get("last_end")?.string(),
+            cpu_ms: number(object, "cpu_ms"),
+            resident: number(object, "resident_bytes"),
+            loop_delay_us: number(object, "loop_delay_us"),
+            queue: number(object, "queue"),
+            inspect_port: number(object, "inspect_port"),
+        })
+    }
+}
+
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn text_or_null(out: &mut String, text: Option<&str>) -> fmt::Result {
+    match text {
+        Some(text) => write!(out, "{}", Quoted(text)),
+        None => out.write_str("null"),
+    }
+}
+
+/// Writes a member that is not the first.
+fn member(out: &mut String, name: &str, number: Option<u64>) -> fmt::Result {
+    match number {
+        Some(number) => write!(out, ",\"{name}\":{number}"),
+        None => write!(out, ",\"{name}\":null"),
+    }
+}
+
+fn number<T: TryFrom<i64>>(object: Object<'_>, name: &str) -> Option<T> {
+    object.get(name)?.integer()?.try_into().ok()
+}
+
+#[cfg(test)]
+pub(super) mod tests;

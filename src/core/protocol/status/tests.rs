@@ -1,0 +1,233 @@
+use super::*;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Four slots in four states, and a spare.
+pub(in crate::protocol) fn sample() -> Status {
+    let empty = WorkerStatus {
+        slot: None,
+        instance: 0,
+        state: "empty",
+        pid: None,
+        uptime_ms: 0,
+        start_time_ms: None,
+        restarts: 0,
+        last_end: None,
+        cpu_ms: None,
+        resident: None,
+        loop_delay_us: None,
+        queue: None,
+        inspect_port: None,
+    };
+    let worker = |slot, state, pid| WorkerStatus {
+        slot: Some(slot),
+        instance: slot,
+        state,
+        pid,
+        ..empty.clone()
+    };
+    Status {
+        version: "0.1.0".into(),
+        mode: Mode::Workers,
+        pid: 1,
+        uptime_ms: 7_745_120,
+        ready: true,
+        reason: None,
+        stopping: false,
+        reloading: false,
+        target: 4,
+        workers: vec![
+            WorkerStatus {
+                uptime_ms: 7_744_000,
+                start_time_ms: Some(1_700_000_001_000),
+                cpu_ms: Some(12_050),
+                resident: Some(46 << 20),
+                loop_delay_us: Some(312),
+                queue: Some(0),
+                inspect_port: Some(9230),
+                ..worker(0, "ready", Some(8))
+            },
+            WorkerStatus {
+                uptime_ms: 65_000,
+                restarts: 3,
+                last_end: Some("killed by SIGKILL".into()),
+                cpu_ms: Some(3_605_000),
+                resident: Some(1536 << 20),
+                loop_delay_us: Some(1_500_000),
+                queue: Some(128),
+                ..worker(1, "draining", Some(4_194_304))
+            },
+            WorkerStatus {
+                restarts: 1,
+                last_end: Some("exit \"status\" 1".into()),
+                ..worker(2, "waiting", None)
+            },
+            WorkerStatus {
+                uptime_ms: 250,
+                cpu_ms: Some(0),
+                resident: Some(512 << 10),
+                ..worker(3, "starting", Some(77))
+            },
+        ],
+        spares: vec![WorkerStatus {
+            instance: 4,
+            uptime_ms: 250,
+            ..WorkerStatus {
+                state: "starting",
+                pid: Some(78),
+                ..empty.clone()
+            }
+        }],
+        restarts: Restarts {
+            exit: 3,
+            hang: 0,
+            memory: 1,
+            age: 0,
+        },
+        oom_kills: Some(2),
+        totals: Totals {
+            start_time_ms: 1_700_000_000_250,
+            cpu_ms: Some(40),
+            resident: Some(700_000),
+            reloads_done: (2, 1_700_000_100_000),
+            reloads_failed: (0, 0),
+            exits: vec![
+                (Ended::Code(1), 3),
+                (Ended::Killed(crate::signal::Signal::KILL), 1),
+            ],
+            boots: Times {
+                count: 5,
+                sum_ms: 1250,
+            },
+            drains: Times {
+                count: 2,
+                sum_ms: 60_007,
+            },
+            crash_loop: false,
+        },
+    }
+}
+
+#[test]
+fn the_table_is_aligned_and_narrow() {
+    let mut status = sample();
+    status.workers[0].inspect_port = None;
+    let table = status.table();
+    let wanted = "\
+pidone 0.1.0, pid 1, up 2h09m: ready, 1 of 4 workers, OOM kills: 2
+SLOT   STATE         PID  UPTIME  RESTARTS    CPU  MEMORY  DELAY  QUEUE  LAST END
+0      ready           8   2h09m         0    12s   46.0M  0.3ms      0  -
+1      draining  4194304   1m05s         3  1h00m    1.5G   1.5s    128  killed by SIGKILL
+2      waiting         -       -         1      -       -      -      -  exit \"status\" 1
+3      starting       77    0.2s         0   0.0s    512K      -      -  -
+spare  starting       78    0.2s         0      -       -      -      -  -
+";
+    assert_eq!(table, wanted, "\n{table}");
+    assert!(table.lines().all(|line| line.len() <= 100));
+}
+
+#[test]
+fn inspectors_have_a_column_where_there_are_some() {
+    let table = sample().table();
+    let column: Vec<_> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().nth(9).unwrap())
+        .collect();
+    assert_eq!(column, ["INSPECT", "9230", "-", "-", "-", "-"], "\n{table}");
+}
+
+#[test]
+fn the_headline_says_what_goes_on() {
+    let headline = |change: fn(&mut Status)| {
+        let mut status = sample();
+        status.oom_kills = None;
+        change(&mut status);
+        status.table().lines().next().unwrap().to_owned()
+    };
+    let begin = "pidone 0.1.0, pid 1, up 2h09m";
+    assert_eq!(
+        headline(|status| status.reloading = true),
+        format!("{begin}: ready, 1 of 4 workers, reloading")
+    );
+    assert_eq!(
+        headline(|status| (status.ready, status.stopping) = (false, true)),
+        format!("{begin}: not ready, 1 of 4 workers, stopping")
+    );
+    let why = |status: &mut Status| {
+        status.ready = false;
+        status.reason = Some("unresponsive: no answer".into());
+    };
+    assert_eq!(
+        headline(why),
+        format!("{begin}: not ready (unresponsive: no answer), 1 of 4 workers")
+    );
+    assert_eq!(
+        headline(|status| status.mode = Mode::Single),
+        format!("{begin}: ready")
+    );
+}
+
+#[test]
+fn shares_of_a_cpu_are_of_the_time_in_between() {
+    let before = sample();
+    let mut now = sample();
+    now.uptime_ms += 2000;
+    now.workers[0].cpu_ms = Some(12_050 + 500);
+    // Another process took the place: there is nothing to compare.
+    now.workers[1].pid = Some(99);
+    let table = now.table_since(&before);
+    let cell = |row: usize| {
+        let line = table.lines().nth(row + 2).unwrap().to_owned();
+        line.split_whitespace().nth(5).unwrap().to_owned()
+    };
+    assert_eq!(
+        [cell(0), cell(1), cell(2), cell(3)],
+        ["25.0%", "-", "-", "0.0%"],
+        "{table}"
+    );
+    let at_once = before.table_since(&before);
+    assert!(!at_once.contains('%'), "{at_once}");
+}
+
+/// What a program can rely on.
+#[test]
+fn the_json_has_these_members() {
+    let mut status = sample();
+    status.workers.truncate(2);
+    let json = status.json();
+    let wanted = concat!(
+        r#"{"version":"0.1.0","mode":"workers","pid":1,"uptime_ms":7745120,"#,
+        r#""ready":true,"stopping":false,"reloading":false,"reason":null,"target":4,"oom_kills":2,"#,
+        r#""restarts":{"exit":3,"hang":0,"memory":1,"age":0},"#,
+        r#""workers":[{"state":"ready","slot":0,"instance":0,"pid":8,"uptime_ms":7744000,"start_time_ms":1700000001000,"#,
+        r#""restarts":0,"cpu_ms":12050,"resident_bytes":48234496,"loop_delay_us":312,"queue":0,"inspect_port":9230,"#,
+        r#""last_end":null},"#,
+        r#"{"state":"draining","slot":1,"instance":1,"pid":4194304,"uptime_ms":65000,"start_time_ms":null,"#,
+        r#""restarts":3,"cpu_ms":3605000,"resident_bytes":1610612736,"loop_delay_us":1500000,"#,
+        r#""queue":128,"inspect_port":null,"last_end":"killed by SIGKILL"}],"#,
+        r#""spares":[{"state":"starting","slot":null,"instance":4,"pid":78,"uptime_ms":250,"start_time_ms":null,"#,
+        r#""restarts":0,"cpu_ms":null,"resident_bytes":null,"loop_delay_us":null,"queue":null,"inspect_port":null,"#,
+        r#""last_end":null}]}"#,
+    );
+    assert_eq!(json, wanted);
+}
+
+#[test]
+fn the_json_can_be_read_back() {
+    let single = Status {
+        version: "1".into(),
+        ..Status::default()
+    };
+    for mut status in [sample(), single] {
+        status.totals = Totals::default();
+        assert_eq!(Status::from_json(&status.json()), Some(status));
+    }
+    for text in ["", "{}", "[]", "{\"version\":\"1\"}", "ready"] {
+        assert_eq!(Status::from_json(text), None, "{text}");
+    }
+    let unknown = sample().json().replace("\"draining\"", "\"dreaming\"");
+    assert_eq!(Status::from_json(&unknown), None);
+}

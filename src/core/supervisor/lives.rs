@@ -1,0 +1,325 @@
+//! Workers come and go: who is started, where, and what follows from each end.
+
+use super::event::{Action, Moment, Start};
+use super::lane::{Lane, WorkerId};
+use super::report::{Next, Report, Verdict};
+use super::shutdown::Leftovers;
+use super::worker::{Place, Worker};
+use super::{Phase, Supervisor};
+use crate::ended::Ended;
+use crate::rules::{Readiness, RestartPolicy};
+use alloc::vec::Vec;
+
+/// How many spares are started before events are looked at again: each takes a millisecond or two.
+const SPARES_AT_ONCE: usize = 4;
+
+impl Supervisor {
+    /// Starts a worker for a slot, in its lane; in the other one if somebody is still leaving there.
+    pub(super) fn start_in_slot(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        if self
+            .workers
+            .values()
+            .any(|worker| worker.lane == Some(slot.lane))
+        {
+            slot.lane = slot.lane.other();
+        }
+        slot.start_at = None;
+        slot.waits = false;
+        let (instance, lane) = (slot.instance, slot.lane);
+        let worker = self.launch(Place::Slot(index), instance, Some(lane), now, actions);
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.current = Some(worker);
+        }
+    }
+
+    pub(super) fn launch(
+        &mut self,
+        place: Place,
+        instance: usize,
+        lane: Option<Lane>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> WorkerId {
+        // From 1 on: Node.js takes 0 for no number at all.
+        self.launched += 1;
+        let worker = WorkerId(self.launched);
+        let life = Worker::new(worker, place, lane, now);
+        self.workers.insert(worker, life);
+        actions.push(Action::Start(Start {
+            worker,
+            instance,
+            lane,
+        }));
+        worker
+    }
+
+    pub(super) fn start_spare(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let Some(spare) = self.spares.get_mut(index) else {
+            return;
+        };
+        spare.start_at = None;
+        spare.waits = false;
+        let instance = spare.instance;
+        let worker = self.launch(Place::Spare(index), instance, None, now, actions);
+        if let Some(spare) = self.spares.get_mut(index) {
+            spare.worker = Some(worker);
+        }
+    }
+
+    pub(super) fn start_those_due(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let is_due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
+        for index in 0..self.slots.len() {
+            if self
+                .slots
+                .get(index)
+                .is_some_and(|slot| is_due(slot.start_at))
+            {
+                self.start_or_wait(index, now, actions);
+            }
+        }
+        self.start_spares_due(now, actions);
+    }
+
+    /// Starts a few of them; the others are still due, so that what happens meanwhile is heard.
+    pub(super) fn start_spares_due(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let spares = self.spares.iter().enumerate();
+        let due = spares.filter(|(_, spare)| spare.start_at.is_some_and(|at| at <= now));
+        let due: Vec<_> = due.map(|(index, _)| index).take(SPARES_AT_ONCE).collect();
+        for index in due {
+            self.start_spare_or_wait(index, now, actions);
+        }
+    }
+
+    pub(super) fn on_started(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        let (timeout, ready) = (self.rules.ready_timeout, self.rules.ready);
+        let probed = ready == Readiness::Port;
+        self.with(
+            id,
+            |worker, rules, actions| {
+                worker.on_started(now, timeout, probed, rules.to_group, actions);
+            },
+            actions,
+        );
+        if ready == Readiness::None {
+            self.on_ready(id, now, actions);
+        }
+        if matches!(self.phase, Phase::Beginning) {
+            self.phase = Phase::Running;
+            for index in 1..self.target {
+                self.start_or_wait(index, now, actions);
+            }
+            for spare in &mut self.spares {
+                spare.start_at = Some(now);
+            }
+            self.start_spares_due(now, actions);
+        }
+    }
+
+    pub(super) fn on_start_failed(
+        &mut self,
+        id: WorkerId,
+        status: u8,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        // The very first one: it is the command that is wrong, whoever wants to stop meanwhile.
+        if self.launched == 1 {
+            self.workers.remove(id);
+            self.phase = Phase::Leaving(Leftovers::none(status, actions));
+        } else {
+            self.on_exited(id, Ended::Code(status), now, actions);
+        }
+    }
+
+    pub(super) fn on_ready(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get_mut(id) else {
+            return;
+        };
+        if !worker.on_ready(now) {
+            return;
+        }
+        if let Place::Slot(index) = worker.place {
+            self.has_listened = true;
+            self.on_slot_ready(index, id, now, actions);
+            // Where nothing tells, only time shows that it is.
+            if self.rules.ready != Readiness::None {
+                self.has_served = true;
+                if let Some(slot) = self.slots.get_mut(index) {
+                    slot.backoff.on_ready();
+                }
+            }
+        }
+        self.watch(id, now);
+    }
+
+    /// It runs again, and is ready if it had said so before it was stopped.
+    pub(super) fn on_continued(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.on_continued(actions);
+            if worker.said_ready {
+                self.on_ready(id, now, actions);
+            }
+        }
+    }
+
+    /// Says when all wanted slots have come to serve.
+    pub(super) fn look_whether_complete(&mut self, actions: &mut Vec<Action>) {
+        let is_ready = |id: &WorkerId| self.workers.get(*id).is_some_and(Worker::is_ready);
+        let mut wanted = self.slots.iter().take(self.target);
+        let complete = matches!(self.phase, Phase::Running)
+            && wanted.all(|slot| slot.current.as_ref().is_some_and(is_ready));
+        if complete && !self.was_complete && !self.rules.transparent {
+            let workers = self.target;
+            actions.push(Action::Report(Report::AllReady { workers }));
+        }
+        self.was_complete |= complete;
+        self.has_been_complete |= complete;
+    }
+
+    /// It has missed its time to get ready.
+    pub(super) fn on_never_ready(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        actions.push(Action::Report(Report::NeverReady {
+            worker: id,
+            timeout: self.rules.ready_timeout,
+        }));
+        let may_be_command = self.may_be_commands();
+        self.with(
+            id,
+            |worker, rules, actions| {
+                if may_be_command {
+                    worker.leave_idle(now, rules, actions);
+                } else {
+                    worker.leave(false, now, rules, actions);
+                }
+            },
+            actions,
+        );
+        self.give_up_successor(id, now, actions);
+    }
+
+    /// The app disconnects by itself, and will end: somebody else serves in its place.
+    pub(super) fn on_leaving(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.is_ready()) else {
+            return;
+        };
+        worker.leaves_by_itself(now, &self.rules.leave);
+        if self.rules.restart.policy == RestartPolicy::Always {
+            self.replace_lost(id, now, actions);
+        }
+    }
+
+    /// One that will end by and by is replaced already.
+    pub(super) fn replace_lost(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get_mut(id) else {
+            return;
+        };
+        let (place, run) = (worker.place, worker.well_for(now));
+        if let (Phase::Running, Place::Slot(index)) = (&self.phase, place) {
+            worker.lost = true;
+            self.was_complete = false;
+            if let Err(verdict) = self.replace(index, run, now, actions) {
+                self.crash_loop(id, verdict, None, now, actions);
+            }
+        }
+    }
+
+    pub(super) fn on_exited(
+        &mut self,
+        id: WorkerId,
+        ended: Ended,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(worker) = self.workers.remove(id) else {
+            return;
+        };
+        let sent_by_us = matches!(ended, Ended::Killed(signal) if worker.was_sent(signal));
+        let uptime = worker.uptime(now);
+        if worker.listens {
+            self.ports_changed(now);
+        }
+        // Said first, although what comes next must be known for it.
+        let place_of_report = actions.len();
+        let is_command = self.is_command(&worker, ended);
+        let next = match &mut self.phase {
+            Phase::Running if is_command => Ok(Next::Nothing),
+            Phase::Running => self.follow(&worker, ended, now, actions),
+            Phase::Stopping(stop) => {
+                stop.on_exited(&worker, ended);
+                Ok(Next::Nothing)
+            }
+            Phase::Beginning | Phase::Leaving(_) => Ok(Next::Nothing),
+        };
+        let report = Report::Ended {
+            worker: id,
+            ended,
+            uptime,
+            sent_by_us,
+            next: next.unwrap_or(Next::Nothing),
+        };
+        actions.insert(place_of_report, Action::Report(report));
+        if let Err(verdict) = next {
+            self.crash_loop(id, verdict, Some(ended.status()), now, actions);
+        }
+        if is_command {
+            self.end_command(id, now, actions);
+        }
+        self.leave_if_done(worker.kill_at(), now, actions);
+    }
+
+    /// What follows from the end of a worker that is not known any more.
+    fn follow(
+        &mut self,
+        worker: &Worker,
+        ended: Ended,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> Result<Next, Verdict> {
+        let index = match worker.place {
+            Place::Slot(index) => index,
+            Place::Spare(index) => {
+                return Ok(self.follow_spare(index, worker, ended, now, actions));
+            }
+        };
+        self.give_up_successor(worker.id, now, actions);
+        let is_retiring = self.is_retiring(worker.id);
+        let run = self.run_of(worker, ended, now);
+        self.has_served |= run.is_some();
+        let Some(slot) = self.slots.get_mut(index) else {
+            return Ok(Next::Nothing);
+        };
+        let was_current = slot.current == Some(worker.id);
+        if was_current {
+            slot.current = None;
+        }
+        if worker.lost || (was_current && !is_retiring) {
+            slot.past.last_end = Some((ended, now));
+        }
+        if !was_current || index >= self.target {
+            self.trim();
+            if is_retiring {
+                self.on_retired();
+            }
+            return Ok(Next::Nothing);
+        }
+        if is_retiring {
+            self.start_or_wait(index, now, actions);
+            self.watch_boot(index);
+            return Ok(Next::Nothing);
+        }
+        self.was_complete = false;
+        self.status = ended.status();
+        let restarts = match self.rules.restart.policy {
+            RestartPolicy::Always => true,
+            RestartPolicy::Never => false,
+            RestartPolicy::OnFailure => self.expected(self.status) != 0,
+        };
+        if !restarts || self.stop_requested.is_some() {
+            return Ok(Next::Nothing);
+        }
+        self.replace(index, run, now, actions)
+    }
+}

@@ -1,0 +1,65 @@
+//! Waiting for something for so long, but only for as long as pidone itself runs.
+
+use core::time::Duration;
+
+use super::event::Moment;
+
+/// A time limit in equal steps, each of which begins when pidone has seen the one before end. A
+/// container that is paused (cgroup freezer, SIGSTOP to all) stands still with pidone in it while
+/// the clock goes on: a pause of any length uses up one step at most, not the whole limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Patience {
+    step_at: Moment,
+    step: Duration,
+    left: u32,
+}
+
+impl Patience {
+    /// From now on, in so many steps.
+    pub(super) fn begin(limit: Duration, steps: u32, now: Moment) -> Self {
+        let step = limit / steps.max(1);
+        Self {
+            step_at: now + step,
+            step,
+            // Nothing to wait for is one step.
+            left: if step.is_zero() { 1 } else { steps.max(1) },
+        }
+    }
+
+    /// When [`has_ended`](Self::has_ended) is to be called.
+    pub(super) fn deadline(&self) -> Moment {
+        self.step_at
+    }
+
+    /// Whether the limit is reached; takes the next step if it is due.
+    pub(super) fn has_ended(&mut self, now: Moment) -> bool {
+        if self.left > 0 && self.step_at <= now {
+            self.left -= 1;
+            self.step_at = now + self.step;
+        }
+        self.left == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_costs_one_step_at_most() {
+        let limit = Duration::from_secs(8);
+        let mut patience = Patience::begin(limit, 4, Moment::ZERO);
+        let mut now = Moment::ZERO + Duration::from_secs(3600);
+        assert!(!patience.has_ended(now));
+        let after = now;
+        for _ in 0..2 {
+            now = patience.deadline();
+            assert!(!patience.has_ended(now));
+            assert!(!patience.has_ended(now), "a step counts once");
+        }
+        assert!(patience.has_ended(patience.deadline()));
+        assert_eq!(patience.deadline() - after, limit);
+        let none = Patience::begin(Duration::ZERO, 4, now);
+        assert!(none.clone().has_ended(now));
+    }
+}

@@ -1,0 +1,361 @@
+//! Replacing workers that serve, one slot at a time, and changing their number.
+
+use super::event::{Action, Moment};
+use super::lane::WorkerId;
+use super::report::Report;
+use super::request::{Done, Reply, Request};
+use super::slot::Slot;
+use super::worker::{Place, Worker};
+use super::{Phase, Supervisor};
+use alloc::vec::Vec;
+
+/// What is being replaced: one slot after the other, whatever for. What is asked for in the
+/// meantime joins what goes on, and all of it ends at once; those who are worn out come last.
+#[derive(Debug, Default)]
+pub(super) struct Rollout {
+    /// When somebody asked for it; `None`: nobody did.
+    begun: Option<Moment>,
+    /// Everybody who was started earlier is to be replaced, the spares too.
+    all_before: Option<Moment>,
+    step: Option<Step>,
+    /// The step is for a worker that is worn out, and nobody has asked for it.
+    recycles: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// This successor boots.
+    Booting(WorkerId),
+    /// This old worker leaves.
+    Retiring(WorkerId),
+}
+
+impl Rollout {
+    /// Somebody has asked for what goes on.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.step.is_none()
+    }
+}
+
+impl Supervisor {
+    /// Replaces every worker, the spares last. While it goes on, it begins anew.
+    pub(super) fn reload(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if !matches!(self.phase, Phase::Running) {
+            return;
+        }
+        actions.push(Action::Report(Report::ReloadBegun));
+        self.rollout.begun = Some(now);
+        self.rollout.all_before = Some(now);
+        for slot in &mut self.slots {
+            slot.renew(now);
+        }
+    }
+
+    /// Replaces the worker of one slot; if it has none, one is started.
+    pub(super) fn restart(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        actions.push(Action::Report(Report::RestartBegun { slot: index }));
+        self.rollout.begun.get_or_insert(now);
+        slot.renew(now);
+        if slot.current.is_none() {
+            slot.start_at.get_or_insert(now);
+        }
+    }
+
+    /// Takes up the next slot, if none is being seen to.
+    pub(super) fn advance(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let is_busy = self.rollout.step.is_some() || self.boots_first();
+        if !matches!(self.phase, Phase::Running) || is_busy {
+            return;
+        }
+        if let Some(begun) = self.rollout.begun {
+            if let Some(index) = (0..self.target).find(|index| self.is_outdated(*index, now)) {
+                self.rollout.recycles = false;
+                self.renew(index, now, actions);
+                return;
+            }
+            let mut wanted = self.slots.iter().take(self.target);
+            if !wanted.all(|slot| self.is_slot_settled(slot)) {
+                return;
+            }
+            self.renew_spares(now, actions);
+            self.forget_requests();
+            let took = now.saturating_sub(begun);
+            actions.push(Action::Report(Report::ReloadDone { took }));
+            let done = Done::Replaced {
+                took,
+                serving: self.serving().count(),
+                wanted: self.target,
+            };
+            self.requests.end_replacements(Reply::Done(done), actions);
+        }
+        if let Some((index, worker, reason)) = self.worn_out(now) {
+            self.rollout.recycles = true;
+            actions.push(Action::Report(Report::Recycled { worker, reason }));
+            self.begin_recycling(index, worker, now);
+            self.renew(index, now, actions);
+        }
+    }
+
+    /// Whether a slot has a worker that is to be replaced, or waits for one that is due.
+    /// Whoever follows one that leaves is new anyway.
+    fn is_outdated(&self, index: usize, now: Moment) -> bool {
+        let Some((slot, before)) = self
+            .slots
+            .get(index)
+            .and_then(|slot| Some((slot, slot.renew_before?)))
+        else {
+            return false;
+        };
+        match slot.current.and_then(|current| self.workers.get(current)) {
+            Some(worker) => worker.asked < before && !worker.is_leaving(),
+            None => slot.start_at.is_some_and(|at| at <= now),
+        }
+    }
+
+    fn renew(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let step = match slot.current {
+            None => {
+                self.start_or_wait(index, now, actions);
+                self.watch_boot(index);
+                return;
+            }
+            Some(old) if self.rules.in_place => {
+                self.dismiss(old, now, actions);
+                Step::Retiring(old)
+            }
+            Some(_) => Step::Booting(self.start_successor(index, now, actions)),
+        };
+        self.rollout.step = Some(step);
+    }
+
+    fn renew_spares(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let Some(before) = self.rollout.all_before else {
+            return;
+        };
+        let spares = self.spares.iter().filter_map(|spare| spare.worker);
+        for spare in spares.collect::<Vec<_>>() {
+            let is_old = |spare: &Worker| spare.asked < before;
+            if self.workers.get(spare).is_some_and(is_old) {
+                self.dismiss(spare, now, actions);
+            }
+        }
+    }
+
+    /// They are done, or have failed.
+    fn forget_requests(&mut self) {
+        self.rollout.begun = None;
+        self.rollout.all_before = None;
+        for slot in &mut self.slots {
+            slot.renew_before = None;
+        }
+    }
+
+    fn start_successor(
+        &mut self,
+        index: usize,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> WorkerId {
+        let slot = self.slots.get(index);
+        let instance = slot.map_or(index, |slot| slot.instance);
+        let lane = slot.map(|slot| slot.lane.other());
+        let worker = self.launch(Place::Slot(index), instance, lane, now, actions);
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.successor = Some(worker);
+        }
+        worker
+    }
+
+    pub(super) fn dismiss(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        self.with(
+            id,
+            |worker, rules, actions| worker.leave(false, now, rules, actions),
+            actions,
+        );
+    }
+
+    /// A worker of this slot serves from now on.
+    pub(super) fn on_slot_ready(
+        &mut self,
+        index: usize,
+        id: WorkerId,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let is_successor = |slot: &Slot| slot.successor == Some(id);
+        let is_watched = self.rollout.step == Some(Step::Booting(id));
+        if is_watched {
+            let (slot, worker) = (index, id);
+            actions.push(Action::Report(Report::SlotReplaced { slot, worker }));
+            self.requests.tell_progress(slot, worker, actions);
+        }
+        if self.slots.get(index).is_some_and(is_successor)
+            && let Some(old) = self.promote(index, id)
+        {
+            self.rollout.step = Some(Step::Retiring(old));
+            self.dismiss(old, now, actions);
+        } else if is_watched {
+            self.rollout.step = None;
+        }
+    }
+
+    /// The rollout waits for this worker's end.
+    pub(super) fn is_retiring(&self, id: WorkerId) -> bool {
+        self.rollout.step == Some(Step::Retiring(id))
+    }
+
+    /// That end has come.
+    pub(super) fn on_retired(&mut self) {
+        self.rollout.step = None;
+    }
+
+    /// The rollout waits until this slot's new worker is ready.
+    pub(super) fn watch_boot(&mut self, index: usize) {
+        let current = self.slots.get(index).and_then(|slot| slot.current);
+        self.rollout.step = current.map(Step::Booting);
+    }
+
+    /// A successor takes its slot over; returns whom it replaces.
+    pub(super) fn promote(&mut self, index: usize, successor: WorkerId) -> Option<WorkerId> {
+        let lane = self.workers.get(successor).and_then(|worker| worker.lane);
+        let slot = self.slots.get_mut(index)?;
+        slot.successor = None;
+        slot.lane = lane.unwrap_or(slot.lane);
+        slot.current.replace(successor)
+    }
+
+    /// A successor will not do: the old worker stays. What was asked for is over; one that is worn
+    /// out is replaced later.
+    pub(super) fn give_up_successor(
+        &mut self,
+        id: WorkerId,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let is_watched = self.rollout.step == Some(Step::Booting(id));
+        for index in 0..self.slots.len() {
+            if let Some(slot) = self.slots.get_mut(index)
+                && slot.successor == Some(id)
+            {
+                slot.successor = None;
+                if is_watched && self.rollout.recycles {
+                    self.recycling_failed(index, now);
+                }
+            }
+        }
+        if !is_watched {
+            return;
+        }
+        self.rollout.step = None;
+        if !self.rollout.recycles {
+            self.forget_requests();
+            actions.push(Action::Report(Report::ReloadFailed { worker: id }));
+            let reply = Reply::Failed { worker: id };
+            self.requests.end_replacements(reply, actions);
+        }
+    }
+
+    /// From now on there shall be so many workers.
+    pub(super) fn scale(&mut self, to: usize, now: Moment, actions: &mut Vec<Action>) {
+        let from = self.target;
+        if !matches!(self.phase, Phase::Running) {
+            return;
+        }
+        self.is_scaling = true;
+        if to == from {
+            return;
+        }
+        actions.push(Action::Report(Report::Scaled { from, to }));
+        self.target = to;
+        self.requests.supersede(to, actions);
+        self.was_complete &= to < from;
+        for index in self.slots.len()..to {
+            let mut slot = Slot::new(index);
+            slot.instance = self.free_instance();
+            // An old spare may come to serve here.
+            slot.renew_before = self.rollout.all_before;
+            self.slots.push(slot);
+        }
+        for index in from..to {
+            self.start_or_wait(index, now, actions);
+        }
+        for index in to..self.slots.len() {
+            self.vacate(index, now, actions);
+        }
+        self.trim();
+    }
+
+    fn vacate(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        slot.start_at = None;
+        slot.waits = false;
+        for worker in [slot.successor.take(), slot.current].into_iter().flatten() {
+            self.dismiss(worker, now, actions);
+            // It is the slot that was given up, not the worker that boots for it.
+            if self.rollout.step == Some(Step::Booting(worker)) {
+                self.rollout.step = Some(Step::Retiring(worker));
+            }
+        }
+    }
+
+    /// Nobody is on the way, in or out. One that has left for good is not missing.
+    pub(super) fn is_settled(&self) -> bool {
+        self.slots.iter().all(|slot| self.is_slot_settled(slot))
+    }
+
+    fn is_slot_settled(&self, slot: &Slot) -> bool {
+        match slot.current.and_then(|id| self.workers.get(id)) {
+            Some(worker) => worker.is_ready(),
+            None => !slot.is_pending(),
+        }
+    }
+
+    /// Says when a change of their number is complete.
+    pub(super) fn look_at_scaling(&mut self, actions: &mut Vec<Action>) {
+        if self.is_scaling
+            && matches!(self.phase, Phase::Running)
+            && self.slots.len() == self.target
+            && self.is_settled()
+        {
+            self.is_scaling = false;
+            let workers = self.serving().count();
+            actions.push(Action::Report(Report::ScaleDone { workers }));
+            let is_meant = |request| matches!(request, Request::Scale { .. });
+            let reply = Reply::Done(Done::Scaled { workers });
+            self.requests.end(is_meant, reply, actions);
+        }
+    }
+
+    /// Forgets the last slots when they are not wanted and nobody is there any more.
+    pub(super) fn trim(&mut self) {
+        while self.slots.len() > self.target {
+            let last = Place::Slot(self.slots.len() - 1);
+            if self.workers.values().any(|worker| worker.place == last) {
+                return;
+            }
+            self.slots.pop();
+        }
+    }
+
+    /// The least number that no slot and no spare has.
+    fn free_instance(&self) -> usize {
+        let slots = self.slots.iter().map(|slot| slot.instance);
+        let spares = self.spares.iter().map(|spare| spare.instance);
+        let taken: Vec<_> = slots.chain(spares).collect();
+        (0..=taken.len())
+            .find(|number| !taken.contains(number))
+            .unwrap_or(taken.len())
+    }
+}

@@ -1,0 +1,398 @@
+//! The way out: an orderly stop of the workers, then the processes that are left, then the status.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::emptying::Emptying;
+use super::event::{Action, Moment, Queues};
+use super::lane::WorkerId;
+use super::report::{Report, Verdict};
+use super::slot::Slot;
+use super::worker::{Worker, earliest};
+use super::{Phase, Supervisor};
+use crate::ended::Ended;
+use crate::signal::Signal;
+
+/// How long leftovers may take to finish, within the grace: a shell that somebody has left open must not
+/// hold up the end of a container.
+pub(super) const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
+
+/// Leftovers that end sooner are not worth a line.
+const SAY_AFTER: Duration = Duration::from_millis(250);
+
+/// How often is looked whether they still are there, where nothing tells.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long after SIGKILL a process is waited for; only one in the middle of a system call that
+/// cannot be interrupted takes longer, and nothing more can be done about that.
+const KILL_GRACE: Duration = Duration::from_secs(1);
+
+/// A stop of all workers.
+#[derive(Debug)]
+pub(super) struct Stop {
+    /// The last of those that died one after the other, whose status it will be.
+    blamed: Option<WorkerId>,
+    status: u8,
+    step: Step,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Load balancers look away, and clients are told, while everything is served as ever.
+    Serving { until: Moment },
+    /// Newcomers are kept away, and what the kernel has accepted is taken in.
+    Emptying(Emptying),
+    /// Every worker leaves.
+    Draining { since: Moment },
+    /// Somebody is in a hurry.
+    Killing,
+}
+
+impl Stop {
+    pub(super) fn is_closed(&self) -> bool {
+        !matches!(self.step, Step::Serving { .. })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        match self.step {
+            Step::Serving { until } => Some(until),
+            Step::Emptying(emptying) => Some(emptying.deadline()),
+            Step::Draining { .. } | Step::Killing => None,
+        }
+    }
+
+    /// When the grace ends, which workers and leftovers share.
+    fn ends_by(&self, grace: Duration, now: Moment) -> Moment {
+        match self.step {
+            Step::Serving { .. } => now + grace,
+            Step::Emptying(Emptying { since, .. }) | Step::Draining { since } => since + grace,
+            Step::Killing => now,
+        }
+    }
+
+    pub(super) fn on_exited(&mut self, worker: &Worker, ended: Ended) {
+        let own = ended.status();
+        if self.blamed == Some(worker.id) && own != 0 {
+            self.status = own;
+        } else if worker.killed && !worker.is_spare() && self.status == 0 {
+            self.status = Signal::KILL.exit_code();
+        }
+    }
+}
+
+impl Supervisor {
+    /// An orderly stop. `hurry`: at once, if one has begun already.
+    pub(super) fn stop(
+        &mut self,
+        signal: Signal,
+        hurry: bool,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        match &mut self.phase {
+            Phase::Beginning | Phase::Running => {
+                actions.push(Action::Report(Report::Stopping { signal }));
+                let signal = self.rules.signals.stop.unwrap_or(signal);
+                self.rules.leave.stop_signal = signal;
+                self.begin_stop(None, 0, now, actions);
+            }
+            Phase::Stopping(stop) if hurry && !matches!(stop.step, Step::Killing) => {
+                stop.step = Step::Killing;
+                actions.push(Action::Report(Report::StoppingAtOnce));
+                for worker in self.workers.values_mut() {
+                    worker.kill(self.rules.leave.to_group, actions);
+                }
+            }
+            Phase::Leaving(leftovers) if hurry => leftovers.hurry(now, actions),
+            Phase::Stopping(_) => {
+                for worker in self.workers.values_mut() {
+                    worker.stop_completing(now, &self.rules.leave, actions);
+                }
+            }
+            Phase::Leaving(_) => {}
+        }
+    }
+
+    /// pidone itself is told to end at once, and its workers end with it.
+    pub(super) fn abort(&mut self, actions: &mut Vec<Action>) {
+        actions.push(Action::Report(Report::Aborting));
+        self.requests.end_all(actions);
+        for worker in self.workers.values_mut() {
+            worker.kill(self.rules.leave.to_group, actions);
+        }
+        self.phase = Phase::Leaving(Leftovers::done(Signal::ABRT.exit_code()));
+        actions.push(Action::Abort);
+    }
+
+    /// A slot's workers die one after the other: whoever watches pidone shall see that.
+    pub(super) fn crash_loop(
+        &mut self,
+        worker: WorkerId,
+        verdict: Verdict,
+        own: Option<u8>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let status = own.unwrap_or(0);
+        actions.push(Action::Report(Report::CrashLoop {
+            worker,
+            verdict,
+            own,
+            status: self.verdict_status(status),
+        }));
+        self.begin_stop(Some(worker), status, now, actions);
+    }
+
+    /// What a crash loop ends with: service managers take 0 for success, and leave the service down.
+    fn verdict_status(&self, own: u8) -> u8 {
+        match self.expected(own) {
+            0 => 1,
+            status => status,
+        }
+    }
+
+    /// A command is done. The others run the same one: they may finish it.
+    pub(super) fn end_command(&mut self, worker: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        for other in self.workers.values_mut() {
+            other.may_complete(now, &self.rules.leave, actions);
+        }
+        let others = self.workers.values().count();
+        actions.push(Action::Report(Report::Command { worker, others }));
+        self.begin_stop(None, 0, now, actions);
+    }
+
+    fn begin_stop(
+        &mut self,
+        blamed: Option<WorkerId>,
+        status: u8,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        self.requests.end_all(actions);
+        let rules = &self.rules;
+        let serving = rules
+            .drain_delay
+            .max(rules.leave.http_drain.unwrap_or_default());
+        for worker in self.workers.values_mut() {
+            if !worker.is_ready() {
+                worker.leave(true, now, &rules.leave, actions);
+            } else if rules.leave.http_drain.is_some() {
+                worker.announce(actions);
+            }
+        }
+        self.phase = Phase::Stopping(Stop {
+            blamed,
+            status,
+            step: Step::Serving {
+                until: now + serving,
+            },
+        });
+        self.on_stop_tick(now, actions);
+        self.leave_if_done(None, now, actions);
+    }
+
+    pub(super) fn on_stop_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let Phase::Stopping(stop) = &mut self.phase else {
+            return;
+        };
+        match stop.step {
+            Step::Serving { until } if until <= now => {
+                if !self.rules.leave.has_lanes {
+                    self.drain(now, now, actions);
+                    return;
+                }
+                actions.push(Action::CloseToNewcomers);
+                stop.step = Step::Emptying(Emptying::begin(self.rules.leave.grace, now));
+            }
+            Step::Emptying(emptying) if emptying.is_given_up(now) => {
+                self.drain(emptying.since, now, actions);
+            }
+            Step::Emptying(mut emptying) if emptying.deadline() <= now => {
+                actions.push(Action::CheckQueues(None));
+                emptying.check_again(now);
+                stop.step = Step::Emptying(emptying);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_all_queues(&mut self, queues: Queues, now: Moment, actions: &mut Vec<Action>) {
+        if let Phase::Stopping(stop) = &self.phase
+            && let Step::Emptying(emptying) = stop.step
+            && emptying.is_done(queues, now)
+        {
+            self.drain(emptying.since, now, actions);
+        }
+    }
+
+    /// Every worker leaves; their grace has begun at `since`.
+    fn drain(&mut self, since: Moment, now: Moment, actions: &mut Vec<Action>) {
+        if let Phase::Stopping(stop) = &mut self.phase {
+            stop.step = Step::Draining { since };
+        }
+        let rules = &self.rules.leave;
+        for worker in self.workers.values_mut() {
+            worker.kill_after(rules.grace, since);
+            worker.leave(true, now, rules, actions);
+        }
+    }
+
+    /// Single mode: the child has been asked to stop by a signal that is passed on to it. One that
+    /// has ended, and was to be restarted later, is not: its last status is that of the run.
+    pub(super) fn pass_on_stop(&mut self, hurry: bool, now: Moment, actions: &mut Vec<Action>) {
+        let first = *self.stop_requested.get_or_insert(now);
+        if let (true, Phase::Leaving(leftovers)) = (hurry, &mut self.phase) {
+            leftovers.hurry(now, actions);
+        }
+        for worker in self.workers.values_mut() {
+            if let Some(grace) = self.rules.grace {
+                worker.kill_after(grace, first);
+            }
+        }
+        for slot in &mut self.slots {
+            slot.start_at = None;
+        }
+        self.leave_if_done(None, now, actions);
+    }
+
+    /// Goes on to the leftovers when nobody serves, and nobody will.
+    pub(super) fn leave_if_done(
+        &mut self,
+        kill_at: Option<Moment>,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let grace = self.rules.grace.unwrap_or(LEFTOVER_GRACE);
+        let kill_at = kill_at.unwrap_or(now + grace);
+        let (status, kill_at) = match &self.phase {
+            Phase::Leaving(_) => return,
+            Phase::Stopping(stop) if stop.blamed.is_some() => {
+                (self.verdict_status(stop.status), stop.ends_by(grace, now))
+            }
+            Phase::Stopping(stop) => (self.expected(stop.status), stop.ends_by(grace, now)),
+            Phase::Beginning | Phase::Running => (self.expected(self.status), kill_at),
+        };
+        let waits = matches!(self.phase, Phase::Running) && self.slots.iter().any(Slot::is_pending);
+        if waits || self.workers.values().any(|worker| !worker.is_spare()) {
+            return;
+        }
+        self.requests.end_all(actions);
+        let kill_at = kill_at.min(now + LEFTOVER_GRACE);
+        self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, now, actions));
+    }
+
+    /// What `--expect` makes of a status.
+    pub(super) fn expected(&self, status: u8) -> u8 {
+        if self.rules.expected.contains(&status) {
+            0
+        } else {
+            status
+        }
+    }
+}
+
+/// The last phase: its exit status is settled.
+#[derive(Debug)]
+pub(super) struct Leftovers {
+    status: u8,
+    step: LastStep,
+    /// When those that are waited for are worth a line.
+    say_at: Option<Moment>,
+    /// When it is to be looked who is left.
+    look_at: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum LastStep {
+    /// Leftovers were asked to end.
+    Asked { kill_at: Moment },
+    /// Leftovers were killed.
+    Killed { leave_at: Moment },
+    /// Nothing more to do.
+    Done,
+}
+
+impl Leftovers {
+    fn begin(status: u8, kill_at: Moment, now: Moment, actions: &mut Vec<Action>) -> Self {
+        actions.push(Action::SignalLeftovers(Signal::TERM));
+        Self {
+            status,
+            step: LastStep::Asked { kill_at },
+            say_at: Some(now + SAY_AFTER),
+            look_at: None,
+        }
+    }
+
+    /// Nothing has ever run.
+    pub(super) fn none(status: u8, actions: &mut Vec<Action>) -> Self {
+        actions.push(Action::Exit(status));
+        Self::done(status)
+    }
+
+    fn done(status: u8) -> Self {
+        Self {
+            status,
+            step: LastStep::Done,
+            say_at: None,
+            look_at: None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let step = match self.step {
+            LastStep::Asked { kill_at: at } | LastStep::Killed { leave_at: at } => at,
+            LastStep::Done => return None,
+        };
+        earliest(Some(step), earliest(self.say_at, self.look_at))
+    }
+
+    pub(super) fn on_leftovers(&mut self, any: bool, actions: &mut Vec<Action>) {
+        if !any {
+            self.leave(actions);
+        }
+    }
+
+    pub(super) fn on_unwatched(&mut self, now: Moment) {
+        self.look_at = Some(now + LOOK_EVERY);
+    }
+
+    pub(super) fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let is_due = |at: &mut Moment| *at <= now;
+        match self.step {
+            LastStep::Asked { kill_at } if kill_at <= now => self.kill(now, actions),
+            LastStep::Killed { leave_at } if leave_at <= now => self.leave(actions),
+            LastStep::Asked { .. } | LastStep::Killed { .. } => {
+                if self.say_at.take_if(is_due).is_some() {
+                    actions.push(Action::Report(Report::WaitingForLeftovers));
+                }
+                if self.look_at.take_if(is_due).is_some() {
+                    actions.push(Action::CountLeftovers);
+                }
+            }
+            LastStep::Done => {}
+        }
+    }
+
+    /// Nobody wants to wait any longer.
+    fn hurry(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if let LastStep::Asked { .. } = self.step {
+            self.kill(now, actions);
+        }
+    }
+
+    fn kill(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        self.step = LastStep::Killed {
+            leave_at: now + KILL_GRACE,
+        };
+        self.say_at = None;
+        actions.push(Action::Report(Report::KillingLeftovers));
+        actions.push(Action::SignalLeftovers(Signal::KILL));
+    }
+
+    fn leave(&mut self, actions: &mut Vec<Action>) {
+        if !matches!(self.step, LastStep::Done) {
+            self.step = LastStep::Done;
+            actions.push(Action::Exit(self.status));
+        }
+    }
+}

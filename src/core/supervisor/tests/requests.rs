@@ -1,0 +1,311 @@
+//! `pidone ctl`: what it asks for is done, or refused with a reason, and always comes to an end.
+
+use super::*;
+use alloc::vec::Vec;
+
+/// The reports among the actions that end what was asked for.
+fn ends(actions: &[Action]) -> usize {
+    let is_end = |action: &&Action| {
+        matches!(
+            action,
+            Action::Report(Report::ReloadDone { .. } | Report::ReloadFailed { .. })
+        )
+    };
+    actions.iter().filter(is_end).count()
+}
+
+#[test]
+fn a_restart_replaces_the_worker_of_one_slot_and_no_other() {
+    let mut run = Run::serving(&workers(3));
+    assert_eq!(
+        run.after(SECOND).asks(Request::Restart { slot: 1 }),
+        [
+            report(Report::RestartBegun { slot: 1 }),
+            start(4, 1, Some(3))
+        ]
+    );
+    assert!(run.supervisor.is_reloading());
+    run.started(4);
+    let steered = steer(&[Some(0), Some(3), Some(4)]);
+    assert_eq!(done(run.ready(4)), [replaced(1, 4), steered]);
+    let took = 10 * MS;
+    assert_eq!(done(run.drains(2)), [report(Report::ReloadDone { took })]);
+    assert_eq!(run.serve(), [1, 3, 4]);
+    assert!(!run.supervisor.is_reloading());
+    assert_eq!(run.supervisor.next_deadline(), None);
+}
+
+#[test]
+fn a_restart_that_fails_keeps_the_old_worker() {
+    let mut run = Run::serving(&workers(2));
+    run.after(SECOND).asks(Request::Restart { slot: 0 });
+    run.started(3);
+    let worker = WorkerId(3);
+    assert_eq!(
+        done(run.exits(3, 1)),
+        [report(Report::ReloadFailed { worker })]
+    );
+    assert_eq!(run.serve(), [1, 2]);
+}
+
+#[test]
+fn a_restart_during_another_one_waits_its_turn_and_both_end_together() {
+    let mut run = Run::serving(&workers(2));
+    run.after(SECOND).asks(Request::Restart { slot: 0 });
+    run.started(3);
+    assert_eq!(
+        run.after(SECOND).asks(Request::Restart { slot: 1 }),
+        [report(Report::RestartBegun { slot: 1 })]
+    );
+    run.ready(3);
+    let actions = run.drains(1);
+    assert_eq!(ends(&actions), 0);
+    assert_eq!(done(actions), [start(4, 1, Some(3))]);
+    run.started(4);
+    run.ready(4);
+    assert_eq!(ends(&run.drains(2)), 1);
+    assert_eq!(run.serve(), [3, 4]);
+}
+
+#[test]
+fn a_slot_that_waits_for_its_next_start_is_started_at_once() {
+    let mut run = Run::serving(&workers(2));
+    run.exits(1, 1);
+    run.started(3);
+    let actions = run.exits(3, 1);
+    assert_eq!(next(&actions), Some(Next::Restart(100 * MS)));
+    assert_eq!(
+        run.asks(Request::Restart { slot: 0 }),
+        [
+            report(Report::RestartBegun { slot: 0 }),
+            start(4, 0, Some(0))
+        ]
+    );
+    run.started(4);
+    assert_eq!(ends(&run.ready(4)), 1);
+    assert_eq!(run.serve(), [2, 4]);
+    assert_eq!(run.supervisor.next_deadline(), None);
+}
+
+#[test]
+fn a_slot_whose_worker_has_left_for_good_can_be_filled_again() {
+    let mut config = workers(2);
+    config.restart.policy = RestartPolicy::Never;
+    let mut run = Run::serving(&config);
+    assert_eq!(done(run.exits(1, 0)), [steer(&[None, Some(2)])]);
+    // A reload leaves it alone.
+    let actions = run.after(SECOND).asks(Request::Reload);
+    assert_eq!(actions[1..], [start(3, 1, Some(3))]);
+    run.started(3);
+    run.ready(3);
+    run.drains(2);
+    let actions = run.asks(Request::Restart { slot: 0 });
+    assert_eq!(actions[1..], [start(4, 0, Some(0))]);
+    run.started(4);
+    assert_eq!(ends(&run.ready(4)), 1);
+}
+
+#[test]
+fn a_number_that_is_reached_already_is_reached_at_once() {
+    let mut run = Run::serving(&workers(2));
+    assert_eq!(
+        done(run.asks(Request::Scale { to: 2 })),
+        [report(Report::ScaleDone { workers: 2 })]
+    );
+    let actions = run.asks(Request::Scale { to: 4 });
+    assert_eq!(
+        actions[..3],
+        [
+            report(Report::Scaled { from: 2, to: 4 }),
+            start(3, 2, Some(4)),
+            start(4, 3, Some(6))
+        ]
+    );
+    // Asked once more, it is no news, and still not done.
+    assert_eq!(run.asks(Request::Scale { to: 4 }), []);
+    run.started(3);
+    run.started(4);
+    run.ready(3);
+    let actions = run.ready(4);
+    assert!(actions.contains(&report(Report::ScaleDone { workers: 4 })));
+    assert_eq!(run.supervisor.target(), 4);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_a_reason() {
+    let mut run = Run::begin(&workers(2));
+    assert_eq!(run.refuses(Request::Reload), Refusal::NotStarted);
+    let mut run = Run::serving(&workers(2));
+    assert_eq!(
+        run.refuses(Request::Restart { slot: 2 }),
+        Refusal::NoSuchSlot { slot: 2, slots: 2 }
+    );
+    assert_eq!(run.refuses(Request::Scale { to: 0 }), Refusal::TooFew);
+    assert_eq!(
+        run.refuses(Request::Scale { to: 1025 }),
+        Refusal::TooMany { most: 1024 }
+    );
+    let actions = run.asks(Request::Stop);
+    assert_eq!(replies(&actions), [(ME, Reply::Done(Done::Stopping))]);
+    let signal = Signal::TERM;
+    assert_eq!(done(actions)[0], report(Report::Stopping { signal }));
+    assert_eq!(run.refuses(Request::Reload), Refusal::Stopping);
+    assert_eq!(run.refuses(Request::Scale { to: 3 }), Refusal::Stopping);
+    assert_eq!(done(run.after(SECOND).asks(Request::Stop)), []);
+}
+
+#[test]
+fn there_are_no_more_workers_than_ports() {
+    let config = workers_with(1, |rules| {
+        rules.port_env = Some(crate::rules::PortEnv {
+            name: "PORT".into(),
+            base: 65_534,
+        });
+    });
+    let mut run = Run::serving(&config);
+    assert_eq!(
+        run.refuses(Request::Scale { to: 3 }),
+        Refusal::TooMany { most: 2 }
+    );
+    run.signal(Signal::TTIN);
+    let why = Refusal::TooMany { most: 2 };
+    assert_eq!(
+        run.signal(Signal::TTIN),
+        [report(Report::RequestRefused { why })]
+    );
+}
+
+#[test]
+fn a_single_child_can_be_stopped_and_nothing_else() {
+    let mut run = Run::of(&config());
+    assert_eq!(run.refuses(Request::Reload), Refusal::SingleMode);
+    assert_eq!(done(run.asks(Request::Stop)), [signal(1, Signal::TERM)]);
+    assert!(run.supervisor.is_stopping());
+    assert_eq!(done(run.after(SECOND).asks(Request::Stop)), []);
+}
+
+const HER: RequestId = RequestId(7);
+const HIM: RequestId = RequestId(3);
+
+#[test]
+fn a_refusal_is_told_only_to_whom_it_is_for() {
+    let config = workers_with(2, |rules| {
+        rules.port_env = Some(crate::rules::PortEnv {
+            name: "PORT".into(),
+            base: 65_534,
+        });
+    });
+    let mut run = Run::serving(&config);
+    run.after(SECOND).asks_as(HER, Request::Reload);
+    // A signal has no name.
+    assert_eq!(replies(&run.signal(Signal::TTIN)), []);
+    let why = Refusal::TooFew;
+    let actions = run.asks_as(HIM, Request::Scale { to: 0 });
+    assert_eq!(replies(&actions), [(HIM, Reply::Refused(why))]);
+    for (old, new) in [(1, 3), (2, 4)] {
+        run.started(new);
+        let slot = usize::try_from(old - 1).unwrap();
+        let worker = WorkerId(new);
+        let progress = reply_to(HER, Reply::Progress { slot, worker });
+        assert!(run.ready(new).contains(&progress));
+        let actions = run.drains(old);
+        assert_eq!(replies(&actions).len(), slot);
+        assert!(replies(&actions).iter().all(|(id, reply)| {
+            let done = matches!(
+                reply,
+                Reply::Done(Done::Replaced {
+                    serving: 2,
+                    wanted: 2,
+                    ..
+                })
+            );
+            *id == HER && done
+        }));
+    }
+}
+
+#[test]
+fn a_number_that_another_request_changes_is_superseded() {
+    let mut run = Run::serving(&workers(2));
+    run.asks_as(HER, Request::Scale { to: 3 });
+    run.asks_as(ME, Request::Scale { to: 3 });
+    run.asks_as(RequestId(8), Request::Restart { slot: 1 });
+    let superseded = |id, by| (id, Reply::Superseded { by });
+    assert_eq!(
+        replies(&run.asks_as(HIM, Request::Scale { to: 1 })),
+        [
+            superseded(HER, 1),
+            superseded(ME, 1),
+            superseded(RequestId(8), 1)
+        ]
+    );
+    assert_eq!(replies(&run.signal(Signal::TTIN)), [superseded(HIM, 2)]);
+}
+
+#[test]
+fn a_stop_answers_all_who_wait() {
+    let mut run = Run::serving(&workers(2));
+    run.asks_as(HER, Request::Scale { to: 3 });
+    run.asks_as(HIM, Request::Reload);
+    let stopping = Reply::Refused(Refusal::Stopping);
+    assert_eq!(
+        replies(&run.signal(Signal::TERM)),
+        [(HER, stopping), (HIM, stopping)]
+    );
+    assert_eq!(
+        replies(&run.asks_as(ME, Request::Stop)),
+        [(ME, Reply::Done(Done::Stopping))]
+    );
+}
+
+#[test]
+fn a_reload_waits_for_a_new_worker_that_was_killed() {
+    let mut run = Run::serving(&workers(2));
+    run.after(SECOND).asks(Request::Reload);
+    run.started(3);
+    run.ready(3);
+    // It has just begun to serve, and dies; so does the next one.
+    run.exits(3, 1);
+    run.started(4);
+    assert_eq!(next(&run.exits(4, 1)), Some(Next::Restart(100 * MS)));
+    run.exits(1, 0);
+    run.started(5);
+    run.ready(5);
+    assert_eq!(replies(&run.exits(2, 0)), []);
+    assert!(run.supervisor.is_reloading());
+    let due = run.supervisor.next_deadline();
+    assert!(due.is_some_and(|due| due > run.now), "it sleeps");
+    assert_eq!(run.tick(), [start(6, 0, Some(1))]);
+    assert_eq!(replies(&run.started(6)), []);
+    assert_eq!(ends(&run.ready(6)), 1);
+    assert!(!run.supervisor.is_reloading());
+}
+
+#[test]
+fn a_reload_says_which_slots_have_ended_for_good() {
+    let mut config = workers(3);
+    config.restart.policy = RestartPolicy::Never;
+    let mut run = Run::serving(&config);
+    run.exits(1, 0);
+    run.after(SECOND).asks(Request::Reload);
+    let mut told = Vec::new();
+    for (old, new) in [(2, 4), (3, 5)] {
+        run.started(new);
+        run.ready(new);
+        told = replies(&run.drains(old));
+    }
+    let is_right = |reply: &Reply| {
+        matches!(
+            reply,
+            Reply::Done(Done::Replaced {
+                serving: 2,
+                wanted: 3,
+                ..
+            })
+        )
+    };
+    assert!(
+        matches!(told[..], [(ME, ref reply)] if is_right(reply)),
+        "{told:?}"
+    );
+}

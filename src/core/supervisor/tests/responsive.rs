@@ -1,0 +1,166 @@
+//! Whether event loops turn, as far as those who look can know; and workers that are stopped.
+
+use super::*;
+use alloc::vec::Vec;
+
+const AFTER: Duration = Duration::from_secs(5);
+
+fn ping(worker: u32) -> Action {
+    Action::Ping(WorkerId(worker))
+}
+
+fn unresponsive(worker: u32) -> Action {
+    let (worker, after) = (WorkerId(worker), AFTER);
+    report(Report::Unresponsive { worker, after })
+}
+
+fn halted(worker: u32) -> Event {
+    Event::Stopped {
+        worker: WorkerId(worker),
+        signal: Signal::TTIN,
+        job_control: false,
+    }
+}
+
+impl Run {
+    fn pongs(&mut self, worker: u32) -> Vec<Action> {
+        self.tell(Event::Pong(WorkerId(worker)))
+    }
+}
+
+#[test]
+fn a_look_after_hours_asks_and_finds_all_ready() {
+    let mut run = Run::serving(&workers(2));
+    for _ in 0..3 {
+        run.after(3600 * SECOND);
+        assert_eq!(run.tell(Event::Look), [ping(1), ping(2)]);
+        assert!(run.supervisor.is_ready());
+        assert_eq!(run.tell(Event::Look), [], "it is being asked");
+        run.after(MS);
+        assert_eq!([run.pongs(1), run.pongs(2)], [[], []]);
+        assert_eq!(run.supervisor.next_deadline(), None, "idle is idle");
+    }
+}
+
+#[test]
+fn not_ready_once_no_worker_has_answered_for_five_seconds() {
+    let mut run = Run::serving(&workers(2));
+    run.tell(Event::Look);
+    let asked = run.now;
+    assert_eq!(run.next_deed(), [unresponsive(1), unresponsive(2)]);
+    assert_eq!(run.now, asked + AFTER);
+    let why = Some(Unready::Unresponsive { after: AFTER });
+    assert_eq!(run.supervisor.unready(), why);
+    assert_eq!(run.supervisor.next_deadline(), None, "nobody polls");
+    // A look ten seconds after the first sees it, and asks nothing new.
+    assert_eq!(run.after(5 * SECOND).tell(Event::Look), []);
+    assert_eq!(run.supervisor.unready(), why);
+    let responsive = report(Report::Responsive {
+        worker: WorkerId(2),
+    });
+    assert_eq!(run.pongs(2), [responsive]);
+    assert!(run.supervisor.is_ready(), "one is enough");
+}
+
+#[test]
+fn one_that_gets_ready_is_not_blamed_for_its_boot() {
+    let mut run = Run::begin(&workers(1));
+    run.started(1);
+    assert_eq!(run.tell(Event::Look), [ping(1)]);
+    run.after(20 * SECOND).ready(1);
+    assert!(run.supervisor.is_ready());
+    assert_eq!(run.supervisor.next_deadline(), None);
+}
+
+#[test]
+fn a_pause_is_no_hang_and_costs_no_time_to_get_ready() {
+    let mut run = Run::serving(&workers(2));
+    run.tell(Event::Look);
+    assert_eq!(run.after(3600 * SECOND).tell(Event::Tick), []);
+    assert!(run.supervisor.is_ready());
+    run.pongs(1);
+    run.pongs(2);
+
+    let mut run = Run::begin(&workers(1));
+    run.started(1);
+    let begun = run.now;
+    while run.now < begun + 20 * SECOND {
+        assert_eq!(run.tick(), []);
+    }
+    let paused = run.now;
+    assert_eq!(run.after(3600 * SECOND).tell(Event::Tick), []);
+    let gone_on = run.now;
+    let late = run.next_deed();
+    assert!(matches!(
+        late[..],
+        [Action::Report(Report::NeverReady { .. }), ..]
+    ));
+    let had = (paused - begun) + (run.now - gone_on);
+    assert!(had >= 29 * SECOND && had <= 30 * SECOND, "{had:?}");
+}
+
+#[test]
+fn who_cannot_be_asked_is_ready() {
+    let config = workers_with(1, |rules| {
+        rules.channel = false;
+        rules.ready = Readiness::None;
+        rules.stop = StopMode::Signal;
+    });
+    let mut run = Run::begin(&config);
+    run.started(1);
+    assert_eq!(run.tell(Event::Look), []);
+    assert!(run.supervisor.is_ready());
+    let mut run = Run::serving(&workers(1));
+    run.tell(Event::Look);
+    run.tell(Event::ChannelClosed(WorkerId(1)));
+    run.after(3600 * SECOND).tell(Event::Tick);
+    assert_eq!(run.tell(Event::Look), []);
+    assert!(run.supervisor.is_ready());
+}
+
+#[test]
+fn one_that_is_stopped_serves_nothing_until_it_is_continued() {
+    let mut run = Run::serving(&workers(2));
+    let (worker, signal) = (WorkerId(1), Signal::TTIN);
+    assert_eq!(
+        run.tell(halted(1)),
+        [
+            report(Report::Stopped { worker, signal }),
+            steer(&[None, Some(2)])
+        ]
+    );
+    assert_eq!(run.tell(halted(1)), [], "that is known");
+    assert_eq!(run.serve(), [2]);
+    assert!(!run.supervisor.is_served(Lane(0)));
+    let state = run.supervisor.slots().next().map(|slot| slot.state);
+    assert_eq!(state, Some(StateView::Stopped));
+    assert!(run.supervisor.is_ready());
+    run.tell(halted(2));
+    assert_eq!(run.supervisor.unready(), Some(Unready::Stopped));
+    let worker = WorkerId(2);
+    assert_eq!(
+        run.tell(Event::Continued(worker)),
+        [
+            report(Report::Continued { worker }),
+            steer(&[None, Some(2)])
+        ]
+    );
+    assert_eq!(run.serve(), [2]);
+    assert!(run.supervisor.is_ready());
+    assert_eq!(
+        run.tell(Event::Continued(WorkerId(1)))[1..],
+        [steer(&[Some(0), Some(2)])]
+    );
+}
+
+#[test]
+fn a_successor_that_is_stopped_takes_over_only_when_continued() {
+    let mut run = Run::serving(&workers(1));
+    run.after(SECOND).asks(Request::Reload);
+    run.started(2);
+    run.tell(halted(2));
+    assert_eq!(run.ready(2), []);
+    assert_eq!(run.serve(), [1]);
+    run.tell(Event::Continued(WorkerId(2)));
+    assert_eq!(run.serve(), [2]);
+}

@@ -1,0 +1,149 @@
+//! What follows from an end that nobody asked for.
+
+use super::*;
+
+fn policy(policy: RestartPolicy) -> RunRules {
+    let mut config = workers(2);
+    config.restart.policy = policy;
+    config
+}
+
+#[test]
+fn a_worker_that_dies_is_followed_at_once_and_newcomers_go_to_the_others() {
+    let mut run = Run::serving(&workers(2));
+    let actions = run.after(20 * SECOND).exits(1, 1);
+    assert_eq!(next(&actions), Some(Next::Restart(Duration::ZERO)));
+    assert_eq!(
+        done(actions),
+        [start(3, 0, Some(0)), steer(&[None, Some(2)])]
+    );
+}
+
+#[test]
+fn a_crash_loop_ends_with_the_apps_own_status_after_the_others_have_left() {
+    let mut run = Run::serving(&workers(2));
+    let mut id = 1;
+    let last = loop {
+        let actions = run.exits(id, 9);
+        match next(&actions) {
+            Some(Next::Restart(Duration::ZERO)) => {}
+            Some(Next::Restart(_)) => {
+                assert_eq!(run.tick(), [start(id + 1 + u32::from(id == 1), 0, Some(0))]);
+            }
+            _ => break actions,
+        }
+        id += 1 + u32::from(id == 1);
+        run.started(id);
+    };
+    assert!(run.now < 60 * SECOND, "{:?}", run.now);
+    let rules = RestartRules::default();
+    let looped = Report::CrashLoop {
+        worker: WorkerId(id),
+        verdict: Verdict::Restarts {
+            restarts: rules.max_restarts,
+            window: rules.window,
+        },
+        own: Some(9),
+        status: 9,
+    };
+    assert_eq!(done(last), [report(looped), Action::CloseToNewcomers]);
+    assert_eq!(run.tick(), [Action::CheckQueues(None)]);
+    // Somebody's first request to stop is no reason to kill the one that serves.
+    assert_eq!(run.signal(Signal::TERM), []);
+    assert_eq!(run.queue_is_empty(None), [disconnect(2)]);
+    assert_eq!(
+        done(run.exits(2, 0)),
+        [Action::SignalLeftovers(Signal::TERM)]
+    );
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(9)]);
+}
+
+#[test]
+fn to_wait_for_one_that_never_gets_ready_is_no_good_run() {
+    let mut run = Run::begin(&workers(1));
+    run.started(1);
+    for (id, delay) in [(1, 0), (2, 100), (3, 200), (4, 400)] {
+        let late = run.next_deed();
+        assert!(matches!(late[0], Action::Report(Report::NeverReady { .. })));
+        // A command that is done would end by that.
+        assert_eq!(late[1..], [disconnect(id)]);
+        assert_eq!(run.tick(), [signal(id, Signal::TERM)]);
+        let actions = run.exits(id, 0);
+        assert_eq!(next(&actions), Some(Next::Restart(delay * MS)));
+        if delay > 0 {
+            run.tick();
+        }
+        run.started(id + 1);
+    }
+}
+
+#[test]
+fn one_that_leaves_by_itself_is_replaced_while_it_does() {
+    let mut run = Run::serving(&workers(2));
+    run.after(20 * SECOND);
+    assert_eq!(
+        run.tell(Event::Leaving(WorkerId(1))),
+        [start(3, 0, Some(1)), steer(&[None, Some(2)])]
+    );
+    run.started(3);
+    run.ready(3);
+    assert_eq!(run.serve(), [2, 3]);
+    // It gets the stop signal after four fifths of the grace, and no second disconnect.
+    assert_eq!(run.tick(), [signal(1, Signal::TERM)]);
+    assert_eq!(run.now, 44 * SECOND);
+    assert_eq!(done(run.exits(1, 0)), []);
+}
+
+#[test]
+fn a_crash_loop_of_workers_that_say_goodbye_ends_with_their_status_too() {
+    let mut config = workers(1);
+    config.restart.max_restarts = 0;
+    let mut run = Run::serving(&config);
+    let actions = run.tell(Event::Leaving(WorkerId(1)));
+    assert!(matches!(
+        actions[0],
+        Action::Report(Report::CrashLoop { .. })
+    ));
+    run.exits(1, 7);
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(7)]);
+}
+
+#[test]
+fn on_failure_a_worker_that_is_done_is_not_followed() {
+    let mut run = Run::serving(&policy(RestartPolicy::OnFailure));
+    assert_eq!(done(run.exits(1, 0)), [steer(&[None, Some(2)])]);
+    assert_eq!(run.supervisor.next_deadline(), None);
+    assert_eq!(
+        done(run.exits(2, 1)),
+        [start(3, 1, Some(2)), steer(&[Some(0), Some(2)])]
+    );
+    run.started(3);
+    assert_eq!(
+        done(run.exits(3, 0)),
+        [Action::SignalLeftovers(Signal::TERM)]
+    );
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(0)]);
+}
+
+#[test]
+fn without_restarts_the_last_one_ends_it_with_its_status() {
+    let mut run = Run::serving(&policy(RestartPolicy::Never));
+    assert_eq!(done(run.exits(2, 0)), [steer(&[Some(0), None])]);
+    assert_eq!(
+        done(run.exits(1, 4)),
+        [Action::SignalLeftovers(Signal::TERM)]
+    );
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(4)]);
+}
+
+#[test]
+fn a_channel_that_is_cut_makes_a_worker_neither_leave_nor_hear() {
+    let mut run = Run::serving(&workers(1));
+    assert_eq!(run.tell(Event::ChannelClosed(WorkerId(1))), []);
+    assert_eq!(run.serve(), [1]);
+    run.after(SECOND).signal(Signal::HUP);
+    run.started(2);
+    run.ready(2);
+    run.tick();
+    assert_eq!(run.queue_is_empty(Some(1)), [signal(1, Signal::TERM)]);
+}

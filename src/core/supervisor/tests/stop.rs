@@ -1,0 +1,286 @@
+//! SIGTERM with workers.
+
+use super::*;
+use alloc::vec;
+
+fn stopping() -> Action {
+    report(Report::Stopping {
+        signal: Signal::TERM,
+    })
+}
+
+#[test]
+fn newcomers_first_then_the_queues_then_the_workers() {
+    let config = workers_with(2, |rules| {
+        rules.drain_delay = 10 * SECOND;
+        rules.http_drain = Some(5 * SECOND);
+    });
+    let mut run = Run::serving(&config);
+    assert_eq!(
+        run.signal(Signal::TERM),
+        [
+            stopping(),
+            Action::Announce(WorkerId(1)),
+            Action::Announce(WorkerId(2))
+        ]
+    );
+    assert_eq!(run.serve(), [1, 2]);
+    assert_eq!(run.tick(), [Action::CloseToNewcomers]);
+    assert_eq!(run.now, 10 * SECOND);
+    assert_eq!(run.tick(), [Action::CheckQueues(None)]);
+    let (worker, queues) = (None, Queues::Waiting);
+    assert_eq!(run.tell(Event::Queues { worker, queues }), []);
+    assert_eq!(run.tick(), [Action::CheckQueues(None)]);
+    assert_eq!(run.queue_is_empty(None), [disconnect(1), disconnect(2)]);
+    run.tell(Event::ChannelClosed(WorkerId(1)));
+    assert_eq!(done(run.exits(1, 0)), []);
+    // Its connections have ended, and something keeps it alive.
+    run.tell(Event::ChannelClosed(WorkerId(2)));
+    assert_eq!(run.tick(), [signal(2, Signal::TERM)]);
+    assert_eq!(
+        done(run.exits(2, 3)),
+        [Action::SignalLeftovers(Signal::TERM)]
+    );
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(0)]);
+}
+
+#[test]
+fn whoever_does_not_leave_is_killed_which_shows_in_the_status() {
+    let mut run = Run::serving(&workers(1));
+    run.signal(Signal::TERM);
+    run.tick();
+    run.queue_is_empty(None);
+    assert_eq!(run.tick(), [signal(1, Signal::TERM)]);
+    let overdue = Report::Overdue {
+        worker: WorkerId(1),
+        grace: 30 * SECOND,
+    };
+    assert_eq!(run.tick(), [report(overdue), signal(1, Signal::KILL)]);
+    assert_eq!(run.now, 30 * SECOND);
+    run.tell(Event::Exited {
+        worker: WorkerId(1),
+        ended: Ended::Killed(Signal::KILL),
+    });
+    assert_eq!(
+        run.tell(Event::Leftovers { any: false }),
+        [Action::Exit(137)]
+    );
+}
+
+#[test]
+fn after_the_stop_signal_a_worker_closes_its_listeners_before_it_disconnects() {
+    let config = workers_with(3, |rules| rules.stop = StopMode::Signal);
+    let mut run = Run::serving(&config);
+    for worker in [1, 2] {
+        run.listens(worker, true);
+    }
+    run.signal(Signal::INT);
+    run.tick();
+    let signals = [1, 2, 3].map(|worker| signal(worker, Signal::INT));
+    assert_eq!(run.queue_is_empty(None), signals);
+    // One that has never listened has nothing to close.
+    let signalled = run.now;
+    assert_eq!(run.tick(), [disconnect(3)]);
+    assert_eq!(run.now, signalled + 50 * MS);
+    assert_eq!(run.after(SECOND).listens(1, false), [disconnect(1)]);
+    assert_eq!(run.tick(), [disconnect(2)]);
+    assert_eq!(run.now, 24 * SECOND);
+    assert_eq!(run.listens(2, false), []);
+}
+
+#[test]
+fn whose_channel_ends_after_the_stop_signal_is_told_nothing_more() {
+    let config = workers_with(1, |rules| rules.stop = StopMode::Signal);
+    let mut run = Run::serving(&config);
+    run.listens(1, true);
+    run.signal(Signal::TERM);
+    run.tick();
+    run.queue_is_empty(None);
+    run.tell(Event::ChannelClosed(WorkerId(1)));
+    assert_eq!(run.listens(1, false), []);
+    assert_eq!(run.supervisor.next_deadline(), Some(30 * SECOND));
+}
+
+#[test]
+fn those_that_boot_have_nothing_to_lose() {
+    let mut run = Run::serving(&workers(1));
+    run.after(SECOND).signal(Signal::HUP);
+    run.started(2);
+    assert_eq!(
+        run.signal(Signal::TERM),
+        [
+            stopping(),
+            signal(2, Signal::TERM),
+            Action::CloseToNewcomers
+        ]
+    );
+}
+
+#[test]
+fn a_stop_before_anything_runs_waits_for_it() {
+    let mut run = Run::begin(&workers(2));
+    let actions = run.signal(Signal::TERM);
+    assert_eq!(actions, [stopping(), Action::CloseToNewcomers]);
+    assert_eq!(run.started(1), [signal(1, Signal::TERM)]);
+    run.exits(1, 1);
+    assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(0)]);
+}
+
+#[test]
+fn a_second_request_kills_workers_and_leftovers() {
+    let mut run = Run::serving(&workers(2));
+    run.signal(Signal::TERM);
+    assert_eq!(
+        run.after(SECOND).signal(Signal::INT),
+        [
+            report(Report::StoppingAtOnce),
+            signal(1, Signal::KILL),
+            signal(2, Signal::KILL)
+        ]
+    );
+    for worker in [WorkerId(1), WorkerId(2)] {
+        let ended = Ended::Killed(Signal::KILL);
+        run.tell(Event::Exited { worker, ended });
+    }
+    assert_eq!(run.tell(Event::Leftovers { any: true }), []);
+    assert_eq!(run.supervisor.next_deadline(), Some(run.now));
+    assert_eq!(run.tick(), kill_leftovers());
+    assert_eq!(
+        run.tell(Event::Leftovers { any: false }),
+        [Action::Exit(137)]
+    );
+}
+
+/// Both modes have the same signals; what they mean is in `stop_signals`.
+#[test]
+fn two_stop_signals_within_a_second_are_one() {
+    let mut run = Run::serving(&workers(2));
+    run.signal(Signal::TERM);
+    for signal in [Signal::INT, Signal::QUIT] {
+        assert_eq!(run.signal(signal), []);
+    }
+    assert_eq!(run.after(999 * MS).signal(Signal::TERM), []);
+    assert_eq!(
+        run.after(MS).signal(Signal::TERM)[0],
+        report(Report::StoppingAtOnce)
+    );
+    assert_eq!(run.after(SECOND).signal(Signal::TERM), []);
+}
+
+#[test]
+fn a_request_to_stop_is_never_impatient() {
+    for requests_first in [true, false] {
+        let mut run = Run::serving(&workers(1));
+        let mut ask = |by_request: bool| {
+            let run = run.after(2 * SECOND);
+            let actions = if by_request {
+                run.asks(Request::Stop)
+            } else {
+                run.signal(Signal::TERM)
+            };
+            actions.contains(&report(Report::StoppingAtOnce))
+        };
+        assert!(!ask(requests_first));
+        assert!(!ask(!requests_first));
+        assert!(!ask(true));
+        assert!(ask(false), "requests first: {requests_first}");
+    }
+}
+
+#[test]
+fn a_terminal_that_closes_asks_to_stop_once() {
+    let mut run = Run::serving(&workers(1));
+    assert_eq!(
+        run.tell(Event::TerminalClosed)[..2],
+        [report(Report::TerminalClosed), stopping()]
+    );
+    assert_eq!(run.after(2 * SECOND).tell(Event::TerminalClosed), []);
+    assert_eq!(run.signal(Signal::TERM), [], "the first one");
+    let mut deaf = workers(1);
+    deaf.signals.rewrites = vec![(Signal::HUP, None)];
+    assert_eq!(Run::serving(&deaf).tell(Event::TerminalClosed), []);
+    // In single mode it is a signal like any other.
+    let mut run = Run::of(&config());
+    assert_eq!(run.tell(Event::TerminalClosed), [signal(1, Signal::HUP)]);
+}
+
+#[test]
+fn sigabrt_ends_pidone_with_its_workers() {
+    let mut run = Run::serving(&workers(2));
+    run.after(SECOND).asks(Request::Reload);
+    run.started(3);
+    let actions = run.signal(Signal::ABRT);
+    let killed = [1, 2, 3].map(|worker| signal(worker, Signal::KILL));
+    assert_eq!(replies(&actions), [(ME, Reply::Refused(Refusal::Stopping))]);
+    let actions = done(actions);
+    assert_eq!(actions[0], report(Report::Aborting));
+    assert_eq!(actions[1..4], killed);
+    assert_eq!(actions[4..], [Action::Abort]);
+    let mut run = Run::of(&config());
+    assert_eq!(run.signal(Signal::ABRT), [signal(1, Signal::ABRT)]);
+}
+
+fn stops(worker: u32) -> Event {
+    Event::Stopped {
+        worker: WorkerId(worker),
+        signal: Signal::STOP,
+        job_control: false,
+    }
+}
+
+#[test]
+fn a_stopped_process_is_continued_after_the_stop_signal() {
+    let told = [signal(1, Signal::TERM), signal(1, Signal::CONT)];
+    for single in [true, false] {
+        let mut run = if single {
+            Run::of(&config())
+        } else {
+            Run::serving(&workers_with(1, |rules| rules.stop = StopMode::Signal))
+        };
+        run.tell(stops(1));
+        let mut actions = run.signal(Signal::TERM);
+        if !single {
+            run.tick();
+            actions = run.queue_is_empty(None);
+        }
+        assert_eq!(actions, told, "single: {single}");
+        // One that reads from a terminal in vain is not continued again and again.
+        run.tell(Event::Continued(WorkerId(1)));
+        let actions = run.tell(stops(1));
+        assert!(!actions.contains(&told[1]), "{actions:?}");
+    }
+    // pidone hears of it only after the signal was sent.
+    let mut run = Run::of(&config());
+    assert_eq!(run.signal(Signal::TERM), [signal(1, Signal::TERM)]);
+    assert!(run.tell(stops(1)).contains(&signal(1, Signal::CONT)));
+}
+
+#[test]
+fn nobody_is_started_any_more() {
+    let mut run = Run::serving(&workers_with(2, |rules| rules.drain_delay = SECOND));
+    run.signal(Signal::TERM);
+    assert_eq!(done(run.exits(1, 1)), [steer(&[None, Some(2)])]);
+    for ignored in [Signal::HUP, Signal::TTIN] {
+        assert_eq!(run.signal(ignored), []);
+    }
+}
+
+#[test]
+fn one_that_leaves_by_itself_meanwhile_gets_no_more_time_than_the_others() {
+    let mut run = Run::serving(&workers(1));
+    run.signal(Signal::TERM);
+    run.after(10 * SECOND).tell(Event::Leaving(WorkerId(1)));
+    run.queue_is_empty(None);
+    assert_eq!(run.supervisor.next_deadline(), Some(30 * SECOND));
+}
+
+#[test]
+fn leftovers_get_no_new_grace_when_the_last_worker_dies_meanwhile() {
+    let mut run = Run::serving(&workers(1));
+    run.signal(Signal::TERM);
+    run.after(29 * SECOND).exits(1, 1);
+    assert_eq!(run.tell(Event::Leftovers { any: true }), []);
+    assert_eq!(run.tick(), [report(Report::WaitingForLeftovers)]);
+    assert_eq!(run.tick(), kill_leftovers());
+    assert_eq!(run.now, 30 * SECOND);
+}
