@@ -161,7 +161,7 @@ pub enum LogFormat {
 
 /// What `pidone ctl` is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Errand {
+pub struct ControlCommand {
     /// Where a pidone may be found, the likeliest place first.
     pub places: Vec<PathBuf>,
     /// What to ask it for.

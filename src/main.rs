@@ -1,4 +1,4 @@
-//! The door: reads what the user said, sets up the log, runs, or asks one that runs. Here alone an error becomes a line
+//! The entry: reads what the user said, sets up the log, runs, or asks one that runs. Here alone an error becomes a line
 //! and an exit status.
 
 #![no_main]
@@ -9,7 +9,7 @@ use std::io;
 
 use pidone::cause::Cause;
 use pidone::cli::{self, Invocation};
-use pidone::config::{Config, Errand};
+use pidone::config::{Config, ControlCommand};
 use pidone::ctl::{self, CtlError};
 use pidone::sys::signal::SignalQueue;
 use pidone::{logging, runtime};
@@ -27,7 +27,7 @@ fn run(args: Vec<OsString>) -> u8 {
     let signals = SignalQueue::open();
     match cli::read(args, std::env::vars_os(), &|path| read_to_string(path).ok()) {
         Ok(Invocation::Run { config, warnings }) => supervise(&config, &warnings, signals),
-        Ok(Invocation::Control(errand)) => ask(&errand, signals),
+        Ok(Invocation::Control(command)) => ask(&command, signals),
         Ok(Invocation::Print(text)) => match ctl::print(&text, signals.ok().as_mut()) {
             Ok(()) => 0,
             Err(error) => {
@@ -65,9 +65,9 @@ fn supervise(config: &Config, warnings: &[String], signals: io::Result<SignalQue
     status
 }
 
-fn ask(errand: &Errand, signals: io::Result<SignalQueue>) -> u8 {
+fn ask(command: &ControlCommand, signals: io::Result<SignalQueue>) -> u8 {
     let signals = signals.map_err(CtlError::System);
-    match signals.and_then(|signals| ctl::run(errand, signals)) {
+    match signals.and_then(|signals| ctl::run(command, signals)) {
         Ok(status) => status,
         Err(error) => {
             ctl::complain(&error);

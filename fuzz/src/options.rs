@@ -20,11 +20,11 @@ pub fn check(data: &[u8]) {
     let said = read(&words, &variables, &package);
     let config = match said {
         Ok(Invocation::Run { config, .. }) => config,
-        Ok(Invocation::Control(errand)) => {
-            let line = errand.request.to_string();
-            assert_eq!(Request::parse(&line), Ok(errand.request));
-            assert!(!errand.places.is_empty());
-            assert!(errand.places.iter().all(|place| place.is_absolute()));
+        Ok(Invocation::Control(command)) => {
+            let line = command.request.to_string();
+            assert_eq!(Request::parse(&line), Ok(command.request));
+            assert!(!command.places.is_empty());
+            assert!(command.places.iter().all(|place| place.is_absolute()));
             return;
         }
         Ok(Invocation::Print(text)) => {

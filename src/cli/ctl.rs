@@ -9,7 +9,7 @@ use lexopt::Arg;
 
 use super::error::{self, CliError};
 use super::{Invocation, unexpected, values, written};
-use crate::config::{Control, Errand};
+use crate::config::{Control, ControlCommand};
 use crate::protocol::control::{NoRequest, PLACES, Request};
 
 const PAGE: &str = "\
@@ -84,7 +84,7 @@ pub(super) fn read(
         (None, Some((_, path))) => vec![find(VARIABLE, path)?],
         (None, None) => PLACES.iter().map(PathBuf::from).collect(),
     };
-    Ok(Invocation::Control(Errand {
+    Ok(Invocation::Control(ControlCommand {
         places,
         request,
         count,

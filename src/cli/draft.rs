@@ -141,7 +141,7 @@ impl Draft {
             RestartPolicy::Never
         });
         self.check_restarts(around, &mut warnings)?;
-        self.check_doors(around)?;
+        self.check_admin(around)?;
         match self.instances {
             Some(instances) => {
                 self.config.grace.get_or_insert(PATIENCE);
@@ -159,7 +159,7 @@ impl Draft {
     }
 
     /// Where probes are answered, and where `pidone ctl` is, nobody else can be.
-    fn check_doors(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
+    fn check_admin(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
         let config = &self.config;
         let is_taken = |address: &&ListenAddress| match (address, config.http, &config.control) {
             (ListenAddress::Tcp(app), Some(http), _) => http.port != 0 && http == *app,

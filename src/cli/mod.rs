@@ -19,7 +19,7 @@ use std::ffi::{OsStr, OsString};
 
 use lexopt::Arg;
 
-use crate::config::{Command, Config, Errand};
+use crate::config::{Command, Config, ControlCommand};
 use crate::launch::ReadFile;
 use draft::{Draft, Given, Surroundings};
 pub use error::CliError;
@@ -39,7 +39,7 @@ pub enum Invocation {
         warnings: Vec<String>,
     },
     /// Ask a pidone that runs for something.
-    Control(Errand),
+    Control(ControlCommand),
     /// Print a text on standard output.
     Print(String),
 }
@@ -179,7 +179,7 @@ fn give_meaning(
 }
 
 /// Those of a pidone's variables that a nested one must not take for its own: it would run workers of
-/// each worker, open the same doors, or be told of workers that it does not have.
+/// each worker, open the same admin endpoints, or be told of workers that it does not have.
 fn own_variables(variables: &[(OsString, OsString)]) -> Vec<String> {
     let is_own = |option: &&OptionSpec| {
         option.for_workers || matches!(option.long, "instances" | "control" | "http" | "user")

@@ -18,7 +18,7 @@ use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use crate::config::Errand;
+use crate::config::ControlCommand;
 use crate::protocol::control::{Line, Request};
 use crate::signal::Signal;
 use crate::sys::output::Output;
@@ -37,17 +37,17 @@ const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
 /// As long as a line of the log waits.
 const COMPLAINT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Runs an errand, and returns the exit status.
+/// Runs a command of `pidone ctl`, and returns the exit status.
 ///
 /// # Errors
 /// Why there was no answer.
-pub fn run(errand: &Errand, mut signals: SignalQueue) -> Result<u8, CtlError> {
-    if errand.request == Request::Top {
-        return top::run(errand, signals);
+pub fn run(command: &ControlCommand, mut signals: SignalQueue) -> Result<u8, CtlError> {
+    if command.request == Request::Top {
+        return top::run(command, signals);
     }
     // Those who ask for these read the answer from standard output, whatever it is.
-    let is_question = matches!(errand.request, Request::Ready | Request::Live);
-    let mut conversation = Conversation::begin(&errand.places, errand.request)?;
+    let is_question = matches!(command.request, Request::Ready | Request::Live);
+    let mut conversation = Conversation::begin(&command.places, command.request)?;
     let mut outcome = None;
     loop {
         while let Some(line) = conversation.line()? {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::conversation::Conversation;
 use super::{CtlError, Woken, is_end, print, wait};
-use crate::config::Errand;
+use crate::config::ControlCommand;
 use crate::protocol::control::Line;
 use crate::protocol::status::Status;
 use crate::signal::Signal;
@@ -26,14 +26,14 @@ const REST_OF_LINE: &str = "\x1b[K";
 const REST_OF_SCREEN: &str = "\x1b[J";
 
 /// Shows the status until somebody has seen enough, and returns the exit status.
-pub(super) fn run(errand: &Errand, signals: SignalQueue) -> Result<u8, CtlError> {
+pub(super) fn run(command: &ControlCommand, signals: SignalQueue) -> Result<u8, CtlError> {
     let screen = stdout().is_terminal().then(Screen::enter).transpose()?;
     let mut top = Top {
         signals,
         screen,
         table: String::new(),
     };
-    let outcome = top.run(errand);
+    let outcome = top.run(command);
     // The sentence about an error is for the screen that was there before.
     drop(top);
     match outcome {
@@ -64,16 +64,16 @@ impl From<CtlError> for Stop {
 }
 
 impl Top {
-    fn run(&mut self, errand: &Errand) -> Result<(), Stop> {
+    fn run(&mut self, command: &ControlCommand) -> Result<(), Stop> {
         let mut before: Option<Status> = None;
         let mut looks = 0;
         loop {
             let begun = Instant::now();
-            let now = self.look(errand)?;
+            let now = self.look(command)?;
             self.table = now.table_since(before.as_ref().unwrap_or(&now));
             self.show()?;
             looks += 1;
-            if errand.count == Some(looks) {
+            if command.count == Some(looks) {
                 return Ok(());
             }
             while let Some(left) = PERIOD.checked_sub(begun.elapsed()) {
@@ -86,8 +86,8 @@ impl Top {
         }
     }
 
-    fn look(&mut self, errand: &Errand) -> Result<Status, Stop> {
-        let mut conversation = Conversation::begin(&errand.places, errand.request)?;
+    fn look(&mut self, command: &ControlCommand) -> Result<Status, Stop> {
+        let mut conversation = Conversation::begin(&command.places, command.request)?;
         loop {
             if let Some(line) = conversation.line()? {
                 return match Line::parse(&line) {

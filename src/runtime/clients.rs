@@ -1,4 +1,4 @@
-//! Those who have come through a door: what each has asked so far, and what it is still to be told.
+//! Clients of the admin endpoints: what each has asked so far, and what it is still to be told.
 //!
 //! Bounded in every direction and without a clock: who takes its time keeps its place until
 //! somebody else needs it.
@@ -7,8 +7,8 @@
 
 use std::os::fd::AsFd;
 
+use crate::sys::admin::ClientConnection;
 use crate::sys::channel::{Read, Sent};
-use crate::sys::door::Visitor;
 use crate::sys::poll::{Interest, Watched};
 use crate::table::Table;
 
@@ -20,7 +20,7 @@ pub(super) struct ClientId(pub(super) u64);
 
 /// Which way a client has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Access {
     /// `--http`
     Http,
     /// `--control`
@@ -30,7 +30,7 @@ pub(super) enum Way {
     },
 }
 
-impl Way {
+impl Access {
     /// How many can have come this way. Only the workers' user comes by the last one (`-u`), which
     /// must keep out neither root nor the probes.
     fn places(self) -> usize {
@@ -52,7 +52,7 @@ enum Stage {
     /// It has not read its whole answer.
     Reading,
     /// It has, but may not have written all it has to say; that must be read, or else closing takes
-    /// the answer from it ([`Visitor::end`]).
+    /// the answer from it ([`ClientConnection::end`]).
     Ending,
 }
 
@@ -63,7 +63,7 @@ pub(super) enum Heard<'a> {
     Nothing,
     /// So much by now; it may not be all.
     Request {
-        way: Way,
+        way: Access,
         bytes: &'a [u8],
         /// It will say nothing more.
         is_all: bool,
@@ -72,8 +72,8 @@ pub(super) enum Heard<'a> {
 
 #[derive(Debug)]
 struct Client {
-    visitor: Visitor,
-    way: Way,
+    connection: ClientConnection,
+    way: Access,
     stage: Stage,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -91,7 +91,7 @@ pub(super) struct Clients {
 impl Clients {
     /// Lets one more in. Those who have come the same way have so many places, and one of them
     /// leaves if all are taken; nobody's places are taken by those who have come another way.
-    pub(super) fn admit(&mut self, visitor: Visitor, way: Way) -> ClientId {
+    pub(super) fn admit(&mut self, connection: ClientConnection, way: Access) -> ClientId {
         let same = self.all.values().filter(|client| client.way == way);
         if same.count() >= way.places() {
             self.drop_oldest(&[way]);
@@ -101,7 +101,7 @@ impl Clients {
         self.all.insert(
             id,
             Client {
-                visitor,
+                connection,
                 way,
                 stage: Stage::Asking,
                 input: Vec::new(),
@@ -114,12 +114,12 @@ impl Clients {
 
     /// Drops one who has only come to look, for want of descriptors. Whether there was one.
     pub(super) fn drop_one(&mut self) -> bool {
-        self.drop_oldest(&[Way::Control { may_act: false }, Way::Http])
+        self.drop_oldest(&[Access::Control { may_act: false }, Access::Http])
     }
 
     /// Drops the oldest of those who have come one of these ways and have not asked anything, or
     /// else the oldest who does not wait for what is being done, or else the oldest.
-    fn drop_oldest(&mut self, ways: &[Way]) -> bool {
+    fn drop_oldest(&mut self, ways: &[Access]) -> bool {
         let oldest = |is_so: &dyn Fn(&Client) -> bool| {
             let mut all = self.all.iter();
             let is_meant = |client: &Client| ways.contains(&client.way) && is_so(client);
@@ -139,7 +139,7 @@ impl Clients {
                 Stage::Asking | Stage::Ending => Interest::Read,
                 Stage::Waiting | Stage::Reading => Interest::HangUp,
             };
-            (id, (client.visitor.as_fd(), interest))
+            (id, (client.connection.as_fd(), interest))
         })
     }
 
@@ -216,7 +216,7 @@ impl Client {
     fn read(&mut self) -> bool {
         let mut buffer = [0; 2048];
         while self.input.len() < LONGEST {
-            match self.visitor.read(&mut buffer) {
+            match self.connection.read(&mut buffer) {
                 Read::Bytes(bytes) => {
                     let read = buffer.get(..bytes).unwrap_or_default();
                     self.input.extend_from_slice(read);
@@ -236,7 +236,7 @@ impl Client {
     fn flush(&mut self) -> bool {
         let mut written = 0;
         while let Some(rest) = self.output.get(written..).filter(|rest| !rest.is_empty()) {
-            match self.visitor.write(rest) {
+            match self.connection.write(rest) {
                 Sent::Bytes(bytes) => written += bytes,
                 Sent::Full => {
                     self.output.drain(..written);
@@ -248,7 +248,7 @@ impl Client {
         self.output = Vec::new();
         match self.stage {
             Stage::Reading if !self.is_silent => {
-                self.visitor.end();
+                self.connection.end();
                 self.stage = Stage::Ending;
                 true
             }
@@ -265,23 +265,23 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
-    fn come(clients: &mut Clients, way: Way) -> (ClientId, UnixStream) {
+    fn come(clients: &mut Clients, way: Access) -> (ClientId, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         (clients.admit(OwnedFd::from(ours).into(), way), theirs)
     }
 
-    const CONTROL: Way = Way::Control { may_act: true };
-    const LOOK: Way = Way::Control { may_act: false };
+    const CONTROL: Access = Access::Control { may_act: true };
+    const LOOK: Access = Access::Control { may_act: false };
 
     #[test]
     fn a_request_may_come_in_pieces_and_is_answered_once() {
         let mut clients = Clients::default();
-        let (id, mut them) = come(&mut clients, Way::Http);
+        let (id, mut them) = come(&mut clients, Access::Http);
         for (piece, whole) in [("GET", "GET"), (" /", "GET /")] {
             them.write_all(piece.as_bytes()).unwrap();
             let heard = Heard::Request {
-                way: Way::Http,
+                way: Access::Http,
                 bytes: whole.as_bytes(),
                 is_all: false,
             };
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn who_says_too_much_still_reads_the_answer() {
         let mut clients = Clients::default();
-        let (id, mut them) = come(&mut clients, Way::Http);
+        let (id, mut them) = come(&mut clients, Access::Http);
         them.write_all(&[b'x'; 3 * LONGEST]).unwrap();
         let Heard::Request { bytes, is_all, .. } = clients.attend(id) else {
             panic!("nothing heard");
@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn who_does_not_read_keeps_nobody_else_waiting() {
         let mut clients = Clients::default();
-        let (id, mut them) = come(&mut clients, Way::Http);
+        let (id, mut them) = come(&mut clients, Access::Http);
         let answer = vec![b'x'; 1024 * 1024];
         clients.answer(id, &answer, true);
         assert!(
@@ -336,9 +336,9 @@ mod tests {
 
     #[test]
     fn the_idle_make_room_for_their_own_kind_only() {
-        for way in [Way::Http, CONTROL, LOOK] {
+        for way in [Access::Http, CONTROL, LOOK] {
             let mut clients = Clients::default();
-            let others = [Way::Http, CONTROL, LOOK].map(|way| come(&mut clients, way));
+            let others = [Access::Http, CONTROL, LOOK].map(|way| come(&mut clients, way));
             let (busy, _keep) = come(&mut clients, way);
             clients.wait(busy);
             let (idle, mut them) = come(&mut clients, way);
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn who_leaves_is_forgotten() {
         let mut clients = Clients::default();
-        let (silent, them) = come(&mut clients, Way::Http);
+        let (silent, them) = come(&mut clients, Access::Http);
         drop(them);
         assert_eq!(clients.attend(silent), Heard::Nothing);
         let (waiting, them) = come(&mut clients, CONTROL);

@@ -51,7 +51,7 @@ impl Runtime<'_> {
                        ask as root, or as the user that pidone runs as";
             return self.finish(id, &control::failure(why));
         }
-        self.doors.clients.wait(id);
+        self.admin.clients.wait(id);
         let id = RequestId(id.0);
         self.news.push_back(Event::Request { id, request });
     }
@@ -67,7 +67,7 @@ impl Runtime<'_> {
             Reply::Progress { slot, worker } => {
                 let text = format!("slot {slot}: {} serves now", called(worker));
                 let progress = control::progress(&text);
-                return self.doors.clients.tell(id, progress.as_bytes());
+                return self.admin.clients.tell(id, progress.as_bytes());
             }
             Reply::Done(done) => control::success(&done.to_string()),
             Reply::Refused(why) => control::failure(&why.to_string()),
@@ -83,6 +83,6 @@ impl Runtime<'_> {
     }
 
     fn finish(&mut self, id: ClientId, answer: &str) {
-        self.doors.clients.answer(id, answer.as_bytes(), true);
+        self.admin.clients.answer(id, answer.as_bytes(), true);
     }
 }

@@ -4,23 +4,23 @@
 
 #![forbid(unsafe_code)]
 
-mod arriving;
+mod accept;
+mod accept_backoff;
+mod admin;
 mod clients;
 mod control;
-mod doors;
 pub mod drain_module;
 pub mod environment;
 mod error;
 mod link;
-mod pace;
 mod ports;
+mod reap_throttle;
 mod reaping;
-mod reception;
 mod report;
-mod shortage;
 mod start;
 mod status;
 mod systemd;
+mod unread;
 mod waiting;
 mod workers;
 
@@ -30,25 +30,25 @@ use std::time::{Duration, Instant};
 use crate::cause::Cause;
 use crate::config::{Config, Readiness};
 use crate::signal::Signal;
-use crate::supervisor::{Action, Event, Lane, Moment, Report, Start, Supervisor, WorkerId};
-use crate::sys::leftovers::Strangers;
+use crate::supervisor::{Action, Event, Member, Moment, Report, Start, Supervisor, WorkerId};
+use crate::sys::leftovers::ForeignProcesses;
 use crate::sys::limits;
 use crate::sys::notify::NotifySocket;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
 use crate::sys::{host, leftovers, procfs, signal};
 use crate::table::Table;
-use arriving::Arriving;
-use doors::Doors;
+use accept_backoff::AcceptBackoff;
+use admin::AdminEndpoints;
 pub use error::RunError;
-use pace::Pace;
 use ports::{PortId, Ports};
+use reap_throttle::ReapThrottle;
 use reaping::Group;
 use report::Reporter;
-use shortage::Shortage;
 use start::Starter;
 use status::Tally;
 use systemd::Notifier;
+use unread::Unread;
 use workers::Workers;
 
 /// Runs the configured command to its end, and returns the status to leave with.
@@ -62,11 +62,11 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let foreground = terminal.as_ref().is_some_and(Terminal::is_ours);
     let notify = start::notify_socket(config)?;
     let starter = Starter::new(config, foreground, notify.as_ref(), open_files)?;
-    let doors = Doors::open(config, starter.user())?;
+    let admin = AdminEndpoints::open(config, starter.user())?;
     let instances = start::instances(config);
     let rules = config.workers.as_ref();
     let http_drain = rules.and_then(|workers| workers.http_drain);
-    let _ = ports.ensure_lanes(instances * Lane::PER_SLOT);
+    let _ = ports.ensure_members(instances * Member::PER_SLOT);
     let runtime = Runtime {
         supervisor: Supervisor::new(&config.rules(), instances, start::max_memory(config)?),
         reporter: Reporter::new(config),
@@ -80,21 +80,21 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         signalled_at: Moment::ZERO,
         workers: Workers::new(http_drain.is_some()),
         turns: Table::default(),
-        shortage: Shortage::default(),
-        arriving: Arriving::default(),
-        strangers: Strangers::default(),
+        accept_backoff: AcceptBackoff::default(),
+        unread: Unread::default(),
+        foreign: ForeignProcesses::default(),
         groups: Vec::new(),
         children_left: false,
         waiting_for_leftovers: false,
         just_started: false,
-        pace: Pace::default(),
+        reap_throttle: ReapThrottle::default(),
         news: VecDeque::new(),
         config,
         signals,
         starter,
         notify,
         ports,
-        doors,
+        admin,
         tally: Tally::default(),
         // The only child of single mode has its manager to itself.
         notifier: config.workers.as_ref().and_then(|_| Notifier::find()),
@@ -115,15 +115,15 @@ struct Runtime<'a> {
     /// How a worker shows that it serves.
     ready: Readiness,
     ports: Ports,
-    doors: Doors,
+    admin: AdminEndpoints,
     tally: Tally,
     notifier: Option<Notifier>,
     workers: Workers,
     /// Who got the last connection that pidone accepted on a port.
     turns: Table<PortId, WorkerId>,
     /// Of descriptors for what pidone accepts.
-    shortage: Shortage,
-    arriving: Arriving,
+    accept_backoff: AcceptBackoff,
+    unread: Unread,
     terminal: Option<Terminal>,
     /// The child is given the terminal.
     foreground: bool,
@@ -135,14 +135,14 @@ struct Runtime<'a> {
     /// When signals were last taken from the kernel: one batch has one moment.
     signalled_at: Moment,
     /// Processes that are not our children, while leftovers are waited for.
-    strangers: Strangers,
+    foreign: ForeignProcesses,
     /// Process groups that workers have left.
     groups: Vec<Group>,
     children_left: bool,
     waiting_for_leftovers: bool,
     /// What only starting needed is still in memory.
     just_started: bool,
-    pace: Pace,
+    reap_throttle: ReapThrottle,
     /// What has happened and has not been told yet.
     news: VecDeque<Event>,
 }
@@ -181,9 +181,9 @@ impl Runtime<'_> {
         log::trace!("{action:?}");
         match action {
             Action::Start(start) => self.start(&start),
-            Action::Admit { worker, lane } => {
+            Action::Admit { worker, member } => {
                 let (ports, news) = (&mut self.ports, &mut self.news);
-                self.workers.admit(worker, lane, ports, news);
+                self.workers.admit(worker, member, ports, news);
             }
             Action::Signal {
                 worker,
@@ -198,8 +198,8 @@ impl Runtime<'_> {
             Action::CheckQueues(worker) => self.check_queues(worker),
             Action::MeasureMemory(worker) => self.measure_memory(worker),
             Action::Ping(worker) => self.workers.ping(worker),
-            Action::Steer(lanes) => self.ports.steer(&lanes),
-            Action::CloseToNewcomers => self.ports.close_to_newcomers(),
+            Action::Steer(members) => self.ports.steer(&members),
+            Action::CloseToNewConnections => self.ports.close_to_new_connections(),
             Action::CloseUnheldPorts => self.close_unheld_ports(),
             Action::ReleasePorts(worker) => self.release_ports(worker),
             Action::Suspend(worker) => self.suspend(worker),
@@ -223,8 +223,10 @@ impl Runtime<'_> {
 
     fn start(&mut self, start: &Start) {
         let worker = start.worker;
-        if let Some(lane) = start.lane
-            && let Err(error) = self.ports.ensure_lanes((lane.slot() + 1) * Lane::PER_SLOT)
+        if let Some(member) = start.member
+            && let Err(error) = self
+                .ports
+                .ensure_members((member.slot() + 1) * Member::PER_SLOT)
         {
             log::error!(
                 "cannot create a socket for another worker: {}; raise ulimit -n",
@@ -281,9 +283,11 @@ impl Runtime<'_> {
         let name = self
             .workers
             .name(report.worker().unwrap_or(WorkerId(0)), single);
-        let lane = report.worker().and_then(|worker| self.workers.lane(worker));
+        let member = report
+            .worker()
+            .and_then(|worker| self.workers.member(worker));
         let now = self.now();
-        self.tally.count(report, lane.is_some(), now);
+        self.tally.count(report, member.is_some(), now);
         self.reporter.report(report, name);
         self.just_started |= matches!(report, Report::AllReady { .. });
     }

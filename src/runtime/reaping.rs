@@ -5,12 +5,12 @@
 use std::os::fd::AsFd;
 
 use super::Runtime;
-use super::pace::Round;
+use super::reap_throttle::Round;
 use crate::config::KillMode;
 use crate::ended::Ended;
 use crate::signal::Signal;
 use crate::supervisor::{Event, WorkerId};
-use crate::sys::leftovers::{self, Strangers};
+use crate::sys::leftovers::{self, ForeignProcesses};
 use crate::sys::reaper::{self, Change, Reaped};
 use crate::sys::signal::{Target, send};
 use crate::sys::{poll, terminal};
@@ -50,7 +50,7 @@ impl Runtime<'_> {
                 break true;
             }
         };
-        self.pace.end(&round, self.now());
+        self.reap_throttle.end(&round, self.now());
         self.look_at_groups();
     }
 
@@ -135,7 +135,7 @@ impl Runtime<'_> {
             self.workers.tell_bad_option(worker);
         }
         self.workers.gone(pid, worker, &mut self.ports);
-        self.arriving.forget(worker);
+        self.unread.forget(worker);
         self.news.push_back(Event::Exited { worker, ended });
         let workers = self.config.workers.as_ref();
         if workers.is_some_and(|workers| workers.kill_mode == KillMode::Group) {
@@ -149,7 +149,7 @@ impl Runtime<'_> {
 
     pub(super) fn signal_leftovers(&mut self, signal: Signal) {
         // Most often nobody is left, and then /proc need not be read to know.
-        if self.children_left || leftovers::strangers_exist() {
+        if self.children_left || leftovers::foreign_exist() {
             log::debug!("{signal} to the processes that are left");
             leftovers::signal(signal);
             if signal == Signal::TERM {
@@ -157,26 +157,26 @@ impl Runtime<'_> {
             }
             if !self.waiting_for_leftovers {
                 self.waiting_for_leftovers = true;
-                self.strangers = Strangers::find();
+                self.foreign = ForeignProcesses::find();
             }
         }
         self.count_leftovers();
     }
 
     pub(super) fn count_leftovers(&mut self) {
-        let watched = &self.strangers.watched;
+        let watched = &self.foreign.watched;
         let ended = watched
             .iter()
             .any(|process| poll::is_readable(process.as_fd()));
-        // A stranger's children come to pidone with its end, and no SIGCHLD tells. First the
-        // strangers, so that whoever ends in between is known as one or the other.
+        // The children of a foreign process come to pidone with its end, and no SIGCHLD tells. First the
+        // foreign processes, so that whoever ends in between is known as one or the other.
         if self.waiting_for_leftovers && (ended || !self.children_left) {
-            self.strangers = Strangers::find();
+            self.foreign = ForeignProcesses::find();
             self.reap();
         }
-        let any = self.children_left || self.strangers.exist();
+        let any = self.children_left || self.foreign.exist();
         self.news.push_back(Event::Leftovers { any });
-        if self.strangers.unwatched {
+        if self.foreign.unwatched {
             self.news.push_back(Event::LeftoversUnwatched);
         }
     }

@@ -20,7 +20,7 @@ use crate::sys::channel::Channel;
 use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
 use crate::sys::notify::NotifySocket;
-use crate::sys::process::{Gifts, Program, Setup};
+use crate::sys::process::{Inheritance, Program, Setup};
 use crate::sys::{activation, cgroup, cpu, host, leftovers, prctl};
 
 /// Does what must be done before anything starts, and binds what `--listen` names.
@@ -212,7 +212,7 @@ impl<'a> Starter<'a> {
         inspect_port: Option<u16>,
         ports: &Ports,
     ) -> Result<(i32, Option<Link>), RunError> {
-        let sockets = ports.inherited_by(start.lane);
+        let sockets = ports.inherited_by(start.member);
         let (mut descriptors, names): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
         let workers = self.config.workers.as_ref();
         let channel = match workers {
@@ -241,7 +241,7 @@ impl<'a> Starter<'a> {
                 Some(environment::with_sockets(own, &names))
             }
         };
-        let gifts = Gifts {
+        let inheritance = Inheritance {
             descriptors: &descriptors,
             environment: environment.as_ref(),
         };
@@ -250,8 +250,8 @@ impl<'a> Starter<'a> {
             Some((port, at)) => self
                 .program
                 .with_word(at, &inspector::option(port))
-                .and_then(|program| program.spawn_with(&self.setup, gifts)),
-            None => self.program.spawn_with(&self.setup, gifts),
+                .and_then(|program| program.spawn_with(&self.setup, inheritance)),
+            None => self.program.spawn_with(&self.setup, inheritance),
         };
         let pid = spawned.map_err(|error| RunError::of_command(&self.config.command, error))?;
         Ok((pid, channel.map(|(ours, _)| Link::new(ours))))

@@ -71,17 +71,17 @@ impl Runtime<'_> {
     /// before pidone sleeps again.
     pub(super) fn look(&mut self, fresh: Duration) -> &Status {
         self.ask_loops();
-        if self.doors.seen.as_ref().is_none_or(|(of, _)| *of != fresh) {
-            self.doors.seen = Some((fresh, self.status(fresh)));
+        if self.admin.seen.as_ref().is_none_or(|(of, _)| *of != fresh) {
+            self.admin.seen = Some((fresh, self.status(fresh)));
         }
-        let (_, status) = self.doors.seen.get_or_insert_default();
+        let (_, status) = self.admin.seen.get_or_insert_default();
         status
     }
 
     /// Somebody looks: workers' event loops are asked for a sign of life, which is seen the next
     /// time.
     fn ask_loops(&mut self) {
-        if !std::mem::replace(&mut self.doors.have_looked, true) {
+        if !std::mem::replace(&mut self.admin.have_looked, true) {
             self.news.push_back(Event::Look);
         }
     }
@@ -155,7 +155,7 @@ impl Runtime<'_> {
     fn place(&self, view: SlotView, is_spare: bool, fresh: Duration) -> WorkerStatus {
         let worker = view.worker;
         let pid = worker.and_then(|worker| self.workers.pid(worker));
-        let lane = worker.and_then(|worker| self.workers.lane(worker));
+        let member = worker.and_then(|worker| self.workers.member(worker));
         WorkerStatus {
             slot: (!is_spare && self.config.workers.is_some()).then_some(view.slot),
             instance: view.instance,
@@ -179,7 +179,7 @@ impl Runtime<'_> {
             loop_delay_us: worker
                 .and_then(|worker| self.workers.loop_delay(worker, fresh))
                 .map(|delay| u64::try_from(delay.as_micros()).unwrap_or(u64::MAX)),
-            queue: lane.and_then(|lane| self.ports.queue(lane)),
+            queue: member.and_then(|member| self.ports.queue(member)),
             inspect_port: worker.and_then(|worker| self.workers.inspect_port(worker)),
         }
     }

@@ -6,12 +6,12 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::Runtime;
-use super::doors::Knock;
+use super::admin::AdminSource;
 use super::error::RunError;
 use super::ports::PortId;
 use super::report::Reporter;
 use crate::signal::Signal;
-use crate::supervisor::{Event, Lane, Moment, WorkerId};
+use crate::supervisor::{Event, Member, Moment, WorkerId};
 use crate::sys::memory;
 use crate::sys::poll::{self, Interest, Watched};
 
@@ -22,18 +22,18 @@ const SHORT_LIFE: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Signals,
-    Stranger,
+    Foreign,
     Worker(WorkerId),
     Notify,
-    Queue(PortId, Lane),
-    Door(Knock),
+    Queue(PortId, Member),
+    AdminListener(AdminSource),
 }
 
 impl Runtime<'_> {
     /// Sleeps until there is news, and takes the first; `None`: it was nothing after all.
     pub(super) fn wait(&mut self) -> Result<Option<Event>, RunError> {
-        self.workers.bury();
-        self.hand_over_arrivals();
+        self.workers.forget_dead();
+        self.hand_over_accepted();
         self.workers.flush();
         let now = self.now();
         let due = self
@@ -47,19 +47,19 @@ impl Runtime<'_> {
             return Ok(self.news.pop_front());
         }
         let due = self.notify_manager(now, due);
-        if let Some(rest) = self.pace.rest(now) {
+        if let Some(rest) = self.reap_throttle.rest(now) {
             poll::wait_readable(&[], Some(rest.min(due.unwrap_or(rest))))
                 .map_err(RunError::System)?;
             return Ok(None);
         }
         // The dead whom the last round has left behind send no second SIGCHLD.
-        let due = if self.pace.is_behind() {
+        let due = if self.reap_throttle.is_behind() {
             Some(Duration::ZERO)
         } else {
             due
         };
         if self.hears_only_signals() {
-            if self.until_signalled(due)? || self.pace.is_behind() {
+            if self.until_signalled(due)? || self.reap_throttle.is_behind() {
                 self.take_signals()?;
             }
             return Ok(self.news.pop_front());
@@ -72,9 +72,9 @@ impl Runtime<'_> {
                     self.workers.hear(id, now, self.ready, ports, news);
                 }
                 Source::Notify => self.hear_notify(),
-                Source::Queue(port, lane) => self.accept(port, lane),
-                Source::Door(knock) => self.on_knock(knock),
-                Source::Stranger => {}
+                Source::Queue(port, member) => self.accept(port, member),
+                Source::AdminListener(source) => self.on_admin(source),
+                Source::Foreign => {}
             }
         }
         if self.waiting_for_leftovers {
@@ -83,11 +83,11 @@ impl Runtime<'_> {
         Ok(self.news.pop_front())
     }
 
-    /// In single mode without doors: the way from one signal to the next is as short as it can be.
+    /// In single mode without admin endpoints: the way from one signal to the next is as short as it can be.
     fn hears_only_signals(&self) -> bool {
         self.config.workers.is_none()
             && self.notify.is_none()
-            && self.doors.are_none()
+            && self.admin.are_none()
             && !self.waiting_for_leftovers
     }
 
@@ -105,30 +105,35 @@ impl Runtime<'_> {
 
     /// Who wants something.
     fn until_ready(&mut self, due: Option<Duration>, now: Moment) -> Result<Vec<Source>, RunError> {
-        let shortage = self.shortage.lasts_until(now);
-        let rest = self.workers.rest_ends(now).into_iter().chain(shortage);
+        let accept_backoff = self.accept_backoff.lasts_until(now);
+        let rest = self
+            .workers
+            .rest_ends(now)
+            .into_iter()
+            .chain(accept_backoff);
         let due = due.into_iter().chain(rest.map(|end| end - now)).min();
-        let strays = match shortage {
-            None => self.ports.strays(|lane| self.is_served(lane)),
+        let orphaned_queues = match accept_backoff {
+            None => self.ports.orphaned_queues(|member| self.is_served(member)),
             Some(_) => Vec::new(),
         };
-        let strays = strays
+        let orphaned_queues = orphaned_queues
             .into_iter()
             .filter(|(port, ..)| self.takers(*port).next().is_some());
-        let strangers = self.strangers.watched.iter().map(AsFd::as_fd);
+        let foreign = self.foreign.watched.iter().map(AsFd::as_fd);
         let notify = self.notify.iter().map(AsFd::as_fd);
         let workers = self.workers.watched(now);
-        let doors = self.doors.watched(shortage.is_none());
+        let admin = self.admin.watched(accept_backoff.is_none());
         let (sources, watched): (Vec<_>, Vec<Watched<'_>>) =
             std::iter::once((Source::Signals, (self.signals.as_fd(), Interest::Read)))
-                .chain(strangers.map(|fd| (Source::Stranger, (fd, Interest::Read))))
+                .chain(foreign.map(|fd| (Source::Foreign, (fd, Interest::Read))))
                 .chain(notify.map(|fd| (Source::Notify, (fd, Interest::Read))))
                 .chain(workers.map(|(id, watched)| (Source::Worker(id), watched)))
                 .chain(
-                    strays
-                        .map(|(port, lane, fd)| (Source::Queue(port, lane), (fd, Interest::Read))),
+                    orphaned_queues.map(|(port, member, fd)| {
+                        (Source::Queue(port, member), (fd, Interest::Read))
+                    }),
                 )
-                .chain(doors.map(|(knock, watched)| (Source::Door(knock), watched)))
+                .chain(admin.map(|(source, watched)| (Source::AdminListener(source), watched)))
                 .unzip();
         let tidies_up = tidies_up(self.just_started, due);
         let limit = if tidies_up { Some(SHORT_LIFE) } else { due };
@@ -137,8 +142,8 @@ impl Runtime<'_> {
             tidy_up(&mut self.just_started, &mut self.reporter);
             ready = poll::wait(&watched, due).map_err(RunError::System)?;
         }
-        self.doors.wake();
-        let is_behind = self.pace.is_behind();
+        self.admin.wake();
+        let is_behind = self.reap_throttle.is_behind();
         let is_due = |source| is_behind && matches!(source, Source::Signals);
         let ready = sources.into_iter().zip(ready);
         Ok(ready
@@ -158,7 +163,7 @@ impl Runtime<'_> {
                 });
             })
             .map_err(RunError::System)?;
-        if drained.child || self.pace.is_behind() {
+        if drained.child || self.reap_throttle.is_behind() {
             self.reap();
         }
         Ok(())

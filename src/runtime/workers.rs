@@ -16,7 +16,7 @@ use crate::config::Readiness;
 use crate::protocol::cluster::{FromWorker, Key};
 use crate::protocol::outbox::{Fate, Outcome};
 use crate::protocol::query::Query;
-use crate::supervisor::{Event, Lane, Moment, Start, WorkerId};
+use crate::supervisor::{Event, Member, Moment, Start, WorkerId};
 use crate::sys::poll::Watched;
 use crate::table::Table;
 
@@ -29,7 +29,7 @@ pub(super) struct Worker {
     /// Where its inspector listens, or will.
     inspect_port: Option<u16>,
     pid: Option<i32>,
-    lane: Option<Lane>,
+    member: Option<Member>,
     link: Option<Link>,
     /// What it asks for before it has a place.
     held: Vec<Query>,
@@ -49,7 +49,7 @@ pub(super) struct Worker {
 }
 
 /// A connection that is to go to a worker that listens on this port.
-pub(super) type Arrival = (PortId, OwnedFd);
+pub(super) type AcceptedConnection = (PortId, OwnedFd);
 
 /// All of them.
 #[derive(Default)]
@@ -59,7 +59,7 @@ pub(super) struct Workers {
     /// Gone, and not reported yet.
     dead: Vec<WorkerId>,
     /// Connections that a worker has not taken, or has come too late for.
-    pub(super) arrivals: VecDeque<Arrival>,
+    pub(super) accepted_connections: VecDeque<AcceptedConnection>,
     /// `--http-drain`, until it has been said that a worker runs without the module.
     wants_drain_module: bool,
 }
@@ -77,7 +77,7 @@ impl Workers {
             instance: start.instance,
             inspect_port,
             pid: None,
-            lane: start.lane,
+            member: start.member,
             link,
             held: Vec::new(),
             open: Vec::new(),
@@ -135,8 +135,8 @@ impl Workers {
         running.any(|worker| worker.inspect_port == Some(port))
     }
 
-    pub(super) fn lane(&self, id: WorkerId) -> Option<Lane> {
-        self.all.get(id)?.lane
+    pub(super) fn member(&self, id: WorkerId) -> Option<Member> {
+        self.all.get(id)?.member
     }
 
     /// Its process is reaped, and all it has said is heard. What it had not taken goes to others.
@@ -149,18 +149,19 @@ impl Workers {
         };
         if let Some(link) = worker.link.take() {
             let untaken = link.into_untaken();
-            let arrivals = untaken.filter_map(|(key, fd)| Some((worker.port(key)?, fd)));
-            self.arrivals.extend(arrivals);
+            let accepted_connections =
+                untaken.filter_map(|(key, fd)| Some((worker.port(key)?, fd)));
+            self.accepted_connections.extend(accepted_connections);
         }
     }
 
     /// Connections to a port that is closed are refused.
     pub(super) fn refuse_arrivals(&mut self, is_open: impl Fn(PortId) -> bool) {
-        self.arrivals.retain(|(port, _)| is_open(*port));
+        self.accepted_connections.retain(|(port, _)| is_open(*port));
     }
 
     /// Forgets those who are gone, when all has been said about them.
-    pub(super) fn bury(&mut self) {
+    pub(super) fn forget_dead(&mut self) {
         for id in self.dead.drain(..) {
             self.all.remove(id);
         }
@@ -221,8 +222,8 @@ impl Workers {
                     handle: Parcel::Connection(fd),
                     fate: Fate::Refused,
                 } => {
-                    let arrival = worker.port(key).map(|port| (port, fd));
-                    self.arrivals.extend(arrival);
+                    let connection = worker.port(key).map(|port| (port, fd));
+                    self.accepted_connections.extend(connection);
                 }
                 Outcome::HandleReleased {
                     key,
@@ -241,7 +242,7 @@ impl Workers {
             }
             match message {
                 FromWorker::Loaded => worker.has_drain_module = true,
-                FromWorker::Query(query) if worker.lane.is_none() => {
+                FromWorker::Query(query) if worker.member.is_none() => {
                     worker.hold(query);
                     news.push_back(Event::Held(id));
                 }
@@ -271,7 +272,7 @@ impl Workers {
             }
         }
         worker.tell_ports(id, news);
-        self.arrivals.extend(ports.take_displaced());
+        self.accepted_connections.extend(ports.take_displaced());
         true
     }
 
@@ -279,18 +280,18 @@ impl Workers {
     pub(super) fn admit(
         &mut self,
         id: WorkerId,
-        lane: Lane,
+        member: Member,
         ports: &mut Ports,
         news: &mut VecDeque<Event>,
     ) {
         if let Some(worker) = self.all.get_mut(id) {
-            worker.lane = Some(lane);
+            worker.member = Some(member);
             for query in std::mem::take(&mut worker.held) {
                 worker.answer(id, &query, ports);
             }
             worker.tell_ports(id, news);
         }
-        self.arrivals.extend(ports.take_displaced());
+        self.accepted_connections.extend(ports.take_displaced());
     }
 
     /// It listens on nothing of ours any more, and lives on.
@@ -334,8 +335,8 @@ impl Workers {
         if let Some(link) = &mut worker.link {
             let unsent = link.disconnect();
             let unsent = unsent.into_iter().filter_map(connection);
-            let arrivals = unsent.filter_map(|(key, fd)| Some((worker.port(key)?, fd)));
-            self.arrivals.extend(arrivals);
+            let accepted_connections = unsent.filter_map(|(key, fd)| Some((worker.port(key)?, fd)));
+            self.accepted_connections.extend(accepted_connections);
         }
     }
 
@@ -358,16 +359,16 @@ impl Workers {
         };
         match id {
             Some(id) => self.all.get(id).is_some_and(on_its_way),
-            None => !self.arrivals.is_empty() || self.all.values().any(on_its_way),
+            None => !self.accepted_connections.is_empty() || self.all.values().any(on_its_way),
         }
     }
 
     /// Hands a connection to the first of these workers that takes it; gives it back if none does.
     pub(super) fn hand_over(
         &mut self,
-        (port, mut fd): Arrival,
+        (port, mut fd): AcceptedConnection,
         to: impl Iterator<Item = WorkerId>,
-    ) -> Result<WorkerId, Arrival> {
+    ) -> Result<WorkerId, AcceptedConnection> {
         for id in to {
             let Some(worker) = self.all.get_mut(id) else {
                 continue;

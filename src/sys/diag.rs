@@ -220,10 +220,10 @@ mod tests {
         (listener, address)
     }
 
-    fn unheard(port: SocketAddr) -> io::Result<Vec<Cookie>> {
+    fn unread(port: SocketAddr) -> io::Result<Vec<Cookie>> {
         let connections = connections(port)?.into_iter();
-        let unheard = connections.filter(|connection| connection.is_unheard);
-        Ok(unheard.map(|connection| connection.cookie).collect())
+        let unread = connections.filter(|connection| connection.is_unheard);
+        Ok(unread.map(|connection| connection.cookie).collect())
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
     fn a_client_is_heard_when_something_is_read() {
         for at in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
             let (listener, port) = listener(at);
-            assert_eq!(unheard(port).unwrap(), [], "{at}");
+            assert_eq!(unread(port).unwrap(), [], "{at}");
             let target = if port.ip() == Ipv6Addr::UNSPECIFIED {
                 // In a socket for both, IPv4 is IPv6.
                 SocketAddr::from(([127, 0, 0, 1], port.port()))
@@ -255,16 +255,16 @@ mod tests {
                 port
             };
             let mut client = TcpStream::connect(target).unwrap();
-            let queued = unheard(port).unwrap();
+            let queued = unread(port).unwrap();
             assert_eq!(queued.len(), 1, "{at}");
             let own = client.local_addr().unwrap();
             assert_eq!(connections(port).unwrap()[0].client, own, "{at}");
             let (mut server, _) = listener.accept().unwrap();
-            assert_eq!(unheard(port).unwrap(), queued, "{at}: accepted");
+            assert_eq!(unread(port).unwrap(), queued, "{at}: accepted");
             client.write_all(b"12").unwrap();
-            assert_eq!(unheard(port).unwrap(), queued, "{at}: sent");
+            assert_eq!(unread(port).unwrap(), queued, "{at}: sent");
             server.read_exact(&mut [0]).unwrap();
-            assert_eq!(unheard(port).unwrap(), [], "{at}: read");
+            assert_eq!(unread(port).unwrap(), [], "{at}: read");
         }
     }
 
@@ -276,7 +276,7 @@ mod tests {
             let client = TcpStream::connect(port).unwrap();
             ends.push((client, listener.accept().unwrap().0));
         }
-        let names = unheard(port).unwrap();
+        let names = unread(port).unwrap();
         assert_eq!(names.len(), LIMIT);
         for (place, name) in names.iter().enumerate() {
             assert!(!names[..place].contains(name));
@@ -285,7 +285,7 @@ mod tests {
             TcpStream::connect(port).unwrap(),
             listener.accept().unwrap().0,
         ));
-        assert_eq!(unheard(port).unwrap_err().raw_os_error(), Some(libc::E2BIG));
+        assert_eq!(unread(port).unwrap_err().raw_os_error(), Some(libc::E2BIG));
     }
 
     #[test]

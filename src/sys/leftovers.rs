@@ -102,13 +102,13 @@ fn name(pid: i32) -> String {
 
 /// Whether there is anybody besides pidone and its children: people who came in by `docker exec`.
 #[must_use]
-pub fn strangers_exist() -> bool {
+pub fn foreign_exist() -> bool {
     is_init() && exists(Target::Everyone)
 }
 
 /// Processes that joined the container and are not our children.
 #[derive(Debug, Default)]
-pub struct Strangers {
+pub struct ForeignProcesses {
     /// A descriptor for each, readable when that process has ended (pidfd_open(2)): nothing else
     /// tells, as they are not our children.
     pub watched: Vec<OwnedFd>,
@@ -117,12 +117,12 @@ pub struct Strangers {
     pub unwatched: bool,
 }
 
-impl Strangers {
+impl ForeignProcesses {
     /// Those that are there now.
     #[must_use]
     pub fn find() -> Self {
         let mut found = Self::default();
-        if !strangers_exist() {
+        if !foreign_exist() {
             return found;
         }
         let everybody = everybody();

@@ -3,11 +3,11 @@
 //! The only room that may say `unsafe`, `nix` or `libc`.
 
 pub mod activation;
+pub mod admin;
 pub mod cgroup;
 pub mod channel;
 pub mod cpu;
 pub mod diag;
-pub mod door;
 pub mod entry;
 pub mod environment;
 pub mod host;

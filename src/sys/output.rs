@@ -35,11 +35,11 @@ const CHUNK: usize = 4096;
 pub struct Output {
     fd: BorrowedFd<'static>,
     /// `None`: nothing has been written yet.
-    way: Option<Way>,
+    way: Option<Access>,
 }
 
 #[derive(Debug)]
-enum Way {
+enum Access {
     /// Nothing that could make it wait is known.
     Plain,
     Socket,
@@ -101,14 +101,14 @@ impl Output {
     fn try_write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         let chunk = bytes.get(..CHUNK).unwrap_or(bytes);
         if self.way.is_none() {
-            self.way = Way::find(self.fd)?;
+            self.way = Access::find(self.fd)?;
         }
         match &self.way {
-            Some(Way::Plain) => write(self.fd, bytes),
-            Some(Way::Own(own)) => write(own, chunk),
-            Some(Way::Socket) => send(self.fd, bytes),
-            Some(Way::Splice(pipe)) => pipe.splice(self.fd, chunk),
-            Some(Way::Polled) | None => {
+            Some(Access::Plain) => write(self.fd, bytes),
+            Some(Access::Own(own)) => write(own, chunk),
+            Some(Access::Socket) => send(self.fd, bytes),
+            Some(Access::Splice(pipe)) => pipe.splice(self.fd, chunk),
+            Some(Access::Polled) | None => {
                 let room = poll::wait(&[(self.fd, Interest::Write)], Some(Duration::ZERO));
                 if room.is_ok_and(|room| room.contains(&true)) {
                     write(self.fd, chunk)
@@ -124,13 +124,13 @@ impl Output {
 impl AsFd for Output {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.way {
-            Some(Way::Own(own)) => own.as_fd(),
+            Some(Access::Own(own)) => own.as_fd(),
             _ => self.fd,
         }
     }
 }
 
-impl Way {
+impl Access {
     /// `None`: what it takes cannot be had at the moment.
     fn find(fd: BorrowedFd<'_>) -> Result<Option<Self>, Errno> {
         let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode & SFlag::S_IFMT.bits());
@@ -255,7 +255,7 @@ mod tests {
     }
 
     /// Leaks it, as the standard streams live as long as the process.
-    fn output(fd: OwnedFd, way: Option<Way>) -> Output {
+    fn output(fd: OwnedFd, way: Option<Access>) -> Output {
         let fd: &'static OwnedFd = Box::leak(Box::new(fd));
         Output {
             fd: fd.as_fd(),
@@ -284,8 +284,9 @@ mod tests {
 
     #[test]
     fn a_full_pipe_is_not_waited_for_in_any_way() {
-        let splice = || Some(Way::Splice(PrivatePipe::make().unwrap()));
-        for way in [&|| None, &splice, &|| Some(Way::Polled)] as [&dyn Fn() -> Option<Way>; 3] {
+        let splice = || Some(Access::Splice(PrivatePipe::make().unwrap()));
+        for way in [&|| None, &splice, &|| Some(Access::Polled)] as [&dyn Fn() -> Option<Access>; 3]
+        {
             let (reader, writer) = io::pipe().unwrap();
             never_waits(output(writer.into(), way()), reader);
         }
@@ -299,23 +300,23 @@ mod tests {
 
     #[test]
     fn each_kind_of_file_has_its_way() {
-        let way = |fd: &OwnedFd| Way::find(fd.as_fd()).unwrap().unwrap();
+        let way = |fd: &OwnedFd| Access::find(fd.as_fd()).unwrap().unwrap();
         let (_reader, writer) = io::pipe().unwrap();
-        assert!(matches!(way(&writer.into()), Way::Own(_)));
+        assert!(matches!(way(&writer.into()), Access::Own(_)));
         let (_reader, writer) = UnixStream::pair().unwrap();
-        assert!(matches!(way(&writer.into()), Way::Socket));
+        assert!(matches!(way(&writer.into()), Access::Socket));
         let terminal = nix::pty::openpty(None, None).unwrap();
-        assert!(matches!(way(&terminal.slave), Way::Own(_)));
+        assert!(matches!(way(&terminal.slave), Access::Own(_)));
         for path in ["/dev/null", "/proc/self/stat"] {
             let file = std::fs::File::open(path).unwrap();
-            assert!(matches!(way(&file.into()), Way::Plain));
+            assert!(matches!(way(&file.into()), Access::Plain));
         }
     }
 
     #[test]
     fn a_long_text_goes_out_whole() {
         let text = vec![b'x'; 3 * CHUNK + 1];
-        for way in [None, Some(Way::Splice(PrivatePipe::make().unwrap()))] {
+        for way in [None, Some(Access::Splice(PrivatePipe::make().unwrap()))] {
             let (mut reader, writer) = io::pipe().unwrap();
             let mut output = output(writer.into(), way);
             assert_eq!(

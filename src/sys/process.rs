@@ -64,7 +64,7 @@ pub struct Setup {
 
 /// What a child gets that pidone itself does not have, or not there.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Gifts<'a> {
+pub struct Inheritance<'a> {
     /// Its descriptors 3, 4, … ([`activation::FIRST`]), in place of what pidone has there.
     pub descriptors: &'a [BorrowedFd<'a>],
     /// Its environment; `None`: pidone's own.
@@ -173,25 +173,31 @@ impl Program {
     /// # Errors
     /// Every [`Step`], with the errno that the child itself saw.
     pub fn spawn(&self, setup: &Setup) -> Result<i32, SpawnError> {
-        self.spawn_with(setup, Gifts::default())
+        self.spawn_with(setup, Inheritance::default())
     }
 
-    /// The same, with gifts.
+    /// The same, with what the child inherits.
     ///
     /// # Errors
     /// As [`Self::spawn`].
-    pub fn spawn_with(&self, setup: &Setup, gifts: Gifts<'_>) -> Result<i32, SpawnError> {
+    pub fn spawn_with(
+        &self,
+        setup: &Setup,
+        inheritance: Inheritance<'_>,
+    ) -> Result<i32, SpawnError> {
         let candidates = null_terminated(&self.candidates, None);
         let argv = null_terminated(&self.argv, None);
         let listen_pid = ListenPid::default();
-        let has_listen_pid = gifts.environment.is_some_and(Environment::has_listen_pid);
+        let has_listen_pid = inheritance
+            .environment
+            .is_some_and(Environment::has_listen_pid);
         let listen_pid = has_listen_pid.then_some(&listen_pid);
-        let environment = gifts.environment.map(|environment| {
+        let environment = inheritance.environment.map(|environment| {
             null_terminated(environment.entries(), listen_pid.map(ListenPid::as_ptr))
         });
-        let descriptors = gifts.descriptors.iter().map(AsRawFd::as_raw_fd);
+        let descriptors = inheritance.descriptors.iter().map(AsRawFd::as_raw_fd);
         let descriptors: Vec<_> = descriptors.map(AtomicI32::new).collect();
-        let birth = Birth {
+        let child = Child {
             candidates: candidates.as_ptr(),
             argv: argv.as_ptr(),
             environment: environment.as_ref().map(Vec::as_ptr),
@@ -204,7 +210,7 @@ impl Program {
         let mut stack = Box::<[u8; STACK_SIZE]>::new_uninit();
         // SAFETY: one past the end of the allocation is a valid pointer.
         let top = unsafe { stack.as_mut_ptr().cast::<u8>().add(STACK_SIZE) };
-        // SAFETY: the stack and `birth` outlive the child's use of them, because CLONE_VFORK keeps
+        // SAFETY: the stack and `child` outlive the child's use of them, because CLONE_VFORK keeps
         // this thread waiting until the child has exec'ed or ended; `become_program` only makes
         // system calls; every signal is blocked, so no handler can run in the shared memory. The
         // C libraries align the stack pointer themselves.
@@ -213,12 +219,12 @@ impl Program {
                 become_program,
                 top.cast(),
                 libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
-                (&raw const birth).cast_mut().cast(),
+                (&raw const child).cast_mut().cast(),
             )
         };
         let pid = Errno::result(pid).map_err(|errno| SpawnError::at(Step::Clone, errno))?;
-        let errno = Errno::from_raw(birth.errno.load(Ordering::Relaxed));
-        let step = match birth.failed_step.load(Ordering::Relaxed) {
+        let errno = Errno::from_raw(child.errno.load(Ordering::Relaxed));
+        let step = match child.failed_step.load(Ordering::Relaxed) {
             BORN => return Ok(pid),
             FAILED_DESCRIPTORS => Step::Descriptors,
             FAILED_IDENTITY => Step::Identity,
@@ -271,7 +277,7 @@ fn null_terminated(strings: &[CString], last: Option<*const c_char>) -> Vec<*con
 }
 
 /// What parent and child share while the child is on its way.
-struct Birth<'a> {
+struct Child<'a> {
     candidates: *const *const c_char,
     argv: *const *const c_char,
     /// `None`: pidone's own, untouched.
@@ -290,39 +296,39 @@ const FAILED_IDENTITY: i32 = 2;
 const FAILED_EXEC: i32 = 3;
 
 /// The child's life up to exec. Returns only when it could not become the program.
-extern "C" fn become_program(birth: *mut c_void) -> c_int {
-    // SAFETY: `spawn_with` passes a pointer to a `Birth` that outlives this child.
-    let birth = unsafe { &*birth.cast::<Birth<'_>>() };
-    let (step, errno) = match prepare(birth) {
+extern "C" fn become_program(child: *mut c_void) -> c_int {
+    // SAFETY: `spawn_with` passes a pointer to a `Child` that outlives this child.
+    let child = unsafe { &*child.cast::<Child<'_>>() };
+    let (step, errno) = match prepare(child) {
         Err(failure) => failure,
-        Ok(()) => (FAILED_EXEC, exec(birth)),
+        Ok(()) => (FAILED_EXEC, exec(child)),
     };
-    birth.errno.store(errno as i32, Ordering::Relaxed);
-    birth.failed_step.store(step, Ordering::Relaxed);
+    child.errno.store(errno as i32, Ordering::Relaxed);
+    child.failed_step.store(step, Ordering::Relaxed);
     127
 }
 
-fn prepare(birth: &Birth<'_>) -> Result<(), (i32, Errno)> {
+fn prepare(child: &Child<'_>) -> Result<(), (i32, Errno)> {
     // SAFETY: takes numbers only. It cannot fail for a child that has not exec'ed (setpgid(2)).
     unsafe { libc::setpgid(0, 0) };
-    if birth.setup.foreground {
+    if child.setup.foreground {
         super::terminal::take_foreground();
     }
-    if let Some(stdin) = &birth.setup.stdin {
+    if let Some(stdin) = &child.setup.stdin {
         // SAFETY: takes numbers only.
         let placed = unsafe { libc::dup2(stdin.as_raw_fd(), libc::STDIN_FILENO) };
         Errno::result(placed).map_err(|errno| (FAILED_DESCRIPTORS, errno))?;
     }
-    if let Some(soft) = birth.setup.open_files {
+    if let Some(soft) = child.setup.open_files {
         super::limits::restore_open_files(soft);
     }
-    place(birth.descriptors).map_err(|errno| (FAILED_DESCRIPTORS, errno))?;
-    if let Some(identity) = &birth.setup.identity {
+    place(child.descriptors).map_err(|errno| (FAILED_DESCRIPTORS, errno))?;
+    if let Some(identity) = &child.setup.identity {
         identity
             .assume()
             .map_err(|errno| (FAILED_IDENTITY, errno))?;
     }
-    if let Some(listen_pid) = birth.listen_pid {
+    if let Some(listen_pid) = child.listen_pid {
         listen_pid.write_own();
     }
     // Fails for nothing that a valid mask could cause; the exec that follows is what matters.
@@ -355,11 +361,11 @@ fn place(descriptors: &[AtomicI32]) -> Result<(), Errno> {
 
 /// Tries each place, as execvp(3) does, but for its habit of feeding a file that the kernel cannot
 /// execute to a shell.
-fn exec(birth: &Birth<'_>) -> Errno {
+fn exec(child: &Child<'_>) -> Errno {
     // SAFETY: the C library sets it before `main`, and nothing writes to it.
-    let environment = birth.environment.unwrap_or(unsafe { environ });
+    let environment = child.environment.unwrap_or(unsafe { environ });
     let mut seen = Errno::ENOENT;
-    let mut next = birth.candidates;
+    let mut next = child.candidates;
     loop {
         // SAFETY: the list is null-terminated, and the loop ends there.
         let candidate = unsafe { *next };
@@ -367,7 +373,7 @@ fn exec(birth: &Birth<'_>) -> Errno {
             return seen;
         }
         // SAFETY: path, argv and environment are null-terminated as execve(2) wants them.
-        unsafe { libc::execve(candidate, birth.argv, environment) };
+        unsafe { libc::execve(candidate, child.argv, environment) };
         match Errno::last() {
             Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG | Errno::ELOOP => {}
             Errno::EACCES => seen = Errno::EACCES,

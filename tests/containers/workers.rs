@@ -199,7 +199,7 @@ fn by_client(answers: &[Answer]) -> BTreeMap<IpAddr, BTreeSet<i32>> {
 /// away from a slot that has none.
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
-fn with_less_allowed_newcomers_are_steered_all_the_same() {
+fn with_less_allowed_new_connections_are_steered_all_the_same() {
     let _alone = alone();
     for options in [
         &["--read-only"][..],
@@ -222,7 +222,7 @@ fn with_less_allowed_newcomers_are_steered_all_the_same() {
         let service = Service::start("plain.js", &settings, options).ready();
         let clients = (1..=16).map(|last| IpAddr::from([127, 0, 0, last]));
         let load = Plan::of(service.port).rate(500).from(clients).start();
-        // The line that is waited for comes before the last of them gets newcomers.
+        // The line that is waited for comes before the last of them gets new connections.
         load.until_answered(100);
         let before = by_client(&load.next(320));
         assert_eq!(before.len(), 16);

@@ -161,6 +161,6 @@ fn a_pod_of_the_manifest_starts_serves_and_ends_without_a_loss() {
     let report = load.stop();
     report.only_failures("refused after the delay", is_late);
     let is_newcomer = |one: &&Answer| one.asked > unready && one.reused == 0;
-    let newcomers = report.answers.iter().filter(is_newcomer).count();
-    assert!(newcomers > 0, "{report}");
+    let new_connections = report.answers.iter().filter(is_newcomer).count();
+    assert!(new_connections > 0, "{report}");
 }

@@ -14,7 +14,7 @@ fn scale(service: &Service, signal: i32, words: &str) {
     service.run.until_stderr_times(words, times + 1);
 }
 
-/// `sticks`: clients that keep their connections see no newcomers.
+/// `sticks`: clients that keep their connections see no new connections.
 fn four_one_four(service: &Service, plan: Plan, sticks: bool) {
     let load = plan.start();
     load.until_answered_by(4);
@@ -30,12 +30,12 @@ fn four_one_four(service: &Service, plan: Plan, sticks: bool) {
     for size in [2, 3, 4] {
         scale(service, libc::SIGTTIN, &words::scaling(size - 1, size));
     }
-    let newcomers = service.up(3);
+    let new_connections = service.up(3);
     if !sticks {
         load.until_answered_by(4);
     }
     load.until_answered(500);
-    assert!(service.workers().is_superset(&newcomers));
+    assert!(service.workers().is_superset(&new_connections));
     assert_eq!(service.workers().intersection(&left).count(), 1);
     load.stop().no_failures().rate_of_at_least(950.0);
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 
-use super::doors::{Doors, talk};
+use super::admin::{AdminEndpoints, talk};
 use crate::harness::http::{answer, request, server_of};
 use crate::harness::net::{connect, connect_unix};
 use crate::harness::service::{App, FRAGILE, PLAIN, all_answer};
@@ -11,16 +11,16 @@ use crate::harness::{Pidone, words};
 
 #[test]
 fn what_is_asked_for_is_done_when_the_answer_is_there() {
-    let doors = Doors::fresh();
-    let service = doors.workers(App::named(PLAIN), 3, &[""; 0]).ready();
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::named(PLAIN), 3, &[""; 0]).ready();
     let first = service.workers();
-    let said = doors.ask("restart 1").done();
+    let said = admin.ask("restart 1").done();
     assert_eq!(said.progress.len(), 1, "{said:?}");
     assert!(said.progress[0].starts_with("slot 1: worker 1 (pid "));
     let second = service.workers();
     assert_eq!((second.len(), second.intersection(&first).count()), (3, 2));
 
-    let said = doors.ask("reload").done();
+    let said = admin.ask("reload").done();
     assert_eq!(said.progress.len(), 3, "{said:?}");
     let third = service.workers();
     assert_eq!((third.len(), third.intersection(&second).count()), (3, 0));
@@ -29,21 +29,21 @@ fn what_is_asked_for_is_done_when_the_answer_is_there() {
     });
 
     for count in [4, 1, 1, 3] {
-        doors.ask(&format!("scale {count}")).done();
+        admin.ask(&format!("scale {count}")).done();
         assert_eq!(service.workers().len(), count);
     }
     assert_eq!(service.run.stderr_count(words::RELOADED), 2);
-    doors.ask("stop").done();
+    admin.ask("stop").done();
     service.run.end().code(0);
-    assert!(!doors.control.exists());
+    assert!(!admin.control.exists());
 }
 
 /// A `preStop` hook asks for it, and then the kubelet sends SIGTERM; or the other way round.
 #[test]
 fn a_stop_may_be_asked_for_and_signalled() {
     for asked_first in [true, false] {
-        let doors = Doors::fresh();
-        let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+        let admin = AdminEndpoints::fresh();
+        let service = admin.workers(App::named(PLAIN), 2, &[""; 0]).ready();
         let mut client = connect(([127, 0, 0, 1], service.app.port));
         client
             .write_all(request("/slow?ms=2000", false).as_bytes())
@@ -52,11 +52,11 @@ fn a_stop_may_be_asked_for_and_signalled() {
             service.run.signal(libc::SIGTERM);
             service.run.until_stderr(words::STOPPING);
         }
-        doors.ask("stop").done();
+        admin.ask("stop").done();
         if asked_first {
             service.run.signal(libc::SIGTERM);
         }
-        doors.ask("stop").done();
+        admin.ask("stop").done();
         assert_eq!(answer(&mut client).status(), 200);
         service.run.end().code(0);
     }
@@ -64,32 +64,32 @@ fn a_stop_may_be_asked_for_and_signalled() {
 
 #[test]
 fn a_reload_that_fails_says_so_and_changes_nothing() {
-    let doors = Doors::fresh();
-    let service = doors.workers(App::named(FRAGILE), 2, &[""; 0]).ready();
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::named(FRAGILE), 2, &[""; 0]).ready();
     let old = service.workers();
     service.app.directory.file("crash", "", 0o644);
     for request in ["reload", "restart 1"] {
-        let said = doors.ask(request).refused("did not get ready");
+        let said = admin.ask(request).refused("did not get ready");
         assert_eq!(said.progress, [""; 0]);
     }
     assert_eq!(service.workers(), old);
-    doors.ask("ready").done();
+    admin.ask("ready").done();
     service.stop().code(0);
 }
 
 #[test]
 fn several_who_ask_at_once_are_all_told() {
-    let doors = Doors::fresh();
-    let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::named(PLAIN), 2, &[""; 0]).ready();
     let old = service.workers();
-    let gone = connect_unix(&doors.control);
+    let gone = connect_unix(&admin.control);
     (&gone).write_all(b"reload\n").unwrap();
     service.run.until_stderr(words::RELOAD_BEGUN);
     // Who does not wait for the answer stops nothing.
     drop(gone);
     std::thread::scope(|scope| {
         let others = ["reload", "restart 0", "restart 7", "scale 3"];
-        let others = others.map(|line| scope.spawn(|| doors.ask(line)));
+        let others = others.map(|line| scope.spawn(|| admin.ask(line)));
         let [reload, restart, nonsense, scale] = others.map(|other| other.join().unwrap());
         reload.done();
         restart.done();
@@ -104,8 +104,8 @@ fn several_who_ask_at_once_are_all_told() {
 
 #[test]
 fn nonsense_is_told_so_and_harms_nobody() {
-    let doors = Doors::fresh();
-    let run = doors.sleepers(2);
+    let admin = AdminEndpoints::fresh();
+    let run = admin.sleepers(2);
     for (bytes, why) in [
         (&b"restart 2\n"[..], "there is no slot 2"),
         (b"scale 0\n", "at least 1 worker"),
@@ -117,38 +117,38 @@ fn nonsense_is_told_so_and_harms_nobody() {
         (&[0xff; 100_000], ""),
         (b"GET / HTTP/1.1\r\n\r\n", ""),
     ] {
-        let mut stream = connect_unix(&doors.control);
+        let mut stream = connect_unix(&admin.control);
         // It need not be read to the end.
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
         let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
         let answer = String::from_utf8(answer).unwrap();
-        super::doors::Said::parse(&answer).refused(why);
+        super::admin::Said::parse(&answer).refused(why);
     }
     // Who says nothing, or half of it, keeps nobody from anything.
-    let silent = connect_unix(&doors.control);
-    let half = connect_unix(&doors.control);
+    let silent = connect_unix(&admin.control);
+    let half = connect_unix(&admin.control);
     (&half).write_all(b"sto").unwrap();
-    doors.ask("ready").done();
+    admin.ask("ready").done();
     drop((silent, half));
-    doors.ask("stop").done();
+    admin.ask("stop").done();
     run.end();
 }
 
 #[test]
 fn who_waits_is_told_when_pidone_stops_instead() {
-    let doors = Doors::fresh();
+    let admin = AdminEndpoints::fresh();
     let script = "
         if (require('fs').existsSync(`${__dirname}/late`)) console.log('late');
         else require('./plain.js');
     ";
-    let service = doors.workers(App::script(script), 2, &[""; 0]).ready();
+    let service = admin.workers(App::script(script), 2, &[""; 0]).ready();
     service.app.directory.file("late", "", 0o644);
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| doors.ask("reload"));
+        let waiting = scope.spawn(|| admin.ask("reload"));
         // Its successor boots and never listens.
         assert_eq!(service.run.line(), "late");
-        doors.ask("stop").done();
+        admin.ask("stop").done();
         waiting.join().unwrap().refused("stopping");
     });
     service.run.end().code(0);
@@ -156,45 +156,45 @@ fn who_waits_is_told_when_pidone_stops_instead() {
 
 #[test]
 fn single_mode_opens_it_when_asked() {
-    let doors = Doors::fresh();
-    let run = Pidone::new(doors.options())
+    let admin = AdminEndpoints::fresh();
+    let run = Pidone::new(admin.options())
         .probe(["signals", "15"])
         .start();
     run.expect("ready");
     assert!(
-        doors
+        admin
             .ask("status")
             .done()
             .text
             .contains(&run.child_pid().to_string())
     );
-    doors.ask("live").done();
-    doors.ask("ready").done();
-    assert_eq!(doors.get("/readyz").0, 200);
+    admin.ask("live").done();
+    admin.ask("ready").done();
+    assert_eq!(admin.get("/readyz").0, 200);
     for request in ["reload", "restart 0", "scale 2"] {
-        doors.ask(request).refused("-i");
+        admin.ask(request).refused("-i");
     }
-    doors.ask("stop").done();
+    admin.ask("stop").done();
     run.expect("SIGNAL 15 ");
     run.end().code(0);
-    assert!(!doors.control.exists());
+    assert!(!admin.control.exists());
 }
 
 #[test]
 fn a_stale_socket_is_replaced_and_a_living_one_is_not() {
-    let doors = Doors::fresh();
-    drop(UnixListener::bind(&doors.control).unwrap());
-    assert!(doors.control.exists());
-    let run = doors.sleepers(1);
-    doors.ask("ready").done();
-    let path = doors.control.display().to_string();
+    let admin = AdminEndpoints::fresh();
+    drop(UnixListener::bind(&admin.control).unwrap());
+    assert!(admin.control.exists());
+    let run = admin.sleepers(1);
+    admin.ask("ready").done();
+    let path = admin.control.display().to_string();
     let second = Pidone::new(["--control", &path]).command(["true"]);
     second
         .run()
         .code(125)
         .says(&["error: ", "--control", &path]);
     // It is still the first one's.
-    doors.ask("stop").done();
+    admin.ask("stop").done();
     run.end();
     for path in ["/proc/no/such.sock", "/no/such/directory/x"] {
         let end = Pidone::new(["--control", path]).command(["true"]).run();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::doors::Doors;
+use super::admin::AdminEndpoints;
 use crate::harness::net::connect_unix;
 use crate::harness::service::{App, PLAIN};
 use crate::harness::{Pidone, patience, processes, words};
@@ -18,11 +18,11 @@ const LIMIT: Duration = Duration::from_millis(10);
 fn a_thousand_idle_connections_keep_nobody_waiting() {
     let _alone = crate::harness::alone();
     raise_descriptor_limit();
-    let doors = Doors::fresh();
-    let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
-    let waiting = connect_unix(&doors.control);
-    let crowd: Vec<_> = (0..1000).map(|_| doors.knock()).collect();
-    assert_eq!(doors.get("/livez").0, 200);
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+    let waiting = connect_unix(&admin.control);
+    let crowd: Vec<_> = (0..1000).map(|_| admin.source()).collect();
+    assert_eq!(admin.get("/livez").0, 200);
     for worker in service.workers() {
         let begun = Instant::now();
         processes::kill(worker, libc::SIGKILL);
@@ -34,9 +34,9 @@ fn a_thousand_idle_connections_keep_nobody_waiting() {
             "{:?}",
             begun.elapsed()
         );
-        assert_eq!(doors.get("/livez").0, 200);
+        assert_eq!(admin.get("/livez").0, 200);
     }
-    doors.ask("status").done();
+    admin.ask("status").done();
     let open = format!("/proc/{}/fd", service.run.pid());
     let open = std::fs::read_dir(open).unwrap().count();
     assert!(open < 128, "{open} descriptors");
@@ -73,8 +73,8 @@ fn best(least: usize, mut time: impl FnMut() -> Duration) -> Duration {
 #[test]
 fn scrapers_at_full_speed_delay_no_signal_and_no_restart() {
     let _alone = crate::harness::alone();
-    let doors = Doors::fresh();
-    let mut options = doors.options();
+    let admin = AdminEndpoints::fresh();
+    let mut options = admin.options();
     options.extend(["-i", "8", "--channel", "off", "--stop-signal", "KILL"].map(String::from));
     options.extend(["--backoff", "1ms..1ms", "--max-restarts", "1000/1s"].map(String::from));
     let run = Pidone::new(options).probe(["signals", "15"]).start();
@@ -84,11 +84,11 @@ fn scrapers_at_full_speed_delay_no_signal_and_no_restart() {
     let over = AtomicBool::new(false);
     let (signal, restart) = std::thread::scope(|scope| {
         let scrapers = ["/metrics", "/readyz"].map(|page| {
-            let (doors, over) = (&doors, &over);
+            let (admin, over) = (&admin, &over);
             scope.spawn(move || {
                 let mut answers = 0;
                 while !over.load(Ordering::Relaxed) {
-                    assert_eq!(doors.get(page).0, 200);
+                    assert_eq!(admin.get(page).0, 200);
                     answers += 1;
                 }
                 answers
@@ -96,7 +96,7 @@ fn scrapers_at_full_speed_delay_no_signal_and_no_restart() {
         });
         let looks = scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                doors.ask("status --json").done();
+                admin.ask("status --json").done();
             }
         });
         let signal = best(30, || {
@@ -123,6 +123,6 @@ fn scrapers_at_full_speed_delay_no_signal_and_no_restart() {
     });
     assert!(signal < LIMIT, "a signal: {signal:?}");
     assert!(restart < LIMIT, "a restart: {restart:?}");
-    doors.ask("stop").done();
+    admin.ask("stop").done();
     run.end();
 }

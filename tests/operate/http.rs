@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
-use super::doors::Doors;
+use super::admin::AdminEndpoints;
 use crate::harness::http::server_of;
 use crate::harness::net::connect;
 use crate::harness::service::{App, PLAIN};
@@ -17,8 +17,8 @@ const HESITANT: &str = "
 
 #[test]
 fn readiness_is_true_between_the_start_and_the_stop_only() {
-    let doors = Doors::fresh();
-    let service = doors.workers(
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(
         App::script(HESITANT),
         2,
         &["--drain-delay", "1h", "--grace", "2h"],
@@ -27,39 +27,39 @@ fn readiness_is_true_between_the_start_and_the_stop_only() {
         assert_eq!(service.run.line(), "waiting");
     }
     let is = |page: &str, status: u16, text: &str| {
-        let (its, body) = doors.get(page);
+        let (its, body) = admin.get(page);
         assert_eq!((its, body.as_str()), (status, text));
     };
     is("/livez", 200, "alive\n");
     is("/readyz", 503, "starting: 0 of 2 ready\n");
-    doors.ask("ready").refused("not ready: starting");
+    admin.ask("ready").refused("not ready: starting");
     service.run.signal(libc::SIGUSR2);
     let service = service.ready();
     is("/readyz", 200, "ready\n");
-    doors.ask("ready").done();
+    admin.ask("ready").done();
     service.run.signal(libc::SIGTERM);
     service.run.until_stderr(words::STOPPING);
     // It serves on, and says that it wants no more.
     is("/readyz", 503, "stopping\n");
     is("/livez", 200, "alive\n");
-    doors.ask("ready").refused("stopping");
-    doors.ask("live").done();
+    admin.ask("ready").refused("stopping");
+    admin.ask("live").done();
     server_of(connect(([127, 0, 0, 1], service.app.port)));
     // The second within a second is none, and the third counts at any time.
     service.run.signal(libc::SIGTERM);
-    doors.ask("live").done();
+    admin.ask("live").done();
     service.run.signal(libc::SIGTERM);
     service.run.end().code(137);
 }
 
 #[test]
 fn a_reload_does_not_touch_readiness() {
-    let doors = Doors::fresh();
-    let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::named(PLAIN), 2, &[""; 0]).ready();
     std::thread::scope(|scope| {
-        let reload = scope.spawn(|| doors.ask("reload"));
+        let reload = scope.spawn(|| admin.ask("reload"));
         while !reload.is_finished() {
-            assert_eq!(doors.get("/readyz").0, 200);
+            assert_eq!(admin.get("/readyz").0, 200);
         }
         reload.join().unwrap().done();
     });
@@ -68,18 +68,18 @@ fn a_reload_does_not_touch_readiness() {
 
 #[test]
 fn the_address_must_be_free() {
-    let doors = Doors::fresh();
-    let run = doors.sleepers(1);
-    let address = format!("127.0.0.1:{}", doors.http);
+    let admin = AdminEndpoints::fresh();
+    let run = admin.sleepers(1);
+    let address = format!("127.0.0.1:{}", admin.http);
     let end = Pidone::new(["--http", &address]).command(["true"]).run();
     end.code(125).says(&["error: ", "--http", &address]);
-    doors.ask("stop").done();
+    admin.ask("stop").done();
     run.end();
 }
 
 /// The whole answer to some bytes, after which nothing more is said.
-fn answer_to(doors: &Doors, bytes: &[u8]) -> String {
-    let mut stream = doors.knock();
+fn answer_to(admin: &AdminEndpoints, bytes: &[u8]) -> String {
+    let mut stream = admin.source();
     // It need not be read to the end.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
@@ -90,8 +90,8 @@ fn answer_to(doors: &Doors, bytes: &[u8]) -> String {
 
 #[test]
 fn each_kind_of_request_gets_its_answer() {
-    let doors = Doors::fresh();
-    let run = doors.sleepers(1);
+    let admin = AdminEndpoints::fresh();
+    let run = admin.sleepers(1);
     let long = format!("GET /livez HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(100_000));
     for (request, begins) in [
         ("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 "),
@@ -108,7 +108,7 @@ fn each_kind_of_request_gets_its_answer() {
         (long.as_str(), "HTTP/1.1 431 "),
         ("", ""),
     ] {
-        let answer = answer_to(&doors, request.as_bytes());
+        let answer = answer_to(&admin, request.as_bytes());
         assert!(answer.starts_with(begins), "{request:?}: {answer:?}");
         assert_eq!(answer.is_empty(), begins.is_empty());
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
@@ -117,21 +117,21 @@ fn each_kind_of_request_gets_its_answer() {
             request.starts_with("HEAD") || begins.is_empty()
         );
     }
-    doors.ask("stop").done();
+    admin.ask("stop").done();
     run.end();
 }
 
 #[test]
 fn a_request_that_comes_byte_by_byte_is_answered_and_half_a_one_is_waited_for() {
-    let doors = Doors::fresh();
-    let run = doors.sleepers(1);
-    let mut half = doors.knock();
+    let admin = AdminEndpoints::fresh();
+    let run = admin.sleepers(1);
+    let mut half = admin.source();
     half.write_all(b"GET /livez HTTP/1.1\r\nHo").unwrap();
-    let mut slow = doors.knock();
+    let mut slow = admin.source();
     slow.set_nodelay(true).unwrap();
     for byte in b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" {
         slow.write_all(&[*byte]).unwrap();
-        assert_eq!(doors.get("/livez").0, 200);
+        assert_eq!(admin.get("/livez").0, 200);
     }
     let mut answer = String::new();
     slow.read_to_string(&mut answer).unwrap();
@@ -139,6 +139,6 @@ fn a_request_that_comes_byte_by_byte_is_answered_and_half_a_one_is_waited_for() 
     half.write_all(b"st: x\r\n\r\n").unwrap();
     half.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("alive\n"), "{answer:?}");
-    doors.ask("stop").done();
+    admin.ask("stop").done();
     run.end();
 }

@@ -1,6 +1,6 @@
 //! What open doors cost when nobody comes.
 
-use super::doors::Doors;
+use super::admin::AdminEndpoints;
 use crate::harness::net::connect_unix;
 use crate::harness::service::{App, PLAIN};
 use crate::harness::{Pidone, binary, processes};
@@ -13,12 +13,12 @@ fn switches(pid: i32) -> [String; 2] {
 /// Somebody may even stand in the door.
 #[test]
 fn with_open_doors_pidone_sleeps() {
-    let doors = Doors::fresh();
-    let run = doors.sleepers(2);
+    let admin = AdminEndpoints::fresh();
+    let run = admin.sleepers(2);
     let pid = run.pid();
-    let standing = (doors.knock(), connect_unix(&doors.control));
-    doors.ask("status").done();
-    assert_eq!(doors.get("/metrics").0, 200);
+    let standing = (admin.source(), connect_unix(&admin.control));
+    admin.ask("status").done();
+    assert_eq!(admin.get("/metrics").0, 200);
     processes::wait_for_sleep(pid);
     let before = switches(pid);
     // Some hundred milliseconds of work next to it.
@@ -27,11 +27,11 @@ fn with_open_doors_pidone_sleeps() {
         .run()
         .code(0);
     assert_eq!(switches(pid), before);
-    doors.ask("ready").done();
+    admin.ask("ready").done();
     processes::wait_for_sleep(pid);
     assert_ne!(switches(pid), before);
     drop(standing);
-    doors.ask("stop").done();
+    admin.ask("stop").done();
     run.end();
 }
 
@@ -41,12 +41,12 @@ fn sixty_four_workers_take_less_than_two_mebibytes() {
     let is_shipped = std::env::var_os("PIDONE_BIN").is_some();
     let what = if is_shipped { "VmRSS" } else { "RssAnon" };
     let _alone = crate::harness::alone();
-    let doors = Doors::fresh();
-    let service = doors.workers(App::named(PLAIN), 64, &[""; 0]).ready();
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::named(PLAIN), 64, &[""; 0]).ready();
     let pid = service.run.pid();
     for _ in 0..20 {
-        doors.ask("status").done();
-        assert_eq!(doors.get("/metrics").0, 200);
+        admin.ask("status").done();
+        assert_eq!(admin.get("/metrics").0, 200);
     }
     processes::wait_for_sleep(pid);
     let resident = processes::status(pid, what);

@@ -9,8 +9,8 @@
 
 use pidone_testkit as harness;
 
+mod admin;
 mod control;
-mod doors;
 mod flood;
 mod http;
 mod idle;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use super::doors::Doors;
+use super::admin::AdminEndpoints;
 use crate::harness::service::{App, PLAIN};
 use crate::harness::{TempDir, is_installed, processes, words};
 
@@ -27,8 +27,8 @@ fn sample(text: &str, begins: &str) -> f64 {
 
 #[test]
 fn each_worker_is_measured() {
-    let doors = Doors::fresh();
-    let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::named(PLAIN), 2, &[""; 0]).ready();
     let before = service.workers();
     let victim = *before.iter().next().unwrap();
     processes::kill(victim, libc::SIGKILL);
@@ -37,7 +37,7 @@ fn each_worker_is_measured() {
     // The first look asks the event loops, and one of the next ones has the answers.
     let mut text = String::new();
     processes::wait_until("both event loops have answered", || {
-        text = doors.get("/metrics").1;
+        text = admin.get("/metrics").1;
         text.matches("pidone_worker_event_loop_delay_seconds{")
             .count()
             == 2
@@ -58,13 +58,13 @@ fn each_worker_is_measured() {
     let start = sample(&text, "pidone_process_start_time_seconds ");
     assert_eq!(
         sample(
-            &doors.get("/metrics").1,
+            &admin.get("/metrics").1,
             "pidone_process_start_time_seconds "
         ),
         start
     );
     service.reload();
-    let text = doors.get("/metrics").1;
+    let text = admin.get("/metrics").1;
     // Two at the start, one after the kill, two in the reload, which drained two.
     let seconds = |name: &str| {
         sample(
@@ -92,14 +92,14 @@ fn each_worker_is_measured() {
 
 #[test]
 fn an_event_loop_that_stands_still_is_seen_to() {
-    let doors = Doors::fresh();
+    let admin = AdminEndpoints::fresh();
     let options = ["--grace", "1s"];
-    let service = doors.workers(App::script(STUCK), 1, &options).ready();
+    let service = admin.workers(App::script(STUCK), 1, &options).ready();
     service.run.signal(libc::SIGUSR2);
     assert_eq!(service.run.line(), "stuck");
     let limit = Duration::from_millis(500).as_secs_f64();
     processes::wait_until("the delay grows", || {
-        let (_, text) = doors.get("/metrics");
+        let (_, text) = admin.get("/metrics");
         let name = "pidone_worker_event_loop_delay_seconds{";
         text.contains(name) && sample(&text, name) > limit
     });
@@ -125,18 +125,18 @@ fn prometheus_takes_all_of_it() {
     if !is_installed("prometheus_takes_all_of_it", "promtool", "prometheus") {
         return;
     }
-    let doors = Doors::fresh();
-    let service = doors
+    let admin = AdminEndpoints::fresh();
+    let service = admin
         .workers(App::named(PLAIN), 2, &["--spares", "1"])
         .ready();
-    let (status, _) = doors.get("/metrics");
+    let (status, _) = admin.get("/metrics");
     assert_eq!(status, 200);
-    let (_, text) = doors.get("/metrics");
+    let (_, text) = admin.get("/metrics");
     // It checks by the older format.
     let check = promtool(&["check", "metrics"], &text);
     let complaints = String::from_utf8(check.stderr).unwrap();
     assert_eq!((check.status.code(), complaints.as_str()), (Some(0), ""));
-    let mut stream = doors.knock();
+    let mut stream = admin.source();
     stream
         .write_all(b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n")
         .unwrap();

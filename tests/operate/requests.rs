@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::doors::Doors;
+use super::admin::AdminEndpoints;
 use crate::harness::service::{App, Service};
 use crate::harness::{processes, words};
 
@@ -33,9 +33,9 @@ fn let_go(service: &Service, pid: i32) {
 
 #[test]
 fn the_refusal_of_a_signal_is_told_to_nobody() {
-    let doors = Doors::fresh();
+    let admin = AdminEndpoints::fresh();
     let script = GATED.replace("require('./plain.js')", "");
-    let mut options = doors.options();
+    let mut options = admin.options();
     options.extend(["--port-env", "PORT", "--ready", "message"].map(String::from));
     let last_ports = |pidone: crate::harness::Pidone| pidone.env("PORT", "65534");
     let service = App::script(&script).start_with(2, options, last_ports);
@@ -43,7 +43,7 @@ fn the_refusal_of_a_signal_is_told_to_nobody() {
     boot(&service);
     service.run.until_stderr(words::ALL_READY);
     thread::scope(|scope| {
-        let reload = scope.spawn(|| doors.ask("reload"));
+        let reload = scope.spawn(|| admin.ask("reload"));
         let successor = service.pid_after("boots ");
         service.run.signal(libc::SIGTTIN);
         service.run.until_stderr("at most 2 workers");
@@ -56,15 +56,15 @@ fn the_refusal_of_a_signal_is_told_to_nobody() {
 
 #[test]
 fn a_number_that_another_request_changes_is_superseded() {
-    let doors = Doors::fresh();
-    let service = doors.workers(App::script(GATED), 2, &[""; 0]);
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::script(GATED), 2, &[""; 0]);
     boot(&service);
     boot(&service);
     service.run.until_stderr(words::ALL_READY);
     thread::scope(|scope| {
-        let three = scope.spawn(|| doors.ask("scale 3"));
+        let three = scope.spawn(|| admin.ask("scale 3"));
         service.pid_after("boots ");
-        doors.ask("scale 1").done();
+        admin.ask("scale 1").done();
         let three = three.join().unwrap();
         three.refused("superseded: another request has set the number of workers to 1");
     });
@@ -74,13 +74,13 @@ fn a_number_that_another_request_changes_is_superseded() {
 
 #[test]
 fn a_reload_is_done_when_every_slot_has_a_worker() {
-    let doors = Doors::fresh();
-    let service = doors.workers(App::script(GATED), 2, &[""; 0]);
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::script(GATED), 2, &[""; 0]);
     boot(&service);
     let old = boot(&service);
     service.run.until_stderr(words::ALL_READY);
     thread::scope(|scope| {
-        let reload = scope.spawn(|| doors.ask("reload"));
+        let reload = scope.spawn(|| admin.ask("reload"));
         let mut new = boot(&service);
         let successor = service.pid_after("boots ");
         let mut last = new;

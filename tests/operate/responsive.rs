@@ -1,6 +1,6 @@
 //! Workers that hang or are stopped: who looks sees it, and whoever still serves does.
 
-use super::doors::Doors;
+use super::admin::AdminEndpoints;
 use crate::harness::http::server_of;
 use crate::harness::net::connect;
 use crate::harness::service::{App, PLAIN, Service};
@@ -28,11 +28,11 @@ fn ask(service: &Service) -> i32 {
 
 #[test]
 fn readiness_ends_when_no_event_loop_answers() {
-    let doors = Doors::fresh();
+    let admin = AdminEndpoints::fresh();
     let options = ["--unresponsive-after", "1s"];
-    let service = doors.workers(App::script(HANGS), 2, &options).ready();
+    let service = admin.workers(App::script(HANGS), 2, &options).ready();
     let is = |status: u16, text: &str| {
-        let (its, body) = doors.get("/readyz");
+        let (its, body) = admin.get("/readyz");
         assert_eq!((its, body.as_str()), (status, text));
     };
     let hang = service.app.directory.file("hang", "", 0o644);
@@ -42,7 +42,7 @@ fn readiness_ends_when_no_event_loop_answers() {
     }
     // Nothing is known against them yet, and nothing is made up for them either.
     is(200, "ready\n");
-    let status = doors.ask("status --json").done().text;
+    let status = admin.ask("status --json").done().text;
     assert_eq!(
         status.matches("\"loop_delay_us\":null").count(),
         2,
@@ -51,10 +51,10 @@ fn readiness_ends_when_no_event_loop_answers() {
     service.run.until_stderr_times("is unresponsive", 2);
     let why = "unresponsive: no worker's event loop has answered for 1 s (--unresponsive-after)";
     is(503, &format!("{why}\n"));
-    doors.ask("ready").refused(why);
-    let table = doors.ask("status").done().text;
+    admin.ask("ready").refused(why);
+    let table = admin.ask("status").done().text;
     assert!(table.contains(&format!("not ready ({why})")), "{table}");
-    assert_eq!(doors.get("/livez").0, 200);
+    assert_eq!(admin.get("/livez").0, 200);
     std::fs::remove_file(hang).unwrap();
     service.run.until_stderr_times("is responsive again", 2);
     is(200, "ready\n");
@@ -63,8 +63,8 @@ fn readiness_ends_when_no_event_loop_answers() {
 
 #[test]
 fn a_stopped_worker_is_steered_around_until_continued() {
-    let doors = Doors::fresh();
-    let service = doors.workers(App::named(PLAIN), 2, &[""; 0]).ready();
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::named(PLAIN), 2, &[""; 0]).ready();
     let workers: Vec<_> = service.workers().into_iter().collect();
     let [one, other] = workers[..] else {
         panic!("{workers:?}");
@@ -75,27 +75,27 @@ fn a_stopped_worker_is_steered_around_until_continued() {
     }
     let line = format!("(pid {one}) was stopped by SIGSTOP");
     service.run.until_stderr(&line);
-    let status = doors.ask("status").done().text;
+    let status = admin.ask("status").done().text;
     assert!(status.contains("  stopped  "), "{status}");
-    let metrics = doors.get("/metrics").1;
+    let metrics = admin.get("/metrics").1;
     assert_eq!(
         metrics.matches("state=\"stopped\"} 1").count(),
         1,
         "{metrics}"
     );
-    assert_eq!(doors.get("/readyz").0, 200);
+    assert_eq!(admin.get("/readyz").0, 200);
     processes::kill(other, libc::SIGSTOP);
     service
         .run
         .until_stderr(&format!("(pid {other}) was stopped"));
-    let (status, why) = doors.get("/readyz");
+    let (status, why) = admin.get("/readyz");
     assert_eq!(status, 503);
     assert!(why.starts_with("all workers are stopped"), "{why}");
     processes::kill(one, libc::SIGCONT);
     service
         .run
         .until_stderr(&format!("(pid {one}) was continued"));
-    assert_eq!(doors.get("/readyz").0, 200);
+    assert_eq!(admin.get("/readyz").0, 200);
     for _ in 0..20 {
         assert_eq!(ask(&service), one);
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use super::doors::{Doors, Said};
+use super::admin::{AdminEndpoints, Said};
 use crate::harness::service::{App, PLAIN};
 use crate::harness::{Pidone, is_root, words};
 
@@ -20,12 +20,12 @@ const CLIENT: &str = "import socket, sys\n\
     \x20   sys.stdout.write(data.decode())\n";
 
 /// What this user is told; `None`: the door does not open.
-fn ask_as(user: u32, doors: &Doors, line: &str) -> Option<Said> {
+fn ask_as(user: u32, admin: &AdminEndpoints, line: &str) -> Option<Said> {
     let user = user.to_string();
     let end = Command::new("setpriv")
         .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
         .args(["/usr/bin/python3", "-c", CLIENT])
-        .arg(&doors.control)
+        .arg(&admin.control)
         .arg(line)
         .output()
         .unwrap();
@@ -36,9 +36,9 @@ fn ask_as(user: u32, doors: &Doors, line: &str) -> Option<Said> {
     }
 }
 
-fn open_to_all(doors: &Doors) {
+fn open_to_all(admin: &AdminEndpoints) {
     let all = std::fs::Permissions::from_mode(0o777);
-    std::fs::set_permissions(doors.directory.path("."), all).unwrap();
+    std::fs::set_permissions(admin.directory.path("."), all).unwrap();
 }
 
 #[test]
@@ -46,25 +46,25 @@ fn the_apps_user_may_look_and_root_may_act() {
     if !is_root("the_apps_user_may_look_and_root_may_act") {
         return;
     }
-    let doors = Doors::fresh();
-    open_to_all(&doors);
+    let admin = AdminEndpoints::fresh();
+    open_to_all(&admin);
     let app = App::named(PLAIN);
     app.open_to_all();
-    let service = doors.workers(app, 1, &["-u", "4242:4242"]).ready();
-    let file = std::fs::metadata(&doors.control).unwrap();
+    let service = admin.workers(app, 1, &["-u", "4242:4242"]).ready();
+    let file = std::fs::metadata(&admin.control).unwrap();
     assert_eq!((file.mode() & 0o777, file.uid()), (0o600, 4242));
     for request in ["status", "ready", "live"] {
-        ask_as(4242, &doors, request).unwrap().done();
+        ask_as(4242, &admin, request).unwrap().done();
     }
     for request in ["reload", "restart 0", "scale 2", "stop"] {
-        ask_as(4242, &doors, request)
+        ask_as(4242, &admin, request)
             .unwrap()
             .refused("ask as root");
     }
-    assert!(ask_as(4343, &doors, "status").is_none());
+    assert!(ask_as(4343, &admin, "status").is_none());
     assert_eq!(service.run.stderr_count(words::RELOAD_BEGUN), 0);
-    ask_as(0, &doors, "reload").unwrap().done();
-    ask_as(0, &doors, "stop").unwrap().done();
+    ask_as(0, &admin, "reload").unwrap().done();
+    ask_as(0, &admin, "stop").unwrap().done();
     service.run.end().code(0);
 }
 
@@ -73,16 +73,16 @@ fn a_pidone_that_is_not_root_obeys_its_own_user_and_root() {
     if !is_root("a_pidone_that_is_not_root_obeys_its_own_user_and_root") {
         return;
     }
-    let doors = Doors::fresh();
-    open_to_all(&doors);
+    let admin = AdminEndpoints::fresh();
+    open_to_all(&admin);
     let app = App::named(PLAIN);
     app.open_to_all();
-    let service = app.start_with(1, doors.options(), |pidone| pidone.with(["uid=4242"]));
+    let service = app.start_with(1, admin.options(), |pidone| pidone.with(["uid=4242"]));
     let service = service.ready();
-    assert!(ask_as(4343, &doors, "status").is_none());
-    ask_as(4242, &doors, "reload").unwrap().done();
-    ask_as(0, &doors, "scale 2").unwrap().done();
-    ask_as(4242, &doors, "stop").unwrap().done();
+    assert!(ask_as(4343, &admin, "status").is_none());
+    ask_as(4242, &admin, "reload").unwrap().done();
+    ask_as(0, &admin, "scale 2").unwrap().done();
+    ask_as(4242, &admin, "stop").unwrap().done();
     service.run.end().code(0);
 }
 
@@ -101,21 +101,21 @@ fn the_workers_user_shuts_out_neither_root_nor_probes() {
     if !is_root("the_workers_user_shuts_out_neither_root_nor_probes") {
         return;
     }
-    let doors = Doors::fresh();
-    open_to_all(&doors);
+    let admin = AdminEndpoints::fresh();
+    open_to_all(&admin);
     let app = App::named(PLAIN);
     app.open_to_all();
     let service = app
         .workers(
             1,
-            doors
+            admin
                 .options()
                 .iter()
                 .map(String::as_str)
                 .chain(["-u", "4242:4242"]),
         )
         .ready();
-    let control = doors.control.to_str().unwrap();
+    let control = admin.control.to_str().unwrap();
     let holder = Pidone::program(
         ["setpriv", "--reuid", "4242", "--regid", "4242"]
             .iter()
@@ -124,13 +124,13 @@ fn the_workers_user_shuts_out_neither_root_nor_probes() {
     .start();
     holder.expect("held");
     for _ in 0..3 {
-        assert_eq!(doors.get("/livez").0, 200);
-        assert_eq!(doors.get("/readyz").0, 200);
-        ask_as(0, &doors, "status").unwrap().done();
-        ask_as(4242, &doors, "ready").unwrap().done();
+        assert_eq!(admin.get("/livez").0, 200);
+        assert_eq!(admin.get("/readyz").0, 200);
+        ask_as(0, &admin, "status").unwrap().done();
+        ask_as(4242, &admin, "ready").unwrap().done();
     }
-    ask_as(0, &doors, "reload").unwrap().done();
-    ask_as(0, &doors, "stop").unwrap().done();
+    ask_as(0, &admin, "reload").unwrap().done();
+    ask_as(0, &admin, "stop").unwrap().done();
     service.run.end().code(0);
     let mut holder = holder;
     holder.close_stdin();

@@ -21,17 +21,17 @@ macro_rules! must {
 }
 
 mod channel;
+mod oracle;
 mod process;
 mod random;
 mod record;
 mod scenario;
 mod seeds;
-mod witness;
 mod world;
 
+use oracle::Broken;
 use record::Record;
 use seeds::{Aloud, live_through};
-use witness::Broken;
 use world::World;
 
 fn live(seed: u64, record: Record) -> (Result<(), Broken>, Record) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::witness::Broken;
+use crate::oracle::Broken;
 
 /// How much a run says of itself.
 #[derive(Clone, Copy, PartialEq, Eq)]

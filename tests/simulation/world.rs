@@ -1,6 +1,6 @@
 //! The simulated kernel: it does what the real supervisor says, in a time of its own.
 
-mod deeds;
+mod actions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,11 +10,11 @@ use pidone::rules::{Readiness, RunRules};
 use pidone::signal::Signal;
 use pidone::supervisor::{Event, Moment, Request, RequestId, Supervisor, WorkerId};
 
+use crate::oracle::{Broken, Oracle};
 use crate::process::Process;
 use crate::random::Random;
 use crate::record::Record;
 use crate::scenario::{MEMORY, Scenario, ms};
-use crate::witness::{Broken, Witness};
 
 /// How many events a run may have before it is called endless.
 const MANY: u64 = 200_000;
@@ -24,7 +24,7 @@ pub struct World {
     scenario: Scenario,
     now: Moment,
     supervisor: Supervisor,
-    witness: Witness,
+    oracle: Oracle,
     processes: BTreeMap<WorkerId, Process>,
     others: Vec<Other>,
     /// What workers have left in their groups, and how long it takes to end.
@@ -90,7 +90,7 @@ impl World {
                 scenario.instances,
                 max_memory(&scenario.config),
             ),
-            witness: Witness::new(&scenario.config, scenario.instances),
+            oracle: Oracle::new(&scenario.config, scenario.instances),
             processes: BTreeMap::new(),
             others: (0..scenario.others).map(|_| random.pick(&others)).collect(),
             groups: BTreeMap::new(),
@@ -133,7 +133,7 @@ impl World {
             }
             if let Some(status) = self.status {
                 let left = self.processes.values().any(|process| process.alive);
-                return self.witness.at_the_end(status, left, self.now);
+                return self.oracle.at_the_end(status, left, self.now);
             }
             let Some(event) = self.next_event()? else {
                 continue;
@@ -143,14 +143,14 @@ impl World {
             if self.record.steps > MANY {
                 return Err("it does not end".into());
             }
-            self.witness.before(&event, &self.supervisor, self.now);
+            self.oracle.before(&event, &self.supervisor, self.now);
             self.supervisor.handle(event, self.now, &mut actions);
             for action in &actions {
                 self.record.note(self.now, action, "->");
             }
             self.record.digest(&actions);
-            self.witness.actions(&actions, self.now)?;
-            self.witness
+            self.oracle.actions(&actions, self.now)?;
+            self.oracle
                 .after(&event, &actions, &self.supervisor, self.now)?;
         }
     }
@@ -190,7 +190,7 @@ impl World {
     fn jump(&mut self) {
         let wait = self.random.up_to(86_400_000);
         self.now += wait;
-        self.witness.jumped(wait);
+        self.oracle.jumped(wait);
     }
 
     /// Nobody says who of two workers is heard first.
@@ -261,7 +261,7 @@ impl World {
                 let now = self.now;
                 if let Some(process) = self.alive(id) {
                     process.stuck = true;
-                    self.witness.stuck(id, now);
+                    self.oracle.stuck(id, now);
                 }
             }
             Happening::Halted(id, time) => self.halt(id, Signal::STOP, false, time),

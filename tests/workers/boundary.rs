@@ -147,7 +147,7 @@ fn a_flood_stalls_nobody() {
             .rate(100)
             .timeout(Duration::from_secs(60))
             .start();
-        load.until("an answer of the newcomer", |answers| {
+        load.until("an answer of the new worker", |answers| {
             answers
                 .iter()
                 .any(|answer| answer.pid == third)

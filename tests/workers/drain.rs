@@ -154,7 +154,7 @@ fn clients_that_hesitate_after_the_handshake_are_served() {
     clients_that_hesitate_are_served("tls.js", &["TLSv1.2", "TLSv1.3"]);
 }
 
-/// pidone's own connections, which keep newcomers out, are none that is waited for.
+/// pidone's own connections, which keep new connections out, are none that is waited for.
 #[test]
 fn a_stop_waits_for_no_client_where_there_is_none() {
     let is_short = |_| {

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-mod doors;
+mod admin;
 mod life;
 mod process;
 mod workers;
@@ -62,7 +62,7 @@ pub(super) static CHAPTERS: &[Chapter] = &[
     life::RECYCLING,
     process::SIGNALS,
     process::PROCESSES,
-    doors::DOORS,
+    admin::ADMIN,
     process::LOG,
 ];
 

@@ -1,4 +1,4 @@
-//! What is said on the channel to a worker and through the doors: bytes in, values out, and back.
+//! What is said on the channel to a worker and through the admin endpoints: bytes in, values out, and back.
 //!
 //! | file | what it knows |
 //! | --- | --- |

@@ -1,4 +1,4 @@
-//! Newcomers are kept away: what came before is taken in by who still serves, and how long that is
+//! New connections are kept away: what came before is taken in by who still serves, and how long that is
 //! waited for.
 
 use core::time::Duration;
@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::event::{Moment, Queues};
 
 /// How long a connection may take to be made, and its client to send something, that came before
-/// newcomers were kept away. Node.js 26 resets connections on which nothing has come when it closes a
+/// new connections were kept away. Node.js 26 resets connections on which nothing has come when it closes a
 /// server; no version tells of handshakes in progress.
 const SETTLE: Duration = Duration::from_millis(250);
 
@@ -48,7 +48,7 @@ impl Emptying {
     pub(super) fn is_done(self, queues: Queues, now: Moment) -> bool {
         match queues {
             Queues::Waiting => false,
-            Queues::Arriving => self.since + SETTLE <= now,
+            Queues::Unread => self.since + SETTLE <= now,
             Queues::Empty => true,
         }
     }

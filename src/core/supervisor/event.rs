@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::lane::{Lane, WorkerId};
+use super::member::{Member, WorkerId};
 use super::report::Report;
 use super::request::{Reply, Request, RequestId};
 use crate::ended::Ended;
@@ -123,7 +123,7 @@ pub enum Queues {
     Waiting,
     /// None does, but some that have come since the first look or before are still being made, or
     /// nothing that they brought has been read; or nobody knows.
-    Arriving,
+    Unread,
     /// Nothing at all.
     Empty,
 }
@@ -133,12 +133,12 @@ pub enum Queues {
 pub enum Action {
     /// Start a worker; answered by [`Event::Started`] or [`Event::StartFailed`].
     Start(Start),
-    /// A spare gets its place: answer what it has asked for with the sockets of this lane.
+    /// A spare gets its place: answer what it has asked for with the sockets of this member.
     Admit {
         /// Which.
         worker: WorkerId,
         /// Where.
-        lane: Lane,
+        member: Member,
     },
     /// Send a signal to a worker, or to its whole process group.
     Signal {
@@ -172,10 +172,10 @@ pub enum Action {
     MeasureMemory(WorkerId),
     /// Ask a worker's event loop for a sign of life; answered by [`Event::Pong`], when it turns.
     Ping(WorkerId),
-    /// Send new connections to these lanes only: one for each slot that shall have some.
-    Steer(Vec<Option<Lane>>),
+    /// Send new connections to these members only: one for each slot that shall have some.
+    Steer(Vec<Option<Member>>),
     /// No new connections from now on, for good.
-    CloseToNewcomers,
+    CloseToNewConnections,
     /// Close the ports that no worker listens on: nobody is on the way who may want them. And say
     /// where workers listen on different ones.
     CloseUnheldPorts,
@@ -214,5 +214,5 @@ pub struct Start {
     /// Its number among those that run (`NODE_APP_INSTANCE`).
     pub instance: usize,
     /// Where it accepts; `None`: a spare, whose queries are held back until it is admitted.
-    pub lane: Option<Lane>,
+    pub member: Option<Member>,
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Action, Moment};
-use super::lane::WorkerId;
+use super::member::WorkerId;
 use super::report::{Reason, Report};
 use super::worker::{Due, Watch, Worker, earliest};
 use super::{Phase, Supervisor};

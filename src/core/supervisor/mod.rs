@@ -11,8 +11,8 @@ mod emptying;
 mod event;
 mod groups;
 mod health;
-mod lane;
-mod lives;
+mod lifecycle;
+mod member;
 mod patience;
 mod replacement;
 mod report;
@@ -34,7 +34,7 @@ use crate::signal::Signal;
 use crate::table::Table;
 pub use event::{Action, Event, Moment, Queues, Start};
 use groups::Groups;
-pub use lane::{Lane, WorkerId};
+pub use member::{Member, WorkerId};
 pub use report::{Next, Reason, Refusal, Report, Verdict};
 use request::Requests;
 pub use request::{Done, Reply, Request, RequestId};
@@ -64,7 +64,7 @@ pub struct Supervisor {
     /// When the workers' memory is to be measured.
     measure_at: Option<Moment>,
     /// Where new connections go.
-    steered: Vec<Option<Lane>>,
+    steered: Vec<Option<Member>>,
     /// All slots have served at the same time since the last change of their number.
     was_complete: bool,
     /// All slots have served at the same time, at least once.
@@ -142,7 +142,7 @@ impl Supervisor {
                 leave: LeaveRules {
                     to_group: config.signals.to_group,
                     channel,
-                    has_lanes: channel || (workers.is_some() && config.listens),
+                    can_steer: channel || (workers.is_some() && config.listens),
                     stop: workers.map_or(StopMode::Signal, |workers| workers.stop),
                     stop_signal: config.signals.stop.unwrap_or(Signal::TERM),
                     http_drain: workers.and_then(|workers| workers.http_drain),
@@ -304,11 +304,11 @@ impl Supervisor {
             .map(|worker| worker.id)
     }
 
-    /// Whether somebody accepts what comes into this lane.
+    /// Whether somebody accepts what comes into this member.
     #[must_use]
-    pub fn is_served(&self, lane: Lane) -> bool {
+    pub fn is_served(&self, member: Member) -> bool {
         let mut workers = self.workers.values();
-        workers.any(|worker| worker.lane == Some(lane) && worker.accepts())
+        workers.any(|worker| worker.member == Some(member) && worker.accepts())
     }
 
     fn with(
@@ -343,14 +343,14 @@ impl Supervisor {
         }
     }
 
-    /// Sends newcomers to those who serve; if nobody does, to where somebody will first.
+    /// Sends new connections to those who serve; if nobody does, to where somebody will first.
     fn steer(&mut self, actions: &mut Vec<Action>) {
         let closed = match &self.phase {
             Phase::Stopping(stop) => stop.is_closed(),
             Phase::Leaving(_) => true,
             Phase::Beginning | Phase::Running => false,
         };
-        if closed || !self.rules.leave.has_lanes {
+        if closed || !self.rules.leave.can_steer {
             return;
         }
         let serves = |slot: &Slot| {
@@ -358,7 +358,7 @@ impl Supervisor {
             current.is_some_and(Worker::serves)
         };
         let anybody = self.slots.iter().any(serves);
-        let lanes: Vec<_> = self
+        let members: Vec<_> = self
             .slots
             .iter()
             .enumerate()
@@ -368,12 +368,12 @@ impl Supervisor {
                 } else {
                     index < self.target
                 };
-                wanted.then_some(slot.lane)
+                wanted.then_some(slot.member)
             })
             .collect();
-        if lanes != self.steered {
-            self.steered.clone_from(&lanes);
-            actions.push(Action::Steer(lanes));
+        if members != self.steered {
+            self.steered.clone_from(&members);
+            actions.push(Action::Steer(members));
         }
     }
 }

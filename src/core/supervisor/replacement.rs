@@ -255,18 +255,18 @@ impl Supervisor {
         drop(booted);
         if workers
             .values()
-            .any(|worker| worker.lane == Some(slot.lane))
+            .any(|worker| worker.member == Some(slot.member))
         {
-            slot.lane = slot.lane.other();
+            slot.member = slot.member.other();
         }
         slot.current = Some(id);
         slot.start_at = None;
         slot.waits = false;
-        let lane = slot.lane;
+        let member = slot.member;
         if let Some(worker) = workers.get_mut(id) {
-            worker.admit(Place::Slot(index), lane, self.rules.ready_timeout, now);
+            worker.admit(Place::Slot(index), member, self.rules.ready_timeout, now);
         }
-        actions.push(Action::Admit { worker: id, lane });
+        actions.push(Action::Admit { worker: id, member });
         if workers.get(id).is_some_and(|worker| worker.said_ready) {
             self.on_ready(id, now, actions);
         }

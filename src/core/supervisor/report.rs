@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::lane::WorkerId;
+use super::member::WorkerId;
 use crate::ended::Ended;
 use crate::signal::Signal;
 

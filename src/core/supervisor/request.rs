@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Action, Moment};
-use super::lane::WorkerId;
+use super::member::WorkerId;
 use super::report::{Refusal, Report};
 use super::{Phase, Supervisor};
 use crate::rules::{Instances, PortEnv};

@@ -1,7 +1,7 @@
 //! Replacing workers that serve, one slot at a time, and changing their number.
 
 use super::event::{Action, Moment};
-use super::lane::WorkerId;
+use super::member::WorkerId;
 use super::report::Report;
 use super::request::{Done, Reply, Request};
 use super::slot::Slot;
@@ -168,8 +168,8 @@ impl Supervisor {
     ) -> WorkerId {
         let slot = self.slots.get(index);
         let instance = slot.map_or(index, |slot| slot.instance);
-        let lane = slot.map(|slot| slot.lane.other());
-        let worker = self.launch(Place::Slot(index), instance, lane, now, actions);
+        let member = slot.map(|slot| slot.member.other());
+        let worker = self.launch(Place::Slot(index), instance, member, now, actions);
         if let Some(slot) = self.slots.get_mut(index) {
             slot.successor = Some(worker);
         }
@@ -227,10 +227,10 @@ impl Supervisor {
 
     /// A successor takes its slot over; returns whom it replaces.
     pub(super) fn promote(&mut self, index: usize, successor: WorkerId) -> Option<WorkerId> {
-        let lane = self.workers.get(successor).and_then(|worker| worker.lane);
+        let member = self.workers.get(successor).and_then(|worker| worker.member);
         let slot = self.slots.get_mut(index)?;
         slot.successor = None;
-        slot.lane = lane.unwrap_or(slot.lane);
+        slot.member = member.unwrap_or(slot.member);
         slot.current.replace(successor)
     }
 

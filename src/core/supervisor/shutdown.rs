@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::emptying::Emptying;
 use super::event::{Action, Moment, Queues};
-use super::lane::WorkerId;
+use super::member::WorkerId;
 use super::report::{Report, Verdict};
 use super::slot::Slot;
 use super::worker::{Worker, earliest};
@@ -40,7 +40,7 @@ pub(super) struct Stop {
 enum Step {
     /// Load balancers look away, and clients are told, while everything is served as ever.
     Serving { until: Moment },
-    /// Newcomers are kept away, and what the kernel has accepted is taken in.
+    /// New connections are kept away, and what the kernel has accepted is taken in.
     Emptying(Emptying),
     /// Every worker leaves.
     Draining { since: Moment },
@@ -197,11 +197,11 @@ impl Supervisor {
         };
         match stop.step {
             Step::Serving { until } if until <= now => {
-                if !self.rules.leave.has_lanes {
+                if !self.rules.leave.can_steer {
                     self.drain(now, now, actions);
                     return;
                 }
-                actions.push(Action::CloseToNewcomers);
+                actions.push(Action::CloseToNewConnections);
                 stop.step = Step::Emptying(Emptying::begin(self.rules.leave.grace, now));
             }
             Step::Emptying(emptying) if emptying.is_given_up(now) => {

@@ -3,7 +3,7 @@
 use super::backoff::Backoff;
 use super::event::Moment;
 use super::health::Recycling;
-use super::lane::{Lane, WorkerId};
+use super::member::{Member, WorkerId};
 use crate::ended::Ended;
 
 /// A place for one serving worker, and for its successor while it is being replaced.
@@ -12,7 +12,7 @@ pub(super) struct Slot {
     /// The number its worker has, or will have.
     pub(super) instance: usize,
     /// Where its worker accepts, or the next one will.
-    pub(super) lane: Lane,
+    pub(super) member: Member,
     /// Who serves, or boots to do so, or leaves without a successor.
     pub(super) current: Option<WorkerId>,
     /// Who boots to replace `current`.
@@ -32,7 +32,7 @@ impl Slot {
     pub(super) fn new(index: usize) -> Self {
         Self {
             instance: index,
-            lane: Lane::first_of(index),
+            member: Member::first_of(index),
             current: None,
             successor: None,
             start_at: None,

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Action, Moment};
-use super::lane::WorkerId;
+use super::member::WorkerId;
 use super::worker::{Worker, earliest};
 use super::{Phase, Supervisor};
 
@@ -78,7 +78,7 @@ impl Supervisor {
 
     /// Nobody boots, waits to be started, or is about to be replaced.
     fn nobody_is_on_the_way(&self) -> bool {
-        let boots = |worker: &Worker| worker.lane.is_some() && worker.is_starting();
+        let boots = |worker: &Worker| worker.member.is_some() && worker.is_starting();
         matches!(self.phase, Phase::Running)
             && self.rollout.is_idle()
             && !self.rollout.is_asked_for()

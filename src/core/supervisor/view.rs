@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::event::Moment;
-use super::lane::WorkerId;
+use super::member::WorkerId;
 use super::slot::{Past, Slot, Spare};
 use super::worker::Worker;
 use super::{Phase, Supervisor};

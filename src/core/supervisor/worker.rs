@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Action, Moment};
-use super::lane::{Lane, WorkerId};
+use super::member::{Member, WorkerId};
 use super::patience::Patience;
 use super::report::Report;
 use crate::signal::{Signal, SignalSet};
@@ -36,7 +36,7 @@ pub(super) struct Worker {
     pub(super) id: WorkerId,
     pub(super) place: Place,
     was_spare: bool,
-    pub(super) lane: Option<Lane>,
+    pub(super) member: Option<Member>,
     /// When its start was asked for.
     pub(super) asked: Moment,
     /// It did not get ready in time; that it is made to leave is its own fault.
@@ -90,12 +90,12 @@ enum State {
 }
 
 impl Worker {
-    pub(super) fn new(id: WorkerId, place: Place, lane: Option<Lane>, now: Moment) -> Self {
+    pub(super) fn new(id: WorkerId, place: Place, member: Option<Member>, now: Moment) -> Self {
         Self {
             id,
             place,
             was_spare: false,
-            lane,
+            member,
             asked: now,
             failed: false,
             said_ready: false,
@@ -240,7 +240,7 @@ impl Worker {
     pub(super) fn on_ready(&mut self, now: Moment) -> bool {
         self.said_ready = true;
         // What it has said before it was stopped holds when it is continued.
-        let may_serve = self.since.is_some() && self.lane.is_some() && !self.stopped;
+        let may_serve = self.since.is_some() && self.member.is_some() && !self.stopped;
         let is_news = self.is_starting() && may_serve;
         if is_news {
             self.state = State::Ready;
@@ -250,7 +250,7 @@ impl Worker {
     }
 
     pub(super) fn on_held(&mut self, now: Moment) {
-        if self.is_starting() && self.lane.is_none() {
+        if self.is_starting() && self.member.is_none() {
             self.state = State::Held;
             self.well_since = Some(now);
         }
@@ -268,10 +268,16 @@ impl Worker {
     }
 
     /// A spare takes a place, and will say when it serves.
-    pub(super) fn admit(&mut self, place: Place, lane: Lane, ready_timeout: Duration, now: Moment) {
+    pub(super) fn admit(
+        &mut self,
+        place: Place,
+        member: Member,
+        ready_timeout: Duration,
+        now: Moment,
+    ) {
         self.place = place;
         self.was_spare = true;
-        self.lane = Some(lane);
+        self.member = Some(member);
         self.well_since = None;
         self.state = State::Starting {
             patience: Some(Patience::begin(ready_timeout, BOOT_STEPS, now)),

@@ -9,7 +9,7 @@ use super::{Answer, LIMIT, PortId, Ports, Rights, failure, is_round_robin, match
 use crate::address::ListenAddress;
 use crate::protocol::cluster::HandleKind;
 use crate::protocol::query::{Data, ListenerKey};
-use crate::supervisor::{Lane, WorkerId};
+use crate::supervisor::{Member, WorkerId};
 use crate::sys::activation;
 
 impl Ports {
@@ -33,7 +33,7 @@ impl Ports {
             }
             return Ok(id);
         }
-        if self.is_closed_to_newcomers {
+        if self.is_closed_to_new_connections {
             return Err(failure(errno::ESHUTDOWN));
         }
         if let Rights::Less { ports_from } = self.rights
@@ -76,7 +76,7 @@ impl Ports {
     pub(super) fn hand_out(
         &mut self,
         id: PortId,
-        (worker, lane): (WorkerId, Lane),
+        (worker, member): (WorkerId, Member),
         key: &ListenerKey,
         data: &Data,
     ) -> io::Result<Answer> {
@@ -93,8 +93,8 @@ impl Ports {
                 data: port.share_data(data),
             }
         } else {
-            port.grow(lane.0 + 1, self.balance, &self.steering)?;
-            let socket = port.socket(lane).ok_or_else(gone)?;
+            port.grow(member.0 + 1, self.balance, &self.steering)?;
+            let socket = port.socket(member).ok_or_else(gone)?;
             Answer::Listener {
                 port: id,
                 handle: socket.as_fd().try_clone_to_owned()?,
@@ -106,7 +106,7 @@ impl Ports {
                 data: port.share_data(data),
             }
         };
-        port.add_holder(worker, lane, matching::address(key));
+        port.add_holder(worker, member, matching::address(key));
         port.steer(self.balance, &self.steering);
         Ok(answer)
     }

@@ -21,7 +21,7 @@ use crate::cause::Cause;
 use crate::config::Balance;
 use crate::protocol::cluster::HandleKind;
 use crate::protocol::query::{Data, Query};
-use crate::supervisor::{Lane, WorkerId};
+use crate::supervisor::{Member, WorkerId};
 use crate::sys::activation::{self, Inherited};
 use crate::sys::listener::{Listener, Options, group::Group};
 use crate::table::Table;
@@ -56,7 +56,7 @@ pub enum Answer {
     Listener {
         /// Which port it is.
         port: PortId,
-        /// A copy of the socket of its lane, for it to have.
+        /// A copy of the socket of its member, for it to have.
         handle: OwnedFd,
         /// What kind of socket.
         kind: HandleKind,
@@ -83,7 +83,7 @@ pub struct Reached {
     pub address: Option<SocketAddr>,
     /// A TLS server has asked for it.
     pub has_tls: bool,
-    /// pidone's own, which keep newcomers out.
+    /// pidone's own, which keep new connections out.
     pub own: Vec<SocketAddr>,
 }
 
@@ -97,14 +97,14 @@ pub struct Reached {
 pub struct Ports {
     balance: Balance,
     rights: Rights,
-    lanes: usize,
-    /// Where newcomers are wanted, by slot.
-    steering: Vec<Option<Lane>>,
+    members: usize,
+    /// Where new connections are wanted, by slot.
+    steering: Vec<Option<Member>>,
     /// Those that are passed on at start, in the order of their descriptors.
     passed_on: Vec<(PortId, String)>,
     ports: Table<PortId, Port>,
     next: u32,
-    is_closed_to_newcomers: bool,
+    is_closed_to_new_connections: bool,
     /// Taken out of the queues of ports that have made room for others.
     displaced: Vec<(PortId, OwnedFd)>,
     /// What was last said about workers that listen on different ports.
@@ -120,12 +120,12 @@ impl Ports {
         Self {
             balance,
             rights,
-            lanes: 0,
+            members: 0,
             steering: Vec::new(),
             passed_on: Vec::new(),
             ports: Table::default(),
             next: 0,
-            is_closed_to_newcomers: false,
+            is_closed_to_new_connections: false,
             displaced: Vec::new(),
             told_apart: Vec::new(),
             has_hit_limit: false,
@@ -135,7 +135,7 @@ impl Ports {
     /// Takes the sockets that pidone was given, and binds what `--listen` names, unless it is one of
     /// those. Workers find them in this order.
     ///
-    /// A socket that somebody else has made stays one for all lanes: as a group, it would still be
+    /// A socket that somebody else has made stays one for all members: as a group, it would still be
     /// steered when pidone is gone, and take the queues of the other members along.
     ///
     /// # Errors
@@ -176,25 +176,25 @@ impl Ports {
         Ok(())
     }
 
-    /// Makes as many lanes as workers need; none is ever taken away.
+    /// Makes as many members as workers need; none is ever taken away.
     ///
     /// # Errors
-    /// Those of binding one more socket, above all `EMFILE`; the lanes before are there.
-    pub fn ensure_lanes(&mut self, count: usize) -> io::Result<()> {
-        let count = self.lanes.max(count);
+    /// Those of binding one more socket, above all `EMFILE`; the members before are there.
+    pub fn ensure_members(&mut self, count: usize) -> io::Result<()> {
+        let count = self.members.max(count);
         for port in self.ports.values_mut() {
             port.grow(count, self.balance, &self.steering)?;
         }
-        self.lanes = count;
+        self.members = count;
         Ok(())
     }
 
-    /// Answers a worker in a lane, who holds the port from then on, unless it is a failure.
-    pub fn query(&mut self, worker: WorkerId, lane: Lane, query: &Query) -> Answer {
+    /// Answers a worker in a member, who holds the port from then on, unless it is a failure.
+    pub fn query(&mut self, worker: WorkerId, member: Member, query: &Query) -> Answer {
         let answer = match &query.listener {
             Ok(key) => self
                 .find_or_bind(worker, key, query.backlog)
-                .and_then(|id| self.hand_out(id, (worker, lane), key, &query.data))
+                .and_then(|id| self.hand_out(id, (worker, member), key, &query.data))
                 .map_err(|error| error.raw_os_error().unwrap_or(errno::EIO)),
             Err(errno) => Err(*errno),
         };
@@ -217,7 +217,7 @@ impl Ports {
             Port::single(origin, bound, listener)
         };
         port.options = options;
-        port.grow(self.lanes, self.balance, &self.steering)?;
+        port.grow(self.members, self.balance, &self.steering)?;
         Ok(self.insert(port))
     }
 
@@ -249,7 +249,7 @@ impl Ports {
     }
 
     /// Who listens on a port, and where.
-    pub fn holders(&self, port: PortId) -> impl Iterator<Item = (WorkerId, Lane)> {
+    pub fn holders(&self, port: PortId) -> impl Iterator<Item = (WorkerId, Member)> {
         self.ports.get(port).into_iter().flat_map(Port::holders)
     }
 
@@ -267,10 +267,10 @@ impl Ports {
         })
     }
 
-    /// From now on newcomers go to these lanes, one of each slot that has one for them. On a port
+    /// From now on new connections go to these members, one of each slot that has one for them. On a port
     /// that workers have asked for, only to those who have. With none left, all stays as it was.
-    pub fn steer(&mut self, lanes: &[Option<Lane>]) {
-        lanes.clone_into(&mut self.steering);
+    pub fn steer(&mut self, members: &[Option<Member>]) {
+        members.clone_into(&mut self.steering);
         self.steer_all();
     }
 
@@ -284,11 +284,11 @@ impl Ports {
     /// stays open to them: they wait in it for whoever gets it next.
     ///
     /// Keep this value until every worker is gone: workers may have copies of the sockets, and
-    /// without the dead ends newcomers would be let into queues that nobody serves.
-    pub fn close_to_newcomers(&mut self) {
-        self.is_closed_to_newcomers = true;
+    /// without the dead ends new connections would be let into queues that nobody serves.
+    pub fn close_to_new_connections(&mut self) {
+        self.is_closed_to_new_connections = true;
         for port in self.ports.values_mut() {
-            if let Err(error) = port.close_to_newcomers() {
+            if let Err(error) = port.close_to_new_connections() {
                 log::warn!(
                     "{}: cannot reject new connections: {}",
                     port.address,
@@ -299,52 +299,56 @@ impl Ports {
         }
     }
 
-    /// Whether a connection waits: in the lane's own queues, or in any at all.
+    /// Whether a connection waits: in the member's own queues, or in any at all.
     #[must_use]
-    pub fn waiting(&self, lane: Option<Lane>) -> bool {
-        self.ports.values().any(|port| port.is_awaited(lane))
+    pub fn waiting(&self, member: Option<Member>) -> bool {
+        self.ports.values().any(|port| port.is_awaited(member))
     }
 
-    /// How many connections wait in a lane's own queues, as far as the kernel counts them; `None`: it
+    /// How many connections wait in a member's own queues, as far as the kernel counts them; `None`: it
     /// has none of its own.
     #[must_use]
-    pub fn queue(&self, lane: Lane) -> Option<u32> {
-        let queues = self.ports.values().filter_map(|port| port.queue(lane));
+    pub fn queue(&self, member: Member) -> Option<u32> {
+        let queues = self.ports.values().filter_map(|port| port.queue(member));
         queues.reduce(u32::saturating_add)
     }
 
-    /// The queues that nobody empties though others could serve what is in them: of lanes that are
+    /// The queues that nobody empties though others could serve what is in them: of members that are
     /// not served, and of workers that do not listen on this port; with round-robin every queue. A
     /// port that no worker who serves has asked for has none.
-    pub fn strays(&self, is_served: impl Fn(Lane) -> bool) -> Vec<(PortId, Lane, BorrowedFd<'_>)> {
-        let mut strays = Vec::new();
+    pub fn orphaned_queues(
+        &self,
+        is_served: impl Fn(Member) -> bool,
+    ) -> Vec<(PortId, Member, BorrowedFd<'_>)> {
+        let mut orphaned_queues = Vec::new();
         for (id, port) in self.ports.iter().filter(|(_, port)| port.is_stream()) {
-            let queues = port.strays(is_round_robin(self.balance, port), &is_served);
-            strays.extend(queues.map(|(lane, fd)| (id, lane, fd)));
+            let queues = port.orphaned_queues(is_round_robin(self.balance, port), &is_served);
+            orphaned_queues.extend(queues.map(|(member, fd)| (id, member, fd)));
         }
-        strays
+        orphaned_queues
     }
 
     /// The connection that has waited longest; `None`: nobody waits.
     ///
     /// # Errors
     /// `EMFILE` and its like.
-    pub fn accept(&self, port: PortId, lane: Lane) -> io::Result<Option<OwnedFd>> {
+    pub fn accept(&self, port: PortId, member: Member) -> io::Result<Option<OwnedFd>> {
         self.ports
             .get(port)
-            .map_or(Ok(None), |port| port.accept(lane))
+            .map_or(Ok(None), |port| port.accept(member))
     }
 
     /// What a worker is given at start, as descriptors 3 and up, with their names. A spare, which
-    /// has no lane yet, gets those of lane 0, so that it finds what its successor in life will find:
+    /// has no member yet, gets those of member 0, so that it finds what its successor in life will find:
     /// what it asks for over the channel is held back all the same, `listen({fd: 3})` too.
     #[must_use]
-    pub fn inherited_by(&self, lane: Option<Lane>) -> Vec<(BorrowedFd<'_>, &str)> {
+    pub fn inherited_by(&self, member: Option<Member>) -> Vec<(BorrowedFd<'_>, &str)> {
         let socket = |id| {
             let port = self.ports.get(id)?;
             // Never a gap: the numbers are counted by those who get them.
-            lane.and_then(|lane| port.socket(lane))
-                .or_else(|| port.socket(Lane(0)))
+            member
+                .and_then(|member| port.socket(member))
+                .or_else(|| port.socket(Member(0)))
         };
         self.passed_on
             .iter()

@@ -10,12 +10,12 @@ use crate::cause::Cause;
 use crate::config::Balance;
 use crate::protocol::query::{Data, ListenerKey};
 use crate::steering::Program;
-use crate::supervisor::{Lane, WorkerId};
+use crate::supervisor::{Member, WorkerId};
 use crate::sys::listener::{Listener, Options, group::Group};
 use crate::sys::poll;
 
-/// The lane of nobody's, where one socket is for all of them.
-const ASIDE: Lane = Lane(1);
+/// The member of no worker, where one socket is for all of them.
+const ASIDE: Member = Member(1);
 
 #[derive(Debug)]
 pub(super) struct Port {
@@ -36,7 +36,7 @@ pub(super) struct Port {
     /// Nobody has served yet since it is there.
     is_provisional: bool,
     has_complained: bool,
-    is_closed_to_newcomers: bool,
+    is_closed_to_new_connections: bool,
 }
 
 /// Why it is there, and so how long.
@@ -53,19 +53,19 @@ pub(super) enum Origin {
 #[derive(Debug)]
 struct Holder {
     worker: WorkerId,
-    lane: Lane,
+    member: Member,
     /// What it has asked for, unless that was a descriptor.
     wanted: Option<ListenAddress>,
 }
 
 #[derive(Debug)]
 enum Sockets {
-    /// A member for each lane.
+    /// A socket for each member.
     Group(Group),
-    /// One for all lanes.
+    /// One for all members.
     Single {
         listener: Listener,
-        /// A group of the same socket, made only to keep newcomers out.
+        /// A group of the same socket, made only to keep new connections out.
         shut: Option<Group>,
     },
 }
@@ -94,20 +94,20 @@ impl Port {
             steered: None,
             is_provisional: true,
             has_complained: false,
-            is_closed_to_newcomers: false,
+            is_closed_to_new_connections: false,
         }
     }
 
     /// Each new member is steered past at once: nobody accepts from it yet.
     pub(super) fn grow(
         &mut self,
-        lanes: usize,
+        members: usize,
         balance: Balance,
-        steering: &[Option<Lane>],
+        steering: &[Option<Member>],
     ) -> io::Result<()> {
         while let Sockets::Group(group) = &mut self.sockets
-            && !self.is_closed_to_newcomers
-            && group.members().len() < lanes
+            && !self.is_closed_to_new_connections
+            && group.members().len() < members
         {
             group.add()?;
             self.steer(balance, steering);
@@ -115,10 +115,10 @@ impl Port {
         Ok(())
     }
 
-    /// What a worker in that lane listens on.
-    pub(super) fn socket(&self, lane: Lane) -> Option<&Listener> {
+    /// What a worker in that member listens on.
+    pub(super) fn socket(&self, member: Member) -> Option<&Listener> {
         match &self.sockets {
-            Sockets::Group(group) => group.members().get(lane.0),
+            Sockets::Group(group) => group.members().get(member.0),
             Sockets::Single { listener, .. } => Some(listener),
         }
     }
@@ -129,25 +129,25 @@ impl Port {
     }
 
     pub(super) fn local_address(&self) -> Option<SocketAddr> {
-        self.socket(Lane(0))?.local_address().ok().flatten()
+        self.socket(Member(0))?.local_address().ok().flatten()
     }
 
-    pub(super) fn holders(&self) -> impl Iterator<Item = (WorkerId, Lane)> {
+    pub(super) fn holders(&self) -> impl Iterator<Item = (WorkerId, Member)> {
         self.holders
             .iter()
-            .map(|holder| (holder.worker, holder.lane))
+            .map(|holder| (holder.worker, holder.member))
     }
 
     pub(super) fn add_holder(
         &mut self,
         worker: WorkerId,
-        lane: Lane,
+        member: Member,
         wanted: Option<ListenAddress>,
     ) {
         self.was_abandoned = false;
         self.holders.push(Holder {
             worker,
-            lane,
+            member,
             wanted,
         });
     }
@@ -184,8 +184,8 @@ impl Port {
         self.was_abandoned |= self.holders.is_empty() && before > 0;
     }
 
-    fn is_held_in(&self, lane: Lane) -> bool {
-        self.holders.iter().any(|holder| holder.lane == lane)
+    fn is_held_in(&self, member: Member) -> bool {
+        self.holders.iter().any(|holder| holder.member == member)
     }
 
     /// Of all servers only TLS' send data with their query (`lib/internal/cluster/child.js` takes it
@@ -203,24 +203,25 @@ impl Port {
         self.data.get_or_insert_with(|| own.clone()).clone()
     }
 
-    /// Sends newcomers to these lanes, as far as somebody listens there. Before anybody serves:
+    /// Sends new connections to these members, as far as somebody listens there. Before anybody serves:
     /// where the first ones will. With nobody left, all stays as it is.
-    pub(super) fn steer(&mut self, balance: Balance, lanes: &[Option<Lane>]) {
+    pub(super) fn steer(&mut self, balance: Balance, members: &[Option<Member>]) {
         let Sockets::Group(group) = &self.sockets else {
             return;
         };
         // One alone cannot be steered, and gets everybody.
-        if self.is_closed_to_newcomers || group.members().len() < 2 {
+        if self.is_closed_to_new_connections || group.members().len() < 2 {
             return;
         }
         let is_anybodys = self.holders.is_empty();
-        let mut program =
-            steer::program(balance, lanes, |lane| is_anybodys || self.is_held_in(lane));
+        let mut program = steer::program(balance, members, |member| {
+            is_anybodys || self.is_held_in(member)
+        });
         if program.is_some() {
             self.is_provisional = false;
         } else if self.is_provisional {
             let holders: Vec<_> = self.holders().collect();
-            let first = steer::first_lanes(group.members().len(), &holders);
+            let first = steer::first_members(group.members().len(), &holders);
             program = steer::program(balance, &first, |_| true);
         }
         let Some(program) = program.filter(|new| self.steered.as_ref() != Some(new)) else {
@@ -242,8 +243,8 @@ impl Port {
 
     /// As far as that can be: of a UNIX socket without a file everybody knows the name, and UDP
     /// knows no connections.
-    pub(super) fn close_to_newcomers(&mut self) -> io::Result<()> {
-        if self.is_closed_to_newcomers || self.origin == Origin::Inherited {
+    pub(super) fn close_to_new_connections(&mut self) -> io::Result<()> {
+        if self.is_closed_to_new_connections || self.origin == Origin::Inherited {
             return Ok(());
         }
         match (&mut self.sockets, &self.address) {
@@ -251,21 +252,21 @@ impl Port {
                 // The steering is another one then, whether that succeeds or not.
                 self.steered = None;
                 self.is_provisional = true;
-                group.close_to_newcomers()?;
+                group.close_to_new_connections()?;
             }
             (Sockets::Single { listener, shut }, ListenAddress::Tcp(_)) => {
                 let mut group = Group::new(listener.duplicate()?, 0)?;
-                group.close_to_newcomers()?;
+                group.close_to_new_connections()?;
                 *shut = Some(group);
             }
             (Sockets::Single { listener, .. }, ListenAddress::Unix(_)) => listener.unlink(),
             (Sockets::Single { .. }, ListenAddress::Udp(_)) => {}
         }
-        self.is_closed_to_newcomers = true;
+        self.is_closed_to_new_connections = true;
         Ok(())
     }
 
-    /// Whence the connections come that keep newcomers out.
+    /// Whence the connections come that keep new connections out.
     pub(super) fn own_connections(&self) -> Vec<SocketAddr> {
         match &self.sockets {
             Sockets::Group(group) => group.own_connections().collect(),
@@ -276,13 +277,13 @@ impl Port {
         }
     }
 
-    /// Whether a connection is in the queue, which pidone answers for; `lane`: in that lane's own.
-    pub(super) fn is_awaited(&self, lane: Option<Lane>) -> bool {
-        match (&self.sockets, lane) {
+    /// Whether a connection is in the queue, which pidone answers for; `member`: in that member's own.
+    pub(super) fn is_awaited(&self, member: Option<Member>) -> bool {
+        match (&self.sockets, member) {
             _ if self.origin == Origin::Inherited || !self.is_stream() => false,
             (Sockets::Group(group), None) => group.members().iter().any(has_queue),
-            (Sockets::Group(group), Some(lane)) => {
-                group.members().get(lane.0).is_some_and(has_queue)
+            (Sockets::Group(group), Some(member)) => {
+                group.members().get(member.0).is_some_and(has_queue)
             }
             (Sockets::Single { listener, .. }, None) => {
                 has_queue(listener) || self.aside().is_some_and(has_queue)
@@ -291,21 +292,21 @@ impl Port {
         }
     }
 
-    /// The length of a lane's own queue; one that is shared is nobody's.
-    pub(super) fn queue(&self, lane: Lane) -> Option<u32> {
+    /// The length of a member's own queue; one that is shared is nobody's.
+    pub(super) fn queue(&self, member: Member) -> Option<u32> {
         match &self.sockets {
-            Sockets::Group(group) => group.members().get(lane.0)?.queue_length().ok(),
+            Sockets::Group(group) => group.members().get(member.0)?.queue_length().ok(),
             Sockets::Single { .. } => None,
         }
     }
 
     /// The queues that pidone has to empty itself.
-    pub(super) fn strays(
+    pub(super) fn orphaned_queues(
         &self,
         is_round_robin: bool,
-        is_served: &impl Fn(Lane) -> bool,
-    ) -> impl Iterator<Item = (Lane, BorrowedFd<'_>)> {
-        let could_be_served = self.holders().any(|(_, lane)| is_served(lane));
+        is_served: &impl Fn(Member) -> bool,
+    ) -> impl Iterator<Item = (Member, BorrowedFd<'_>)> {
+        let could_be_served = self.holders().any(|(_, member)| is_served(member));
         let is_mixed = self.is_mixed;
         let (sockets, is_group) = match &self.sockets {
             Sockets::Group(group) => (group.members(), true),
@@ -313,9 +314,9 @@ impl Port {
         };
         let sockets = sockets.iter().enumerate();
         sockets
-            .map(|(index, socket)| (Lane(index), socket.as_fd()))
-            .filter(move |(lane, _)| {
-                let is_orphan = is_group && !(self.is_held_in(*lane) && is_served(*lane));
+            .map(|(index, socket)| (Member(index), socket.as_fd()))
+            .filter(move |(member, _)| {
+                let is_orphan = is_group && !(self.is_held_in(*member) && is_served(*member));
                 is_round_robin || is_mixed || is_orphan
             })
             .chain(self.aside().map(|aside| (ASIDE, aside.as_fd())))
@@ -355,15 +356,15 @@ impl Port {
         !std::mem::replace(&mut self.has_complained, true)
     }
 
-    pub(super) fn accept(&self, lane: Lane) -> io::Result<Option<OwnedFd>> {
+    pub(super) fn accept(&self, member: Member) -> io::Result<Option<OwnedFd>> {
         let queue = match &self.sockets {
-            Sockets::Single { .. } if lane == ASIDE => self.aside(),
-            _ => self.socket(lane),
+            Sockets::Single { .. } if member == ASIDE => self.aside(),
+            _ => self.socket(member),
         };
         queue.map_or(Ok(None), Listener::accept)
     }
 
-    /// Of one socket for all lanes: where those wait who came while newcomers were being shut out.
+    /// Of one socket for all members: where those wait who came while new connections were being shut out.
     fn aside(&self) -> Option<&Listener> {
         match &self.sockets {
             Sockets::Single { shut, .. } => shut.as_ref()?.members().get(ASIDE.0),

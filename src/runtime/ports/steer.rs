@@ -1,20 +1,24 @@
-//! Which program a group gets, for the lanes that newcomers are wanted in.
+//! Which program a group gets, for the members that new connections are wanted in.
 
 use crate::config::Balance;
 use crate::steering::{self, Program};
-use crate::supervisor::{Lane, WorkerId};
+use crate::supervisor::{Member, WorkerId};
 
-/// `lanes`: of each slot, if it has one; `None`: nobody serves anywhere.
+/// `members`: of each slot, if it has one; `None`: nobody serves anywhere.
 ///
-/// Chance in place of the kernel's own hash, which knows no idle lanes.
+/// Chance in place of the kernel's own hash, which knows no idle members.
 pub(super) fn program(
     balance: Balance,
-    lanes: &[Option<Lane>],
-    serves: impl Fn(Lane) -> bool,
+    members: &[Option<Member>],
+    serves: impl Fn(Member) -> bool,
 ) -> Option<Program> {
-    let members: Vec<_> = lanes
+    let members: Vec<_> = members
         .iter()
-        .map(|lane| lane.filter(|lane| serves(*lane)).map(|lane| lane.0))
+        .map(|member| {
+            member
+                .filter(|member| serves(*member))
+                .map(|member| member.0)
+        })
         .collect();
     let those: Vec<_> = members.iter().copied().flatten().collect();
     if those.is_empty() {
@@ -26,16 +30,16 @@ pub(super) fn program(
     })
 }
 
-/// Of each slot the lane where somebody listens; if nobody does, the one it begins with.
-pub(super) fn first_lanes(members: usize, holders: &[(WorkerId, Lane)]) -> Vec<Option<Lane>> {
-    let slots = 0..members.div_ceil(Lane::PER_SLOT);
+/// Of each slot the member where somebody listens; if nobody does, the one it begins with.
+pub(super) fn first_members(members: usize, holders: &[(WorkerId, Member)]) -> Vec<Option<Member>> {
+    let slots = 0..members.div_ceil(Member::PER_SLOT);
     let held = |slot| {
-        let mut lanes = holders.iter().map(|(_, lane)| *lane);
-        lanes.find(|lane| lane.slot() == slot)
+        let mut members = holders.iter().map(|(_, member)| *member);
+        members.find(|member| member.slot() == slot)
     };
     slots
         .map(|slot| {
-            let first = holders.is_empty().then_some(Lane::first_of(slot));
+            let first = holders.is_empty().then_some(Member::first_of(slot));
             held(slot).or(first)
         })
         .collect()

@@ -162,7 +162,7 @@ impl Ports {
     /// Binds a UNIX socket again whose file is gone, or has another in its place: an app has removed
     /// it, as many do before they listen. Those who wait get in by the new one.
     pub(super) fn ensure_file(&mut self, id: PortId) -> io::Result<()> {
-        let may_bind = self.may_bind_files() && !self.is_closed_to_newcomers;
+        let may_bind = self.may_bind_files() && !self.is_closed_to_new_connections;
         let Some(port) = self.ports.get_mut(id).filter(|port| port.has_lost_file()) else {
             return Ok(());
         };

@@ -42,12 +42,12 @@ impl Worker {
     }
 
     pub(super) fn answer(&mut self, id: WorkerId, query: &Query, ports: &mut Ports) {
-        let (Some(lane), Some(link)) = (self.lane, &mut self.link) else {
+        let (Some(member), Some(link)) = (self.member, &mut self.link) else {
             return;
         };
         let seq = query.seq;
         let outbox = &mut link.outbox;
-        let (port, opened) = match ports.query(id, lane, query) {
+        let (port, opened) = match ports.query(id, member, query) {
             Answer::Listener {
                 port,
                 handle,

@@ -26,13 +26,13 @@ pub struct Group {
     only_v6: bool,
     backlog: u16,
     is_tcp: bool,
-    /// Held open until the end; none as long as newcomers are welcome.
-    dead_ends: Vec<DeadEnd>,
+    /// Held open until the end; none as long as new connections are welcome.
+    blackholes: Vec<Blackhole>,
 }
 
 /// A member that takes nobody, and the connection that fills it.
 #[derive(Debug)]
-struct DeadEnd {
+struct Blackhole {
     listener: OwnedFd,
     _filling: OwnedFd,
     /// Whence it comes.
@@ -61,7 +61,7 @@ impl Group {
             only_v6,
             backlog,
             is_tcp: kind == libc::SOCK_STREAM.unsigned_abs(),
-            dead_ends: Vec::new(),
+            blackholes: Vec::new(),
         })
     }
 
@@ -70,7 +70,7 @@ impl Group {
     /// # Errors
     /// Those of socket(2), bind(2) and listen(2); `EADDRINUSE` once there is a dead end.
     pub fn add(&mut self) -> io::Result<()> {
-        if !self.dead_ends.is_empty() {
+        if !self.blackholes.is_empty() {
             return Err(Errno::EADDRINUSE.into());
         }
         let socket = self.bind_another()?;
@@ -95,7 +95,7 @@ impl Group {
 
     /// Whence pidone's own connections to the group come, which nobody will ever accept.
     pub fn own_connections(&self) -> impl Iterator<Item = SocketAddr> {
-        self.dead_ends.iter().map(|dead_end| dead_end.source)
+        self.blackholes.iter().map(|blackhole| blackhole.source)
     }
 
     /// Lets a program choose the member from now on, in place of the kernel's hash or of the program
@@ -109,7 +109,7 @@ impl Group {
         socket::attach_steering(first.as_fd(), program)
     }
 
-    /// No new connections from now on, for good: the kernel does not answer newcomers, who try
+    /// No new connections from now on, for good: the kernel does not answer new connections, who try
     /// again until the sockets are closed and they are refused. What waits in the queues, and
     /// handshakes that have begun, go on.
     ///
@@ -122,7 +122,7 @@ impl Group {
     /// # Errors
     /// `EOPNOTSUPP` for UDP; `ETIMEDOUT` when the connection does not come about, and the errors of
     /// socket(2), bind(2), connect(2): then the steering is to be set again.
-    pub fn close_to_newcomers(&mut self) -> io::Result<()> {
+    pub fn close_to_new_connections(&mut self) -> io::Result<()> {
         if !self.is_tcp {
             return Err(Errno::EOPNOTSUPP.into());
         }
@@ -132,17 +132,17 @@ impl Group {
             self.steer(&steering::among(&open))?;
         }
         let index = self.members.len();
-        let dead_ends = [
-            self.dead_end(index, &open)?,
-            self.dead_end(index + 1, &open)?,
+        let blackholes = [
+            self.blackhole(index, &open)?,
+            self.blackhole(index + 1, &open)?,
         ];
         self.steer(&steering::only(index))?;
-        self.dead_ends = dead_ends.into();
+        self.blackholes = blackholes.into();
         Ok(())
     }
 
-    /// A new member, with this index, that has room for nobody; newcomers go to those that are open.
-    fn dead_end(&self, index: usize, open: &[usize]) -> io::Result<DeadEnd> {
+    /// A new member, with this index, that has room for nobody; new connections go to those that are open.
+    fn blackhole(&self, index: usize, open: &[usize]) -> io::Result<Blackhole> {
         let (filling, target) = self.filling()?;
         let own_port = socket::local_address(filling.as_fd())?.map_or(0, |own| own.port());
 
@@ -156,7 +156,7 @@ impl Group {
         if !poll::is_readable(listener.as_fd()) {
             return Err(Errno::ETIMEDOUT.into());
         }
-        Ok(DeadEnd {
+        Ok(Blackhole {
             listener,
             _filling: filling,
             source: SocketAddr::new(target.ip(), own_port),
@@ -213,7 +213,7 @@ impl Drop for Group {
     /// first one still has its place, and stays there until all others are closed.
     fn drop(&mut self) {
         let mut members = mem::take(&mut self.members).into_iter();
-        if let Some(first) = self.dead_ends.first() {
+        if let Some(first) = self.blackholes.first() {
             drop(members.next());
             let _ = socket::attach_steering(first.listener.as_fd(), &steering::only(0));
             drop(members);

@@ -19,8 +19,8 @@ fn read(mut output: PipeReader) -> String {
     text
 }
 
-fn gifts_of<'a>(descriptors: &'a [BorrowedFd<'a>]) -> Gifts<'a> {
-    Gifts {
+fn inheritance_of<'a>(descriptors: &'a [BorrowedFd<'a>]) -> Inheritance<'a> {
+    Inheritance {
         descriptors,
         environment: None,
     }
@@ -45,9 +45,9 @@ fn descriptors_arrive_in_order_from_wherever_they_are() {
         if far_away {
             writers = writers.iter().map(|fd| move_to(fd.as_fd(), 100)).collect();
         }
-        let gifts: Vec<_> = writers.iter().rev().map(AsFd::as_fd).collect();
+        let inheritance: Vec<_> = writers.iter().rev().map(AsFd::as_fd).collect();
         let program = shell("for fd in 3 4 5 6 7 8; do eval \"echo $fd >&$fd\"; done");
-        let pid = program.spawn_with(&Setup::default(), gifts_of(&gifts));
+        let pid = program.spawn_with(&Setup::default(), inheritance_of(&inheritance));
         drop(writers);
         for (reader, number) in readers.into_iter().rev().zip(3..) {
             assert_eq!(read(reader), format!("{number}\n"));
@@ -60,8 +60,8 @@ fn descriptors_arrive_in_order_from_wherever_they_are() {
 fn one_descriptor_can_be_given_twice_and_stay_where_it_is() {
     let (reader, writer) = pipe().unwrap();
     let program = shell("echo three >&3; echo four >&4");
-    let gifts = [writer.as_fd(), writer.as_fd()];
-    let pid = program.spawn_with(&Setup::default(), gifts_of(&gifts));
+    let inheritance = [writer.as_fd(), writer.as_fd()];
+    let pid = program.spawn_with(&Setup::default(), inheritance_of(&inheritance));
     drop(writer);
     assert_eq!(read(reader), "three\nfour\n");
     reaper::discard(pid.unwrap());
@@ -75,11 +75,11 @@ fn the_environment_is_what_it_is_given_with_its_own_process_id() {
     environment.set_listen_pid();
     // Written by the shell itself: the first process reads its own environment.
     let program = shell("echo $$ >&3; tr '\\0' '\\n' </proc/$$/environ >&3");
-    let gifts = Gifts {
+    let inheritance = Inheritance {
         descriptors: &[writer.as_fd()],
         environment: Some(&environment),
     };
-    let pid = program.spawn_with(&Setup::default(), gifts).unwrap();
+    let pid = program.spawn_with(&Setup::default(), inheritance).unwrap();
     drop(writer);
     let expected = format!("{pid}\nno variable\nA=1\nLISTEN_PID={pid}\n");
     assert_eq!(read(reader), expected);
@@ -91,7 +91,7 @@ fn descriptors_for_which_there_is_no_room_are_a_step_of_their_own() {
     // SAFETY: a number that is not open, which is never used as more than a number.
     let closed = unsafe { BorrowedFd::borrow_raw(9_999) };
     let error = shell("exit 0")
-        .spawn_with(&Setup::default(), gifts_of(&[closed]))
+        .spawn_with(&Setup::default(), inheritance_of(&[closed]))
         .unwrap_err();
     assert_eq!(error.step, Step::Descriptors);
     assert_eq!(error.cause.raw_os_error(), Some(libc::EBADF));

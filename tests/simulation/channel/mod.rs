@@ -11,9 +11,9 @@ use pidone::protocol::frame::Splitter;
 use pidone::protocol::outbox::{Fate, Outbox, Outcome};
 use pidone::protocol::query::Query;
 
+use crate::oracle::Broken;
 use crate::random::Random;
 use crate::seeds::Aloud;
-use crate::witness::Broken;
 use node::Node;
 use wire::Wire;
 

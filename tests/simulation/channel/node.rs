@@ -7,7 +7,7 @@ use pidone::protocol::frame::{Line, Splitter};
 use pidone::protocol::json::{Object, Value};
 
 use super::wire::Wire;
-use crate::witness::Broken;
+use crate::oracle::Broken;
 
 #[derive(Default)]
 pub struct Node {

@@ -29,7 +29,7 @@ fn a_command_that_is_done_is_not_started_again_and_ends_with_zero() {
         done(run.exits(1, 0)),
         [
             command(1, 0),
-            Action::CloseToNewcomers,
+            Action::CloseToNewConnections,
             Action::SignalLeftovers(Signal::TERM)
         ]
     );

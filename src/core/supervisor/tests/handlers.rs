@@ -29,7 +29,7 @@ impl Run {
             self.listens(worker, true);
             self.announced(worker, handles);
         }
-        assert_eq!(self.tick(), [Action::CloseToNewcomers]);
+        assert_eq!(self.tick(), [Action::CloseToNewConnections]);
         assert_eq!(self.now, 5 * SECOND);
         self.tick();
         self.queue_is_empty(None)
@@ -68,7 +68,7 @@ fn answers_without_end_leave_it_a_fifth_of_the_grace() {
     let mut run = Run::serving(&config(1));
     assert_eq!(run.stops(&[&[Signal::TERM]]), [finish(1)]);
     assert_eq!(run.tick(), [signal(1, Signal::TERM)]);
-    // Its grace begins when newcomers are kept away.
+    // Its grace begins when new connections are kept away.
     assert_eq!(run.now, 29 * SECOND);
     assert_eq!(run.tick(), [disconnect(1)]);
     assert_eq!(run.now, 32 * SECOND);

@@ -47,7 +47,7 @@ fn who_does_not_answer_is_killed_and_somebody_takes_over_at_once() {
     assert_eq!(run.tick(), [ping(1)], "there is no asking the other one");
     let asked = run.now;
     assert_eq!(
-        run.next_deed(),
+        run.next_actions(),
         [
             hung(1),
             signal(1, Signal::ABRT),
@@ -62,7 +62,7 @@ fn who_does_not_answer_is_killed_and_somebody_takes_over_at_once() {
     // It writes its report, but not for ever.
     let (worker, grace) = (WorkerId(1), SECOND);
     let overdue = report(Report::Overdue { worker, grace });
-    let killed = run.next_deed();
+    let killed = run.next_actions();
     assert_eq!(killed, [overdue, signal(1, Signal::KILL)]);
     assert_eq!(run.now, asked + TIMEOUT + SECOND);
     let ended = Ended::Killed(Signal::KILL);
@@ -81,14 +81,14 @@ fn a_spare_takes_over() {
     });
     let mut run = Run::serving(&config);
     assert_eq!(run.tick(), [ping(1)], "nobody asks a spare");
-    let (worker, lane) = (WorkerId(2), Lane(1));
-    let actions = run.next_deed();
+    let (worker, member) = (WorkerId(2), Member(1));
+    let actions = run.next_actions();
     assert_eq!(
         actions[..3],
         [
             hung(1),
             signal(1, Signal::ABRT),
-            Action::Admit { worker, lane }
+            Action::Admit { worker, member }
         ]
     );
 }
@@ -100,7 +100,7 @@ fn a_successor_that_boots_already_takes_over() {
     run.after(SECOND).asks(Request::Reload);
     run.started(2);
     assert_eq!(
-        run.next_deed(),
+        run.next_actions(),
         [hung(1), signal(1, Signal::ABRT), steer(&[Some(1)])]
     );
     let actions = done(run.ready(2));
@@ -125,8 +125,8 @@ fn who_hangs_again_and_again_waits_longer_and_is_a_crash_loop_in_the_end() {
     let mut run = Run::serving(&config);
     let mut worker = 1;
     loop {
-        assert_eq!(run.next_deed(), [ping(worker)]);
-        let actions = run.next_deed();
+        assert_eq!(run.next_actions(), [ping(worker)]);
+        let actions = run.next_actions();
         assert_eq!(actions[..2], [hung(worker), signal(worker, Signal::ABRT)]);
         let ended = Ended::Killed(Signal::ABRT);
         let died = Event::Exited {
@@ -142,7 +142,7 @@ fn who_hangs_again_and_again_waits_longer_and_is_a_crash_loop_in_the_end() {
         }
         run.tell(died);
         if worker > 1 {
-            assert!(matches!(run.next_deed()[0], Action::Start(_)));
+            assert!(matches!(run.next_actions()[0], Action::Start(_)));
         }
         worker += 1;
         run.started(worker);
@@ -172,12 +172,12 @@ fn who_boots_or_leaves_is_not_asked() {
     let mut run = Run::serving(&with_hang_timeout(1));
     run.after(SECOND).asks(Request::Reload);
     run.started(2);
-    assert_eq!(run.next_deed(), [ping(1)]);
+    assert_eq!(run.next_actions(), [ping(1)]);
     run.ready(2);
     // Its queue is looked at, and it is told to disconnect; but it is not killed before its time.
     let left = run.now;
     while run.now < left + 20 * SECOND {
-        let actions = run.next_deed();
+        let actions = run.next_actions();
         assert!(!actions.contains(&ping(1)), "{actions:?}");
         assert!(!actions.contains(&hung(1)), "{actions:?}");
         if actions.contains(&ping(2)) {

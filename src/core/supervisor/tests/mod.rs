@@ -117,7 +117,7 @@ impl Run {
         });
         for start in followers {
             run.tell(Event::Started(start.worker));
-            if start.lane.is_some() {
+            if start.member.is_some() {
                 run.ready(start.worker.0);
             } else {
                 run.tell(Event::Held(start.worker));
@@ -215,7 +215,7 @@ impl Run {
     }
 
     /// Until a tick has something to do.
-    fn next_deed(&mut self) -> Vec<Action> {
+    fn next_actions(&mut self) -> Vec<Action> {
         loop {
             let actions = self.tick();
             if !actions.is_empty() {
@@ -237,11 +237,11 @@ impl Run {
     }
 }
 
-fn start(worker: u32, instance: usize, lane: Option<usize>) -> Action {
+fn start(worker: u32, instance: usize, member: Option<usize>) -> Action {
     Action::Start(Start {
         worker: WorkerId(worker),
         instance,
-        lane: lane.map(Lane),
+        member: member.map(Member),
     })
 }
 
@@ -276,9 +276,9 @@ fn disconnect(worker: u32) -> Action {
     Action::Disconnect(WorkerId(worker))
 }
 
-/// Newcomers go to these lanes, which is said with a `None` for each slot that gets none.
-fn steer(lanes: &[Option<usize>]) -> Action {
-    Action::Steer(lanes.iter().map(|lane| lane.map(Lane)).collect())
+/// New connections go to these members, which is said with a `None` for each slot that gets none.
+fn steer(members: &[Option<usize>]) -> Action {
+    Action::Steer(members.iter().map(|member| member.map(Member)).collect())
 }
 
 fn kill_leftovers() -> [Action; 2] {

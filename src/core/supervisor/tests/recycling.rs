@@ -43,7 +43,7 @@ fn a_worker_that_grows_is_replaced_by_one_that_serves_before_it_leaves() {
     run.started(3);
     assert!(!run.supervisor.is_reloading(), "nobody has asked for it");
     // Not again while that is under way.
-    assert_eq!(run.next_deed(), [measure(1), measure(2)]);
+    assert_eq!(run.next_actions(), [measure(1), measure(2)]);
     assert_eq!(run.memory(2, LIMIT + 2), []);
     assert_eq!(run.ready(3), [replaced(1, 3), steer(&[Some(0), Some(3)])]);
     assert_eq!(done(run.drains(2)), []);

@@ -12,7 +12,7 @@ fn each_worker_is_replaced_by_one_that_serves_before_it_leaves() {
     );
     assert_eq!(run.started(3), []);
     assert_eq!(run.serve(), [1, 2]);
-    // Newcomers go to the successor, and the one before it empties its own queue.
+    // New connections go to the successor, and the one before it empties its own queue.
     assert_eq!(run.ready(3), [replaced(0, 3), steer(&[Some(1), Some(2)])]);
     assert_eq!(run.serve(), [2, 3]);
     assert_eq!(run.supervisor.next_deadline(), Some(run.now + 10 * MS));
@@ -68,7 +68,7 @@ fn a_successor_that_never_gets_ready_is_told_to_end() {
     let worker = WorkerId(2);
     let timeout = 30 * SECOND;
     assert_eq!(
-        run.next_deed(),
+        run.next_actions(),
         [
             report(Report::NeverReady { worker, timeout }),
             signal(2, Signal::TERM),
@@ -154,7 +154,7 @@ fn what_is_arriving_is_waited_for_a_quarter_of_a_second() {
     let worker = Some(WorkerId(1));
     let actions = loop {
         assert_eq!(run.tick(), [Action::CheckQueues(worker)]);
-        let queues = Queues::Arriving;
+        let queues = Queues::Unread;
         let actions = run.tell(Event::Queues { worker, queues });
         if !actions.is_empty() {
             break actions;
@@ -165,7 +165,7 @@ fn what_is_arriving_is_waited_for_a_quarter_of_a_second() {
 }
 
 #[test]
-fn with_http_drain_the_end_is_announced_while_newcomers_go_elsewhere_already() {
+fn with_http_drain_the_end_is_announced_while_new_connections_go_elsewhere_already() {
     let config = workers_with(1, |rules| rules.http_drain = Some(5 * SECOND));
     let mut run = Run::serving(&config);
     run.after(SECOND).signal(Signal::HUP);

@@ -47,7 +47,7 @@ fn not_ready_once_no_worker_has_answered_for_five_seconds() {
     let mut run = Run::serving(&workers(2));
     run.tell(Event::Look);
     let asked = run.now;
-    assert_eq!(run.next_deed(), [unresponsive(1), unresponsive(2)]);
+    assert_eq!(run.next_actions(), [unresponsive(1), unresponsive(2)]);
     assert_eq!(run.now, asked + AFTER);
     let why = Some(Unready::Unresponsive { after: AFTER });
     assert_eq!(run.supervisor.unready(), why);
@@ -90,7 +90,7 @@ fn a_pause_is_no_hang_and_costs_no_time_to_get_ready() {
     let paused = run.now;
     assert_eq!(run.after(3600 * SECOND).tell(Event::Tick), []);
     let gone_on = run.now;
-    let late = run.next_deed();
+    let late = run.next_actions();
     assert!(matches!(
         late[..],
         [Action::Report(Report::NeverReady { .. }), ..]
@@ -131,7 +131,7 @@ fn one_that_is_stopped_serves_nothing_until_it_is_continued() {
     );
     assert_eq!(run.tell(halted(1)), [], "that is known");
     assert_eq!(run.serve(), [2]);
-    assert!(!run.supervisor.is_served(Lane(0)));
+    assert!(!run.supervisor.is_served(Member(0)));
     let state = run.supervisor.slots().next().map(|slot| slot.state);
     assert_eq!(state, Some(StateView::Stopped));
     assert!(run.supervisor.is_ready());

@@ -9,7 +9,7 @@ fn policy(policy: RestartPolicy) -> RunRules {
 }
 
 #[test]
-fn a_worker_that_dies_is_followed_at_once_and_newcomers_go_to_the_others() {
+fn a_worker_that_dies_is_followed_at_once_and_new_connections_go_to_the_others() {
     let mut run = Run::serving(&workers(2));
     let actions = run.after(20 * SECOND).exits(1, 1);
     assert_eq!(next(&actions), Some(Next::Restart(Duration::ZERO)));
@@ -46,7 +46,7 @@ fn a_crash_loop_ends_with_the_apps_own_status_after_the_others_have_left() {
         own: Some(9),
         status: 9,
     };
-    assert_eq!(done(last), [report(looped), Action::CloseToNewcomers]);
+    assert_eq!(done(last), [report(looped), Action::CloseToNewConnections]);
     assert_eq!(run.tick(), [Action::CheckQueues(None)]);
     // Somebody's first request to stop is no reason to kill the one that serves.
     assert_eq!(run.signal(Signal::TERM), []);
@@ -63,7 +63,7 @@ fn to_wait_for_one_that_never_gets_ready_is_no_good_run() {
     let mut run = Run::begin(&workers(1));
     run.started(1);
     for (id, delay) in [(1, 0), (2, 100), (3, 200), (4, 400)] {
-        let late = run.next_deed();
+        let late = run.next_actions();
         assert!(matches!(late[0], Action::Report(Report::NeverReady { .. })));
         // A command that is done would end by that.
         assert_eq!(late[1..], [disconnect(id)]);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn one_more_is_started_beside_the_others_and_gets_newcomers_when_it_serves() {
+fn one_more_is_started_beside_the_others_and_gets_new_connections_when_it_serves() {
     let mut run = Run::serving(&workers(1));
     let scaled = report(Report::Scaled { from: 1, to: 2 });
     assert_eq!(

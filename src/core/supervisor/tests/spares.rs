@@ -17,7 +17,7 @@ fn a_spare_takes_a_dead_workers_place_at_once_and_another_one_boots() {
     assert_eq!(next(&actions), Some(Next::Spare));
     let admit = Action::Admit {
         worker: WorkerId(2),
-        lane: Lane(0),
+        member: Member(0),
     };
     // The numbers stay unique: the next one gets the dead one's.
     assert_eq!(done(actions), [admit, start(3, 0, None)]);
@@ -128,7 +128,7 @@ fn a_spare_that_gets_booted_does_not_wait_beside_an_empty_slot() {
     assert_eq!(next(&run.exits(2, 1)), Some(Next::Restart(8 * SECOND)));
     let admit = Action::Admit {
         worker: WorkerId(3),
-        lane: Lane(0),
+        member: Member(0),
     };
     let actions = run.after(SECOND).tell(Event::Held(WorkerId(3)));
     assert_eq!(actions, [admit]);
@@ -159,7 +159,7 @@ fn slots_that_spares_fill_are_a_crash_loop_all_the_same() {
                 if let Action::Start(start) = start {
                     newest = start.worker.0;
                     run.started(newest);
-                    if start.lane.is_none() {
+                    if start.member.is_none() {
                         run.tell(Event::Held(start.worker));
                     }
                 }

@@ -10,7 +10,7 @@ fn stopping() -> Action {
 }
 
 #[test]
-fn newcomers_first_then_the_queues_then_the_workers() {
+fn new_connections_first_then_the_queues_then_the_workers() {
     let config = workers_with(2, |rules| {
         rules.drain_delay = 10 * SECOND;
         rules.http_drain = Some(5 * SECOND);
@@ -25,7 +25,7 @@ fn newcomers_first_then_the_queues_then_the_workers() {
         ]
     );
     assert_eq!(run.serve(), [1, 2]);
-    assert_eq!(run.tick(), [Action::CloseToNewcomers]);
+    assert_eq!(run.tick(), [Action::CloseToNewConnections]);
     assert_eq!(run.now, 10 * SECOND);
     assert_eq!(run.tick(), [Action::CheckQueues(None)]);
     let (worker, queues) = (None, Queues::Waiting);
@@ -111,7 +111,7 @@ fn those_that_boot_have_nothing_to_lose() {
         [
             stopping(),
             signal(2, Signal::TERM),
-            Action::CloseToNewcomers
+            Action::CloseToNewConnections
         ]
     );
 }
@@ -120,7 +120,7 @@ fn those_that_boot_have_nothing_to_lose() {
 fn a_stop_before_anything_runs_waits_for_it() {
     let mut run = Run::begin(&workers(2));
     let actions = run.signal(Signal::TERM);
-    assert_eq!(actions, [stopping(), Action::CloseToNewcomers]);
+    assert_eq!(actions, [stopping(), Action::CloseToNewConnections]);
     assert_eq!(run.started(1), [signal(1, Signal::TERM)]);
     run.exits(1, 1);
     assert_eq!(run.tell(Event::Leftovers { any: false }), [Action::Exit(0)]);

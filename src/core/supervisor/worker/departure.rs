@@ -38,8 +38,8 @@ pub(in crate::supervisor) struct LeaveRules {
     pub(in crate::supervisor) to_group: bool,
     /// Node.js' channel is there.
     pub(in crate::supervisor) channel: bool,
-    /// pidone owns the sockets, so that newcomers can be steered away first.
-    pub(in crate::supervisor) has_lanes: bool,
+    /// pidone owns the sockets, so that new connections can be steered away first.
+    pub(in crate::supervisor) can_steer: bool,
     pub(in crate::supervisor) stop: StopMode,
     pub(in crate::supervisor) stop_signal: Signal,
     pub(in crate::supervisor) http_drain: Option<Duration>,
@@ -63,7 +63,7 @@ impl LeaveRules {
 pub(super) enum Step {
     /// It says `Connection: close`, and serves.
     Announced { until: Moment },
-    /// It serves what is in its queue; newcomers go elsewhere.
+    /// It serves what is in its queue; new connections go elsewhere.
     Emptying(Emptying),
     /// It answers what it has been asked for, and gets the stop signal then: it has a handler for it,
     /// which may end the process at once, and its servers still listen.
@@ -99,7 +99,7 @@ impl Worker {
         }
     }
 
-    /// Asks it to leave, in the order that loses nothing. `quiet`: newcomers are kept away and the
+    /// Asks it to leave, in the order that loses nothing. `quiet`: new connections are kept away and the
     /// queues are empty already.
     pub(in crate::supervisor) fn leave(
         &mut self,
@@ -282,7 +282,7 @@ impl Worker {
     }
 
     fn empty(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        if !rules.has_lanes {
+        if !rules.can_steer {
             self.dismiss(now, rules, actions);
             return;
         }

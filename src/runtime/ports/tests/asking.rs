@@ -75,25 +75,25 @@ fn what_is_passed_on_has_names_in_order_and_the_lanes_own_sockets() {
         port: number,
     });
     ports.open(&[tcp, address], inherited).unwrap();
-    let names = |lane| -> Vec<String> {
-        let passed_on = ports.inherited_by(lane).into_iter();
+    let names = |member| -> Vec<String> {
+        let passed_on = ports.inherited_by(member).into_iter();
         passed_on.map(|(_, name)| name.to_owned()).collect()
     };
     let expected = ["given".to_owned(), format!("tcp-{number}")];
-    for lane in [Some(Lane(1)), None, Some(Lane(99))] {
-        assert_eq!(names(lane), expected, "{lane:?}");
+    for member in [Some(Member(1)), None, Some(Member(99))] {
+        assert_eq!(names(member), expected, "{member:?}");
     }
-    ports.steer(&lanes(&[Some(1)]));
+    ports.steer(&members(&[Some(1)]));
     let _client = TcpStream::connect((HOME, number)).unwrap();
-    let accepts = |lane| {
-        let (fd, _) = ports.inherited_by(lane)[1];
+    let accepts = |member| {
+        let (fd, _) = ports.inherited_by(member)[1];
         let socket = Listener::from(fd.try_clone_to_owned().unwrap());
         socket.accept().unwrap().is_some()
     };
-    assert!(!accepts(None) && accepts(Some(Lane(1))));
+    assert!(!accepts(None) && accepts(Some(Member(1))));
 
     // What was given is left to its giver.
-    ports.close_to_newcomers();
+    ports.close_to_new_connections();
     let _late = UnixStream::connect(&path).unwrap();
     assert!(!ports.waiting(None));
     drop(ports);
@@ -133,7 +133,7 @@ fn workers_of_another_user_get_what_they_could_have_bound() {
     let mine = directory.path("mine.sock");
     let named = directory.path("named.sock");
     let mut ports = Ports::new(Balance::ReusePort, Rights::Less { ports_from: 1024 });
-    ports.ensure_lanes(2).unwrap();
+    ports.ensure_members(2).unwrap();
     open(&mut ports, &[&format!("unix:{named}")]).unwrap();
     for key in [
         tcp(None, 80),
@@ -156,7 +156,7 @@ fn session_keys_are_the_first_workers() {
     let mut ports = ports(Balance::ReusePort, 1);
     let mut data = |worker, data| {
         let query = query(tcp(None, 0), data);
-        match ports.query(WorkerId(worker), Lane(0), &query) {
+        match ports.query(WorkerId(worker), Member(0), &query) {
             Answer::Listener { data, .. } => data.as_json().to_owned(),
             other => panic!("{other:?}"),
         }
@@ -195,7 +195,7 @@ fn a_worker_asks_for_nonsense() {
     let mut ports = ports(Balance::ReusePort, 1);
     let mut query = query(tcp(None, 0), "null");
     query.listener = Err(36);
-    assert_eq!(refused(ports.query(WorkerId(1), Lane(0), &query)), 36);
+    assert_eq!(refused(ports.query(WorkerId(1), Member(0), &query)), 36);
     assert_eq!(refused(ask(&mut ports, 1, 0, &at("192.0.2.1", 0))), 99);
     assert!(ports.ports.is_empty());
 }

@@ -36,10 +36,10 @@ impl Drop for Directory {
     }
 }
 
-/// Ports for so many slots, of which each is to get newcomers in its first lane.
+/// Ports for so many slots, of which each is to get new connections in its first member.
 fn ports(balance: Balance, slots: usize) -> Ports {
     let mut ports = Ports::new(balance, Rights::Own);
-    ports.ensure_lanes(slots * Lane::PER_SLOT).unwrap();
+    ports.ensure_members(slots * Member::PER_SLOT).unwrap();
     ports
 }
 
@@ -50,8 +50,8 @@ fn open(ports: &mut Ports, addresses: &[&str]) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-fn lanes(slots: &[Option<usize>]) -> Vec<Option<Lane>> {
-    slots.iter().map(|lane| lane.map(Lane)).collect()
+fn members(slots: &[Option<usize>]) -> Vec<Option<Member>> {
+    slots.iter().map(|member| member.map(Member)).collect()
 }
 
 fn tcp(address: Option<IpAddr>, port: u16) -> ListenerKey {
@@ -103,14 +103,14 @@ fn query(listener: ListenerKey, data: &str) -> Query {
     }
 }
 
-fn ask(ports: &mut Ports, worker: u32, lane: usize, key: &ListenerKey) -> Answer {
+fn ask(ports: &mut Ports, worker: u32, member: usize, key: &ListenerKey) -> Answer {
     let query = query(key.clone(), "null");
-    ports.query(WorkerId(worker), Lane(lane), &query)
+    ports.query(WorkerId(worker), Member(member), &query)
 }
 
 /// The port and the socket that a worker gets.
-fn get(ports: &mut Ports, worker: u32, lane: usize, key: &ListenerKey) -> (PortId, Listener) {
-    match ask(ports, worker, lane, key) {
+fn get(ports: &mut Ports, worker: u32, member: usize, key: &ListenerKey) -> (PortId, Listener) {
+    match ask(ports, worker, member, key) {
         Answer::Listener { port, handle, .. } => (port, handle.into()),
         other => panic!("{key:?}: {other:?}"),
     }
@@ -134,7 +134,7 @@ fn free_port() -> u16 {
 }
 
 /// How many of so many new connections come to which socket; they are closed again.
-fn arrivals(sockets: &[&Listener], count: usize) -> Vec<usize> {
+fn accepted_connections(sockets: &[&Listener], count: usize) -> Vec<usize> {
     let port = number(sockets[0]);
     let clients: Vec<_> = (0..count)
         .map(|_| TcpStream::connect((HOME, port)).unwrap())
@@ -165,39 +165,40 @@ fn each_lane_has_a_socket_of_its_own_on_one_port() {
     let (id, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
     let (same, two) = get(&mut ports, 2, 2, &tcp(None, 0));
     assert_eq!((id, number(&zero)), (same, number(&two)));
-    ports.steer(&lanes(&[Some(0), Some(2)]));
-    let arrived = arrivals(&[&zero, &two], 100);
+    ports.steer(&members(&[Some(0), Some(2)]));
+    let arrived = accepted_connections(&[&zero, &two], 100);
     assert!(arrived.iter().all(|count| *count > 20), "{arrived:?}");
 
     // The successor in slot 0 asks, serves, and gets all that the old one got.
     let (_, one) = get(&mut ports, 3, 1, &tcp(None, 0));
-    assert_eq!(arrivals(&[&zero, &two, &one], 40)[2], 0);
-    ports.steer(&lanes(&[Some(1), None]));
-    assert_eq!(arrivals(&[&zero, &two, &one], 20), [0, 0, 20]);
+    assert_eq!(accepted_connections(&[&zero, &two, &one], 40)[2], 0);
+    ports.steer(&members(&[Some(1), None]));
+    assert_eq!(accepted_connections(&[&zero, &two, &one], 20), [0, 0, 20]);
     // Nobody serves: it stays as it was.
-    ports.steer(&lanes(&[None, None]));
-    assert_eq!(arrivals(&[&zero, &two, &one], 20), [0, 0, 20]);
+    ports.steer(&members(&[None, None]));
+    assert_eq!(accepted_connections(&[&zero, &two, &one], 20), [0, 0, 20]);
 }
 
 #[test]
-fn before_anybody_serves_newcomers_wait_where_somebody_will() {
+fn before_anybody_serves_new_connections_wait_where_somebody_will() {
     let mut ports = ports(Balance::ReusePort, 2);
     open(&mut ports, &["127.0.0.1:0"]).unwrap();
     let id = ports.passed_on[0].0;
     let sockets = |ports: &Ports| -> Vec<Listener> {
-        let members = (0..4).map(|lane| ports.ports.get(id).unwrap().socket(Lane(lane)).unwrap());
+        let members =
+            (0..4).map(|member| ports.ports.get(id).unwrap().socket(Member(member)).unwrap());
         members.map(|member| member.duplicate().unwrap()).collect()
     };
-    let arrived = arrivals(&sockets(&ports).iter().collect::<Vec<_>>(), 100);
+    let arrived = accepted_connections(&sockets(&ports).iter().collect::<Vec<_>>(), 100);
     assert_eq!((arrived[1], arrived[3]), (0, 0), "{arrived:?}");
     assert!(arrived[0] > 20 && arrived[2] > 20, "{arrived:?}");
 
     // More slots, before the first worker serves.
-    ports.ensure_lanes(6).unwrap();
+    ports.ensure_members(6).unwrap();
     let mut members = sockets(&ports);
-    let more = [4, 5].map(|lane| ports.ports.get(id).unwrap().socket(Lane(lane)).unwrap());
+    let more = [4, 5].map(|member| ports.ports.get(id).unwrap().socket(Member(member)).unwrap());
     members.extend(more.map(|member| member.duplicate().unwrap()));
-    let arrived = arrivals(&members.iter().collect::<Vec<_>>(), 150);
+    let arrived = accepted_connections(&members.iter().collect::<Vec<_>>(), 150);
     assert!(arrived[4] > 20 && arrived[5] == 0, "{arrived:?}");
 }
 
@@ -209,10 +210,10 @@ fn by_source_each_client_keeps_its_slot() {
     let (_, one) = get(&mut ports, 3, 1, &tcp(None, 0));
     let (_, three) = get(&mut ports, 4, 3, &tcp(None, 0));
     let all = [&zero, &one, &two, &three];
-    ports.steer(&lanes(&[Some(0), Some(2)]));
-    let before = arrivals(&all, 10);
-    ports.steer(&lanes(&[Some(1), Some(3)]));
-    let after = arrivals(&all, 10);
+    ports.steer(&members(&[Some(0), Some(2)]));
+    let before = accepted_connections(&all, 10);
+    ports.steer(&members(&[Some(1), Some(3)]));
+    let after = accepted_connections(&all, 10);
     assert!(before[0] == 10 || before[2] == 10, "{before:?}");
     assert_eq!((before[0], before[2]), (after[1], after[3]));
 }
@@ -220,17 +221,17 @@ fn by_source_each_client_keeps_its_slot() {
 #[test]
 fn a_port_that_one_worker_has_asked_for_is_that_workers() {
     let mut ports = ports(Balance::ReusePort, 2);
-    ports.steer(&lanes(&[Some(0), Some(2)]));
+    ports.steer(&members(&[Some(0), Some(2)]));
     let (id, two) = get(&mut ports, 2, 2, &tcp(None, 0));
-    assert_eq!(arrivals(&[&two], 20), [20]);
+    assert_eq!(accepted_connections(&[&two], 20), [20]);
     // The first one comes too, and closes again.
     let (_, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
-    let arrived = arrivals(&[&zero, &two], 60);
+    let arrived = accepted_connections(&[&zero, &two], 60);
     assert!(arrived[0] > 5 && arrived[1] > 5, "{arrived:?}");
     ports.closed(id, WorkerId(1));
-    assert_eq!(arrivals(&[&zero, &two], 20), [0, 20]);
+    assert_eq!(accepted_connections(&[&zero, &two], 20), [0, 20]);
     let holders: Vec<_> = ports.holders(id).collect();
-    assert_eq!(holders, [(WorkerId(2), Lane(2))]);
+    assert_eq!(holders, [(WorkerId(2), Member(2))]);
 }
 
 #[test]
@@ -258,7 +259,7 @@ fn one_socket_for_all_lanes_where_it_must_be() {
                 UnixStream::connect_addr(&address.unwrap()).unwrap()
             }
         };
-        assert!(group.waiting(None) && !group.waiting(Some(Lane(0))));
+        assert!(group.waiting(None) && !group.waiting(Some(Member(0))));
         assert!(socket.accept().unwrap().is_some());
         assert!(!group.waiting(None));
     }
@@ -289,20 +290,23 @@ fn round_robin_is_for_pidone_to_accept() {
         panic!("{answer:?}");
     };
     // Nobody who serves could take it.
-    assert!(ports.strays(|_| false).is_empty());
-    let strays = ports.strays(|lane| lane == Lane(0));
-    assert_eq!(strays.len(), 1);
-    assert_eq!((strays[0].0, strays[0].1), (port, Lane(0)));
-    assert!(ports.accept(port, Lane(0)).unwrap().is_none());
+    assert!(ports.orphaned_queues(|_| false).is_empty());
+    let orphaned_queues = ports.orphaned_queues(|member| member == Member(0));
+    assert_eq!(orphaned_queues.len(), 1);
+    assert_eq!(
+        (orphaned_queues[0].0, orphaned_queues[0].1),
+        (port, Member(0))
+    );
+    assert!(ports.accept(port, Member(0)).unwrap().is_none());
     let _client = TcpStream::connect((HOME, address.port())).unwrap();
-    assert!(ports.accept(port, Lane(0)).unwrap().is_some());
+    assert!(ports.accept(port, Member(0)).unwrap().is_some());
 
     let answer = ask(&mut ports, 1, 0, &unix(&path));
     assert!(matches!(answer, Answer::RoundRobin { address: None, .. }));
     // Datagrams cannot be accepted.
     let answer = ask(&mut ports, 1, 0, &udp(0));
     assert!(matches!(answer, Answer::Listener { .. }));
-    assert_eq!(ports.strays(|_| true).len(), 2);
+    assert_eq!(ports.orphaned_queues(|_| true).len(), 2);
 }
 
 #[test]
@@ -355,31 +359,34 @@ fn strays_are_of_lanes_without_a_worker_who_listens_there() {
     let mut ports = ports(Balance::ReusePort, 2);
     let (id, _zero) = get(&mut ports, 1, 0, &tcp(None, 0));
     let (_, two) = get(&mut ports, 2, 2, &tcp(None, 0));
-    let strays = |ports: &Ports, served: &[usize]| -> Vec<usize> {
-        let strays = ports.strays(|lane| served.contains(&lane.0));
-        strays.iter().map(|(_, lane, _)| lane.0).collect()
+    let orphaned_queues = |ports: &Ports, served: &[usize]| -> Vec<usize> {
+        let orphaned_queues = ports.orphaned_queues(|member| served.contains(&member.0));
+        orphaned_queues
+            .iter()
+            .map(|(_, member, _)| member.0)
+            .collect()
     };
-    assert_eq!(strays(&ports, &[0, 2]), [1, 3]);
-    assert_eq!(strays(&ports, &[2]), [0, 1, 3]);
-    assert_eq!(strays(&ports, &[1, 2, 3]), [0, 1, 3]);
+    assert_eq!(orphaned_queues(&ports, &[0, 2]), [1, 3]);
+    assert_eq!(orphaned_queues(&ports, &[2]), [0, 1, 3]);
+    assert_eq!(orphaned_queues(&ports, &[1, 2, 3]), [0, 1, 3]);
     // Nobody could serve them.
-    assert_eq!(strays(&ports, &[]), []);
-    assert_eq!(strays(&ports, &[1]), []);
+    assert_eq!(orphaned_queues(&ports, &[]), []);
+    assert_eq!(orphaned_queues(&ports, &[1]), []);
 
     // Worker 1 dies with somebody in its queue, who is taken out of it.
-    ports.steer(&lanes(&[Some(0), None]));
+    ports.steer(&members(&[Some(0), None]));
     let _client = TcpStream::connect((HOME, number(&two))).unwrap();
     ports.forget(WorkerId(1));
-    ports.steer(&lanes(&[None, Some(2)]));
-    assert!(ports.waiting(Some(Lane(0))) && ports.waiting(None));
-    assert!(!ports.waiting(Some(Lane(2))));
-    assert!(ports.accept(id, Lane(0)).unwrap().is_some());
+    ports.steer(&members(&[None, Some(2)]));
+    assert!(ports.waiting(Some(Member(0))) && ports.waiting(None));
+    assert!(!ports.waiting(Some(Member(2))));
+    assert!(ports.accept(id, Member(0)).unwrap().is_some());
     assert!(!ports.waiting(None));
-    assert_eq!(arrivals(&[&two], 10), [10]);
+    assert_eq!(accepted_connections(&[&two], 10), [10]);
 }
 
 #[test]
-fn no_newcomers_whatever_the_balance_and_those_who_wait_are_served() {
+fn no_new_connections_whatever_the_balance_and_those_who_wait_are_served() {
     for balance in [
         Balance::ReusePort,
         Balance::SourceIp,
@@ -390,24 +397,24 @@ fn no_newcomers_whatever_the_balance_and_those_who_wait_are_served() {
         let path = directory.path("app.sock");
         let mut ports = ports(balance, 1);
         open(&mut ports, &["127.0.0.1:0", &format!("unix:{path}")]).unwrap();
-        ports.steer(&lanes(&[Some(0)]));
+        ports.steer(&members(&[Some(0)]));
         let [tcp_id, unix_id] = [0, 1].map(|place| ports.passed_on[place].0);
         let address = ports.ports.get(tcp_id).unwrap().local_address().unwrap();
         let _client = TcpStream::connect(address).unwrap();
         let _local = UnixStream::connect(&path).unwrap();
-        ports.close_to_newcomers();
+        ports.close_to_new_connections();
         let limit = Duration::from_millis(50);
         let late = TcpStream::connect_timeout(&address, limit);
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(UnixStream::connect(&path).is_err());
-        // Whoever serves next is not who gets newcomers.
-        ports.steer(&lanes(&[Some(1)]));
-        ports.ensure_lanes(4).unwrap();
+        // Whoever serves next is not who gets new connections.
+        ports.steer(&members(&[Some(1)]));
+        ports.ensure_members(4).unwrap();
         let late = TcpStream::connect_timeout(&address, limit);
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         for id in [tcp_id, unix_id] {
             assert!(ports.waiting(None));
-            assert!(ports.accept(id, Lane(0)).unwrap().is_some());
+            assert!(ports.accept(id, Member(0)).unwrap().is_some());
         }
         assert!(!ports.waiting(None));
         // What is known can still be had, and nothing new.

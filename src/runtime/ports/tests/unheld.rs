@@ -51,8 +51,8 @@ fn an_abandoned_port_is_in_nobodys_way() {
                 TcpStream::from(connection).write_all(b"x").unwrap();
             }
             assert_eq!(client.read(&mut [0]).unwrap(), 1);
-            ports.steer(&lanes(&[Some(1)]));
-            assert_eq!(arrivals(&[&socket], 3), [3]);
+            ports.steer(&members(&[Some(1)]));
+            assert_eq!(accepted_connections(&[&socket], 3), [3]);
         }
     }
 }
@@ -157,7 +157,7 @@ fn a_unix_socket_whose_file_is_gone_is_bound_again() {
         }
         let (id, _first) = get(&mut ports, 1, 0, &unix(&path));
         let mut waiting = UnixStream::connect(&path).unwrap();
-        assert!(ports.strays(|_| true).is_empty());
+        assert!(ports.orphaned_queues(|_| true).is_empty());
         fs::remove_file(&path).unwrap();
         let (same, second) = get(&mut ports, 2, 2, &unix(&path));
         assert_eq!(same, id);
@@ -167,15 +167,15 @@ fn a_unix_socket_whose_file_is_gone_is_bound_again() {
         }
         assert_eq!(waiting.read(&mut [0]).unwrap(), 1);
         let _client = UnixStream::connect(&path).unwrap();
-        assert_eq!(ports.strays(|_| true).len(), 1);
+        assert_eq!(ports.orphaned_queues(|_| true).len(), 1);
         assert!(second.accept().unwrap().is_some());
 
         // One that cleans up is gone, and others go on.
         fs::remove_file(&path).unwrap();
         ports.forget(WorkerId(2));
         let mut late = UnixStream::connect(&path).unwrap();
-        let (queue, lane, _) = ports.strays(|_| true)[0];
-        let connection = ports.accept(queue, lane).unwrap().unwrap();
+        let (queue, member, _) = ports.orphaned_queues(|_| true)[0];
+        let connection = ports.accept(queue, member).unwrap().unwrap();
         UnixStream::from(connection).write_all(b"x").unwrap();
         assert_eq!(late.read(&mut [0]).unwrap(), 1);
 
@@ -195,7 +195,7 @@ fn no_file_is_made_for_workers_of_another_user() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
     let mut ports = Ports::new(Balance::ReusePort, Rights::Less { ports_from: 1024 });
-    ports.ensure_lanes(2).unwrap();
+    ports.ensure_members(2).unwrap();
     open(&mut ports, &[&format!("unix:{path}")]).unwrap();
     fs::remove_file(&path).unwrap();
     get(&mut ports, 1, 0, &unix(&path));

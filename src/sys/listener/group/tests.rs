@@ -241,7 +241,7 @@ fn by_source_knows_ipv6() {
 }
 
 /// Starts to connect; whoever gets an answer finds the socket writable.
-fn knock(target: SocketAddr) -> OwnedFd {
+fn source(target: SocketAddr) -> OwnedFd {
     let client = socket::open(socket::family(target.ip()), libc::SOCK_STREAM).unwrap();
     socket::connect(client.as_fd(), target).unwrap();
     client
@@ -263,7 +263,7 @@ fn serve(listener: &Listener) -> usize {
 }
 
 /// The host to listen on, the ones to come from, and how many members.
-fn closes_to_newcomers(host: &str, clients: &[&str], members: usize) {
+fn closes_to_new_connections(host: &str, clients: &[&str], members: usize) {
     let mut group = group(host, members);
     let port = group.local_address().port();
     let targets: Vec<_> = clients
@@ -276,21 +276,21 @@ fn closes_to_newcomers(host: &str, clients: &[&str], members: usize) {
     queues(&group, 20);
 
     let before = diag::connections(group.local_address()).unwrap();
-    group.close_to_newcomers().unwrap();
+    group.close_to_new_connections().unwrap();
     // What is new are pidone's own connections.
     let mut own = diag::connections(group.local_address()).unwrap();
     own.retain(|one| before.iter().all(|other| other.cookie != one.cookie));
     let own: BTreeSet<_> = own.into_iter().map(|one| one.client).collect();
     assert_eq!(own, group.own_connections().collect());
-    let newcomers: Vec<_> = targets
+    let new_connections: Vec<_> = targets
         .iter()
         .cycle()
         .take(20)
-        .map(|target| knock(*target))
+        .map(|target| source(*target))
         .collect();
-    // 20 newcomers are in the kernel's hands by now: on this interface a connection that the kernel
+    // 20 new connections are in the kernel's hands by now: on this interface a connection that the kernel
     // takes is there when connect(2) returns. The wait is to see none of them come in later.
-    for newcomer in &newcomers {
+    for newcomer in &new_connections {
         assert!(!is_answered(newcomer.as_fd(), Duration::from_millis(10)));
     }
     queues(&group, 20);
@@ -303,7 +303,7 @@ fn closes_to_newcomers(host: &str, clients: &[&str], members: usize) {
         assert_eq!(&bytes, b"served");
     }
     // Places in the queues are free now, and still nobody gets in.
-    let late = knock(targets[0]);
+    let late = source(targets[0]);
     assert!(!is_answered(late.as_fd(), Duration::from_millis(10)));
     queues(&group, 0);
     assert!(is_in_use(group.add()));
@@ -316,31 +316,31 @@ fn closes_to_newcomers(host: &str, clients: &[&str], members: usize) {
 }
 
 #[test]
-fn closed_to_newcomers_on_both_versions_of_ip() {
-    closes_to_newcomers("0", &["127.0.0.1", "::1", "127.0.0.2"], 3);
+fn closed_to_new_connections_on_both_versions_of_ip() {
+    closes_to_new_connections("0", &["127.0.0.1", "::1", "127.0.0.2"], 3);
 }
 
 #[test]
-fn closed_to_newcomers_on_ipv4() {
-    closes_to_newcomers("127.0.0.1:0", &["127.0.0.1"], 2);
+fn closed_to_new_connections_on_ipv4() {
+    closes_to_new_connections("127.0.0.1:0", &["127.0.0.1"], 2);
 }
 
 #[test]
-fn closed_to_newcomers_on_ipv6() {
-    closes_to_newcomers("[::1]:0", &["::1"], 2);
+fn closed_to_new_connections_on_ipv6() {
+    closes_to_new_connections("[::1]:0", &["::1"], 2);
 }
 
 #[test]
-fn closed_to_newcomers_with_one_member() {
-    closes_to_newcomers("0", &["127.0.0.1", "::1"], 1);
+fn closed_to_new_connections_with_one_member() {
+    closes_to_new_connections("0", &["127.0.0.1", "::1"], 1);
 }
 
 #[test]
-fn closing_to_newcomers_loses_nobody_under_load() {
+fn closing_to_new_connections_loses_nobody_under_load() {
     let mut group = group("127.0.0.1:0", 2);
     let target = group.local_address();
-    let before: Vec<_> = (0..50).map(|_| knock(target)).collect();
-    group.close_to_newcomers().unwrap();
+    let before: Vec<_> = (0..50).map(|_| source(target)).collect();
+    group.close_to_new_connections().unwrap();
     // Whoever was let in is in a queue that is served; a dead end has one guest, pidone.
     let let_in = before
         .iter()
@@ -350,9 +350,9 @@ fn closing_to_newcomers_loses_nobody_under_load() {
     queues(&group, 50);
 }
 
-/// Before there is a second member, nothing can keep newcomers from it.
+/// Before there is a second member, nothing can keep new connections from it.
 #[test]
-fn whoever_comes_while_one_member_is_closed_to_newcomers_is_not_forgotten() {
+fn whoever_comes_while_one_member_is_closed_to_new_connections_is_not_forgotten() {
     for _ in 0..100 {
         let mut group = group("127.0.0.1:0", 1);
         let target = group.local_address();
@@ -362,13 +362,13 @@ fn whoever_comes_while_one_member_is_closed_to_newcomers_is_not_forgotten() {
             let knocking = scope.spawn(|| {
                 let mut clients = Vec::new();
                 while !over.load(Ordering::Relaxed) {
-                    clients.push(knock(target));
+                    clients.push(source(target));
                     let _ = knocked.send(());
                 }
                 clients
             });
             closing.recv().unwrap();
-            group.close_to_newcomers().unwrap();
+            group.close_to_new_connections().unwrap();
             over.store(true, Ordering::Relaxed);
             let clients = knocking.join().unwrap();
             let is_in = |client: &&OwnedFd| is_answered(client.as_fd(), Duration::ZERO);
@@ -391,12 +391,12 @@ fn nobody_slips_in_while_one_socket_after_the_other_is_closed() {
     for round in 0..ROUNDS {
         let mut group = group("127.0.0.1:0", [1, 2, 16][round % 3]);
         let target = group.local_address();
-        group.close_to_newcomers().unwrap();
+        group.close_to_new_connections().unwrap();
         let (knocked, closing) = std::sync::mpsc::channel();
         let knocking = std::thread::spawn(move || {
             let (mut refused, mut reset) = (0, 0);
             while refused < 10 {
-                let client = TcpStream::from(knock(target));
+                let client = TcpStream::from(source(target));
                 let error = client.take_error().unwrap();
                 match error.map(|error| error.kind()) {
                     Some(io::ErrorKind::ConnectionRefused) => refused += 1,
@@ -420,7 +420,7 @@ fn nobody_slips_in_while_one_socket_after_the_other_is_closed() {
 fn udp_members_are_steered_too() {
     let mut group = group("udp:127.0.0.1:0", 3);
     assert!(is_in_use(listen(&format!("udp:{}", group.local_address()))));
-    assert!(group.close_to_newcomers().is_err());
+    assert!(group.close_to_new_connections().is_err());
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     for index in [2, 0, 1] {
         group.steer(&steering::only(index)).unwrap();

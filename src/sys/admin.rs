@@ -16,9 +16,9 @@ const BACKLOG: u16 = 64;
 
 /// A listening socket of pidone's own; a file goes with it.
 #[derive(Debug)]
-pub struct Door(Listener);
+pub struct AdminListener(Listener);
 
-impl Door {
+impl AdminListener {
     /// A TCP port.
     ///
     /// # Errors
@@ -29,17 +29,17 @@ impl Door {
 
     /// A UNIX socket with mode 0600, which replaces one that nobody listens on; `owner`: who it
     /// belongs to instead of pidone's own user. Until the mode is set it may be another one: ask each
-    /// visitor who it is.
+    /// client who it is.
     ///
     /// # Errors
     /// As [`Listener::bind`], and those of chmod(2) and chown(2).
     pub fn private(path: &Path, owner: Option<u32>) -> io::Result<Self> {
-        let door = Self::open(&ListenAddress::Unix(UnixName::Path(path.into())))?;
+        let listener = Self::open(&ListenAddress::Unix(UnixName::Path(path.into())))?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
         if owner.is_some() {
             lchown(path, owner, None)?;
         }
-        Ok(door)
+        Ok(listener)
     }
 
     fn open(address: &ListenAddress) -> io::Result<Self> {
@@ -54,12 +54,12 @@ impl Door {
     ///
     /// # Errors
     /// As [`Listener::accept`].
-    pub fn accept(&self) -> io::Result<Option<Visitor>> {
-        Ok(self.0.accept()?.map(Visitor::from))
+    pub fn accept(&self) -> io::Result<Option<ClientConnection>> {
+        Ok(self.0.accept()?.map(ClientConnection::from))
     }
 }
 
-impl AsFd for Door {
+impl AsFd for AdminListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -67,9 +67,9 @@ impl AsFd for Door {
 
 /// The connection to one who has come.
 #[derive(Debug)]
-pub struct Visitor(Channel);
+pub struct ClientConnection(Channel);
 
-impl Visitor {
+impl ClientConnection {
     /// Reads as much as there is and fits.
     pub fn read(&self, buffer: &mut [u8]) -> Read {
         self.0.read(buffer)
@@ -98,13 +98,13 @@ impl Visitor {
     }
 }
 
-impl From<OwnedFd> for Visitor {
+impl From<OwnedFd> for ClientConnection {
     fn from(socket: OwnedFd) -> Self {
         Self(Channel::from(socket))
     }
 }
 
-impl AsFd for Visitor {
+impl AsFd for ClientConnection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -117,23 +117,23 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     fn fresh(name: &str) -> std::path::PathBuf {
-        std::env::temp_dir().join(format!("pidone-door.{}.{name}", std::process::id()))
+        std::env::temp_dir().join(format!("pidone-listener.{}.{name}", std::process::id()))
     }
 
     #[test]
     fn a_private_door_knows_its_visitors_and_leaves_no_file() {
         let path = fresh("private");
         let us = nix::unistd::getuid().as_raw();
-        let door = Door::private(&path, Some(us)).unwrap();
+        let listener = AdminListener::private(&path, Some(us)).unwrap();
         let file = fs::metadata(&path).unwrap();
         assert_eq!((file.mode() & 0o7777, file.uid()), (0o600, us));
-        assert!(door.accept().unwrap().is_none());
+        assert!(listener.accept().unwrap().is_none());
         let _visitor = UnixStream::connect(&path).unwrap();
-        let visitor = door.accept().unwrap().unwrap();
-        assert_eq!(visitor.user().unwrap(), us);
-        let second = Door::private(&path, None).unwrap_err();
+        let connection = listener.accept().unwrap().unwrap();
+        assert_eq!(connection.user().unwrap(), us);
+        let second = AdminListener::private(&path, None).unwrap_err();
         assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
-        drop(door);
+        drop(listener);
         assert!(!path.exists());
     }
 }

@@ -5,7 +5,7 @@
 use super::{Chapter, OptionSpec, SWITCH};
 use crate::cli::values;
 
-pub(super) const DOORS: Chapter = Chapter {
+pub(super) const ADMIN: Chapter = Chapter {
     title: "Control and health",
     options: &[
         OptionSpec {

@@ -1,6 +1,6 @@
 //! What must hold, judged from outside: by the events that go in and the actions that come out.
 
-mod deeds;
+mod actions;
 mod health;
 mod requests;
 mod restarts;
@@ -13,7 +13,7 @@ use pidone::ended::Ended;
 use pidone::rules::{Boot, Readiness, RestartPolicy, RunRules, StopMode, WorkerRules};
 use pidone::signal::{Signal, SignalSet};
 use pidone::supervisor::{
-    Action, Done, Event, Lane, Moment, Next, Queues, Reason, Refusal, Reply, Report, Request,
+    Action, Done, Event, Member, Moment, Next, Queues, Reason, Refusal, Reply, Report, Request,
     RequestId, Start, StateView, Supervisor, WorkerId,
 };
 
@@ -28,7 +28,7 @@ const SLACK: Duration = Duration::from_secs(1);
 /// How long the last leftovers are waited for after SIGKILL.
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
-pub struct Witness {
+pub struct Oracle {
     config: RunRules,
     /// Those whose end has not been told.
     known: BTreeMap<WorkerId, Seen>,
@@ -42,7 +42,7 @@ pub struct Witness {
     newest: u32,
     target: usize,
     serving: Vec<WorkerId>,
-    steered: Option<Vec<Option<Lane>>>,
+    steered: Option<Vec<Option<Member>>>,
     reload: Option<Moment>,
     /// All have been asked for, not only one slot's.
     whole_reload: bool,
@@ -96,7 +96,7 @@ struct End {
 #[derive(Default)]
 struct Seen {
     instance: usize,
-    lane: Option<Lane>,
+    member: Option<Member>,
     asked: Moment,
     waits_since: Option<Moment>,
     /// It has said that it serves.
@@ -146,11 +146,11 @@ struct Seen {
 impl Seen {
     /// It is a spare that is booted.
     fn rests(&self) -> bool {
-        self.held && self.lane.is_none() && !self.stopped && !self.disconnected
+        self.held && self.member.is_none() && !self.stopped && !self.disconnected
     }
 
     fn boots(&self) -> bool {
-        self.lane.is_some()
+        self.member.is_some()
             && self.waits_since.is_some()
             && !self.has_served
             && !self.stopped
@@ -158,11 +158,11 @@ impl Seen {
     }
 }
 
-impl Witness {
+impl Oracle {
     pub fn new(config: &RunRules, target: usize) -> Self {
         let target = if config.workers.is_some() { target } else { 1 };
         let first = Seen {
-            lane: Some(Lane(0)),
+            member: Some(Member(0)),
             ..Seen::default()
         };
         Self {
@@ -207,7 +207,7 @@ impl Witness {
         workers.is_some_and(|workers| workers.port_env.is_some()) && !self.channel()
     }
 
-    fn has_lanes(&self) -> bool {
+    fn can_steer(&self) -> bool {
         self.channel() || (!self.single() && self.config.listens)
     }
 
@@ -278,10 +278,10 @@ impl Witness {
     }
 
     pub fn before(&mut self, event: &Event, supervisor: &Supervisor, now: Moment) {
-        // What still arrives has a quarter of a second, from when newcomers were kept away.
+        // What still arrives has a quarter of a second, from when new connections were kept away.
         let is_done = |queues, since: Option<Moment>| match queues {
             Queues::Waiting => false,
-            Queues::Arriving => since.is_some_and(|at| at + Duration::from_millis(250) <= now),
+            Queues::Unread => since.is_some_and(|at| at + Duration::from_millis(250) <= now),
             Queues::Empty => true,
         };
         self.serving = supervisor.serving().collect();
@@ -323,7 +323,7 @@ impl Witness {
                     && (serves || (seen.halted && seen.has_served))
                 {
                     seen.leaves_by_itself = true;
-                    self.starts.lost(seen.lane);
+                    self.starts.lost(seen.member);
                 }
             }
             Event::Listens { worker, any } => {
@@ -443,7 +443,7 @@ impl Witness {
             if seen.listens {
                 self.ports_changed = Some(now);
             }
-            let counts = seen.lane.is_some() && self.end.leftovers.is_none();
+            let counts = seen.member.is_some() && self.end.leftovers.is_none();
             self.end.killed |= seen.killed && counts && self.end.asked.is_some();
             if counts {
                 self.last_to_end = Some(id);

@@ -11,17 +11,17 @@ use crate::supervisor::Moment;
 /// How long until it is tried again: nobody tells when a descriptor is to be had.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// It is another shortage, and said again, if there was none for so long.
+/// It is a failure of its own, and logged again, if there was none for so long.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Said once for as long as it lasts; meanwhile who waits is left waiting, or poll(2) would return
 /// at once, again and again.
 #[derive(Debug, Default)]
-pub(super) struct Shortage {
+pub(super) struct AcceptBackoff {
     last: Option<Moment>,
 }
 
-impl Shortage {
+impl AcceptBackoff {
     /// It was tried, and failed.
     pub(super) fn met(&mut self, error: &io::Error, now: Moment) {
         let last = self.last.replace(now);

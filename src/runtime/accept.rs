@@ -1,4 +1,4 @@
-//! Newcomers that pidone itself lets in: it accepts what no worker would, and hands it to one that
+//! New connections that pidone itself lets in: it accepts what no worker would, and hands it to one that
 //! serves. And whether anybody is still waiting, and who says that it is ready.
 
 #![forbid(unsafe_code)]
@@ -7,10 +7,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::ports::PortId;
-use super::workers::Arrival;
+use super::workers::AcceptedConnection;
 use super::{Runtime, environment};
 use crate::protocol::notify;
-use crate::supervisor::{Event, Lane, Queues, WorkerId};
+use crate::supervisor::{Event, Member, Queues, WorkerId};
 use crate::sys::notify::NotifySocket;
 use crate::sys::{process, procfs};
 
@@ -51,20 +51,20 @@ impl Runtime<'_> {
     }
 
     pub(super) fn check_queues(&mut self, worker: Option<WorkerId>) {
-        let lane = worker.and_then(|worker| self.workers.lane(worker));
-        let queues = if self.ports.waiting(lane) || self.workers.expects(worker) {
+        let member = worker.and_then(|worker| self.workers.member(worker));
+        let queues = if self.ports.waiting(member) || self.workers.expects(worker) {
             Queues::Waiting
-        } else if self.arriving.look(worker, self.ports.reached_by(worker)) {
-            Queues::Arriving
+        } else if self.unread.look(worker, self.ports.reached_by(worker)) {
+            Queues::Unread
         } else {
             Queues::Empty
         };
         self.news.push_back(Event::Queues { worker, queues });
     }
 
-    /// Whether somebody accepts what comes into this lane.
-    pub(super) fn is_served(&self, lane: Lane) -> bool {
-        self.supervisor.is_served(lane)
+    /// Whether somebody accepts what comes into this member.
+    pub(super) fn is_served(&self, member: Member) -> bool {
+        self.supervisor.is_served(member)
     }
 
     pub(super) fn close_unheld_ports(&mut self) {
@@ -100,27 +100,27 @@ impl Runtime<'_> {
     }
 
     /// Takes connections out of a queue that nobody else empties.
-    pub(super) fn accept(&mut self, port: PortId, lane: Lane) {
+    pub(super) fn accept(&mut self, port: PortId, member: Member) {
         for _ in 0..ACCEPTED_AT_ONCE {
-            match self.ports.accept(port, lane) {
+            match self.ports.accept(port, member) {
                 Ok(Some(connection)) => self.hand_over((port, connection)),
                 Ok(None) => return,
-                Err(error) => return self.shortage.met(&error, self.now()),
+                Err(error) => return self.accept_backoff.met(&error, self.now()),
             }
         }
     }
 
-    pub(super) fn hand_over_arrivals(&mut self) {
-        for _ in 0..self.workers.arrivals.len() {
-            if let Some(arrival) = self.workers.arrivals.pop_front() {
-                self.hand_over(arrival);
+    pub(super) fn hand_over_accepted(&mut self) {
+        for _ in 0..self.workers.accepted_connections.len() {
+            if let Some(connection) = self.workers.accepted_connections.pop_front() {
+                self.hand_over(connection);
             }
         }
     }
 
     /// To the next worker whose turn it is; if nobody is there, to the first who will be.
-    pub(super) fn hand_over(&mut self, arrival: Arrival) {
-        let port = arrival.0;
+    pub(super) fn hand_over(&mut self, connection: AcceptedConnection) {
+        let port = connection.0;
         let takers: Vec<_> = self.takers(port).collect();
         let last = self.turns.get(port).copied().unwrap_or(WorkerId(0));
         let behind = takers.partition_point(|worker| *worker <= last);
@@ -130,11 +130,11 @@ impl Runtime<'_> {
             .skip(behind)
             .take(takers.len())
             .copied();
-        match self.workers.hand_over(arrival, in_turn) {
+        match self.workers.hand_over(connection, in_turn) {
             Ok(worker) => {
                 self.turns.insert(port, worker);
             }
-            Err(arrival) => self.workers.arrivals.push_back(arrival),
+            Err(connection) => self.workers.accepted_connections.push_back(connection),
         }
     }
 }

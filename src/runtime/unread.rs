@@ -1,4 +1,4 @@
-//! Connections that came before newcomers were kept away from a worker, and whose clients have not
+//! Connections that came before new connections were kept away from a worker, and whose clients have not
 //! asked for anything yet, as far as the kernel can tell.
 //!
 //! Of plain ones, those of which nothing has been read. Where TLS is spoken that tells nothing: what
@@ -23,7 +23,7 @@ const HESITATION: Duration = Duration::from_millis(250);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(super) struct Arriving {
+pub(super) struct Unread {
     /// By the worker that leaves, or `None` where all do: those that were there at the first look, as
     /// far as they still are. Others have come to those who stay.
     left: Table<Option<WorkerId>, Vec<Cookie>>,
@@ -31,7 +31,7 @@ pub(super) struct Arriving {
     is_mute: bool,
 }
 
-impl Arriving {
+impl Unread {
     /// Whether some are left, of those to these ports. `None`, and a kernel that does not tell: it
     /// cannot be known.
     pub(super) fn look(

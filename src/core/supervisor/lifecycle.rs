@@ -1,7 +1,7 @@
 //! Workers come and go: who is started, where, and what follows from each end.
 
 use super::event::{Action, Moment, Start};
-use super::lane::{Lane, WorkerId};
+use super::member::{Member, WorkerId};
 use super::report::{Next, Report, Verdict};
 use super::shutdown::Leftovers;
 use super::worker::{Place, Worker};
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 const SPARES_AT_ONCE: usize = 4;
 
 impl Supervisor {
-    /// Starts a worker for a slot, in its lane; in the other one if somebody is still leaving there.
+    /// Starts a worker for a slot, in its member; in the other one if somebody is still leaving there.
     pub(super) fn start_in_slot(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
@@ -22,14 +22,14 @@ impl Supervisor {
         if self
             .workers
             .values()
-            .any(|worker| worker.lane == Some(slot.lane))
+            .any(|worker| worker.member == Some(slot.member))
         {
-            slot.lane = slot.lane.other();
+            slot.member = slot.member.other();
         }
         slot.start_at = None;
         slot.waits = false;
-        let (instance, lane) = (slot.instance, slot.lane);
-        let worker = self.launch(Place::Slot(index), instance, Some(lane), now, actions);
+        let (instance, member) = (slot.instance, slot.member);
+        let worker = self.launch(Place::Slot(index), instance, Some(member), now, actions);
         if let Some(slot) = self.slots.get_mut(index) {
             slot.current = Some(worker);
         }
@@ -39,19 +39,19 @@ impl Supervisor {
         &mut self,
         place: Place,
         instance: usize,
-        lane: Option<Lane>,
+        member: Option<Member>,
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> WorkerId {
         // From 1 on: Node.js takes 0 for no number at all.
         self.launched += 1;
         let worker = WorkerId(self.launched);
-        let life = Worker::new(worker, place, lane, now);
+        let life = Worker::new(worker, place, member, now);
         self.workers.insert(worker, life);
         actions.push(Action::Start(Start {
             worker,
             instance,
-            lane,
+            member,
         }));
         worker
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pidone::ended::Ended;
 use pidone::signal::Signal;
-use pidone::supervisor::{Action, Event, Lane, Queues, WorkerId};
+use pidone::supervisor::{Action, Event, Member, Queues, WorkerId};
 
 use super::{Happening, Other, World};
 use crate::process::{OnStop, Process};
@@ -13,7 +13,7 @@ use crate::scenario::ms;
 impl World {
     pub(super) fn perform(&mut self, action: &Action) {
         match *action {
-            Action::Start(ref start) => self.start(start.worker, start.lane),
+            Action::Start(ref start) => self.start(start.worker, start.member),
             Action::Admit { worker, .. } => {
                 if let Some(process) = self.alive(worker) {
                     let told_already = std::mem::replace(&mut process.admitted, true);
@@ -46,7 +46,7 @@ impl World {
                 let queues = if stuck || self.random.chance(20) {
                     Queues::Waiting
                 } else if self.random.chance(40) {
-                    Queues::Arriving
+                    Queues::Unread
                 } else {
                     Queues::Empty
                 };
@@ -102,7 +102,7 @@ impl World {
                 }
             }
             Action::Steer(_)
-            | Action::CloseToNewcomers
+            | Action::CloseToNewConnections
             | Action::CloseUnheldPorts
             | Action::ReleasePorts(_)
             | Action::Suspend(_)
@@ -112,8 +112,8 @@ impl World {
         }
     }
 
-    fn start(&mut self, id: WorkerId, lane: Option<Lane>) {
-        let mut process = Process::draw(&mut self.random, self.scenario.faults, lane.is_some());
+    fn start(&mut self, id: WorkerId, member: Option<Member>) {
+        let mut process = Process::draw(&mut self.random, self.scenario.faults, member.is_some());
         if let Some(status) = process.cannot_start {
             let worker = id;
             self.news.push_back(Event::StartFailed { worker, status });

@@ -12,7 +12,7 @@ use crate::supervisor::Moment;
 
 /// Two rounds closer together than twice this are a storm, and this far apart they are then kept. Of
 /// 20,000 orphans in a storm, pidone's part took 67 ms with 50 µs, 61 ms with 500 µs, and 57 ms with this.
-const BREATH: Duration = Duration::from_millis(1);
+const INTERVAL: Duration = Duration::from_millis(1);
 
 /// How long a round may take until signals have their turn. waitpid(2) for any child walks the list
 /// of the living until it meets a dead one (`do_wait_thread`, kernel/exit.c), and there may be thousands.
@@ -50,20 +50,20 @@ impl Round {
 
 /// When the next round may begin.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct ReapThrottle {
     last_round: Option<Moment>,
     resting_until: Option<Moment>,
     behind: bool,
 }
 
-impl Pace {
+impl ReapThrottle {
     /// A round has come to its end.
     pub(super) fn end(&mut self, round: &Round, now: Moment) {
         let storm = self
             .last_round
-            .is_some_and(|last| round.begun.saturating_sub(last) <= 2 * BREATH);
+            .is_some_and(|last| round.begun.saturating_sub(last) <= 2 * INTERVAL);
         self.behind = round.broken_off;
-        self.resting_until = (storm && !round.broken_off).then_some(now + BREATH);
+        self.resting_until = (storm && !round.broken_off).then_some(now + INTERVAL);
         self.last_round = Some(now);
     }
 
@@ -90,7 +90,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     /// A round that collects `dead`, each at the same cost.
-    fn round(pace: &mut Pace, begun: Moment, dead: u32, each: Duration) -> Moment {
+    fn round(throttle: &mut ReapThrottle, begun: Moment, dead: u32, each: Duration) -> Moment {
         let mut round = Round::begin(begun);
         let mut now = begun;
         for _ in 0..dead {
@@ -99,45 +99,45 @@ mod tests {
                 break;
             }
         }
-        pace.end(&round, now);
+        throttle.end(&round, now);
         now
     }
 
     #[test]
     fn a_lone_death_is_never_waited_for() {
-        let mut pace = Pace::default();
+        let mut throttle = ReapThrottle::default();
         for second in 1..10 {
-            let now = round(&mut pace, second * 1000 * MS, 1, MS);
-            assert_eq!(pace.rest(now), None);
-            assert!(!pace.is_behind());
+            let now = round(&mut throttle, second * 1000 * MS, 1, MS);
+            assert_eq!(throttle.rest(now), None);
+            assert!(!throttle.is_behind());
         }
     }
 
     #[test]
     fn a_storm_is_met_at_most_once_a_breath() {
-        let mut pace = Pace::default();
+        let mut throttle = ReapThrottle::default();
         let begin = 10 * MS;
-        round(&mut pace, begin, 1, Duration::ZERO);
-        assert_eq!(pace.rest(begin), None);
+        round(&mut throttle, begin, 1, Duration::ZERO);
+        assert_eq!(throttle.rest(begin), None);
         for breaths in 1..3 {
-            let now = begin + breaths * BREATH;
-            round(&mut pace, now, 1, Duration::ZERO);
-            assert_eq!(pace.rest(now), Some(BREATH));
-            assert_eq!(pace.rest(now + BREATH), None);
+            let now = begin + breaths * INTERVAL;
+            round(&mut throttle, now, 1, Duration::ZERO);
+            assert_eq!(throttle.rest(now), Some(INTERVAL));
+            assert_eq!(throttle.rest(now + INTERVAL), None);
         }
-        round(&mut pace, 2 * begin, 1, Duration::ZERO);
-        assert_eq!(pace.rest(2 * begin), None);
+        round(&mut throttle, 2 * begin, 1, Duration::ZERO);
+        assert_eq!(throttle.rest(2 * begin), None);
     }
 
     #[test]
     fn signals_have_their_turn_in_a_long_round() {
-        let mut pace = Pace::default();
-        let now = round(&mut pace, 10 * MS, 20_000, MS / 10);
+        let mut throttle = ReapThrottle::default();
+        let now = round(&mut throttle, 10 * MS, 20_000, MS / 10);
         assert!(now < 18 * MS, "{now:?}");
-        assert!(pace.is_behind());
-        assert_eq!(pace.rest(now), None);
-        let now = round(&mut pace, now, 20, MS / 10);
-        assert!(!pace.is_behind());
-        assert_eq!(pace.rest(now), Some(BREATH));
+        assert!(throttle.is_behind());
+        assert_eq!(throttle.rest(now), None);
+        let now = round(&mut throttle, now, 20, MS / 10);
+        assert!(!throttle.is_behind());
+        assert_eq!(throttle.rest(now), Some(INTERVAL));
     }
 }

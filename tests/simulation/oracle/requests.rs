@@ -8,7 +8,7 @@ pub struct Requests {
     open: BTreeMap<RequestId, (Request, Moment)>,
 }
 
-impl Witness {
+impl Oracle {
     pub(super) fn requested(&mut self, id: RequestId, request: Request, now: Moment) {
         self.requests.open.insert(id, (request, now));
     }
@@ -27,7 +27,7 @@ impl Witness {
         let right = match (request, reply) {
             (_, Reply::Progress { slot, worker }) => {
                 let seen = self.seen(worker)?;
-                let own = seen.lane.map(Lane::slot) == Some(slot);
+                let own = seen.member.map(Member::slot) == Some(slot);
                 own && seen.said_ready && replaces(slot)
             }
             (Request::Reload | Request::Restart { .. }, Reply::Failed { .. })
@@ -67,7 +67,7 @@ impl Witness {
     }
 
     fn all_gone(&self) -> bool {
-        !self.known.values().any(|seen| seen.lane.is_some())
+        !self.known.values().any(|seen| seen.member.is_some())
     }
 
     /// Nobody waits in vain.

@@ -11,13 +11,13 @@ use crate::harness::service::{App, Service};
 use crate::harness::{Pidone, Run, TempDir};
 
 /// Both doors of one pidone.
-pub struct Doors {
+pub struct AdminEndpoints {
     pub directory: TempDir,
     pub control: PathBuf,
     pub http: u16,
 }
 
-impl Doors {
+impl AdminEndpoints {
     pub fn fresh() -> Self {
         let directory = TempDir::new();
         Self {
@@ -64,13 +64,13 @@ impl Doors {
     /// Status and body of a page.
     #[track_caller]
     pub fn get(&self, path: &str) -> (u16, String) {
-        let response = ask(&mut self.knock(), path, false);
+        let response = ask(&mut self.source(), path, false);
         assert!(response.closing());
         (response.status(), response.body().to_owned())
     }
 
     #[track_caller]
-    pub fn knock(&self) -> TcpStream {
+    pub fn source(&self) -> TcpStream {
         connect(([127, 0, 0, 1], self.http))
     }
 }

@@ -4,12 +4,12 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub u32);
 
-/// One of a slot's two places to queue for a worker, used in turn: newcomers go to the successor's
-/// lane, while the worker before it empties its own. In a group of sockets it is the member's index.
+/// One of a slot's two places to queue for a worker, used in turn: new connections go to the successor's
+/// member, while the worker before it empties its own. In a group of sockets it is the member's index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lane(pub usize);
+pub struct Member(pub usize);
 
-impl Lane {
+impl Member {
     /// How many a slot has.
     pub const PER_SLOT: usize = 2;
 

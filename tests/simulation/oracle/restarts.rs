@@ -43,14 +43,14 @@ impl Starts {
     }
 
     /// A worker that served is replaced before it has ended: that is no failure in the row.
-    pub fn lost(&mut self, lane: Option<Lane>) {
-        if let Some(lane) = lane {
-            self.failed.remove(&lane.slot());
+    pub fn lost(&mut self, member: Option<Member>) {
+        if let Some(member) = member {
+            self.failed.remove(&member.slot());
         }
     }
 }
 
-impl Witness {
+impl Oracle {
     /// Something shows when a worker is ready.
     fn tells(&self) -> bool {
         self.rule(|rules| Some(rules.ready))
@@ -84,11 +84,11 @@ impl Witness {
 
     pub(super) fn check_start(&mut self, start: &Start) -> Result<(), Broken> {
         let boots = |seen: &Seen| {
-            let begins = seen.waits_since.is_none() && seen.lane.is_some() && !seen.stopped;
+            let begins = seen.waits_since.is_none() && seen.member.is_some() && !seen.stopped;
             (begins || seen.boots()) && !seen.said_ready
         };
         let serves = |seen: &Seen| {
-            let has_place = seen.lane.is_some() && seen.waits_since.is_some();
+            let has_place = seen.member.is_some() && seen.waits_since.is_some();
             let leaves = seen.stopped || seen.disconnected || seen.retired.is_some();
             has_place && seen.said_ready && !leaves
         };
@@ -96,10 +96,10 @@ impl Witness {
         let somebody_boots = self.known.values().any(boots);
         let first = self.rule(|rules| Some(rules.boot)) == Some(Boot::First);
         must!(
-            !first || somebody_serves || !(somebody_boots || start.lane.is_none()),
+            !first || somebody_serves || !(somebody_boots || start.member.is_none()),
             "somebody else boots, and is to be the first"
         );
-        let Some(slot) = start.lane.map(Lane::slot) else {
+        let Some(slot) = start.member.map(Member::slot) else {
             return Ok(());
         };
         let is_first_try = self.starts.tried.insert(slot);
@@ -116,7 +116,7 @@ impl Witness {
 
     /// Whoever is started in a slot where nobody serves or boots follows one that has failed.
     fn count_start(&mut self, slot: usize) -> Result<(), Broken> {
-        let here = |seen: &Seen| seen.lane.map(Lane::slot) == Some(slot);
+        let here = |seen: &Seen| seen.member.map(Member::slot) == Some(slot);
         let mut others = self.known.iter().filter(|(_, seen)| here(seen));
         let is_there = others.any(|(id, seen)| self.serving.contains(id) || seen.boots());
         if is_there || !self.tells() {
@@ -129,9 +129,9 @@ impl Witness {
         Ok(())
     }
 
-    pub(super) fn count_admission(&mut self, lane: Lane) -> Result<(), Broken> {
-        self.starts.tried.insert(lane.slot());
-        self.count_start(lane.slot())
+    pub(super) fn count_admission(&mut self, member: Member) -> Result<(), Broken> {
+        self.starts.tried.insert(member.slot());
+        self.count_start(member.slot())
     }
 
     /// Where nothing else shows whether a worker did well.
@@ -139,7 +139,7 @@ impl Witness {
         let Some(seen) = &self.just_gone else {
             return;
         };
-        let (Some(lane), Some(since)) = (seen.lane, seen.waits_since) else {
+        let (Some(member), Some(since)) = (seen.member, seen.waits_since) else {
             return;
         };
         if self.tells() || seen.retired.is_some() || self.is_ending() {
@@ -147,15 +147,15 @@ impl Witness {
         }
         let failed = status != 0 && !self.config.expected.contains(&status);
         let is_short = now - since < self.config.restart.min_uptime;
-        let count = self.starts.failed.entry(lane.slot()).or_default();
+        let count = self.starts.failed.entry(member.slot()).or_default();
         *count = if failed && is_short { *count + 1 } else { 0 };
     }
 
     pub(super) fn check_restarts(&mut self, supervisor: &Supervisor) -> Result<(), Broken> {
         for seen in self.known.values().chain(&self.just_gone) {
-            if let Some(lane) = seen.lane.filter(|_| seen.has_served) {
+            if let Some(member) = seen.member.filter(|_| seen.has_served) {
                 self.starts.anybody_served |= self.tells();
-                self.starts.in_a_row.remove(&lane.slot());
+                self.starts.in_a_row.remove(&member.slot());
             }
         }
         must!(

@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Witness {
+impl Oracle {
     pub fn after(
         &mut self,
         event: &Event,
@@ -21,7 +21,8 @@ impl Witness {
             let serves = self.serving.contains(id);
             must!(!serves || !seen.halted, "{id:?} is stopped, and serves");
             // Perhaps only for a moment: a reload that was asked for while it booted is next.
-            let could_serve = seen.said_ready && seen.lane.is_some() && seen.waits_since.is_some();
+            let could_serve =
+                seen.said_ready && seen.member.is_some() && seen.waits_since.is_some();
             let may_serve = could_serve && !seen.stopped && !seen.disconnected && !seen.halted;
             seen.has_served |= serves || may_serve;
             if seen.has_served && !serves && !halted.contains(id) {
@@ -54,16 +55,19 @@ impl Witness {
                 .known
                 .get(id)
                 .ok_or_else(|| format!("{id:?} serves, and is dead"))?;
-            let lane = seen
-                .lane
+            let member = seen
+                .member
                 .ok_or_else(|| format!("{id:?} is a spare, and serves"))?;
             must!(seen.said_ready, "{id:?} never said that it serves");
             must!(
                 instances.insert(seen.instance),
                 "two have the number of {id:?}"
             );
-            must!(slots.insert(lane.slot()), "two serve in the slot of {id:?}");
-            must!(supervisor.is_served(lane), "nobody accepts for {id:?}");
+            must!(
+                slots.insert(member.slot()),
+                "two serve in the slot of {id:?}"
+            );
+            must!(supervisor.is_served(member), "nobody accepts for {id:?}");
         }
         let booting: Vec<_> = self.known.values().filter(|seen| seen.boots()).collect();
         let most = self.target + 1;
@@ -90,8 +94,8 @@ impl Witness {
     fn check_numbers(&self) -> Result<(), Broken> {
         let mut spares = 0;
         for (id, seen) in &self.known {
-            spares += usize::from(seen.lane.is_none() && !seen.stopped);
-            let has_place = self.serving.contains(id) || seen.boots() || seen.lane.is_none();
+            spares += usize::from(seen.member.is_none() && !seen.stopped);
+            let has_place = self.serving.contains(id) || seen.boots() || seen.member.is_none();
             let begins = seen.waits_since.is_none();
             let leaves = seen.stopped || seen.disconnected || seen.retired.is_some();
             must!(
@@ -234,28 +238,32 @@ impl Witness {
         Ok(())
     }
 
-    /// Newcomers go to all those who serve, and to nobody else.
+    /// New connections go to all those who serve, and to nobody else.
     fn check_steering(&self) -> Result<(), Broken> {
-        if !self.has_lanes() || self.exited || self.is_ending() {
+        if !self.can_steer() || self.exited || self.is_ending() {
             return Ok(());
         }
-        let Some(lanes) = &self.steered else {
+        let Some(members) = &self.steered else {
             return Err("nothing is steered".into());
         };
-        let named: BTreeSet<_> = lanes.iter().copied().flatten().collect();
-        must!(!named.is_empty(), "newcomers go nowhere");
+        let named: BTreeSet<_> = members.iter().copied().flatten().collect();
+        must!(!named.is_empty(), "new connections go nowhere");
         let serve: BTreeSet<_> = self
             .serving
             .iter()
-            .filter_map(|id| self.known.get(id)?.lane)
+            .filter_map(|id| self.known.get(id)?.member)
             .collect();
         must!(
             serve.is_empty() || serve == named,
-            "{serve:?} serve, and newcomers go to {named:?}"
+            "{serve:?} serve, and new connections go to {named:?}"
         );
-        let in_order = lanes.iter().enumerate();
-        let mut strays = in_order.filter_map(|(slot, lane)| Some((slot, (*lane)?.slot())));
-        must!(strays.all(|(slot, own)| slot == own), "another slot's lane");
+        let in_order = members.iter().enumerate();
+        let mut orphaned_queues =
+            in_order.filter_map(|(slot, member)| Some((slot, (*member)?.slot())));
+        must!(
+            orphaned_queues.all(|(slot, own)| slot == own),
+            "another slot's member"
+        );
         Ok(())
     }
 
@@ -332,7 +340,7 @@ impl Witness {
         }
         let always = self.config.restart.policy == RestartPolicy::Always;
         if always && !self.single() && !all_there {
-            let mut others = self.known.iter().filter(|(_, seen)| seen.lane.is_some());
+            let mut others = self.known.iter().filter(|(_, seen)| seen.member.is_some());
             let changes = others.any(|(id, _)| !self.serving.contains(id));
             must!(
                 changes || deadline.is_some(),

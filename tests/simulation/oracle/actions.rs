@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Witness {
+impl Oracle {
     pub fn actions(&mut self, actions: &[Action], now: Moment) -> Result<(), Broken> {
         for action in actions {
             must!(!self.exited, "{action:?} after the exit");
@@ -15,14 +15,14 @@ impl Witness {
     fn action(&mut self, action: &Action, now: Moment) -> Result<(), Broken> {
         match action {
             Action::Start(start) => self.starts(start, now)?,
-            Action::Admit { worker, lane } => {
-                self.check_free(*lane)?;
+            Action::Admit { worker, member } => {
+                self.check_free(*member)?;
                 let seen = self.seen(*worker)?;
-                must!(seen.lane.is_none(), "it has a place already");
+                must!(seen.member.is_none(), "it has a place already");
                 must!(!seen.stopped, "it is to leave");
-                seen.lane = Some(*lane);
+                seen.member = Some(*member);
                 seen.waits_since = Some(now);
-                self.count_admission(*lane)?;
+                self.count_admission(*member)?;
                 let at_once = self
                     .config
                     .workers
@@ -74,21 +74,21 @@ impl Witness {
                 seen.disconnected = true;
             }
             Action::CheckQueues(Some(worker)) => {
-                must!(self.has_lanes(), "there are no queues");
+                must!(self.can_steer(), "there are no queues");
                 self.seen(*worker)?;
             }
             Action::CheckQueues(None) => must!(self.end.closed.is_some(), "it is not closed"),
             Action::ProbePort(worker) => must!(self.seen(*worker)?.boots(), "it does not boot"),
             Action::Ping(worker) => self.check_ping(*worker, now)?,
             Action::MeasureMemory(worker) => self.check_measure(*worker, now)?,
-            Action::Steer(lanes) => {
-                must!(self.has_lanes(), "there is nothing to steer");
+            Action::Steer(members) => {
+                must!(self.can_steer(), "there is nothing to steer");
                 must!(self.end.closed.is_none(), "it is closed");
-                must!(self.steered.as_ref() != Some(lanes), "that is no change");
-                self.steered = Some(lanes.clone());
+                must!(self.steered.as_ref() != Some(members), "that is no change");
+                self.steered = Some(members.clone());
             }
-            Action::CloseToNewcomers => {
-                must!(self.has_lanes(), "there is nothing to close");
+            Action::CloseToNewConnections => {
+                must!(self.can_steer(), "there is nothing to close");
                 must!(self.end.closed.is_none(), "it is closed already");
                 must!(self.end.asked.is_some(), "nobody wants to stop");
                 self.end.closed = Some(now);
@@ -108,7 +108,7 @@ impl Witness {
             Action::Report(report) => self.report(*report, now)?,
             Action::SignalLeftovers(signal) => {
                 self.end.leftovers_killed |= *signal == Signal::KILL;
-                let waited_for = self.known.values().any(|seen| seen.lane.is_some());
+                let waited_for = self.known.values().any(|seen| seen.member.is_some());
                 must!(!waited_for, "a worker is still there");
                 self.end.leftovers.get_or_insert(now);
             }
@@ -148,13 +148,13 @@ impl Witness {
         must!(start.worker.0 == self.newest + 1, "no fresh number");
         self.newest += 1;
         must!(!self.is_ending() && !self.end.child_asked, "it is over");
-        if let Some(lane) = start.lane {
-            self.check_free(lane)?;
+        if let Some(member) = start.member {
+            self.check_free(member)?;
         }
         self.check_start(start)?;
         let seen = Seen {
             instance: start.instance,
-            lane: start.lane,
+            member: start.member,
             asked: now,
             ..Seen::default()
         };
@@ -162,20 +162,24 @@ impl Witness {
         Ok(())
     }
 
-    /// Nobody serves or boots in this lane.
-    fn check_free(&self, lane: Lane) -> Result<(), Broken> {
+    /// Nobody serves or boots in this member.
+    fn check_free(&self, member: Member) -> Result<(), Broken> {
         let taken = |id: &WorkerId, seen: &Seen| {
             let serves = self.serving.contains(id)
                 && !seen.leaves_by_itself
                 && !seen.stopped
                 && seen.retired.is_none();
-            seen.lane == Some(lane) && (serves || seen.boots())
+            seen.member == Some(member) && (serves || seen.boots())
         };
         let taker = self.known.iter().find(|(id, seen)| taken(id, seen));
-        must!(taker.is_none(), "the lane is {:?}'s", taker.map(|it| it.0));
-        let somebody_in = |lane| self.known.values().any(|seen| seen.lane == Some(lane));
         must!(
-            !somebody_in(lane) || somebody_in(lane.other()),
+            taker.is_none(),
+            "the member is {:?}'s",
+            taker.map(|it| it.0)
+        );
+        let somebody_in = |member| self.known.values().any(|seen| seen.member == Some(member));
+        must!(
+            !somebody_in(member) || somebody_in(member.other()),
             "somebody still leaves from there"
         );
         Ok(())
@@ -183,12 +187,12 @@ impl Witness {
 
     /// Nothing can be waiting for a worker that has served and is to close.
     fn check_quiet(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
-        let (has_lanes, grace, closed) = (self.has_lanes(), self.grace(), self.end.closed);
+        let (can_steer, grace, closed) = (self.can_steer(), self.grace(), self.end.closed);
         let all_empty = self.end.queues_empty;
         let in_a_hurry = self.end.in_a_hurry;
         let seen = self.seen(id)?;
         let out_of_patience = |since: Option<Moment>| since.is_some_and(|at| at + grace / 2 <= now);
-        let quiet = !has_lanes
+        let quiet = !can_steer
             || !seen.has_served
             || seen.leaves_by_itself
             || seen.hung
@@ -281,7 +285,7 @@ impl Witness {
                     waited.is_some_and(|waited| waited >= timeout),
                     "it has waited {waited:?}"
                 );
-                let said_ready = seen.said_ready && seen.lane.is_some();
+                let said_ready = seen.said_ready && seen.member.is_some();
                 must!(!said_ready || seen.halted, "it said it is");
                 seen.never_ready = true;
             }
@@ -318,7 +322,7 @@ impl Witness {
             Report::SlotReplaced { slot, worker } => {
                 let seen = self.seen(worker)?;
                 must!(seen.said_ready, "it does not serve");
-                let own = seen.lane.map(Lane::slot);
+                let own = seen.member.map(Member::slot);
                 must!(own == Some(slot), "it is in another slot");
             }
             Report::Recycled { worker, reason } => self.recycled(worker, reason, now)?,

@@ -9,12 +9,12 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// How long at most until an event loop that turns is asked again.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
-impl Witness {
+impl Oracle {
     /// One that serves; perhaps only since a moment ago, as a spare that was ready before.
     fn serves(&mut self, id: WorkerId) -> Result<&mut Seen, Broken> {
         let served_before = self.serving.contains(&id);
         let seen = self.seen(id)?;
-        let serves = served_before || (seen.said_ready && seen.lane.is_some());
+        let serves = served_before || (seen.said_ready && seen.member.is_some());
         must!(serves && !seen.stopped, "it does not serve");
         Ok(seen)
     }
@@ -83,8 +83,8 @@ impl Witness {
         );
         must!(!seen.hung, "twice");
         seen.hung = true;
-        let lane = seen.lane;
-        self.starts.lost(lane);
+        let member = seen.member;
+        self.starts.lost(member);
         Ok(())
     }
 
@@ -99,7 +99,7 @@ impl Witness {
         must!(!self.is_ending(), "it is over");
         must!(self.reload.is_none(), "a reload comes first");
         let mut others = self.known.values();
-        let boots = others.any(|seen| seen.lane.is_some() && !seen.said_ready && !seen.stopped);
+        let boots = others.any(|seen| seen.member.is_some() && !seen.said_ready && !seen.stopped);
         must!(!self.in_place() || !boots, "somebody else boots");
         let max_age = self.rule(|rules| rules.max_age);
         let seen = self.seen(id)?;

@@ -1,4 +1,4 @@
-//! The doors of pidone itself: where `pidone ctl`, probes and scrapers come in.
+//! pidone's own endpoints: where `pidone ctl`, probes and scrapers connect.
 //!
 //! Nothing in here waits and nothing has a clock: each who comes is heard and answered as far as
 //! their socket goes, between two other things.
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Runtime;
-use super::clients::{ClientId, Clients, Heard, Way};
+use super::clients::{Access, ClientId, Clients, Heard};
 use super::error::RunError;
 use crate::cause::Cause;
 use crate::config::{Config, Control};
@@ -19,7 +19,7 @@ use crate::protocol::control::{PLACES, Request};
 use crate::protocol::http::{self, Page};
 use crate::protocol::metrics;
 use crate::protocol::status::Status;
-use crate::sys::door::{Door, Visitor};
+use crate::sys::admin::{AdminListener, ClientConnection};
 use crate::sys::identity;
 use crate::sys::poll::{Interest, Watched};
 
@@ -29,9 +29,9 @@ const ADMITTED_AT_ONCE: usize = 16;
 /// Scrapers come less often than this, seldom; each sees what its last visit has measured.
 const BETWEEN_SCRAPES: Duration = Duration::from_secs(120);
 
-/// Who can make pidone look after the doors.
+/// What wakes pidone at its admin endpoints.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Knock {
+pub(super) enum AdminSource {
     Http,
     Control,
     Client(ClientId),
@@ -39,9 +39,9 @@ pub(super) enum Knock {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Doors {
-    http: Option<Door>,
-    control: Option<Door>,
+pub(super) struct AdminEndpoints {
+    http: Option<AdminListener>,
+    control: Option<AdminListener>,
     /// Who may look through the control socket, besides root and pidone's own user.
     workers_user: Option<u32>,
     pub(super) clients: Clients,
@@ -51,17 +51,17 @@ pub(super) struct Doors {
     pub(super) have_looked: bool,
 }
 
-impl Doors {
+impl AdminEndpoints {
     /// Opens those that are wanted. `workers_user`: who the workers run as, if they do not as
     /// pidone itself.
     pub(super) fn open(config: &Config, workers_user: Option<u32>) -> Result<Self, RunError> {
-        let http = config
-            .http
-            .map(|endpoint| Door::tcp(endpoint).map_err(|cause| RunError::Http(endpoint, cause)));
+        let http = config.http.map(|endpoint| {
+            AdminListener::tcp(endpoint).map_err(|cause| RunError::Http(endpoint, cause))
+        });
         let control = match &config.control {
             Control::Path(path) => {
-                let door = Door::private(path, workers_user);
-                Some(door.map_err(|cause| RunError::Control(path.clone(), cause))?)
+                let listener = AdminListener::private(path, workers_user);
+                Some(listener.map_err(|cause| RunError::Control(path.clone(), cause))?)
             }
             Control::Default if config.workers.is_some() => open_usual(workers_user),
             Control::Default | Control::Off => None,
@@ -76,17 +76,26 @@ impl Doors {
         })
     }
 
-    /// What is to be waited for; newcomers only if somebody can be let in.
-    pub(super) fn watched(&self, is_open: bool) -> impl Iterator<Item = (Knock, Watched<'_>)> {
-        let http = self.http.iter().map(|door| (Knock::Http, door));
-        let control = self.control.iter().map(|door| (Knock::Control, door));
-        let doors = http.chain(control).filter(move |_| is_open);
-        let doors = doors.map(|(knock, door)| (knock, (door.as_fd(), Interest::Read)));
+    /// What is to be waited for; new connections only if somebody can be let in.
+    pub(super) fn watched(
+        &self,
+        is_open: bool,
+    ) -> impl Iterator<Item = (AdminSource, Watched<'_>)> {
+        let http = self
+            .http
+            .iter()
+            .map(|listener| (AdminSource::Http, listener));
+        let control = self
+            .control
+            .iter()
+            .map(|listener| (AdminSource::Control, listener));
+        let admin = http.chain(control).filter(move |_| is_open);
+        let admin = admin.map(|(source, listener)| (source, (listener.as_fd(), Interest::Read)));
         let clients = self.clients.watched();
-        doors.chain(clients.map(|(id, watched)| (Knock::Client(id), watched)))
+        admin.chain(clients.map(|(id, watched)| (AdminSource::Client(id), watched)))
     }
 
-    /// Nobody can knock.
+    /// There is none.
     pub(super) fn are_none(&self) -> bool {
         self.http.is_none() && self.control.is_none()
     }
@@ -97,38 +106,38 @@ impl Doors {
         self.have_looked = false;
     }
 
-    fn way(&self, visitor: &Visitor, knock: Knock) -> Option<Way> {
-        if matches!(knock, Knock::Http) {
-            return Some(Way::Http);
+    fn way(&self, connection: &ClientConnection, source: AdminSource) -> Option<Access> {
+        if matches!(source, AdminSource::Http) {
+            return Some(Access::Http);
         }
-        let user = visitor.user().ok()?;
+        let user = connection.user().ok()?;
         let may_act = user == 0 || user == identity::own_user();
-        (may_act || Some(user) == self.workers_user).then_some(Way::Control { may_act })
+        (may_act || Some(user) == self.workers_user).then_some(Access::Control { may_act })
     }
 
     /// The next who wants to come in; `None`: nobody does.
-    fn accept(&mut self, knock: Knock) -> io::Result<Option<Visitor>> {
-        let door = match knock {
-            Knock::Http => &self.http,
-            Knock::Control => &self.control,
-            Knock::Client(_) => &None,
+    fn accept(&mut self, source: AdminSource) -> io::Result<Option<ClientConnection>> {
+        let listener = match source {
+            AdminSource::Http => &self.http,
+            AdminSource::Control => &self.control,
+            AdminSource::Client(_) => &None,
         };
-        let Some(door) = door else {
+        let Some(listener) = listener else {
             return Ok(None);
         };
-        match door.accept() {
-            Err(_) if self.clients.drop_one() => door.accept(),
+        match listener.accept() {
+            Err(_) if self.clients.drop_one() => listener.accept(),
             result => result,
         }
     }
 }
 
 /// The first of the usual places where it can be. pidone does without if there is none.
-fn open_usual(owner: Option<u32>) -> Option<Door> {
+fn open_usual(owner: Option<u32>) -> Option<AdminListener> {
     let mut last = None;
     for place in PLACES {
-        match Door::private(Path::new(place), owner) {
-            Ok(door) => return Some(door),
+        match AdminListener::private(Path::new(place), owner) {
+            Ok(listener) => return Some(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 log::warn!(
                     "control socket disabled: {place} belongs to another pidone; \
@@ -150,37 +159,37 @@ fn open_usual(owner: Option<u32>) -> Option<Door> {
 }
 
 impl Runtime<'_> {
-    /// Somebody wants something at the doors.
-    pub(super) fn on_knock(&mut self, knock: Knock) {
-        if let Knock::Client(id) = knock {
+    /// A client connects, or has something to say.
+    pub(super) fn on_admin(&mut self, source: AdminSource) {
+        if let AdminSource::Client(id) = source {
             self.attend(id);
             return;
         }
         for _ in 0..ADMITTED_AT_ONCE {
-            let visitor = match self.doors.accept(knock) {
-                Ok(Some(visitor)) => visitor,
+            let connection = match self.admin.accept(source) {
+                Ok(Some(connection)) => connection,
                 Ok(None) => return,
-                Err(error) => return self.shortage.met(&error, self.now()),
+                Err(error) => return self.accept_backoff.met(&error, self.now()),
             };
-            let Some(way) = self.doors.way(&visitor, knock) else {
+            let Some(way) = self.admin.way(&connection, source) else {
                 continue;
             };
             // Most have asked already.
-            let id = self.doors.clients.admit(visitor, way);
+            let id = self.admin.clients.admit(connection, way);
             self.attend(id);
         }
     }
 
     fn attend(&mut self, id: ClientId) {
-        let Heard::Request { way, bytes, is_all } = self.doors.clients.attend(id) else {
+        let Heard::Request { way, bytes, is_all } = self.admin.clients.attend(id) else {
             return;
         };
         match way {
-            Way::Http => {
+            Access::Http => {
                 let request = http::parse(bytes, is_all);
                 self.on_http(id, request);
             }
-            Way::Control { may_act } => {
+            Access::Control { may_act } => {
                 if let Some(request) = Request::read(bytes, is_all) {
                     self.on_control(id, request, may_act);
                 }
@@ -194,7 +203,7 @@ impl Runtime<'_> {
             http::Request::Partial => return,
             http::Request::Wrong(wrong) => {
                 let response = wrong.response();
-                return self.doors.clients.answer(id, &response, false);
+                return self.admin.clients.answer(id, &response, false);
             }
             http::Request::Page { page, body } => (page, body),
         };
@@ -211,6 +220,6 @@ impl Runtime<'_> {
                 body,
             ),
         };
-        self.doors.clients.answer(id, &response, true);
+        self.admin.clients.answer(id, &response, true);
     }
 }
