@@ -7,14 +7,14 @@ use crate::signal::Signal;
 /// How a process ended (waitpid(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It left with this exit status.
+    /// It exited with this status.
     Code(u8),
     /// This signal killed it.
     Killed(Signal),
 }
 
 impl Ended {
-    /// The status by which shells and Docker report it: the code, or 128 + the signal's number.
+    /// The status that shells and Docker report for it: the code, or 128 + the signal's number.
     #[must_use]
     pub fn status(self) -> u8 {
         match self {

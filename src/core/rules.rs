@@ -1,4 +1,4 @@
-//! What the user asked for, as far as decisions depend on it. Every value in here is valid.
+//! The options, as far as decisions depend on them. Every value in here is valid.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,15 +6,15 @@ use core::time::Duration;
 
 use crate::signal::Signal;
 
-/// What the supervisor goes by.
+/// The options that the supervisor depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunRules {
-    /// What becomes of a signal on its way to the child.
+    /// How signals are passed on to the child.
     pub signals: SignalRules,
     /// How long a stop may take before SIGKILL (`--grace`); `None`, in single mode only: the
-    /// container runtime's own deadline rules.
+    /// container runtime's own deadline applies.
     pub grace: Option<Duration>,
-    /// What happens when a child ends by itself.
+    /// What happens when a child exits on its own.
     pub restart: RestartRules,
     /// N workers (`--instances`); `None`: single mode, a transparent init.
     pub workers: Option<WorkerRules>,
@@ -24,32 +24,32 @@ pub struct RunRules {
     pub listens: bool,
 }
 
-/// What becomes of a signal on its way to the child.
+/// How signals are passed on to the child.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignalRules {
     /// Send to the child's process group (`--group`), not to the child alone.
     pub to_group: bool,
     /// `--rewrite FROM:TO`, at most one per FROM; `None`: the signal is dropped.
     pub rewrites: Vec<(Signal, Option<Signal>)>,
-    /// What the child gets when TERM, INT or QUIT asks to stop (`--stop-signal`); `None`: the
-    /// signal that was received.
+    /// The signal that the child gets when TERM, INT or QUIT requests a stop (`--stop-signal`);
+    /// `None`: the signal that pidone received.
     pub stop: Option<Signal>,
 }
 
-/// What happens when a child ends by itself.
+/// What happens when a child exits on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestartRules {
-    /// Whether it is started again (`--restart`).
+    /// Whether it is restarted (`--restart`).
     pub policy: RestartPolicy,
     /// The delay before the second restart in a row; the first one is immediate (`--backoff`).
     pub min_delay: Duration,
-    /// What the doubling of the delay ends at (`--backoff`).
+    /// The upper limit of the doubling delay (`--backoff`).
     pub max_delay: Duration,
-    /// A run this long is a good one, and resets the delay (`--min-uptime`).
+    /// A run of at least this length resets the delay (`--min-uptime`).
     pub min_uptime: Duration,
     /// More restarts of one slot than this within `window` are a crash loop (`--max-restarts`).
     pub max_restarts: u32,
-    /// See `max_restarts`.
+    /// The period in which `max_restarts` are counted.
     pub window: Duration,
 }
 
@@ -67,7 +67,7 @@ impl Default for RestartRules {
 }
 
 impl RestartRules {
-    /// The delay before a restart, after so many others since the last good run.
+    /// The delay before a restart, after `in_a_row` restarts since the delay was last reset.
     #[must_use]
     pub fn delay(&self, in_a_row: u32) -> Duration {
         in_a_row.checked_sub(1).map_or(Duration::ZERO, |doublings| {
@@ -76,9 +76,9 @@ impl RestartRules {
         })
     }
 
-    /// The least time in which one slot can be restarted as often as is allowed: all delays, or
-    /// good runs that reset them. If it is longer than the window, a worker that gets ready and then
-    /// crashes is restarted for ever.
+    /// The least time in which one slot can reach `max_restarts`: all delays, or runs long enough
+    /// to reset them. If it is longer than the window, a worker that becomes ready and then crashes
+    /// is restarted without limit.
     #[must_use]
     pub fn least_time(&self) -> Duration {
         let mut delays = Duration::ZERO;
@@ -95,78 +95,78 @@ impl RestartRules {
     }
 }
 
-/// Whether a child that ends by itself is started again (`--restart`).
+/// Whether a child that exits on its own is restarted (`--restart`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestartPolicy {
-    /// Whatever its status was. The default with `-i`.
+    /// With any status. The default with `-i`.
     Always,
-    /// If its status was none of 0 and the `--expect`ed ones.
+    /// If its status is neither 0 nor one of `--expect`.
     OnFailure,
-    /// Not at all. The default in single mode.
+    /// Never. The default in single mode.
     Never,
 }
 
 /// How N workers are run (`--instances`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerRules {
-    /// How many (`--instances`).
+    /// The number of workers (`--instances`).
     pub instances: Instances,
-    /// Play the primary of Node.js' `cluster` for them (`--channel node`).
+    /// Act as the primary of Node.js' `cluster` module (`--channel node`).
     pub channel: bool,
-    /// A port for each instead of one for all (`--port-env`).
+    /// A port for each worker instead of one for all (`--port-env`).
     pub port_env: Option<PortEnv>,
-    /// Who gets a new connection (`--balance`).
+    /// Which worker gets a new connection (`--balance`).
     pub balance: Balance,
     /// How a worker shows that it serves (`--ready`).
     pub ready: Readiness,
-    /// A start that takes longer has failed (`--ready-timeout`).
+    /// A worker that is not ready after this time has failed (`--ready-timeout`).
     pub ready_timeout: Duration,
     /// The inspectors that the command asks for.
     pub inspector: Option<Inspector>,
-    /// How they are started when none serves (`--boot`).
+    /// How workers are started when none is ready (`--boot`).
     pub boot: Boot,
-    /// Workers that are booted and held back (`--spares`).
+    /// Workers that are booted and kept in reserve (`--spares`).
     pub spares: u16,
-    /// How a worker is asked to leave (`--stop`).
+    /// How a worker is asked to exit (`--stop`).
     pub stop: StopMode,
-    /// What ends with a worker (`--kill-mode`).
+    /// Which processes are stopped when a worker exits (`--kill-mode`).
     pub kill_mode: KillMode,
-    /// Announce the end to HTTP clients, and wait this long (`--http-drain`).
+    /// Tell HTTP clients to close their connections, and wait this long (`--http-drain`).
     pub http_drain: Option<Duration>,
-    /// Keep serving for so long after a request to stop (`--drain-delay`).
+    /// Keep serving for this long after a stop request (`--drain-delay`).
     pub drain_delay: Duration,
-    /// A worker that has more in memory is replaced (`--max-memory`).
+    /// A worker that uses more memory is replaced (`--max-memory`).
     pub max_memory: Option<MemoryLimit>,
-    /// A worker that has run for so long is replaced (`--max-age`); for each one a little more or
-    /// less, so that they do not all go at once.
+    /// A worker that has run for this long is replaced (`--max-age`). Each worker's age varies a
+    /// little, so that they are not all replaced at once.
     pub max_age: Option<Duration>,
-    /// A worker whose event loop does not turn for so long is killed (`--hang-timeout`).
+    /// A worker whose event loop is blocked for this long is killed (`--hang-timeout`).
     pub hang_timeout: Option<Duration>,
-    /// Where no worker's event loop has answered a question older than this, pidone is not ready
+    /// pidone is not ready when no worker's event loop has answered a ping older than this
     /// (`--unresponsive-after`).
     pub unresponsive_after: Duration,
 }
 
-/// How much memory a worker may have (`--max-memory`).
+/// How much memory a worker may use (`--max-memory`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryLimit {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(u64),
-    /// So much of what the control group allows, from 1 to 100.
+    /// This percentage of the control group's limit, from 1 to 100.
     Percent(u8),
 }
 
 /// How many workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instances {
-    /// As many as there are CPUs to be had; `WEB_CONCURRENCY` has been looked at already.
+    /// One for each available CPU; `WEB_CONCURRENCY` has been evaluated already.
     Auto,
-    /// So many, at least 1.
+    /// This many, at least 1.
     Count(u16),
 }
 
 impl Instances {
-    /// The most there can be.
+    /// The upper limit.
     pub const MAX: u16 = 1024;
 }
 
@@ -175,36 +175,36 @@ impl Instances {
 pub struct PortEnv {
     /// Its name.
     pub name: String,
-    /// The port of instance 0, which the variable named in pidone's own environment; instance k
-    /// gets `base + k`.
+    /// The port of instance 0, which pidone read from the variable in its own environment; instance
+    /// k gets `base + k`.
     pub base: u16,
 }
 
 impl PortEnv {
-    /// The port of an instance; `None`: there is no such port.
+    /// The port of an instance; `None`: above 65535.
     #[must_use]
     pub fn port_of(&self, instance: usize) -> Option<u16> {
         self.base.checked_add(u16::try_from(instance).ok()?)
     }
 }
 
-/// Who gets a new connection (`--balance`).
+/// Which worker gets a new connection (`--balance`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Balance {
-    /// A socket for each slot, and the kernel spreads by hash.
+    /// A socket for each slot; the kernel distributes connections by hash.
     ReusePort,
     /// One socket for all slots.
     Shared,
-    /// A socket for each slot; the client's address chooses.
+    /// A socket for each slot, chosen by the client's address.
     SourceIp,
-    /// pidone accepts, and hands over in turn.
+    /// pidone accepts connections and passes them to the workers in turn.
     RoundRobin,
 }
 
 /// How a worker shows that it serves (`--ready`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
-    /// It listens, as Node.js says on the channel.
+    /// Node.js reports a listener on the channel.
     Listen,
     /// It calls `process.send('ready')`.
     Message,
@@ -212,16 +212,17 @@ pub enum Readiness {
     Notify,
     /// Its TCP port accepts connections.
     Port,
-    /// It runs.
+    /// Its process runs.
     None,
 }
 
-/// How a worker is asked to leave (`--stop`).
+/// How a worker is asked to exit (`--stop`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMode {
-    /// By the disconnect of Node.js' `cluster`, which lets requests finish; then the stop signal.
+    /// By the disconnect message of Node.js' `cluster`, which lets requests finish; then by the
+    /// stop signal.
     Drain,
-    /// By the stop signal, for apps that handle it themselves; then the disconnect.
+    /// By the stop signal, for apps that handle it themselves; then by the disconnect message.
     Signal,
 }
 
@@ -230,23 +231,24 @@ pub enum StopMode {
 pub enum Boot {
     /// All at the same time.
     Together,
-    /// While none serves one alone, and the others when it is ready.
+    /// While none is ready, one alone; the others when it is ready.
     First,
 }
 
-/// What ends with a worker (`--kill-mode`), in the words of systemd.kill(5).
+/// Which processes are stopped when a worker exits (`--kill-mode`); the names are those of
+/// systemd.kill(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillMode {
-    /// All that is left in its process group.
+    /// Every process left in its process group.
     Group,
-    /// Nothing else.
+    /// No other process.
     Process,
 }
 
-/// What `--inspect` and its like ask of Node.js, in the command or in `NODE_OPTIONS`.
+/// What the `--inspect` options request, in the command or in `NODE_OPTIONS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inspector {
-    /// The port that a process alone would listen on; workers have those after it.
+    /// The port of a single process; workers use the ports after it.
     pub base: u16,
     /// A worker waits for a debugger before it runs the app (`--inspect-brk`, `--inspect-wait`).
     pub waits: bool,

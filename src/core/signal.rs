@@ -1,16 +1,16 @@
-//! Signals by number and by name, as people and `kill -l` write them.
+//! Signals by number and by name, as `kill -l` prints them.
 //!
-//! Pure: knows nothing of masks, handlers or delivery (`sys::signal` does).
+//! Pure: masks, handlers and delivery are in `sys::signal`.
 
 use core::fmt;
 
-/// The first real-time signal a user can name: `RTMIN` of `kill -l` (signal(7)).
+/// The first real-time signal that a user can name: `RTMIN` of `kill -l` (signal(7)).
 ///
 /// A constant rather than `libc::SIGRTMIN()`: musl reserves one more than glibc, and the number
-/// that a user's `kill` means must not depend on how pidone was built.
+/// must not depend on the libc that pidone was built with.
 const RTMIN: u8 = 34;
 
-/// The last signal there is on Linux (`_NSIG`, signal(7)).
+/// The last signal on Linux (`_NSIG`, signal(7)).
 const RTMAX: u8 = 64;
 
 /// A signal's number, 1 to 64.
@@ -89,13 +89,14 @@ impl Signal {
         i32::from(self.0)
     }
 
-    /// The exit status by which shells and Docker report a death by this signal: 128 + number.
+    /// The exit status that shells and Docker report for a death by this signal: 128 + number.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         128 + self.0
     }
 
-    /// TERM, INT and QUIT: what container runtimes, terminals and people send to end a program.
+    /// TERM, INT and QUIT: the signals that container runtimes, terminals and users send to stop a
+    /// program.
     #[must_use]
     pub fn asks_to_stop(self) -> bool {
         matches!(self, Self::TERM | Self::INT | Self::QUIT)
@@ -111,7 +112,7 @@ impl Signal {
 pub struct SignalSet(u64);
 
 impl SignalSet {
-    /// Whether a signal is among them.
+    /// Whether the set contains a signal.
     #[must_use]
     pub fn contains(self, signal: Signal) -> bool {
         self.0 & Self::bit(signal) != 0
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signal_is_refused() {
+    fn text_that_names_no_signal_is_rejected() {
         for text in [
             "",
             "0",
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_holds_what_was_put_in() {
+    fn a_set_contains_exactly_the_signals_added() {
         let ends = [1, 15, 64].map(|number| Signal::from_number(number).unwrap());
         let set: SignalSet = ends.into_iter().collect();
         for number in 1..=64 {

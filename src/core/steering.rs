@@ -1,7 +1,7 @@
 //! Which member of a `SO_REUSEPORT` group gets a new connection: classic BPF programs, as data.
 //!
-//! The kernel runs the program for every new connection and takes what it returns as the member's
-//! index; an index that nobody has leaves the choice to the kernel's own hash (socket(7),
+//! The kernel runs the program for every new connection and uses the result as the member's index.
+//! An index without a member leaves the choice to the kernel's own hash (socket(7),
 //! `SO_ATTACH_REUSEPORT_CBPF`). The packet begins behind the transport header there, so addresses
 //! are read relative to the network header.
 
@@ -29,8 +29,8 @@ pub type Program = Vec<Instruction>;
 const LOAD_WORD: u16 = 0x20;
 const LOAD_HALF: u16 = 0x28;
 const LOAD_BYTE: u16 = 0x30;
-const RECALL: u16 = 0x60;
-const REMEMBER: u16 = 0x02;
+const LOAD_SCRATCH: u16 = 0x60;
+const STORE_SCRATCH: u16 = 0x02;
 const MULTIPLY: u16 = 0x24;
 const SHIFT_RIGHT: u16 = 0x74;
 const MODULO: u16 = 0x94;
@@ -46,15 +46,16 @@ const NETWORK: u32 = 0xfff0_0000;
 const RANDOM: u32 = 0xffff_f000 + 56;
 
 /// An index that no member has.
-const NOBODY: u32 = u32::MAX;
+const NO_MEMBER: u32 = u32::MAX;
 
-/// Every new connection to one member.
+/// Sends every new connection to one member.
 #[must_use]
 pub fn only(member: usize) -> Program {
     vec![with(RETURN, index(member))]
 }
 
-/// Spread over the given members by chance; with none given, as the kernel likes.
+/// Distributes new connections randomly over the given members; with none given, the kernel's hash
+/// decides.
 #[must_use]
 pub fn among(members: &[usize]) -> Program {
     let mut program = Vec::new();
@@ -62,9 +63,9 @@ pub fn among(members: &[usize]) -> Program {
     program
 }
 
-/// By the client's address: all connections of a client go to the member of one of the slots, and
-/// the clients of a slot that has none go to the others, by their address too, while everybody else
-/// stays.
+/// Steers by the client's address: all connections of a client go to the member of one slot.
+/// Clients of a slot without a member go to the others, also by address; all other clients keep
+/// theirs.
 #[must_use]
 pub fn by_source(slots: &[Option<usize>]) -> Program {
     let members: Vec<_> = slots.iter().copied().flatten().collect();
@@ -73,7 +74,7 @@ pub fn by_source(slots: &[Option<usize>]) -> Program {
     }
     let mut program = Vec::new();
     hash_source(&mut program);
-    program.push(with(REMEMBER, 0));
+    program.push(with(STORE_SCRATCH, 0));
     program.push(with(MODULO, index(slots.len())));
     for (slot, member) in slots.iter().enumerate() {
         if let Some(member) = member {
@@ -82,22 +83,22 @@ pub fn by_source(slots: &[Option<usize>]) -> Program {
         }
     }
     if members.len() < slots.len() {
-        program.push(with(RECALL, 0));
+        program.push(with(LOAD_SCRATCH, 0));
         mix(&mut program);
         choose(&mut program, &members);
     } else {
         // Never reached, but a program must end in a return.
-        program.push(with(RETURN, NOBODY));
+        program.push(with(RETURN, NO_MEMBER));
     }
     program
 }
 
-/// The connection that comes from `port` of this machine to `member`, all others spread over
-/// `members`: how pidone reaches a member that nobody else shall reach.
+/// Sends the connection from local port `port` to `member` and distributes all others over
+/// `members`: so pidone connects to a member that gets no other connections.
 #[must_use]
 pub fn own_connection(port: u16, member: usize, members: &[usize]) -> Program {
     let mut program = Vec::new();
-    // The transport header begins with the source port; one's own packets have no IP options.
+    // The transport header begins with the source port; pidone's own packets have no IP options.
     if_ipv6(
         &mut program,
         &[with(LOAD_HALF, NETWORK + 40)],
@@ -109,10 +110,10 @@ pub fn own_connection(port: u16, member: usize, members: &[usize]) -> Program {
     program
 }
 
-/// Ends the program with a member chosen by chance.
+/// Ends the program with a random member.
 fn spread(program: &mut Program, members: &[usize]) {
     match members {
-        [] => program.push(with(RETURN, NOBODY)),
+        [] => program.push(with(RETURN, NO_MEMBER)),
         [member] => program.push(with(RETURN, index(*member))),
         _ => {
             program.push(with(LOAD_WORD, RANDOM));
@@ -121,18 +122,18 @@ fn spread(program: &mut Program, members: &[usize]) {
     }
 }
 
-/// Ends the program with the member that A, modulo their number, stands for. There is at least one.
+/// Ends the program with the member at index A modulo their number. There must be at least one.
 fn choose(program: &mut Program, members: &[usize]) {
     program.push(with(MODULO, index(members.len())));
     for (place, member) in members.iter().enumerate() {
         program.push(unless_equal(index(place), 1));
         program.push(with(RETURN, index(*member)));
     }
-    program.push(with(RETURN, NOBODY));
+    program.push(with(RETURN, NO_MEMBER));
 }
 
 /// A = a hash of the source address. A dual-stack socket gets IPv4 packets as such, so an IPv4
-/// client has the same hash there as elsewhere.
+/// client has the same hash on every socket.
 fn hash_source(program: &mut Program) {
     const FACTOR: u32 = 0x9e37_79b1;
     let mut ipv6 = vec![with(LOAD_WORD, NETWORK + 8)];
@@ -148,8 +149,8 @@ fn hash_source(program: &mut Program) {
     mix(program);
 }
 
-/// A = A with every bit depending on every other one, so that addresses in a row do not end up in a
-/// row (two rounds of xorshift and multiply, the constants of "lowbias32").
+/// A = A with every bit depending on every other one, so that consecutive addresses are spread (two
+/// rounds of xorshift and multiply, the constants of "lowbias32").
 fn mix(program: &mut Program) {
     for (shift, factor) in [(16, 0x7feb_352d), (15, 0x846c_a68b)] {
         xor_shift(program, shift);
@@ -182,7 +183,7 @@ fn with(code: u16, operand: u32) -> Instruction {
     }
 }
 
-/// Skips `skip` instructions when A is something else.
+/// Skips `skip` instructions unless A equals the operand.
 fn unless_equal(operand: u32, skip: u8) -> Instruction {
     Instruction {
         jump_false: skip,
@@ -190,7 +191,7 @@ fn unless_equal(operand: u32, skip: u8) -> Instruction {
     }
 }
 
-/// Numbers that have no place in an instruction are nobody's.
+/// A number that does not fit into an instruction becomes `NO_MEMBER`.
 fn index(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(NOBODY)
+    u32::try_from(number).unwrap_or(NO_MEMBER)
 }

@@ -1,9 +1,9 @@
-//! A small map, kept in order of its keys: for the dozens of workers, sockets and processes that
-//! pidone looks after. A tenth of the code of `BTreeMap`, which is made for more.
+//! A small map, ordered by its keys: for the dozens of workers, sockets and processes of pidone. It
+//! compiles to a tenth of the code of `BTreeMap`.
 
 use alloc::vec::Vec;
 
-/// See the [module](self).
+/// A map in a sorted vector.
 #[derive(Debug, Clone)]
 pub struct Table<K, V>(Vec<(K, V)>);
 
@@ -21,13 +21,13 @@ impl<K: Ord + Copy, V> Table<K, V> {
         self.0.get(place).map(|(_, value)| value)
     }
 
-    /// The value of a key, to be changed.
+    /// The value of a key, mutable.
     pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
         let place = self.place(key).ok()?;
         self.0.get_mut(place).map(|(_, value)| value)
     }
 
-    /// Gives a key a value, in place of the one before.
+    /// Sets the value of a key.
     pub fn insert(&mut self, key: K, value: V) {
         match self.place(key) {
             Ok(place) => {
@@ -39,24 +39,24 @@ impl<K: Ord + Copy, V> Table<K, V> {
         }
     }
 
-    /// Takes a key out.
+    /// Removes a key.
     pub fn remove(&mut self, key: K) -> Option<V> {
         let place = self.place(key).ok()?;
         Some(self.0.remove(place).1)
     }
 
-    /// Takes out all but the keys that are to stay.
-    pub fn retain(&mut self, stays: impl Fn(K) -> bool) {
-        self.0.retain(|(key, _)| stays(*key));
+    /// Removes all keys for which `keep` is false.
+    pub fn retain(&mut self, keep: impl Fn(K) -> bool) {
+        self.0.retain(|(key, _)| keep(*key));
     }
 
-    /// How many there are.
+    /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// There are none.
+    /// Whether the map is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -77,7 +77,7 @@ impl<K: Ord + Copy, V> Table<K, V> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    /// The values, in the order of their keys, to be changed.
+    /// The values, mutable, in the order of their keys.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.iter_mut().map(|(_, value)| value)
     }

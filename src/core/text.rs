@@ -1,4 +1,4 @@
-//! How durations, sizes and reasons read: one form each, in every message.
+//! The text form of durations, sizes and reasons, the same in every message.
 
 use core::fmt;
 use core::time::Duration;
@@ -26,7 +26,7 @@ impl fmt::Display for Spoken {
     }
 }
 
-/// So much memory, as people say it: `300 MiB`, `1.5 GiB`.
+/// An amount of memory: `300 MiB`, `1.5 GiB`.
 #[derive(Debug, Clone, Copy)]
 pub struct Size(pub u64);
 
