@@ -1,5 +1,6 @@
-//! Sockets that are handed over at start: descriptors 3 and up, `LISTEN_FDS`, `LISTEN_PID` and
-//! `LISTEN_FDNAMES` (sd_listen_fds(3)), from whoever starts pidone, and from pidone to its children.
+//! Sockets passed in at start: descriptors 3 and up, `LISTEN_FDS`, `LISTEN_PID` and
+//! `LISTEN_FDNAMES` (sd_listen_fds(3)), from the process that starts pidone, and from pidone to its
+//! children.
 
 use std::fmt;
 use std::io;
@@ -14,31 +15,31 @@ use super::socket;
 use crate::address::{ListenAddress, UnixName};
 use crate::cause::Cause;
 
-/// The first descriptor that is handed over (`SD_LISTEN_FDS_START`).
+/// The first descriptor that is passed (`SD_LISTEN_FDS_START`).
 pub const FIRST: RawFd = 3;
 
-/// The longest name (`LISTEN_FDNAMES`, sd_listen_fds(3)).
+/// Maximum length of a name (`LISTEN_FDNAMES`, sd_listen_fds(3)).
 const LONGEST_NAME: usize = 255;
 
-/// A socket that pidone was given.
+/// A socket that pidone inherited.
 #[derive(Debug)]
 pub struct Inherited {
-    /// What the giver calls it; "unknown" if it does not say.
+    /// Its name in `LISTEN_FDNAMES`; "unknown" without one.
     pub name: String,
-    /// Where it is bound.
+    /// The address it is bound to.
     pub address: ListenAddress,
-    /// The socket; no longer inherited by children, and non-blocking.
+    /// The socket; close-on-exec and non-blocking.
     pub listener: Listener,
 }
 
-/// Why the sockets cannot be taken.
+/// Why the sockets cannot be used.
 #[derive(Debug)]
 pub enum ActivationError {
-    /// `LISTEN_FDS` is no number.
+    /// `LISTEN_FDS` is not a number.
     Count,
-    /// The descriptor is not open, or no socket.
+    /// The descriptor is not open, or is not a socket.
     Descriptor(RawFd, io::Error),
-    /// The socket is of a kind that pidone does not know, or a stream that does not listen.
+    /// The socket is of an unsupported kind, or a stream socket that does not listen.
     Kind(RawFd),
 }
 
@@ -63,7 +64,8 @@ impl fmt::Display for ActivationError {
 
 impl std::error::Error for ActivationError {}
 
-/// Takes the sockets that are meant for this process; none if none are. They can be taken once.
+/// Takes the sockets that are meant for this process (`LISTEN_PID`); empty if there are none. A
+/// second call returns none.
 ///
 /// # Errors
 /// See [`ActivationError`].
@@ -77,14 +79,14 @@ pub fn take() -> Result<Vec<Inherited>, ActivationError> {
     }
     announced(&variable("LISTEN_FDS"), &variable("LISTEN_FDNAMES"))?
         .map(|(fd, name)| {
-            // SAFETY: LISTEN_PID says that the descriptor was opened for this process to own, no
-            // one in pidone has opened one before, and `TAKEN` says that nobody took it.
+            // SAFETY: LISTEN_PID says that the descriptor was opened for this process to own; no
+            // code in pidone has opened one before, and `TAKEN` says that no earlier call took it.
             unsafe { claim(fd, name.to_owned()) }
         })
         .collect()
 }
 
-/// The descriptors, and what they are called.
+/// The descriptors and their names.
 ///
 /// # Errors
 /// [`ActivationError::Count`]
@@ -96,26 +98,27 @@ pub fn announced<'a>(
     let mut names = names.split(':');
     Ok((FIRST..FIRST + RawFd::from(count)).map(move |fd| {
         let name = names.next().filter(|name| !name.is_empty());
-        // systemd's own name for what has none.
+        // systemd's name for a socket without one.
         (fd, name.unwrap_or("unknown"))
     }))
 }
 
 /// # Safety
-/// If the descriptor is open, nobody else owns it.
+/// If the descriptor is open, no other code owns it.
 unsafe fn claim(fd: RawFd, name: String) -> Result<Inherited, ActivationError> {
     let failed = |error: io::Error| ActivationError::Descriptor(fd, error);
-    // An OwnedFd must be open, so ask first, and with the same call keep it from children.
+    // An OwnedFd must be open, so check that first; the same call sets close-on-exec.
     // SAFETY: takes numbers only.
     let result = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     Errno::result(result).map_err(|errno| failed(errno.into()))?;
-    // SAFETY: it is open, and the caller says that it is ours.
+    // SAFETY: it is open, and the caller guarantees that we own it.
     let owned = unsafe { OwnedFd::from_raw_fd(fd) };
     let word =
         |name| socket::option(owned.as_fd(), libc::SOL_SOCKET, name).map(|[value]: [u32; 1]| value);
     let kind = word(libc::SO_TYPE).map_err(failed)?;
     let listens = word(libc::SO_ACCEPTCONN).map_err(failed)? != 0;
-    // Whoever gets it from pidone expects that (libuv's accept loop does not end otherwise).
+    // The programs that get it from pidone expect that (libuv's accept loop does not end
+    // otherwise).
     let flags = fcntl(&owned, FcntlArg::F_GETFL).map_err(|errno| failed(errno.into()))?;
     let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
     fcntl(&owned, FcntlArg::F_SETFL(flags)).map_err(|errno| failed(errno.into()))?;
@@ -135,8 +138,8 @@ unsafe fn claim(fd: RawFd, name: String) -> Result<Inherited, ActivationError> {
     })
 }
 
-/// What pidone calls a socket of its own in `LISTEN_FDNAMES`: `tcp-8080`, `udp-53`,
-/// `unix-app.sock`. A name that pidone was given stays as it is.
+/// The name of one of pidone's own sockets in `LISTEN_FDNAMES`: `tcp-8080`, `udp-53`,
+/// `unix-app.sock`. An inherited name is kept.
 #[must_use]
 pub fn name(address: &ListenAddress) -> String {
     let name = match address {
@@ -148,7 +151,7 @@ pub fn name(address: &ListenAddress) -> String {
             format!("unix-{}", file.to_string_lossy())
         }
     };
-    // A colon would end the name; what else is not plain ASCII is not allowed.
+    // A colon would end the name; characters other than plain ASCII are not allowed.
     let plain = |c: char| {
         if c.is_ascii_graphic() && c != ':' {
             c

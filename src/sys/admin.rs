@@ -1,4 +1,4 @@
-//! Where others come to pidone itself, and those who come: over TCP, or through a private UNIX socket.
+//! pidone's own listeners and the connections to them: over TCP, or through a private UNIX socket.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -11,10 +11,10 @@ use super::listener::{Listener, Options};
 use super::socket;
 use crate::address::{Endpoint, ListenAddress, UnixName};
 
-/// How many may wait to be let in.
+/// The length of the accept queue.
 const BACKLOG: u16 = 64;
 
-/// A listening socket of pidone's own; a file goes with it.
+/// One of pidone's own listening sockets, with its file if it has one.
 #[derive(Debug)]
 pub struct AdminListener(Listener);
 
@@ -27,9 +27,9 @@ impl AdminListener {
         Self::open(&ListenAddress::Tcp(endpoint))
     }
 
-    /// A UNIX socket with mode 0600, which replaces one that nobody listens on; `owner`: who it
-    /// belongs to instead of pidone's own user. Until the mode is set it may be another one: ask each
-    /// client who it is.
+    /// A UNIX socket with mode 0600, which replaces a file that no process listens on. `owner`: the
+    /// owner of the file instead of pidone's own user. Until the mode is set, the file may have
+    /// another one: check each client's user.
     ///
     /// # Errors
     /// As [`Listener::bind`], and those of chmod(2) and chown(2).
@@ -50,7 +50,7 @@ impl AdminListener {
         Listener::bind(address, options).map(Self)
     }
 
-    /// Who has waited longest; `None`: nobody waits.
+    /// The connection that has waited longest; `None`: the queue is empty.
     ///
     /// # Errors
     /// As [`Listener::accept`].
@@ -65,22 +65,23 @@ impl AsFd for AdminListener {
     }
 }
 
-/// The connection to one who has come.
+/// A connection of a client.
 #[derive(Debug)]
 pub struct ClientConnection(Channel);
 
 impl ClientConnection {
-    /// Reads as much as there is and fits.
+    /// Reads what is available and fits.
     pub fn read(&self, buffer: &mut [u8]) -> Read {
         self.0.read(buffer)
     }
 
-    /// Writes as much as there is room for.
+    /// Writes what there is room for.
     pub fn write(&self, bytes: &[u8]) -> Sent {
         self.0.send(bytes, None)
     }
 
-    /// The user who has come through a UNIX socket, as the kernel knows it (`SO_PEERCRED`, unix(7)).
+    /// The user that connected through a UNIX socket, as the kernel knows it (`SO_PEERCRED`,
+    /// unix(7)).
     ///
     /// # Errors
     /// None that a UNIX socket could cause.
@@ -91,8 +92,8 @@ impl ClientConnection {
         Ok(user)
     }
 
-    /// Nothing more will be said. Who closes with something unread in the socket resets the
-    /// connection, and takes from the other side what it has not read yet (RFC 9112, section 9.6).
+    /// Shuts down the sending side. A close with unread data in the socket resets the connection,
+    /// and discards what the other side has not read yet (RFC 9112, section 9.6).
     pub fn end(&self) {
         let _ = socket::stop_writing(self.0.as_fd());
     }
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_door_knows_its_visitors_and_leaves_no_file() {
+    fn a_private_socket_knows_its_clients_and_leaves_no_file() {
         let path = fresh("private");
         let us = nix::unistd::getuid().as_raw();
         let listener = AdminListener::private(&path, Some(us)).unwrap();

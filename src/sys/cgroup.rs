@@ -1,17 +1,18 @@
-//! pidone's own control group, of version 1 and 2: its limits, and what the OOM killer did in it.
+//! pidone's own control group, of version 1 and 2: its limits, and the kills of the OOM killer in
+//! it.
 //!
-//! Found as cgroups(7) says: /proc/self/cgroup names the group, /proc/self/mountinfo says where it
-//! is. In a container the two are told from different points of view, which `Cgroup::locate` unites.
+//! Found as cgroups(7) says: /proc/self/cgroup names the group, /proc/self/mountinfo the mount. In
+//! a container the two may be relative to different namespaces, which `Cgroup::locate` resolves.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// The group that pidone is in, as far as one controller is concerned.
+/// The group that pidone is in, for one controller.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cgroup {
-    /// Of its hierarchy.
+    /// The version of its hierarchy.
     pub version: Version,
-    /// Where the hierarchy, or what can be seen of it, is mounted.
+    /// Where the hierarchy, or the visible part of it, is mounted.
     pub mount: PathBuf,
     /// The group's directory, at the mount or below it.
     pub directory: PathBuf,
@@ -20,23 +21,23 @@ pub struct Cgroup {
 /// The version of a hierarchy (cgroups(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// One for each controller.
+    /// One hierarchy for each controller.
     V1,
-    /// One for all.
+    /// One hierarchy for all.
     V2,
 }
 
-/// Counts the processes of pidone's group that the kernel killed for want of memory.
+/// Counts the processes of pidone's group that the kernel killed when it was out of memory.
 ///
-/// Costs nothing until it is made, and then two small files; so that it can wait until the child
-/// runs.
+/// Costs nothing until it is made, and then reads two small files; so it can be made after the
+/// child has started.
 #[derive(Debug)]
 pub struct OomCounter {
     file: PathBuf,
 }
 
 impl OomCounter {
-    /// `None`: no memory controller that can be seen, or a kernel that does not count (before 4.13).
+    /// `None`: no visible memory controller, or a kernel that does not count (before 4.13).
     #[must_use]
     pub fn find() -> Option<Self> {
         let cgroup = Cgroup::of("memory")?;
@@ -49,16 +50,16 @@ impl OomCounter {
         counter.read().is_some().then_some(counter)
     }
 
-    /// How many it has killed so far; compare it before and after a death by SIGKILL. On version 2
-    /// groups below are counted in.
+    /// The number of kills so far; compare it before and after a death by SIGKILL. On version 2 it
+    /// includes groups below.
     #[must_use]
     pub fn read(&self) -> Option<u64> {
         keyed(&fs::read_to_string(&self.file).ok()?, "oom_kill")
     }
 }
 
-/// How many CPUs' time the group may use, in thousandths of a CPU: the least quota from the group up
-/// to the mount. `None`: as much as there is.
+/// The CPU time that the group may use, in thousandths of a CPU: the least quota from the group up
+/// to the mount. `None`: no quota.
 #[must_use]
 pub fn cpu_limit() -> Option<u64> {
     let cgroup = Cgroup::of("cpu")?;
@@ -72,8 +73,8 @@ pub fn cpu_limit() -> Option<u64> {
     })
 }
 
-/// How much memory the group may use, in bytes: the least limit from the group up to the mount.
-/// `None`: as much as there is.
+/// The memory that the group may use, in bytes: the least limit from the group up to the mount.
+/// `None`: no limit.
 #[must_use]
 pub fn memory_limit() -> Option<u64> {
     let cgroup = Cgroup::of("memory")?;
@@ -96,7 +97,7 @@ impl Cgroup {
 
     /// The same, from the text of both files.
     ///
-    /// A controller is on version 1 when /proc/self/cgroup names it; else it can only be on
+    /// A controller is on version 1 when /proc/self/cgroup names it; otherwise it can only be on
     /// version 2, whose line is `0::/path`.
     #[must_use]
     pub fn locate(controller: &str, groups: &str, mounts: &str) -> Option<Self> {
@@ -122,11 +123,11 @@ impl Cgroup {
             .find_map(|mount| Some((mount.path(), mount.below_root(group)?)));
         let (mount, directory) = match (found, seen.first()) {
             (Some((mount, below)), _) => (mount.clone(), mount.join(below)),
-            // Told from outside both, the group is unknown.
+            // The path leaves the namespace: the group is unknown.
             (None, Some(first)) if climbs(Path::new(group)) || climbs(&first.root()) => {
                 return None;
             }
-            // A mount of another part of the tree: what a container is given to see is its own.
+            // A mount of another part of the tree: what a container sees there is its own.
             (None, Some(first)) => (first.path(), first.path()),
             (None, None) => return None,
         };
@@ -137,8 +138,8 @@ impl Cgroup {
         })
     }
 
-    /// The least of what the directories say, from the group up to the mount: a parent's limit holds
-    /// for its children, and theirs may be larger.
+    /// The least limit of the directories from the group up to the mount: a parent's limit holds
+    /// for its children, and a child's own limit may be larger.
     fn tightest(&self, limit: impl Fn(&Path) -> Option<u64>) -> Option<u64> {
         self.directory
             .ancestors()
@@ -168,7 +169,7 @@ impl<'a> Mount<'a> {
         let (left, right) = line.split_once(" - ")?;
         let mut left = left.split(' ').skip(3);
         let mut right = right.split(' ');
-        // Both from a root; a path that is not would be joined to lead anywhere.
+        // Both are absolute; joining a path that is not could lead anywhere.
         let mut path = || left.next().filter(|path| path.starts_with('/'));
         Some(Self {
             root: path()?,
@@ -186,7 +187,7 @@ impl<'a> Mount<'a> {
         unescape(self.path)
     }
 
-    /// The way from the mount's root to a group, when it leads downwards.
+    /// The path from the mount's root to a group; `None` if it is not below the root.
     fn below_root(&self, group: &str) -> Option<PathBuf> {
         let root = self.root();
         let below = Path::new(group).strip_prefix(&root).ok()?;
@@ -194,7 +195,7 @@ impl<'a> Mount<'a> {
     }
 }
 
-/// A path that is told from inside a cgroup namespace it is not in (cgroup_namespaces(7)).
+/// A path relative to a cgroup namespace that it is not in (cgroup_namespaces(7)).
 fn climbs(path: &Path) -> bool {
     path.components()
         .any(|component| component == Component::ParentDir)
@@ -234,14 +235,14 @@ pub fn keyed(text: &str, key: &str) -> Option<u64> {
         .and_then(|(_, value)| value.trim().parse().ok())
 }
 
-/// What cpu.max allows, in thousandths of a CPU: `QUOTA PERIOD`.
+/// The quota in cpu.max (`QUOTA PERIOD`), in thousandths of a CPU.
 #[must_use]
 pub fn cpu_max(text: &str) -> Option<u64> {
     let (quota, period) = text.split_once(' ')?;
     millicpus(quota, period)
 }
 
-/// `max` and -1, the two ways to say "no quota", are no numbers here.
+/// `max` and -1 both mean "no quota"; neither parses as a number here.
 #[must_use]
 pub fn millicpus(quota: &str, period: &str) -> Option<u64> {
     let quota: u64 = quota.trim().parse().ok()?;
@@ -249,9 +250,9 @@ pub fn millicpus(quota: &str, period: &str) -> Option<u64> {
     quota.checked_mul(1000)?.checked_div(period)
 }
 
-/// What memory.max or memory.limit_in_bytes allows.
+/// The limit in memory.max or memory.limit_in_bytes.
 ///
-/// `max` (version 2) and the largest multiple of a page in an i64 (version 1) are no limits.
+/// `max` (version 2) and the largest multiple of a page in an i64 (version 1) mean "no limit".
 #[must_use]
 pub fn bytes(text: &str) -> Option<u64> {
     const LARGEST_PAGE: u64 = 64 * 1024;

@@ -16,31 +16,31 @@ pub struct Channel {
     socket: UnixStream,
 }
 
-/// What a read found.
+/// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
-    /// So many bytes, at least 1.
+    /// This many bytes, at least 1.
     Bytes(usize),
-    /// Nothing now.
+    /// No data now.
     Empty,
-    /// Nothing ever again.
+    /// End of the stream.
     Closed,
 }
 
-/// What became of something to send.
+/// The result of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// So many bytes, at least 1, have gone, and with them the descriptor. The rest is to be sent
-    /// without it.
+    /// This many bytes, at least 1, were sent, and with them the descriptor. Send the rest without
+    /// it.
     Bytes(usize),
-    /// No room now; nothing has gone.
+    /// No room now; nothing was sent.
     Full,
-    /// Nobody will read it.
+    /// The other end is closed.
     Closed,
 }
 
 impl Channel {
-    /// The channel, and the end for the worker. Neither is inherited by children on its own.
+    /// The channel, and the worker's end. Both are close-on-exec.
     ///
     /// # Errors
     /// Those of socketpair(2).
@@ -50,8 +50,8 @@ impl Channel {
         Ok((Self { socket }, theirs.into()))
     }
 
-    /// Reads what has come. Descriptors that come with it are dropped by the kernel, because
-    /// read(2) has no room for them (unix(7)).
+    /// Reads available bytes. The kernel drops descriptors sent with them, because read(2) has no
+    /// room for them (unix(7)).
     pub fn read(&self, buffer: &mut [u8]) -> Read {
         loop {
             return match (&self.socket).read(buffer) {
@@ -59,13 +59,14 @@ impl Channel {
                 Ok(bytes) => Read::Bytes(bytes),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Read::Empty,
-                // ECONNRESET: the other end was closed with something unread in it.
+                // ECONNRESET: the other end was closed with unread data in it.
                 Err(_) => Read::Closed,
             };
         }
     }
 
-    /// Sends at least one byte, and with the first one a descriptor, which the worker gets a copy of.
+    /// Sends at least one byte, and with the first one a descriptor, of which the worker gets a
+    /// copy.
     pub fn send(&self, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> Sent {
         let mut data = iovec {
             iov_base: bytes.as_ptr().cast_mut().cast(),
@@ -91,7 +92,7 @@ impl Channel {
             return match Errno::result(sent).map(usize::try_from) {
                 Ok(sent) => Sent::Bytes(sent.unwrap_or_default()),
                 Err(Errno::EINTR) => continue,
-                // The last: this user has too many descriptors under way (unix(7)).
+                // The last one: this user has too many descriptors in flight (unix(7)).
                 Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM | Errno::ETOOMANYREFS) => {
                     Sent::Full
                 }
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_dies_with_something_unread_is_closed() {
+    fn a_worker_that_exits_with_unread_data_is_closed() {
         let (channel, worker) = Channel::pair().unwrap();
         assert_eq!(channel.send(b"unread", None), Sent::Bytes(6));
         drop(worker);
@@ -192,7 +193,7 @@ mod tests {
         assert_eq!(channel.send(&line, None), Sent::Bytes(1000));
     }
 
-    /// Python's recv_fds(3) stands for a worker, in a process of its own.
+    /// Python's recv_fds(3) stands in for a worker, in a process of its own.
     #[test]
     fn a_descriptor_arrives_with_its_bytes() {
         const WORKER: &str = "import os, socket\n\
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!(worker.send(b"{}\n", Some(writer.as_fd())), Sent::Bytes(3));
         drop(writer);
         assert_eq!(channel.read(&mut [0; 16]), Read::Bytes(3));
-        // Were a copy left anywhere, there would be no end.
+        // An end of file proves that no copy is open anywhere.
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
     }
 }

@@ -1,14 +1,14 @@
-//! How many CPUs pidone's workers can have.
+//! How many CPUs pidone's workers can use.
 
 use std::io;
 use std::mem::size_of_val;
 
 use nix::errno::Errno;
 
-/// Room for 8192 CPUs, the most that any architecture's kernel is built for (`CONFIG_NR_CPUS`).
+/// Room for 8192 CPUs, the maximum of any architecture's kernel (`CONFIG_NR_CPUS`).
 const MASK_WORDS: usize = 128;
 
-/// The CPUs that affinity and the cgroup's quota allow, a part of a CPU counted as one; at least 1.
+/// The CPUs that affinity and the cgroup's quota allow, rounded up; at least 1.
 #[must_use]
 pub fn available() -> usize {
     let allowed = affinity().unwrap_or(1);
@@ -24,7 +24,7 @@ pub fn available() -> usize {
 /// Those of sched_getaffinity(2).
 fn affinity() -> io::Result<usize> {
     let mut mask = [0_u64; MASK_WORDS];
-    // SAFETY: the kernel writes no more than the size it is told, and any bits are a valid mask.
+    // SAFETY: the kernel writes at most the size it is given, and any bits are a valid mask.
     let result = unsafe {
         libc::sched_getaffinity(
             0,

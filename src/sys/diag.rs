@@ -1,4 +1,5 @@
-//! What the kernel tells of the connections to a port (sock_diag(7)), which needs no rights.
+//! The kernel's information about the connections to a port (sock_diag(7)), which needs no
+//! privileges.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,12 +11,12 @@ use nix::errno::Errno;
 
 use super::socket;
 
-/// About more connections than these it would take the kernel milliseconds to tell.
+/// With more connections than this, the kernel would need milliseconds for the answer.
 const LIMIT: usize = 1000;
 
 /// linux/sock_diag.h.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
-/// linux/inet_diag.h: the attribute with `struct tcp_info`, asked for by the bit before it.
+/// linux/inet_diag.h: the attribute with `struct tcp_info`; the request sets the bit before it.
 const INET_DIAG_INFO: u16 = 2;
 /// The bits of `TCP_ESTABLISHED`, `TCP_SYN_RECV` and `TCP_CLOSE_WAIT` (net/tcp_states.h).
 const STATES: u32 = 1 << 1 | 1 << 3 | 1 << 8;
@@ -31,27 +32,28 @@ const UNREAD: usize = HEADER + 56;
 const LAST_RECEIVED: usize = 52;
 const RECEIVED: usize = 128;
 
-/// The name of a connection, which it keeps from its first packet on and no other ever gets.
+/// The connection's cookie: unique, and the same from its first packet on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cookie([u32; 2]);
 
-/// What the kernel tells of a connection.
+/// The kernel's information about a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connection {
-    /// Its name.
+    /// Its cookie.
     pub cookie: Cookie,
-    /// Its other end; IPv4 as such, whatever the socket is.
+    /// Its other end; an IPv4 address as IPv4, even on a dual-stack socket.
     pub client: SocketAddr,
-    /// Nobody has heard its client yet: it is still being made, or nothing of it has been read.
+    /// No data of its client was read yet: its handshake is going on, or nothing of it has been
+    /// read.
     pub is_unheard: bool,
-    /// For how long nothing has come; zero while it is being made.
+    /// The time since the last data came; zero during the handshake.
     pub silent: Duration,
 }
 
 /// The connections to a TCP port of this machine.
 ///
 /// # Errors
-/// [`io::ErrorKind::Unsupported`] from a kernel that tells nothing; `E2BIG` for over a thousand
+/// [`io::ErrorKind::Unsupported`] if the kernel does not answer; `E2BIG` for over a thousand
 /// connections to the port; `EMFILE`.
 pub fn connections(port: SocketAddr) -> io::Result<Vec<Connection>> {
     dump(port).map_err(|error| match error.raw_os_error() {
@@ -63,7 +65,7 @@ pub fn connections(port: SocketAddr) -> io::Result<Vec<Connection>> {
 fn dump(port: SocketAddr) -> io::Result<Vec<Connection>> {
     let socket = socket::open_as(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG)?;
     let request = request(port);
-    // SAFETY: the kernel reads as many bytes as there are.
+    // SAFETY: the kernel reads exactly the bytes of the slice.
     let sent = unsafe {
         libc::send(
             socket.as_raw_fd(),
@@ -76,8 +78,8 @@ fn dump(port: SocketAddr) -> io::Result<Vec<Connection>> {
     let mut answer = vec![0; 16 << 10];
     let mut seen = Seen::default();
     loop {
-        // MSG_TRUNC: the length that it has, even if it is longer.
-        // SAFETY: the kernel writes at most as many bytes as there are.
+        // MSG_TRUNC: returns the real length, even if it is longer.
+        // SAFETY: the kernel writes at most the bytes of the slice.
         let length = unsafe {
             libc::recv(
                 socket.as_raw_fd(),
@@ -106,20 +108,20 @@ fn request(port: SocketAddr) -> Vec<u8> {
     request.extend([0; 8]);
     request.extend([family, protocol, 1 << (INET_DIAG_INFO - 1), 0]);
     request.extend(STATES.to_ne_bytes());
-    // Of the connection that is looked for, only this end's port is said.
+    // Of the connection to look for, only this end's port is set.
     request.extend(port.port().to_be_bytes());
     request.resize(HEADER + 56, 0);
     request
 }
 
-/// What has been read of the answer.
+/// The part of the answer that was read.
 #[derive(Debug, Default)]
 struct Seen {
     connections: Vec<Connection>,
 }
 
 impl Seen {
-    /// Reads the messages of one packet; whether the last one was among them.
+    /// Reads the messages of one packet; returns whether the last one was among them.
     fn read(&mut self, mut packet: &[u8]) -> Result<bool, Errno> {
         loop {
             let (Some(length), Some(kind)) = (word(packet, 0), half(packet, 4)) else {
@@ -153,7 +155,7 @@ impl Seen {
             return Err(Errno::EBADMSG);
         };
         let client = client(message).ok_or(Errno::EBADMSG)?;
-        // One that is being made has no such information.
+        // A connection during its handshake has no such information.
         let info = attribute(message, INET_DIAG_INFO);
         let received = info.and_then(|info| long(info, RECEIVED));
         let silent = info.and_then(|info| word(info, LAST_RECEIVED));
@@ -167,7 +169,7 @@ impl Seen {
     }
 }
 
-/// `struct inet_diag_sockid`: port and address are in network order.
+/// `struct inet_diag_sockid`: port and address are in network byte order.
 fn client(message: &[u8]) -> Option<SocketAddr> {
     let family = i32::from(*message.get(HEADER)?);
     let port = u16::from_be_bytes(*message.get(CLIENT_PORT..)?.first_chunk()?);
@@ -180,7 +182,7 @@ fn client(message: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// The attribute of a kind behind the fields (`struct rtattr`, rtnetlink(7)).
+/// The attribute of this kind behind the fields (`struct rtattr`, rtnetlink(7)).
 fn attribute(message: &[u8], wanted: u16) -> Option<&[u8]> {
     let mut rest = message.get(MESSAGE..)?;
     loop {
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_silent_since_the_last_byte() {
+    fn idle_time_counts_from_the_last_byte() {
         let (listener, port) = listener("127.0.0.1:0");
         let mut client = TcpStream::connect(port).unwrap();
         let _server = listener.accept().unwrap();
@@ -244,12 +246,12 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_heard_when_something_is_read() {
+    fn a_client_is_unread_until_its_data_is_read() {
         for at in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
             let (listener, port) = listener(at);
             assert_eq!(unread(port).unwrap(), [], "{at}");
             let target = if port.ip() == Ipv6Addr::UNSPECIFIED {
-                // In a socket for both, IPv4 is IPv6.
+                // A dual-stack socket reports IPv4 as IPv6.
                 SocketAddr::from(([127, 0, 0, 1], port.port()))
             } else {
                 port
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn every_connection_has_a_name_and_many_are_too_many() {
+    fn cookies_are_unique_and_too_many_connections_an_error() {
         let (listener, port) = listener("127.0.0.1:0");
         let mut ends = Vec::new();
         while ends.len() < LIMIT {

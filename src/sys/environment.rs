@@ -1,15 +1,15 @@
-//! Environments as execve(2) takes them: pidone's own, and what is made of it for a child.
+//! Environments as execve(2) takes them: pidone's own, and the ones built from it for children.
 
 use std::ffi::{CStr, CString, c_char};
 
 // SAFETY: declared as environ(7) does.
 unsafe extern "C" {
-    /// The environment as pidone got it (environ(7)); nothing in pidone ever changes it.
+    /// The environment as pidone got it (environ(7)); pidone never changes it.
     pub(super) static environ: *const *const c_char;
 }
 
-/// The variables of a child. Entries that are no `NAME=value`, of which environ(7) knows nothing
-/// either, stay what and where they are.
+/// The variables of a child. Entries without the form `NAME=value`, which environ(7) does not
+/// describe either, stay unchanged and in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     entries: Vec<CString>,
@@ -34,12 +34,12 @@ impl Environment {
             }
             // SAFETY: each entry is a NUL-terminated string that stays as long as pidone.
             entries.push(unsafe { CStr::from_ptr(entry) }.to_owned());
-            // SAFETY: the current entry is not the terminator, so there is another one.
+            // SAFETY: the current entry is not the terminator, so another one follows.
             next = unsafe { next.add(1) };
         }
     }
 
-    /// These entries.
+    /// An environment of these entries.
     #[must_use]
     pub fn of(entries: Vec<CString>) -> Self {
         Self {
@@ -55,13 +55,13 @@ impl Environment {
         variables.find_map(|(its_name, value)| (its_name == name.as_bytes()).then_some(value))
     }
 
-    /// Takes a variable out, however often it is there.
+    /// Removes every entry of a variable.
     pub fn remove(&mut self, name: &str) {
         self.entries
             .retain(|entry| split(entry).is_none_or(|(its_name, _)| its_name != name.as_bytes()));
     }
 
-    /// Puts a variable in, in place of what it was before. What is behind a NUL byte is lost.
+    /// Sets a variable, replacing its entries. A value ends before its first NUL byte.
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.remove(name);
         let entry = [name.as_bytes(), b"=", value.as_ref()].concat();
@@ -69,19 +69,19 @@ impl Environment {
         self.entries.extend(CString::new(entry));
     }
 
-    /// `LISTEN_PID`, with the process id that the child will have.
+    /// Sets `LISTEN_PID` to the process id that the child will have.
     pub fn set_listen_pid(&mut self) {
         self.remove("LISTEN_PID");
         self.listen_pid = true;
     }
 
-    /// The entries, but for `LISTEN_PID`, which only the child can write.
+    /// The entries without `LISTEN_PID`, which only the child can write.
     #[must_use]
     pub fn entries(&self) -> &[CString] {
         &self.entries
     }
 
-    /// Whether the child is to add `LISTEN_PID`.
+    /// Whether the child must add `LISTEN_PID`.
     #[must_use]
     pub fn has_listen_pid(&self) -> bool {
         self.listen_pid
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_named_changes() {
+    fn only_the_named_variable_changes() {
         let mut environment = of(&["A=1", "no variable", "B=2=3", "A=4", "", "=x", "AB=5"]);
         assert_eq!(environment.get("A"), Some(&b"1"[..]));
         assert_eq!(environment.get("B"), Some(&b"2=3"[..]));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn pidones_own_is_all_there() {
+    fn pidones_own_environment_is_complete() {
         let own = Environment::own();
         for (name, value) in std::env::vars_os() {
             let name = name.to_str().unwrap();

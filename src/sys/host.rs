@@ -1,8 +1,8 @@
-//! What the machine is called, and what it lets everybody do.
+//! The machine's name, its clock, and its unprivileged ports.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The time of day, as Unix time: to be shown, and for nothing else.
+/// The time of day, as Unix time: only to be shown.
 #[must_use]
 pub fn time_of_day() -> Duration {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -18,8 +18,8 @@ pub fn name() -> String {
         .unwrap_or_default()
 }
 
-/// The first port that a process without privileges may bind: 1024, but 0 in a Docker container with
-/// a network of its own (`ip_unprivileged_port_start`, ip(7)).
+/// The first port that a process without privileges may bind: 1024, but 0 in a Docker container
+/// with its own network (`ip_unprivileged_port_start`, ip(7)).
 #[must_use]
 pub fn unprivileged_ports_from() -> u16 {
     std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")

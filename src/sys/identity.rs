@@ -1,4 +1,5 @@
-//! Who a child runs as: looked up in /etc/passwd and /etc/group, as a static binary has no NSS.
+//! The user and groups of a child: looked up in /etc/passwd and /etc/group, as a static binary has
+//! no NSS.
 //!
 //! The rules are those of `docker run --user` (`GetExecUser` of the OCI runtimes), so that an image
 //! gets the same identity either way.
@@ -12,7 +13,7 @@ use nix::errno::Errno;
 use crate::cause::Cause;
 use crate::config::UserSpec;
 
-/// A user id, a group id, and the other groups.
+/// A user id, a group id, and the supplementary groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     uid: u32,
@@ -20,14 +21,14 @@ pub struct Identity {
     groups: Vec<u32>,
 }
 
-/// Why an identity could not be had.
+/// Why an identity cannot be used.
 #[derive(Debug)]
 pub enum IdentityError {
     /// /etc/passwd has no such user.
     NoUser(String),
     /// /etc/group has no such group.
     NoGroup(String),
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     Unreadable(&'static str, io::Error),
 }
 
@@ -60,26 +61,26 @@ pub fn own_user() -> u32 {
 }
 
 impl Identity {
-    /// The user's number.
+    /// The user id.
     #[must_use]
     pub fn user(&self) -> u32 {
         self.uid
     }
 
-    /// The group's number.
+    /// The group id.
     #[must_use]
     pub fn group(&self) -> u32 {
         self.gid
     }
 
-    /// The numbers of the other groups.
+    /// The ids of the supplementary groups.
     #[must_use]
     pub fn other_groups(&self) -> &[u32] {
         &self.groups
     }
 
-    /// Looks a user up in this system's files. One that does not exist is read as empty, as in an
-    /// image made `FROM scratch`.
+    /// Looks a user up in this system's files. A file that does not exist is read as empty, as in
+    /// an image made `FROM scratch`.
     ///
     /// # Errors
     /// See [`IdentityError`].
@@ -101,12 +102,12 @@ impl Identity {
             .find(|user| user.name == spec.user || Some(user.uid) == number);
         let (uid, own_gid, name) = match (entry, number) {
             (Some(user), _) => (user.uid, user.gid, Some(user.name)),
-            // A number that nobody has is as good; its group is Docker's default, 0.
+            // A number without an entry is valid; its group is Docker's default, 0.
             (None, Some(uid)) => (uid, 0, None),
             (None, None) => return Err(IdentityError::NoUser(spec.user.clone())),
         };
         let mut all = group.lines().filter_map(Group::parse);
-        // Supplementary groups come with the user; a group that is named stands alone.
+        // Supplementary groups come with the user; with a named group there are none.
         let (gid, groups) = match &spec.group {
             Some(wanted) => {
                 let number = id(wanted);
@@ -125,8 +126,9 @@ impl Identity {
         Ok(Self { uid, gid, groups })
     }
 
-    /// Becomes this identity, for good: no program that this one starts can have more rights
-    /// (`PR_SET_NO_NEW_PRIVS`, prctl(2)). Async-signal-safe, for a child between clone and exec.
+    /// Switches to this identity permanently: no program that this one starts can have more
+    /// privileges (`PR_SET_NO_NEW_PRIVS`, prctl(2)). Async-signal-safe, for a child between clone
+    /// and exec.
     ///
     /// The system calls are made directly: the C library's functions would signal the threads of a
     /// process that this child shares its memory with (nptl(7), "NPTL and ID changes").
@@ -149,8 +151,8 @@ impl Identity {
         Errno::result(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
     }
 
-    /// pidone already runs as this user and group (`docker run --user`): nothing to change, and
-    /// without privileges nothing could be.
+    /// Whether pidone already runs as this user and group (`docker run --user`). Then there is
+    /// nothing to change, and without privileges it could not.
     fn is_current(&self) -> bool {
         // SAFETY: cannot fail, and takes nothing.
         let uid = unsafe { libc::geteuid() };
@@ -168,7 +170,7 @@ fn read(file: &'static str) -> Result<String, IdentityError> {
     }
 }
 
-/// A user or group id. The highest number is none: to the kernel it means "leave it as it is"
+/// A user or group id. The highest number is invalid: to the kernel it means "no change"
 /// (setresuid(2)), which would be root.
 fn id(text: &str) -> Option<u32> {
     text.parse().ok().filter(|id| *id != u32::MAX)
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_group_stands_alone() {
+    fn a_named_group_is_the_only_group() {
         let node = Identity {
             uid: 1000,
             gid: 29,
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_there_is_named() {
+    fn unknown_users_and_groups_are_named_in_the_error() {
         assert!(
             resolve("nobody-here", None)
                 .unwrap_err()
@@ -283,7 +285,7 @@ mod tests {
                 .contains("\"no-group\"")
         );
         assert!(resolve("99999999999", None).is_err());
-        // -1 in the kernel's eyes: no change, and so still root.
+        // -1 to the kernel: no change, and so still root.
         assert!(resolve("4294967295", None).is_err());
         assert!(resolve("node", Some("4294967295")).is_err());
         assert!(resolve("4294967294", None).is_ok());

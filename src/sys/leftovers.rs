@@ -1,7 +1,8 @@
-//! The processes that are still there when the child is gone.
+//! The processes that are left when the child has exited.
 //!
-//! For PID 1 that is everybody else in the container; otherwise it is pidone's descendants, who as
-//! orphans become its children (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
+//! For PID 1 these are all other processes in the container; otherwise they are pidone's
+//! descendants, which become its children when they are orphaned (`PR_SET_CHILD_SUBREAPER`,
+//! prctl(2)).
 
 use std::collections::BinaryHeap;
 use std::fs;
@@ -18,7 +19,7 @@ pub fn is_init() -> bool {
     std::process::id() == 1
 }
 
-/// Signals them all. Those that this user may not signal are left out.
+/// Signals all of them, except those that this user may not signal.
 pub fn signal(signal: Signal) {
     if is_init() {
         let _ = send(Target::Everyone, signal);
@@ -30,7 +31,7 @@ pub fn signal(signal: Signal) {
 }
 
 /// SIGHUP to those that have a terminal, as when it closes: an interactive shell ignores SIGTERM
-/// (bash(1), SIGNALS). Then SIGCONT to all, since what is stopped acts on no signal but SIGKILL.
+/// (bash(1), SIGNALS). Then SIGCONT to all, since a stopped process acts on no signal but SIGKILL.
 pub fn hang_up() {
     for process in others().filter(|process| process.terminal != 0) {
         let _ = send(Target::Process(process.pid), Signal::HUP);
@@ -38,23 +39,23 @@ pub fn hang_up() {
     signal(Signal::CONT);
 }
 
-/// What they are called: `bash (pid 42), sleep (pid 43)`. Empty where /proc cannot say.
+/// Their names: `bash (pid 42), sleep (pid 43)`. Empty without /proc.
 #[must_use]
 pub fn names() -> String {
     names_of(others())
 }
 
-/// What those in a process group are called.
+/// The names of the processes in a process group.
 #[must_use]
 pub fn names_in_group(group: i32) -> String {
-    let members = everybody().into_iter();
+    let members = all_processes().into_iter();
     names_of(members.filter(|process| process.group == group && !process.has_ended))
 }
 
-/// Everybody who has not ended yet but pidone itself; outside a container, its descendants.
+/// All running processes except pidone itself; outside a container, only its descendants.
 fn others() -> impl Iterator<Item = Process> {
     let others = if is_init() {
-        everybody()
+        all_processes()
     } else {
         descendants()
     };
@@ -63,7 +64,7 @@ fn others() -> impl Iterator<Item = Process> {
         .filter(|process| process.pid != 1 && !process.has_ended)
 }
 
-/// The names of the first few, and how many more there are.
+/// The first few names, and how many more there are.
 fn names_of(processes: impl Iterator<Item = Process>) -> String {
     const MOST: usize = 5;
     let mut text = String::new();
@@ -84,13 +85,13 @@ fn names_of(processes: impl Iterator<Item = Process>) -> String {
     text
 }
 
-/// A program's name, as it was started.
+/// The name that a program was started with.
 fn name(pid: i32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let program = line.split(|byte| *byte == 0).next().unwrap_or_default();
     let file = program.rsplit(|byte| *byte == b'/').next();
     let file = file.unwrap_or_default();
-    // A login shell's begins with a dash.
+    // A login shell's name begins with a dash.
     let file = file.strip_prefix(b"-").unwrap_or(file);
     let name: String = String::from_utf8_lossy(file).chars().take(32).collect();
     if name.is_empty() {
@@ -100,7 +101,7 @@ fn name(pid: i32) -> String {
     }
 }
 
-/// Whether there is anybody besides pidone and its children: people who came in by `docker exec`.
+/// Whether there are processes other than pidone and its children, such as those of `docker exec`.
 #[must_use]
 pub fn foreign_exist() -> bool {
     is_init() && exists(Target::Everyone)
@@ -109,25 +110,25 @@ pub fn foreign_exist() -> bool {
 /// Processes that joined the container and are not our children.
 #[derive(Debug, Default)]
 pub struct ForeignProcesses {
-    /// A descriptor for each, readable when that process has ended (pidfd_open(2)): nothing else
-    /// tells, as they are not our children.
+    /// A descriptor for each, readable when that process has exited (pidfd_open(2)). There is no
+    /// other notification, as they are not our children.
     pub watched: Vec<OwnedFd>,
-    /// Others exist whose end nothing tells: before Linux 5.3, under a seccomp profile that refuses
-    /// the call, or without /proc.
+    /// Some exist whose exit cannot be watched: before Linux 5.3, under a seccomp profile that
+    /// rejects the call, or without /proc.
     pub unwatched: bool,
 }
 
 impl ForeignProcesses {
-    /// Those that are there now.
+    /// Finds those that exist now.
     #[must_use]
     pub fn find() -> Self {
         let mut found = Self::default();
         if !foreign_exist() {
             return found;
         }
-        let everybody = everybody();
-        found.unwatched = everybody.is_empty();
-        for process in everybody {
+        let processes = all_processes();
+        found.unwatched = processes.is_empty();
+        for process in processes {
             if process.pid == 1 || process.parent != 0 || process.has_ended {
                 continue;
             }
@@ -151,19 +152,19 @@ fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
     // SAFETY: takes numbers only.
     let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
     let fd = i32::try_from(fd).map_err(|_| Errno::EBADF)?;
-    // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+    // SAFETY: the kernel has just returned this descriptor; no other code owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Everybody below pidone, found through /proc.
+/// All descendants of pidone, found through /proc.
 fn descendants() -> Vec<Process> {
-    // By parent, so that the children of one are found at once. Of the ways to sort, the one with the
-    // least code.
-    let children = everybody().into_iter().collect::<BinaryHeap<_>>();
+    // Sorted by parent, so that a process's children are found at once. This sort has the least
+    // code.
+    let children = all_processes().into_iter().collect::<BinaryHeap<_>>();
     let children = children.into_sorted_vec();
     let mut parents: Vec<i32> = i32::try_from(std::process::id()).into_iter().collect();
     let mut family = Vec::new();
-    // Those that are found are looked at in turn.
+    // The processes found so far are visited in turn.
     let mut next = 0;
     while let Some(parent) = parents.get(next).copied() {
         let first = children.partition_point(|process| process.parent < parent);
@@ -177,20 +178,20 @@ fn descendants() -> Vec<Process> {
     family
 }
 
-/// A process, as /proc/PID/stat tells.
+/// A process, from /proc/PID/stat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Process {
     // First, so that this orders them.
     parent: i32,
     pid: i32,
     group: i32,
-    /// The number of its terminal; 0: it has none.
+    /// The device number of its terminal; 0: none.
     terminal: i32,
-    /// It is a zombie, or on the way to be none any more.
+    /// It is a zombie or dead.
     has_ended: bool,
 }
 
-fn everybody() -> Vec<Process> {
+fn all_processes() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -200,8 +201,8 @@ fn everybody() -> Vec<Process> {
 }
 
 impl Process {
-    /// Reads a line of /proc/PID/stat. Its fields count from after the name, which stands in
-    /// parentheses and may hold anything, parentheses too (proc_pid_stat(5)).
+    /// Parses a line of /proc/PID/stat. Its fields count from after the name, which is in
+    /// parentheses and may contain anything, parentheses included (proc_pid_stat(5)).
     fn parse(pid: i32, stat: &[u8]) -> Option<Self> {
         let name_end = stat.iter().rposition(|byte| *byte == b')')?;
         let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
@@ -209,7 +210,7 @@ impl Process {
         let state = fields.next()?;
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
-        // Its session is in between.
+        // Skips its session.
         let terminal = fields.nth(1)?.parse().ok()?;
         Some(Self {
             parent,
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_called_by_its_program() {
+    fn a_process_is_named_after_its_program() {
         let program = std::env::args().next().unwrap();
         let file = std::path::Path::new(&program).file_name().unwrap();
         let name = name(i32::try_from(std::process::id()).unwrap());

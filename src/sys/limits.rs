@@ -1,12 +1,12 @@
-//! How many files may be open (getrlimit(2)).
+//! The limit of open files (getrlimit(2)).
 
 use nix::errno::Errno;
 
 type Limit = libc::rlimit;
 
-/// Raises pidone's own soft limit to the hard one, and returns the one before: workers and listening
-/// sockets take many descriptors, and the soft limit is low only for the sake of programs that use
-/// select(2). `None`: it is as high as it may be.
+/// Raises pidone's own soft limit to the hard limit, and returns the previous one: workers and
+/// listening sockets take many descriptors, and the soft limit is low only for programs that use
+/// select(2). `None`: the soft limit is at its maximum.
 #[must_use]
 pub fn raise_open_files() -> Option<libc::rlim_t> {
     let before = get().ok()?;
@@ -17,10 +17,10 @@ pub fn raise_open_files() -> Option<libc::rlim_t> {
     (before.rlim_cur < raised.rlim_cur && set(&raised).is_ok()).then_some(before.rlim_cur)
 }
 
-/// Gives the calling process its soft limit back. Async-signal-safe, for a child between clone and
+/// Restores the soft limit of the calling process. Async-signal-safe, for a child between clone and
 /// exec.
 pub(super) fn restore_open_files(soft: libc::rlim_t) {
-    // The hard one may have been lowered since. Nothing else can fail.
+    // The hard limit may have been lowered since. Nothing else can fail.
     if let Ok(now) = get() {
         let rlim_cur = soft.min(now.rlim_max);
         let _ = set(&Limit { rlim_cur, ..now });

@@ -1,4 +1,4 @@
-//! Sockets that others come to: TCP and UNIX listeners, and UDP.
+//! Sockets that clients connect or send to: TCP and UNIX listeners, and UDP.
 
 pub mod group;
 
@@ -18,27 +18,27 @@ use nix::errno::Errno;
 use super::socket;
 use crate::address::{Endpoint, Host, ListenAddress, UnixName};
 
-/// The length of a queue of new connections when nobody says otherwise: Node.js' own.
+/// The default length of an accept queue: Node.js' own default.
 pub const DEFAULT_BACKLOG: u16 = 511;
 
-/// A bound socket: non-blocking, not inherited by children, and listening if its kind can.
+/// A bound socket: non-blocking, close-on-exec, and listening if its kind can.
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
-    /// Removed with the listener; held for that only.
+    /// The file, removed with the listener; only held for its `Drop`.
     file: Option<SocketFile>,
 }
 
-/// How to bind, where it is not always the same.
+/// Options of a bind.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How many connections may wait (listen(2)); the kernel cuts it to `net.core.somaxconn`.
+    /// The length of the accept queue (listen(2)); the kernel limits it to `net.core.somaxconn`.
     pub backlog: u16,
-    /// UDP: share the address with others that ask for it too (Node.js: `reuseAddr`).
+    /// UDP: share the address with other sockets that also set this (Node.js: `reuseAddr`).
     pub reuse_address: bool,
-    /// UNIX: everybody may read the file (Node.js: `readableAll`).
+    /// UNIX: every user may read the file (Node.js: `readableAll`).
     pub readable_all: bool,
-    /// UNIX: everybody may write to the file, which is what connecting takes (`writableAll`).
+    /// UNIX: every user may write to the file, and so connect (`writableAll`).
     pub writable_all: bool,
 }
 
@@ -54,11 +54,11 @@ impl Default for Options {
 }
 
 impl Listener {
-    /// Binds, and listens. A UNIX socket's file that nobody listens on any more is replaced.
+    /// Binds, and listens. A UNIX socket's file is replaced if no process listens on it.
     ///
     /// # Errors
     /// Those of socket(2), bind(2) and listen(2), above all `EADDRINUSE`, also for a path that is
-    /// no socket; and of chmod(2).
+    /// not a socket; and of chmod(2).
     pub fn bind(address: &ListenAddress, options: Options) -> io::Result<Self> {
         match address {
             ListenAddress::Tcp(endpoint) => Self::tcp(*endpoint, options.backlog),
@@ -68,8 +68,8 @@ impl Listener {
     }
 
     fn tcp(endpoint: Endpoint, backlog: u16) -> io::Result<Self> {
-        // Connections of a server that is gone may linger on the port (TIME_WAIT, tcp(7)). Two
-        // that listen it does not allow.
+        // Connections of a previous server may remain on the port (TIME_WAIT, tcp(7)). This does
+        // not allow a second listener.
         let socket = bind_ip(endpoint, libc::SOCK_STREAM, &[libc::SO_REUSEADDR])?;
         socket::listen(socket.as_fd(), backlog)?;
         Ok(socket.into())
@@ -109,7 +109,7 @@ impl Listener {
         })
     }
 
-    /// The address and, when the kernel has chosen it, the port; `None` for a UNIX socket.
+    /// The address and, if the kernel has chosen it, the port; `None` for a UNIX socket.
     ///
     /// # Errors
     /// None that an open socket could cause (getsockname(2)).
@@ -117,10 +117,11 @@ impl Listener {
         socket::local_address(self.socket.as_fd())
     }
 
-    /// Where it is bound, as it could have been named; `None`: nowhere, or at something else.
+    /// The address it is bound to, in the form of an option; `None`: it is not bound, or to another
+    /// kind of address.
     ///
     /// # Errors
-    /// `ENOTSOCK`, for what was taken from somebody else.
+    /// `ENOTSOCK`, for an inherited descriptor.
     pub fn address(&self) -> io::Result<Option<ListenAddress>> {
         let Some(address) = self.local_address()? else {
             return unix_name(&self.socket).map(|name| name.map(ListenAddress::Unix));
@@ -143,27 +144,27 @@ impl Listener {
         })
     }
 
-    /// The connection that has waited longest, non-blocking and not inherited by children; `None`:
-    /// nobody waits.
+    /// The connection that has waited longest, non-blocking and close-on-exec; `None`: the queue is
+    /// empty.
     ///
     /// # Errors
-    /// Those of accept(2) that are not the connection's own: `EMFILE`, `ENFILE`, `ENOMEM`.
+    /// Those of accept(2) that do not concern the connection itself: `EMFILE`, `ENFILE`, `ENOMEM`.
     pub fn accept(&self) -> io::Result<Option<OwnedFd>> {
         socket::accept(self.socket.as_fd())
     }
 
-    /// Removes a UNIX socket's file, so that nobody finds it any more; who is in the queue stays.
+    /// Removes a UNIX socket's file, so that no new client finds it; queued connections stay.
     pub fn unlink(&mut self) {
         self.file = None;
     }
 
-    /// Whether the file is there that it was bound with; one without a file always is.
+    /// Whether the file that it was bound with exists; always true for a socket without a file.
     #[must_use]
     pub fn has_file(&self) -> bool {
         self.file.as_ref().is_none_or(SocketFile::is_there)
     }
 
-    /// Another handle of the same socket, which does not remove its file.
+    /// Another descriptor of the same socket, which does not remove its file.
     ///
     /// # Errors
     /// `EMFILE`.
@@ -171,8 +172,7 @@ impl Listener {
         self.socket.try_clone().map(Self::from)
     }
 
-    /// How many connections of a TCP listener wait to be accepted; not those whose handshake is
-    /// still going on.
+    /// The length of a TCP listener's accept queue; unfinished handshakes are not counted.
     ///
     /// # Errors
     /// `EOPNOTSUPP` for a socket of another kind.
@@ -190,14 +190,14 @@ impl AsFd for Listener {
     }
 }
 
-/// Takes a socket that somebody else has bound.
+/// Wraps a socket that was bound elsewhere.
 impl From<OwnedFd> for Listener {
     fn from(socket: OwnedFd) -> Self {
         Self { socket, file: None }
     }
 }
 
-/// The index of an interface; `None`: there is none by that name.
+/// The index of an interface; `None`: no interface has this name.
 #[must_use]
 pub fn interface_index(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;
@@ -229,7 +229,7 @@ fn unix_name(socket: &OwnedFd) -> io::Result<Option<UnixName>> {
     Ok(path.or(name))
 }
 
-/// A bound IP socket, with options of `SOL_SOCKET` set before it is bound.
+/// A bound IP socket, with options of `SOL_SOCKET` set before the bind.
 fn bind_ip(endpoint: Endpoint, kind: c_int, options: &[c_int]) -> io::Result<OwnedFd> {
     let port = endpoint.port;
     let bind = |ip, only| bind_to(SocketAddr::new(ip, port), only, kind, options);
@@ -246,7 +246,7 @@ fn bind_ip(endpoint: Endpoint, kind: c_int, options: &[c_int]) -> io::Result<Own
         Host::Any => {
             let everything = bind(IpAddr::V6(Ipv6Addr::UNSPECIFIED), false);
             match everything.as_ref().map_err(io::Error::raw_os_error) {
-                // What a kernel without IPv6 says, and one in which it is switched off.
+                // The errors of a kernel without IPv6, and of one in which it is disabled.
                 Err(Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)) => {
                     bind(IpAddr::V4(Ipv4Addr::UNSPECIFIED), false)
                 }
@@ -267,7 +267,7 @@ fn bind_to(
         socket::set_option(socket.as_fd(), libc::SOL_SOCKET, *option, 1)?;
     }
     if address.is_ipv6() {
-        // Said in either case: the default is the system's (net.ipv6.bindv6only).
+        // Set in either case: the default is the system's (net.ipv6.bindv6only).
         let fd = socket.as_fd();
         socket::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only_v6.into())?;
     }
@@ -275,8 +275,9 @@ fn bind_to(
     Ok(socket)
 }
 
-/// Whether the path is a socket's that nobody has open. A socket of another kind asks: it is told
-/// so by `EPROTOTYPE`, and neither waits nor leaves a connection in the queue (unix(7)).
+/// Whether the path is a socket's that no process has open. The test connects with a socket of
+/// another kind: if the socket is in use, that fails with `EPROTOTYPE`, and neither waits nor
+/// leaves a connection in the queue (unix(7)).
 fn is_stale(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     is_socket
@@ -288,7 +289,7 @@ fn is_stale(path: &Path) -> bool {
         })
 }
 
-/// The file of a UNIX socket, which the kernel leaves behind.
+/// The file of a UNIX socket, which the kernel does not remove.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -314,7 +315,7 @@ impl SocketFile {
 }
 
 impl SocketFile {
-    /// Nobody has removed it, or put another one in its place.
+    /// Whether it exists and was not replaced by another file.
     fn is_there(&self) -> bool {
         let now = fs::symlink_metadata(&self.path);
         now.is_ok_and(|now| identity(&now) == self.identity)

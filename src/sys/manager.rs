@@ -1,4 +1,4 @@
-//! The service manager that pidone itself answers to: systemd, and whoever speaks like it
+//! The service manager of pidone itself: systemd, and other programs with its protocol
 //! (sd_notify(3), sd_watchdog_enabled(3)).
 
 use std::env;
@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// Where it listens.
+/// The address of its socket.
 #[derive(Debug)]
 pub struct Manager {
     socket: UnixDatagram,
@@ -20,7 +20,7 @@ impl Manager {
     /// From `NOTIFY_SOCKET`; `None`: there is no manager.
     ///
     /// # Errors
-    /// The name is no UNIX socket's.
+    /// The name is not a valid UNIX socket address.
     pub fn find() -> io::Result<Option<Self>> {
         let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
             return Ok(None);
@@ -35,7 +35,7 @@ impl Manager {
         Ok(Some(Self { socket, address }))
     }
 
-    /// Tells it something, unless it does not read.
+    /// Sends it a message; drops it if the manager does not read.
     ///
     /// # Errors
     /// Those of sendto(2).
@@ -45,7 +45,7 @@ impl Manager {
     }
 }
 
-/// How often the manager wants to hear from pidone at least; `None`: it does not.
+/// The watchdog's period: pidone must send a message at least this often; `None`: no watchdog.
 #[must_use]
 pub fn watchdog() -> Option<Duration> {
     let number = |name| env::var_os(name).as_deref().and_then(number);
@@ -61,7 +61,7 @@ fn number(text: &OsStr) -> Option<u64> {
     text.to_str()?.parse().ok()
 }
 
-/// The time by `CLOCK_MONOTONIC`, as `RELOADING=1` wants it.
+/// The time by `CLOCK_MONOTONIC`, as `RELOADING=1` requires.
 #[must_use]
 pub fn monotonic() -> Duration {
     let mut now = libc::timespec {

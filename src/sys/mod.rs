@@ -1,6 +1,6 @@
 //! Thin typed wrappers around system calls: one noun per file, and no decisions.
 //!
-//! The only room that may say `unsafe`, `nix` or `libc`.
+//! The only module that may use `unsafe`, `nix` or `libc`.
 
 pub mod activation;
 pub mod admin;

@@ -1,4 +1,4 @@
-//! The socket on which workers say that they are ready (`NOTIFY_SOCKET`, sd_notify(3)).
+//! The socket on which workers report readiness (`NOTIFY_SOCKET`, sd_notify(3)).
 
 use std::io;
 use std::mem::size_of;
@@ -12,10 +12,10 @@ use nix::errno::Errno;
 
 use super::socket;
 
-/// The longest message that is taken whole, as in systemd (`NOTIFY_BUFFER_MAX`).
+/// The maximum length of a message, as in systemd (`NOTIFY_BUFFER_MAX`).
 const LONGEST: usize = 4096;
 
-/// A datagram socket under a name that the kernel has chosen, so that it needs no file.
+/// A datagram socket with a name that the kernel has chosen, so that it needs no file.
 #[derive(Debug)]
 pub struct NotifySocket {
     socket: OwnedFd,
@@ -23,7 +23,7 @@ pub struct NotifySocket {
 }
 
 impl NotifySocket {
-    /// Binds it; not inherited by children, and non-blocking.
+    /// Binds it; close-on-exec and non-blocking.
     ///
     /// # Errors
     /// Those of socket(2) and bind(2).
@@ -45,8 +45,8 @@ impl NotifySocket {
         &self.name
     }
 
-    /// The next message, and the process that the kernel says it is from; `None`: none there.
-    /// Descriptors that come with it are dropped by the kernel, as there is no room for them.
+    /// The next message, and its sender's process id as the kernel reports it; `None`: no message.
+    /// The kernel drops descriptors sent with it, as there is no room for them.
     pub fn receive(&self) -> Option<(i32, Vec<u8>)> {
         let mut bytes = vec![0; LONGEST];
         let mut data = iovec {
@@ -96,7 +96,7 @@ struct Credentials {
     credentials: ucred,
 }
 
-/// bind(2) to a name of the kernel's choice: an address that is nothing but its family (unix(7)).
+/// bind(2) to a name that the kernel chooses: an address with only its family (unix(7)).
 fn autobind(fd: BorrowedFd<'_>) -> io::Result<()> {
     #[allow(clippy::cast_possible_truncation)]
     let family = libc::AF_UNIX as sa_family_t;
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn another_process_is_who_it_is() {
+    fn the_kernel_names_the_sending_process() {
         let socket = NotifySocket::open().unwrap();
         let script = "import socket, sys\n\
             s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_that_come_along_are_dropped() {
+    fn descriptors_sent_with_a_message_are_dropped() {
         use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
         let socket = NotifySocket::open().unwrap();
         let (mut reader, writer) = pipe().unwrap();
@@ -174,7 +174,7 @@ mod tests {
         sendmsg::<()>(fd, &bytes, &control, MsgFlags::empty(), None).unwrap();
         drop(writer);
         assert_eq!(socket.receive().unwrap().1, b"FDSTORE=1");
-        // Were a copy left anywhere, there would be no end.
+        // An end of file proves that no copy is open anywhere.
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
     }
 }

@@ -1,18 +1,19 @@
-//! Writing to standard output and standard error without ever waiting for a reader.
+//! Writes to standard output and standard error without ever blocking on a reader.
 //!
-//! The open file description behind them is shared with the app, so `O_NONBLOCK` cannot be set on it:
-//! the app's own writes would fail with EAGAIN. And poll(2) before write(2) proves nothing, as others
-//! who share the pipe may fill it in between. So each kind of file has a way of its own:
+//! The open file description behind them is shared with the app, so `O_NONBLOCK` cannot be set on
+//! it: the app's own writes would fail with EAGAIN. And poll(2) before write(2) guarantees nothing,
+//! as other processes that share the pipe may fill it in between. So each kind of file has its own
+//! method:
 //!
-//! | kind | way |
+//! | kind | method |
 //! | --- | --- |
 //! | socket | `MSG_DONTWAIT` (send(2)) |
-//! | pipe, terminal | a description of pidone's own, opened non-blocking through /proc/self/fd (proc(5)) |
+//! | pipe, terminal | a separate open file description, opened non-blocking through /proc/self/fd (proc(5)) |
 //! | pipe of another user, or without /proc | splice(2) from a private pipe with `SPLICE_F_NONBLOCK` |
 //! | terminal of another user, or without /proc | /dev/tty, where that is the same terminal (tty(4)) |
-//! | regular file, and devices that are no terminals | write(2), which waits for the disk at most |
+//! | regular file, and devices that are not terminals | write(2), which waits for the disk at most |
 //!
-//! splice(2) is second, because each of its lines takes one of the pipe's 16 slots for itself
+//! splice(2) comes second, because each of its lines takes one of the pipe's 16 slots
 //! (`splice_pipe_to_pipe`, fs/splice.c), where write(2) fills a page before it takes the next.
 
 use std::io;
@@ -27,7 +28,7 @@ use nix::unistd::{isatty, pipe2, read, write};
 
 use super::poll::{self, Interest};
 
-/// What every way takes at once, or not at all (`PIPE_BUF`, pipe(7)).
+/// The size that every method writes completely or not at all (`PIPE_BUF`, pipe(7)).
 const CHUNK: usize = 4096;
 
 /// Standard output or standard error.
@@ -40,12 +41,12 @@ pub struct Output {
 
 #[derive(Debug)]
 enum Access {
-    /// Nothing that could make it wait is known.
+    /// A file on which a write does not block.
     Plain,
     Socket,
     Own(OwnedFd),
     Splice(PrivatePipe),
-    /// The last resort: whether there is room is asked before.
+    /// The last resort: check for room before the write.
     Polled,
 }
 
@@ -64,17 +65,17 @@ impl Output {
 
     fn of(number: i32) -> Self {
         Self {
-            // SAFETY: `entry::begin` has opened it, and nothing in pidone ever closes it.
+            // SAFETY: `entry::begin` has opened it, and pidone never closes it.
             fd: unsafe { BorrowedFd::borrow_raw(number) },
             way: None,
         }
     }
 
-    /// Writes for as long as the limit allows, and returns how much of it was written. With no
-    /// time at all, what there is room for is written.
+    /// Writes until the time limit, and returns how many bytes were written. With a limit of zero
+    /// it writes as much as there is room for.
     ///
     /// # Errors
-    /// Those of write(2), but for a lack of room and an interruption.
+    /// Those of write(2), except EAGAIN and EINTR.
     pub fn write_within(&mut self, bytes: &[u8], limit: Duration) -> io::Result<usize> {
         let mut written = 0;
         let mut deadline = None;
@@ -120,7 +121,7 @@ impl Output {
     }
 }
 
-/// To wait for room.
+/// For poll(2), to wait for room.
 impl AsFd for Output {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.way {
@@ -131,13 +132,13 @@ impl AsFd for Output {
 }
 
 impl Access {
-    /// `None`: what it takes cannot be had at the moment.
+    /// `None`: the method needs something that is not available at the moment.
     fn find(fd: BorrowedFd<'_>) -> Result<Option<Self>, Errno> {
         let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode & SFlag::S_IFMT.bits());
         let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
         let way = match kind {
             SFlag::S_IFSOCK => Self::Socket,
-            // A write is to fail as ever.
+            // A write must fail as usual.
             _ if flags & OFlag::O_ACCMODE == OFlag::O_RDONLY => Self::Plain,
             SFlag::S_IFIFO => match reopen(fd) {
                 Ok(own) => Self::Own(own),
@@ -158,7 +159,7 @@ impl Access {
     }
 }
 
-/// No descriptor is free now, or nobody reads the pipe now (fifo(7)).
+/// No descriptor is free now, or the pipe has no reader now (fifo(7)).
 fn is_passing(errno: Errno) -> bool {
     matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENXIO)
 }
@@ -168,15 +169,15 @@ const NON_BLOCKING: OFlag = OFlag::O_WRONLY
     .union(OFlag::O_NOCTTY)
     .union(OFlag::O_CLOEXEC);
 
-/// A new description of the same file, if pidone's user may open it.
+/// A new open file description of the same file, if pidone's user may open it.
 fn reopen(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     open(path.as_str(), NON_BLOCKING, Mode::empty())
 }
 
-/// The terminal again, if it is the one that controls pidone's session: everybody may open that.
+/// The terminal opened again, if it controls pidone's session: every user may open that.
 fn own_terminal(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
-    // It fails for every other terminal (ENOTTY; `tiocgsid`, drivers/tty/tty_jobctrl.c).
+    // The call fails for every other terminal (ENOTTY; `tiocgsid`, drivers/tty/tty_jobctrl.c).
     tcgetsid(fd).ok()?;
     open("/dev/tty", NON_BLOCKING, Mode::empty()).ok()
 }
@@ -195,7 +196,7 @@ fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
     Ok(Errno::result(sent)?.cast_unsigned())
 }
 
-/// A pipe that is empty but for the time of a call.
+/// A pipe that is empty except during a call.
 #[derive(Debug)]
 struct PrivatePipe {
     reader: OwnedFd,
@@ -209,7 +210,7 @@ impl PrivatePipe {
     }
 
     /// Writes to a pipe that may be another user's. At most [`CHUNK`] bytes, which are one slot and
-    /// move as a whole.
+    /// are moved as a whole.
     fn splice(&self, pipe: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
         let length = write(&self.writer, bytes)?;
         // SAFETY: takes numbers only; null stands for no offset (splice(2)).
@@ -225,7 +226,7 @@ impl PrivatePipe {
         };
         let moved = Errno::result(moved).map(isize::cast_unsigned);
         if moved != Ok(length) {
-            // What is left would come before the next line.
+            // The rest would come before the next line.
             let mut rest = [0; 512];
             while read(&self.reader, &mut rest).is_ok_and(|length| length > 0) {}
         }
@@ -254,7 +255,7 @@ mod tests {
         fcntl(fd, FcntlArg::F_GETFL).unwrap()
     }
 
-    /// Leaks it, as the standard streams live as long as the process.
+    /// Leaks it, as the standard streams are never closed.
     fn output(fd: OwnedFd, way: Option<Access>) -> Output {
         let fd: &'static OwnedFd = Box::leak(Box::new(fd));
         Output {
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pipe_is_not_waited_for_in_any_way() {
+    fn no_method_blocks_on_a_full_pipe() {
         let splice = || Some(Access::Splice(PrivatePipe::make().unwrap()));
         for way in [&|| None, &splice, &|| Some(Access::Polled)] as [&dyn Fn() -> Option<Access>; 3]
         {
@@ -293,13 +294,13 @@ mod tests {
     }
 
     #[test]
-    fn a_full_socket_is_not_waited_for() {
+    fn a_full_socket_does_not_block() {
         let (reader, writer) = UnixStream::pair().unwrap();
         never_waits(output(writer.into(), None), reader);
     }
 
     #[test]
-    fn each_kind_of_file_has_its_way() {
+    fn each_kind_of_file_has_its_method() {
         let way = |fd: &OwnedFd| Access::find(fd.as_fd()).unwrap().unwrap();
         let (_reader, writer) = io::pipe().unwrap();
         assert!(matches!(way(&writer.into()), Access::Own(_)));
@@ -314,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_goes_out_whole() {
+    fn a_long_text_is_written_completely() {
         let text = vec![b'x'; 3 * CHUNK + 1];
         for way in [None, Some(Access::Splice(PrivatePipe::make().unwrap()))] {
             let (mut reader, writer) = io::pipe().unwrap();

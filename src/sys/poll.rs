@@ -1,4 +1,4 @@
-//! Waiting, for as long as nothing is due.
+//! Waiting for descriptors, with an optional time limit.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -7,19 +7,19 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// A descriptor, and what is waited for.
+/// A descriptor, and the events to wait for.
 pub type Watched<'a> = (BorrowedFd<'a>, Interest);
 
-/// What is waited for; an error or a hang-up always is (poll(2)).
+/// The events to wait for; errors and hang-ups are always included (poll(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
-    /// Something to read, or the end.
+    /// Readable, or at its end.
     Read,
-    /// Room to write.
+    /// Writable.
     Write,
     /// Either.
     Both,
-    /// The end in both directions, and nothing else.
+    /// Only a hang-up in both directions.
     HangUp,
 }
 
@@ -35,11 +35,11 @@ impl Interest {
 }
 
 /// Sleeps until one of the descriptors is ready, or the time has passed; `None`: no time limit.
-/// Tells of each whether it is ready, in their order. An error or a hang-up counts as ready: a read
-/// will tell.
+/// Returns for each, in order, whether it is ready. An error or a hang-up counts as ready: the next
+/// read reports it.
 ///
 /// # Errors
-/// Those of poll(2), but for an interruption.
+/// Those of poll(2), except an interruption.
 pub fn wait(watched: &[Watched<'_>], limit: Option<Duration>) -> io::Result<Vec<bool>> {
     let mut fds: Vec<_> = watched
         .iter()
@@ -65,14 +65,13 @@ pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> io::Res
     wait(&watched, limit).map(drop)
 }
 
-/// Whether a read would find something, the end included.
+/// Whether a read returns at once, with data or the end.
 #[must_use]
 pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
     wait(&[(fd, Interest::Read)], Some(Duration::ZERO)).is_ok_and(|ready| ready.contains(&true))
 }
 
-/// Rounded up: waking a moment too early would mean a second sleep. Longer than poll(2) can wait
-/// means as long as it can.
+/// Rounded up: waking too early would need a second sleep. Capped at the maximum of poll(2).
 fn milliseconds_up(limit: Duration) -> PollTimeout {
     let milliseconds = limit.as_nanos().div_ceil(1_000_000);
     PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)

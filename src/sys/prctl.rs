@@ -1,4 +1,4 @@
-//! What pidone asks the kernel for on its own behalf (prctl(2)).
+//! Attributes that pidone sets for its own process (prctl(2)).
 
 use std::io;
 
@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use crate::signal::Signal;
 
-/// Become the parent of the orphans among pidone's descendants, as PID 1 is without asking.
+/// Makes pidone the parent of its orphaned descendants, as PID 1 is by default.
 ///
 /// # Errors
 /// `EINVAL` on a kernel older than 3.4.
@@ -14,7 +14,7 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
 }
 
-/// Be sent a signal when pidone's own parent dies.
+/// Sends pidone this signal when its parent dies.
 ///
 /// # Errors
 /// None that a valid signal could cause.

@@ -1,8 +1,8 @@
-//! Starting a program: clone, a few system calls, exec, and the truth about how that went.
+//! Starts a program: clone, a few system calls, exec, and the exact error if it fails.
 //!
 //! The child runs in pidone's own memory while pidone waits (`CLONE_VM | CLONE_VFORK`, clone(2)),
-//! as in posix_spawn(3): nothing is copied, and a failure is simply written down where the parent
-//! finds it. Between clone and exec nothing is allocated, and only system calls are made.
+//! as in posix_spawn(3): nothing is copied, and a failure is written to memory that the parent
+//! reads. Between clone and exec nothing is allocated, and only system calls are made.
 
 mod listen_pid;
 
@@ -23,49 +23,50 @@ use super::identity::Identity;
 use crate::config::Command;
 use listen_pid::ListenPid;
 
-/// Where programs are looked for when `PATH` is not set: what Docker sets it to.
+/// The search path when `PATH` is not set: Docker's default.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Room for the child's few frames; what it does not touch costs nothing.
+/// Room for the child's few stack frames; untouched pages cost nothing.
 const STACK_SIZE: usize = 64 * 1024;
 
-/// A program made ready to be executed, as often as wanted.
+/// A prepared program, which can be started any number of times.
 #[derive(Debug)]
 pub struct Program {
-    /// Where it may be, in the order in which exec tries.
+    /// Candidate paths, in the order in which exec tries them.
     candidates: Vec<CString>,
     argv: Vec<CString>,
 }
 
-/// A file that the kernel would run by means of an interpreter, if its first line names one.
+/// A file that the kernel would run with an interpreter, if its first line names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// Where it is, as the interpreter is told.
+    /// Its path, as the interpreter gets it.
     pub path: OsString,
-    /// As much of it as the kernel looks at.
+    /// The part of it that the kernel reads.
     pub beginning: Vec<u8>,
 }
 
 /// `BINPRM_BUF_SIZE` (linux/binfmts.h).
 const BEGINNING: u64 = 256;
 
-/// What else a child needs to know before it becomes its program.
+/// Further settings of a child, applied before exec.
 #[derive(Debug, Default)]
 pub struct Setup {
     /// Make its process group the foreground group of the terminal on standard input.
     pub foreground: bool,
-    /// Who it runs as.
+    /// The user and groups it runs as.
     pub identity: Option<Identity>,
-    /// How many files it may open, where pidone has raised its own limit.
+    /// Its limit of open files, if pidone has raised its own.
     pub open_files: Option<u64>,
     /// Its standard input; `None`: pidone's own.
     pub stdin: Option<OwnedFd>,
 }
 
-/// What a child gets that pidone itself does not have, or not there.
+/// What a child gets that pidone itself does not have, or has elsewhere.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Inheritance<'a> {
-    /// Its descriptors 3, 4, … ([`activation::FIRST`]), in place of what pidone has there.
+    /// Its descriptors 3, 4, … ([`activation::FIRST`]), in place of pidone's descriptors with these
+    /// numbers.
     pub descriptors: &'a [BorrowedFd<'a>],
     /// Its environment; `None`: pidone's own.
     pub environment: Option<&'a Environment>,
@@ -74,9 +75,9 @@ pub struct Inheritance<'a> {
 /// Why a program did not start.
 #[derive(Debug)]
 pub struct SpawnError {
-    /// What could not be done.
+    /// The step that failed.
     pub step: Step,
-    /// Why.
+    /// The error of that step.
     pub cause: io::Error,
 }
 
@@ -85,22 +86,22 @@ pub struct SpawnError {
 pub enum Step {
     /// The command line or the environment holds a NUL byte.
     Arguments,
-    /// clone(2): no process to be had.
+    /// clone(2): cannot create a process.
     Clone,
     /// dup2(2): no room for the descriptors it was to get.
     Descriptors,
     /// setgroups(2), setgid(2), setuid(2) or `PR_SET_NO_NEW_PRIVS`.
     Identity,
-    /// The program is nowhere.
+    /// The program was not found.
     Find,
-    /// The program is there, and is not one that the kernel can execute.
+    /// The program exists, but the kernel cannot execute it.
     Execute,
-    /// The program is there, and the interpreter it names is not.
+    /// The program exists, but the interpreter it names does not.
     Interpreter,
 }
 
 impl Program {
-    /// Looks up nothing yet: only the child's own exec decides where the program is.
+    /// Looks up nothing yet: the child's own exec searches for the program.
     ///
     /// # Errors
     /// [`Step::Arguments`].
@@ -130,7 +131,7 @@ impl Program {
         Ok(Self { candidates, argv })
     }
 
-    /// The same with one more word in its command, at this place.
+    /// The same with one more argument, at this index.
     ///
     /// # Errors
     /// [`Step::Arguments`].
@@ -143,7 +144,7 @@ impl Program {
         })
     }
 
-    /// Whether there is such a file.
+    /// Whether such a file exists.
     #[must_use]
     pub fn exists(&self) -> bool {
         self.candidates.iter().any(|path| path_of(path).exists())
@@ -167,16 +168,16 @@ impl Program {
         })
     }
 
-    /// Starts the program in a process group of its own, with pidone's own descriptors and
-    /// environment, and returns its process id once it has become the program.
+    /// Starts the program in a new process group, with pidone's own descriptors and environment,
+    /// and returns its process id once exec has succeeded.
     ///
-    /// # Errors
+    /// Every [`Step`], with the child's errno.
     /// Every [`Step`], with the errno that the child itself saw.
     pub fn spawn(&self, setup: &Setup) -> Result<i32, SpawnError> {
         self.spawn_with(setup, Inheritance::default())
     }
 
-    /// The same, with what the child inherits.
+    /// The same, with these descriptors and this environment.
     ///
     /// # Errors
     /// As [`Self::spawn`].
@@ -234,7 +235,7 @@ impl Program {
         Err(SpawnError::at(step, errno))
     }
 
-    /// exec says ENOENT for a program that is missing and for one whose interpreter is (execve(2)).
+    /// exec fails with ENOENT for a missing program and for a missing interpreter (execve(2)).
     fn explain(&self, errno: Errno) -> Step {
         match errno {
             Errno::ENOENT if self.exists() => Step::Interpreter,
@@ -276,14 +277,14 @@ fn null_terminated(strings: &[CString], last: Option<*const c_char>) -> Vec<*con
         .collect()
 }
 
-/// What parent and child share while the child is on its way.
+/// Shared by parent and child until the child has called exec.
 struct Child<'a> {
     candidates: *const *const c_char,
     argv: *const *const c_char,
-    /// `None`: pidone's own, untouched.
+    /// `None`: pidone's own, unchanged.
     environment: Option<*const *const c_char>,
     listen_pid: Option<&'a ListenPid>,
-    /// What becomes 3, 4, …; the child moves them about before.
+    /// The descriptors that become 3, 4, …; the child moves them first.
     descriptors: &'a [AtomicI32],
     setup: &'a Setup,
     failed_step: AtomicI32,
@@ -295,7 +296,7 @@ const FAILED_DESCRIPTORS: i32 = 1;
 const FAILED_IDENTITY: i32 = 2;
 const FAILED_EXEC: i32 = 3;
 
-/// The child's life up to exec. Returns only when it could not become the program.
+/// The child's code up to exec. Returns only if a step has failed.
 extern "C" fn become_program(child: *mut c_void) -> c_int {
     // SAFETY: `spawn_with` passes a pointer to a `Child` that outlives this child.
     let child = unsafe { &*child.cast::<Child<'_>>() };
@@ -331,7 +332,7 @@ fn prepare(child: &Child<'_>) -> Result<(), (i32, Errno)> {
     if let Some(listen_pid) = child.listen_pid {
         listen_pid.write_own();
     }
-    // Fails for nothing that a valid mask could cause; the exec that follows is what matters.
+    // It cannot fail with a valid mask; the exec that follows is what matters.
     let _ = super::signal::reset_for_exec();
     Ok(())
 }
@@ -341,8 +342,8 @@ fn place(descriptors: &[AtomicI32]) -> Result<(), Errno> {
     let targets = activation::FIRST..;
     let count = i32::try_from(descriptors.len()).unwrap_or(i32::MAX);
     let behind = activation::FIRST.saturating_add(count);
-    // First out of the way: one may be where another one goes, or be there already, and then
-    // dup2(2) would leave it to be closed.
+    // Moves them out of the range first: one may have the number that another one needs, or be at
+    // its own number already, and then dup2(2) would leave its close-on-exec flag set.
     for descriptor in descriptors {
         let now = descriptor.load(Ordering::Relaxed);
         if now < behind {
@@ -359,7 +360,7 @@ fn place(descriptors: &[AtomicI32]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Tries each place, as execvp(3) does, but for its habit of feeding a file that the kernel cannot
+/// Tries each path, as execvp(3) does, except that it does not pass a file that the kernel cannot
 /// execute to a shell.
 fn exec(child: &Child<'_>) -> Errno {
     // SAFETY: the C library sets it before `main`, and nothing writes to it.
@@ -379,7 +380,7 @@ fn exec(child: &Child<'_>) -> Errno {
             Errno::EACCES => seen = Errno::EACCES,
             errno => return errno,
         }
-        // SAFETY: the current entry is not the terminator, so there is another one.
+        // SAFETY: the current entry is not the terminator, so another one follows.
         next = unsafe { next.add(1) };
     }
 }

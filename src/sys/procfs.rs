@@ -1,18 +1,18 @@
-//! What a process costs, as /proc tells (proc_pid_stat(5), proc_pid_statm(5)).
+//! The resource use and state of a process, from /proc (proc_pid_stat(5), proc_pid_statm(5)).
 
 use std::fs;
 
-/// What a process has in memory, in bytes; `None`: it is gone.
+/// The resident memory of a process, in bytes; `None`: there is no such process.
 #[must_use]
 pub fn resident(pid: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     resident_pages(&text)?.checked_mul(setting(libc::_SC_PAGESIZE)?)
 }
 
-/// The CPU time that a process has used, in milliseconds; `None`: it is gone.
+/// The CPU time that a process has used, in milliseconds; `None`: there is no such process.
 #[must_use]
 pub fn cpu_ms(pid: i32) -> Option<u64> {
-    // The name in it is whatever the process likes.
+    // The name in it may contain any bytes.
     let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let ticks = ticks(&String::from_utf8_lossy(&text))?;
     ticks
@@ -20,8 +20,8 @@ pub fn cpu_ms(pid: i32) -> Option<u64> {
         .checked_div(setting(libc::_SC_CLK_TCK)?)
 }
 
-/// Whether a process has begun to exit, or is gone. Its descriptors are closed before its parent is
-/// told (`do_exit`, kernel/exit.c).
+/// Whether a process has begun to exit, or does not exist. Its descriptors are closed before its
+/// parent is notified (`do_exit`, kernel/exit.c).
 #[must_use]
 pub fn is_exiting(pid: i32) -> bool {
     let Ok(text) = fs::read(format!("/proc/{pid}/stat")) else {
@@ -30,8 +30,8 @@ pub fn is_exiting(pid: i32) -> bool {
     has_exit_flag(&String::from_utf8_lossy(&text))
 }
 
-/// Whether a program was started with a variable, whatever it has done with it since; `None`: this
-/// cannot be known, for lack of rights (proc_pid_environ(5)).
+/// Whether a program was started with a variable, even if it has changed it since; `None`: unknown,
+/// for lack of rights (proc_pid_environ(5)).
 #[must_use]
 pub fn began_with(pid: i32, variable: &str) -> Option<bool> {
     let text = fs::read(format!("/proc/{pid}/environ")).ok()?;
@@ -58,7 +58,7 @@ pub fn resident_pages(statm: &str) -> Option<u64> {
 }
 
 /// `utime` and `stime` of /proc/PID/stat, fields 14 and 15. The second field is the name, in
-/// parentheses, which may hold spaces and parentheses of its own.
+/// parentheses, which may contain spaces and parentheses.
 #[must_use]
 pub fn ticks(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_uses_memory_and_time_until_it_is_gone() {
+    fn a_process_uses_memory_and_time_until_it_exits() {
         let me = i32::try_from(std::process::id()).unwrap();
         let before = resident(me).unwrap();
         let ballast = std::hint::black_box(vec![1_u8; 32 << 20]);

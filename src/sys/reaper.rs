@@ -1,36 +1,35 @@
-//! Collecting the dead, our own and the orphans that came to us.
+//! Reaps exited children: pidone's own, and the orphans it has adopted.
 
 use nix::errno::Errno;
 
 use crate::ended::Ended;
 use crate::signal::Signal;
 
-/// News of a child.
+/// A change in the state of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It is gone, and no zombie any more.
+    /// It has exited and is reaped.
     Ended(Ended),
     /// This signal has stopped it.
     Stopped(Signal),
-    /// It runs again.
+    /// It was continued.
     Continued,
 }
 
-/// What [`next_dead`] found.
+/// The result of [`next_dead`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaped {
-    /// A child, by its process id; it is no zombie any more.
+    /// A child, by its process id; it is reaped.
     Child(i32, Ended),
-    /// Children live, and none is dead.
+    /// There are children, and none has exited.
     Nobody,
-    /// There are no children at all.
+    /// There are no children.
     Childless,
 }
 
-/// Collects the next dead child, whoever it is, without waiting for one (waitpid(2)).
+/// Reaps the next child that has exited, whichever it is; does not wait (waitpid(2)).
 ///
-/// The kernel looks for it among all children, one after the other (`do_wait_thread`,
-/// kernel/exit.c).
+/// The kernel searches all children, one after the other (`do_wait_thread`, kernel/exit.c).
 #[must_use]
 pub fn next_dead() -> Reaped {
     let mut status = 0;
@@ -46,9 +45,9 @@ pub fn next_dead() -> Reaped {
 
 /// Whether a process group has members that are children of pidone's, zombies included (waitid(2)).
 ///
-/// As long as it has, its number is no other group's, as the kernel gives a number away again only
-/// when no process has it as its id, its group's or its session's (`__change_pid`, kernel/pid.c). And
-/// pidone alone can reap those.
+/// While it has, the kernel gives its number to no other group: a number is free again only when no
+/// process has it as its id, its group's or its session's (`__change_pid`, kernel/pid.c). And only
+/// pidone can reap those members.
 #[must_use]
 pub fn has_children_in_group(group: i32) -> bool {
     let Ok(group) = libc::id_t::try_from(group) else {
@@ -62,7 +61,7 @@ pub fn has_children_in_group(group: i32) -> bool {
     result == 0
 }
 
-/// Takes the news of one child, if there is any. The kernel finds it at once, however many
+/// Takes one state change of a child, if there is any. The kernel finds it at once, however many
 /// children there are.
 #[must_use]
 pub fn news_of(pid: i32) -> Option<Change> {
@@ -78,7 +77,7 @@ pub fn news_of(pid: i32) -> Option<Change> {
     change(status).filter(|_| found == pid)
 }
 
-/// Reads a wait status, as the macros of waitpid(2) do.
+/// Parses a wait status, as the macros of waitpid(2) do.
 fn change(status: i32) -> Option<Change> {
     let signal = |number: i32| Signal::from_number(i64::from(number));
     if libc::WIFCONTINUED(status) {
@@ -94,10 +93,10 @@ fn change(status: i32) -> Option<Change> {
     Some(Change::Ended(Ended::Code(code)))
 }
 
-/// Waits for a child that is ending this instant, and forgets it.
+/// Waits for a child that is about to exit, and discards its status.
 pub(super) fn discard(pid: i32) {
     loop {
-        // SAFETY: no status is asked for.
+        // SAFETY: the null pointer asks for no status.
         let result = unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
         if Errno::result(result) != Err(Errno::EINTR) {
             return;

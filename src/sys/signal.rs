@@ -1,11 +1,11 @@
-//! Signals as a queue to read from, and signals to send.
+//! Signals as a queue to read from, and functions to send them.
 //!
-//! All signals stay blocked for as long as pidone lives, and are taken from a signalfd(2), or by
-//! rt_sigtimedwait(2) where there is nothing else to wait for: the kernel keeps each one until it
-//! is wanted, a burst of queued real-time signals included, and no handler ever runs. A fault that
-//! the kernel raises on pidone itself still kills it, because the kernel does not let a blocked
-//! fault wait (`force_sig_info_to_task`, kernel/signal.c), while one that somebody sends is read
-//! here like any other.
+//! All signals stay blocked while pidone runs, and are read from a signalfd(2), or by
+//! rt_sigtimedwait(2) when there is nothing else to wait for: the kernel keeps each one until it is
+//! read, queued real-time signals included, and no handler ever runs. A fault that the kernel
+//! raises on pidone itself still kills it, because the kernel does not let a blocked fault wait
+//! (`force_sig_info_to_task`, kernel/signal.c), while a fault signal sent by a process is read like
+//! any other.
 
 use std::cell::Cell;
 use std::io;
@@ -19,8 +19,8 @@ use crate::signal::Signal;
 
 /// The kernel's own signal set: one bit per signal, 1 to 64 (`sigset_t` of the system call).
 ///
-/// The C library's functions will not do: they leave out the two or three signals that their
-/// threads use (`__nptl_clear_internal_signals` in glibc), and those are to be forwarded too.
+/// The C library's functions cannot be used: they leave out the two or three signals that their
+/// threads use (`__nptl_clear_internal_signals` in glibc), and those must be forwarded too.
 type RawMask = u64;
 const EVERY_SIGNAL: RawMask = RawMask::MAX;
 
@@ -39,8 +39,9 @@ fn set_mask(mask: RawMask) -> io::Result<()> {
     Ok(Errno::result(result).map(drop)?)
 }
 
-/// Gives the calling process what a fresh program expects: default dispositions, and no signal
-/// blocked. For a child between clone and exec: allocates nothing and is async-signal-safe.
+/// Gives the calling process the state that a program expects at its start: default dispositions,
+/// and no signal blocked. For a child between clone and exec: allocates nothing and is
+/// async-signal-safe.
 ///
 /// The mask comes last, so that nothing is delivered before the dispositions are in place.
 pub(super) fn reset_for_exec() -> io::Result<()> {
@@ -54,8 +55,8 @@ pub(super) fn reset_for_exec() -> io::Result<()> {
 fn set_default(number: i32) {
     // The kernel's `struct sigaction` is at most this large, and all zeroes mean SIG_DFL, no flags.
     let default = [0_u64; 4];
-    // SAFETY: `default` outlives the call, and the kernel only reads it. KILL and STOP are refused
-    // with EINVAL, which is as it should be.
+    // SAFETY: `default` outlives the call, and the kernel only reads it. KILL and STOP fail with
+    // EINVAL, which is correct.
     unsafe {
         libc::syscall(
             libc::SYS_rt_sigaction,
@@ -67,7 +68,7 @@ fn set_default(number: i32) {
     }
 }
 
-/// Every signal sent to pidone, in the order in which the kernel hands them out.
+/// Every signal sent to pidone, in the kernel's order.
 #[derive(Debug)]
 pub struct SignalQueue {
     fd: OwnedFd,
@@ -76,7 +77,7 @@ pub struct SignalQueue {
     taken: Cell<Option<Taken>>,
 }
 
-/// A signal, and who has sent it.
+/// A signal, and its sender.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     number: u32,
@@ -84,36 +85,36 @@ struct Taken {
     code: i32,
 }
 
-/// A signal that others have sent.
+/// A signal sent to pidone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
-    /// Which.
+    /// Its number.
     pub signal: Signal,
-    /// The kernel has sent it of its own accord (`SI_KERNEL`, sigaction(2)): for a key that was
-    /// pressed, or a terminal that is closed.
+    /// The kernel has sent it (`SI_KERNEL`, sigaction(2)): for a key press, or a terminal that is
+    /// closed.
     pub by_kernel: bool,
 }
 
 /// linux/asm-generic/siginfo.h.
 const SI_KERNEL: i32 = 0x80;
 
-/// What was found in the queue.
+/// The signals that the queue contained.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// SIGCHLD was among it: somebody is to be reaped.
+    /// SIGCHLD was among them: there may be a child to reap.
     pub child: bool,
 }
 
 impl SignalQueue {
-    /// Blocks every signal and opens the queue. Call it first thing: what arrives earlier meets
+    /// Blocks every signal and opens the queue. Call it first: signals that arrive earlier have
     /// default dispositions.
     ///
     /// # Errors
     /// Those of signalfd(2); in practice no free descriptor.
     pub fn open() -> io::Result<Self> {
         set_mask(EVERY_SIGNAL)?;
-        // Whoever started us may have ignored it (`trap '' CHLD`), and the kernel would then throw
-        // our children's statuses away (wait(2), NOTES).
+        // The parent may have ignored it (`trap '' CHLD`), and the kernel would then discard our
+        // children's statuses (wait(2), NOTES).
         set_default(Signal::CHLD.number());
         let mask = EVERY_SIGNAL;
         // SAFETY: the kernel reads eight bytes from a valid pointer.
@@ -128,7 +129,7 @@ impl SignalQueue {
         })?;
         let fd = libc::c_int::try_from(fd).map_err(io::Error::other)?;
         Ok(Self {
-            // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+            // SAFETY: the kernel has just returned this descriptor; no other code owns it.
             fd: unsafe { OwnedFd::from_raw_fd(fd) },
             own_pid: std::process::id(),
             taken: Cell::new(None),
@@ -136,20 +137,21 @@ impl SignalQueue {
     }
 
     /// Sleeps until there is a signal, for [`drain`](Self::drain) to pass on, or the time has
-    /// passed; `None`: no time limit. Tells whether there is one.
+    /// passed; `None`: no time limit. Returns whether there is one.
     ///
-    /// For when nothing else is waited for: one system call, where poll(2) needs a read(2) after it.
+    /// For use when there is nothing else to wait for: one system call, where poll(2) needs a
+    /// read(2) after it.
     ///
     /// # Errors
-    /// Those of rt_sigtimedwait(2), but for the end of the time and an interruption.
-    // In its caller, and so in a page that is in memory anyway: that saves 128 KiB while pidone sleeps.
+    /// Those of rt_sigtimedwait(2), except a timeout and an interruption.
+    // Inlined into its caller, a page that is in memory anyway: saves 128 KiB while pidone sleeps.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     pub fn wait(&self, limit: Option<Duration>) -> io::Result<bool> {
         let mask = EVERY_SIGNAL;
         let limit = limit.map(|limit| libc::timespec {
             tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
-            // Always below a thousand million.
+            // Always below 1,000,000,000.
             tv_nsec: limit.subsec_nanos().cast_signed().into(),
         });
         let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
@@ -167,9 +169,9 @@ impl SignalQueue {
         });
         match number {
             Ok(number) => {
-                // SAFETY: all zeroes are a siginfo, and so is what the kernel has written.
+                // SAFETY: all zeroes are a valid siginfo, and so is what the kernel has written.
                 let info = unsafe { info.assume_init_ref() };
-                // SAFETY: the sender's place holds some number whatever the signal is (sigaction(2)).
+                // SAFETY: the sender's field contains some number for every signal (sigaction(2)).
                 let sender = unsafe { info.si_pid() };
                 self.taken.set(Some(Taken {
                     number: u32::try_from(number).unwrap_or(0),
@@ -183,12 +185,12 @@ impl SignalQueue {
         }
     }
 
-    /// Takes what [`wait`](Self::wait) has found, or all that is queued, and passes on what others
-    /// have sent: not SIGCHLD, and not what pidone raised on itself (SIGPIPE, when nobody reads its
-    /// log).
+    /// Takes what [`wait`](Self::wait) has found, or all queued signals, and passes on those sent
+    /// by other processes: not SIGCHLD, and not what pidone raised on itself (SIGPIPE, when the
+    /// reader of its log has gone).
     ///
     /// # Errors
-    /// Those of read(2), but for an empty queue.
+    /// Those of read(2), except an empty queue.
     pub fn drain(&mut self, mut each: impl FnMut(Received)) -> io::Result<Drained> {
         const BATCH: usize = 16;
         let mut drained = Drained::default();
@@ -205,7 +207,7 @@ impl SignalQueue {
             None => {}
         };
         if let Some(taken) = self.taken.take() {
-            // Whatever is behind it will end the next wait.
+            // Signals behind it end the next wait.
             tell(taken, &mut drained);
             return Ok(drained);
         }
@@ -250,27 +252,27 @@ impl AsFd for SignalQueue {
     }
 }
 
-/// Whom a signal is for.
+/// The target of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// One process.
     Process(i32),
     /// A process group, by its id.
     Group(i32),
-    /// Every process that pidone may signal but itself; for PID 1 of a container only.
+    /// Every process that pidone may signal except itself; for PID 1 of a container only.
     Everyone,
 }
 
 /// Sends a signal (kill(2)).
 ///
 /// # Errors
-/// `ESRCH`: nobody is there; `EPERM`: pidone may not.
+/// `ESRCH`: no such process; `EPERM`: pidone may not signal it.
 pub fn send(target: Target, signal: Signal) -> io::Result<()> {
     kill(target, signal.number())
 }
 
-/// Ends pidone as this signal does by default, with a core if there is to be one. Returns if pidone is
-/// PID 1, whom such a signal does not reach (`SIGNAL_UNKILLABLE`, kernel/signal.c).
+/// Terminates pidone by this signal's default action, with a core dump if enabled. Returns if
+/// pidone is PID 1, which such a signal does not reach (`SIGNAL_UNKILLABLE`, kernel/signal.c).
 pub fn end_by(signal: Signal) {
     set_default(signal.number());
     let _ = set_mask(EVERY_SIGNAL ^ (1 << (signal.number() - 1)));
@@ -279,7 +281,7 @@ pub fn end_by(signal: Signal) {
     }
 }
 
-/// Whether anybody is there to be signalled (kill(2) with signal 0).
+/// Whether the target exists and can be signalled (kill(2) with signal 0).
 #[must_use]
 pub fn exists(target: Target) -> bool {
     kill(target, 0).is_ok()

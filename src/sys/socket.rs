@@ -1,4 +1,4 @@
-//! Sockets and their addresses, as the kernel wants them (socket(7), ip(7), ipv6(7)).
+//! Sockets and their addresses, in the kernel's form (socket(7), ip(7), ipv6(7)).
 
 use std::io;
 use std::mem::size_of;
@@ -10,18 +10,18 @@ use nix::errno::Errno;
 
 use crate::steering::Instruction;
 
-/// A new socket, non-blocking and not for children. `kind`: `SOCK_STREAM` or `SOCK_DGRAM`.
+/// A new socket, non-blocking and close-on-exec. `kind`: `SOCK_STREAM` or `SOCK_DGRAM`.
 pub(super) fn open(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
     open_as(family, kind, 0)
 }
 
-/// The same, of a protocol that is not the family's own.
+/// The same, with a protocol that is not the family's default.
 pub(super) fn open_as(family: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
     let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: takes numbers only.
     let fd = unsafe { libc::socket(family, kind, protocol) };
     let fd = Errno::result(fd)?;
-    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
+    // SAFETY: the kernel has just returned this descriptor; no other code owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -45,11 +45,12 @@ pub(super) fn set_option(
     Ok(Errno::result(result).map(drop)?)
 }
 
-/// `SO_ATTACH_REUSEPORT_CBPF`: replaces the program of a socket's group, all at once.
+/// `SO_ATTACH_REUSEPORT_CBPF`: atomically replaces the program of a socket's group.
 pub(super) fn attach_steering(fd: BorrowedFd<'_>, program: &[Instruction]) -> io::Result<()> {
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(|_| Errno::EINVAL)?,
-        // `Instruction` is laid out as the kernel's `sock_filter`, and the kernel does not write.
+        // `Instruction` has the layout of the kernel's `sock_filter`, and the kernel does not write
+        // to it.
         filter: program.as_ptr().cast_mut().cast(),
     };
     // SAFETY: the kernel copies `len` instructions, which outlive the call.
@@ -65,14 +66,14 @@ pub(super) fn attach_steering(fd: BorrowedFd<'_>, program: &[Instruction]) -> io
     Ok(Errno::result(result).map(drop)?)
 }
 
-/// shutdown(2) of one's own side of a connection.
+/// shutdown(2) of this side of a connection.
 pub(super) fn stop_writing(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: takes numbers only.
     let result = unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) };
     Ok(Errno::result(result).map(drop)?)
 }
 
-/// getsockopt(2), for an option of N words; one with more is cut off.
+/// getsockopt(2), for an option of N words; a longer one is truncated.
 pub(super) fn option<const N: usize>(
     fd: BorrowedFd<'_>,
     level: c_int,
@@ -109,15 +110,15 @@ pub(super) fn listen(fd: BorrowedFd<'_>, backlog: u16) -> io::Result<()> {
 
 /// bind(2) to an IP address.
 pub(super) fn bind(fd: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
-    // SAFETY: bind(2) reads as many bytes as it is told there are.
+    // SAFETY: bind(2) reads as many bytes as the given length.
     with_raw(address, |raw, length| unsafe {
         libc::bind(fd.as_raw_fd(), raw, length)
     })
 }
 
-/// connect(2) to an IP address; `false`: on its way.
+/// connect(2) to an IP address; `false`: in progress.
 pub(super) fn connect(fd: BorrowedFd<'_>, address: SocketAddr) -> io::Result<bool> {
-    // SAFETY: connect(2) reads as many bytes as it is told there are.
+    // SAFETY: connect(2) reads as many bytes as the given length.
     let result = with_raw(address, |raw, length| unsafe {
         libc::connect(fd.as_raw_fd(), raw, length)
     });
@@ -161,10 +162,10 @@ pub(super) fn local_address(fd: BorrowedFd<'_>) -> io::Result<Option<SocketAddr>
     })
 }
 
-/// The next connection in the queue, non-blocking and not for children; `None`: nobody there.
+/// The next connection in the queue, non-blocking and close-on-exec; `None`: the queue is empty.
 ///
 /// # Errors
-/// `EMFILE` and its like. What befell a connection while it waited is no error (accept(2)).
+/// `EMFILE` and similar. An error of the waiting connection itself is not reported (accept(2)).
 pub(super) fn accept(fd: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
     let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     loop {
@@ -178,7 +179,7 @@ pub(super) fn accept(fd: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
             )
         };
         match Errno::result(accepted) {
-            // SAFETY: the kernel has just made this descriptor, and nobody else has it.
+            // SAFETY: the kernel has just returned this descriptor; no other code owns it.
             Ok(accepted) => return Ok(Some(unsafe { OwnedFd::from_raw_fd(accepted) })),
             Err(Errno::EAGAIN) => return Ok(None),
             Err(
@@ -234,7 +235,7 @@ const INET: sa_family_t = libc::AF_INET as sa_family_t;
 #[allow(clippy::cast_possible_truncation)]
 const INET6: sa_family_t = libc::AF_INET6 as sa_family_t;
 
-/// Every structure here has a few dozen bytes.
+/// Every structure here has at most a few dozen bytes.
 #[allow(clippy::cast_possible_truncation)]
 const fn length_of<T>() -> socklen_t {
     size_of::<T>() as socklen_t

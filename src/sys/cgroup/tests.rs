@@ -13,8 +13,8 @@ fn at(version: Version, mount: &str, directory: &str) -> Option<Cgroup> {
     })
 }
 
-/// Docker on version 1, no cgroup namespace: the group is named from the host's point of view, and
-/// the mount shows that group only.
+/// Docker on version 1, no cgroup namespace: the group's path is relative to the host's root, and
+/// only that group is mounted.
 const V1_DOCKER_GROUPS: &str = "\
 12:memory:/docker/c0ffee
 11:cpu,cpuacct:/docker/c0ffee
@@ -53,7 +53,7 @@ fn a_group_below_the_container_on_version_1() {
             "/sys/fs/cgroup/memory/app:1"
         )
     );
-    // A name that only begins alike is another group, and not below.
+    // A name with the same beginning is another group, and not below.
     let groups = V1_DOCKER_GROUPS.replace("c0ffee", "c0ffee2");
     assert_eq!(
         locate("memory", &groups, V1_DOCKER_MOUNTS),
@@ -80,7 +80,7 @@ fn docker_on_version_2() {
             at(Version::V2, root, root)
         );
     }
-    // `--cgroupns=host`: both are told from the host's point of view.
+    // `--cgroupns=host`: both paths are relative to the host's root.
     let group = "/system.slice/docker-c0ffee.scope";
     assert_eq!(
         locate("memory", &format!("0::{group}\n"), V2_DOCKER_MOUNTS),
@@ -138,7 +138,7 @@ fn systemd_hybrid() {
 }
 
 #[test]
-fn nothing_mounted_is_nothing_known() {
+fn without_a_mount_no_group_is_found() {
     assert_eq!(locate("memory", "0::/\n", ""), None);
     assert_eq!(locate("memory", "", V2_DOCKER_MOUNTS), None);
     assert_eq!(locate("memory", V1_DOCKER_GROUPS, V2_DOCKER_MOUNTS), None);
@@ -155,7 +155,7 @@ fn spaces_in_a_mount_point_are_escaped() {
 }
 
 #[test]
-fn values() {
+fn values_are_parsed() {
     let events = "low 0\nhigh 0\nmax 31\noom 3\noom_kill 2\noom_group_kill 0\n";
     assert_eq!(keyed(events, "oom_kill"), Some(2));
     assert_eq!(
@@ -198,9 +198,9 @@ fn the_tightest_limit_of_a_real_tree() {
     assert_eq!((limit, limit_above), (Some(4), Some(9)));
 }
 
-/// Where this machine lets us, by a real kill: `tail` keeps what it reads until a newline comes.
+/// A real kill, where this machine permits it: `tail` keeps what it reads until a newline comes.
 #[test]
-fn a_kill_for_want_of_memory_is_counted() {
+fn an_out_of_memory_kill_is_counted() {
     let Some(own) = Cgroup::of("memory") else {
         return eprintln!("skipped: no memory controller here");
     };

@@ -13,12 +13,12 @@ use super::{Listener, bind_to};
 use crate::steering::{self, Instruction};
 use crate::sys::{poll, socket};
 
-/// How long pidone waits for its own connection over the loopback interface, which is there at
-/// once unless the machine is in trouble.
+/// Time limit for pidone's own connection over the loopback interface, which is established
+/// immediately unless the machine is overloaded.
 const OWN_CONNECTION_LIMIT: Duration = Duration::from_secs(1);
 
-/// Sockets on one address, which the kernel knows by their index: the order of their listen(2), or
-/// of their bind(2) for UDP (`reuseport_add_sock`, net/core/sock_reuseport.c).
+/// Sockets on one address. The kernel numbers them in the order of their listen(2), or of their
+/// bind(2) for UDP (`reuseport_add_sock`, net/core/sock_reuseport.c).
 #[derive(Debug)]
 pub struct Group {
     members: Vec<Listener>,
@@ -26,24 +26,24 @@ pub struct Group {
     only_v6: bool,
     backlog: u16,
     is_tcp: bool,
-    /// Held open until the end; none as long as new connections are welcome.
+    /// Kept open until the end; empty while new connections are accepted.
     blackholes: Vec<Blackhole>,
 }
 
-/// A member that takes nobody, and the connection that fills it.
+/// A member that accepts no connection, and pidone's own connection that fills its queue.
 #[derive(Debug)]
 struct Blackhole {
     listener: OwnedFd,
     _filling: OwnedFd,
-    /// Whence it comes.
+    /// The source address of that connection.
     source: SocketAddr,
 }
 
 impl Group {
     /// Makes a group of a TCP or UDP socket, which becomes its member 0.
     ///
-    /// That socket was bound, and listens, without `SO_REUSEPORT`: so nobody else was on the
-    /// address, whatever they had asked for, and two that try at once cannot both succeed. The
+    /// That socket was bound, and listens, without `SO_REUSEPORT`: so no other process was on the
+    /// address, with any socket option, and of two that try at once only one can succeed. The
     /// option can still be set now, because the kernel compares both sockets when the second one is
     /// bound (`inet_csk_bind_conflict`); from then on the same user's processes could join.
     ///
@@ -65,10 +65,10 @@ impl Group {
         })
     }
 
-    /// Adds a member at the end. It gets connections at once unless the group is steered.
+    /// Adds a member at the end. It gets connections immediately unless the group is steered.
     ///
     /// # Errors
-    /// Those of socket(2), bind(2) and listen(2); `EADDRINUSE` once there is a dead end.
+    /// Those of socket(2), bind(2) and listen(2); `EADDRINUSE` once there is a blackhole listener.
     pub fn add(&mut self) -> io::Result<()> {
         if !self.blackholes.is_empty() {
             return Err(Errno::EADDRINUSE.into());
@@ -81,7 +81,7 @@ impl Group {
         Ok(())
     }
 
-    /// The members; a member's place is its index.
+    /// The members, by index.
     #[must_use]
     pub fn members(&self) -> &[Listener] {
         &self.members
@@ -93,35 +93,35 @@ impl Group {
         self.address
     }
 
-    /// Whence pidone's own connections to the group come, which nobody will ever accept.
+    /// The source addresses of pidone's own connections to the group, which are never accepted.
     pub fn own_connections(&self) -> impl Iterator<Item = SocketAddr> {
         self.blackholes.iter().map(|blackhole| blackhole.source)
     }
 
-    /// Lets a program choose the member from now on, in place of the kernel's hash or of the program
-    /// before. A member added later gets nothing until the program says so.
+    /// Attaches a program that chooses the member of each new connection, instead of the kernel's
+    /// hash or the previous program. A member added later gets none until a program names it.
     ///
     /// # Errors
-    /// `EINVAL` for a program that the kernel does not take, and as long as there is one member
-    /// only, for whom nothing needs to be chosen.
+    /// `EINVAL` for a program that the kernel rejects, and while the group has only one member.
     pub fn steer(&self, program: &[Instruction]) -> io::Result<()> {
         let first = self.members.first().ok_or(Errno::EINVAL)?;
         socket::attach_steering(first.as_fd(), program)
     }
 
-    /// No new connections from now on, for good: the kernel does not answer new connections, who try
-    /// again until the sockets are closed and they are refused. What waits in the queues, and
-    /// handshakes that have begun, go on.
+    /// Stops new connections permanently: the kernel does not answer new clients, which retry until
+    /// the sockets are closed and they are refused. Queued connections and handshakes in progress
+    /// continue.
     ///
-    /// Everybody is steered to a member that has room for one connection, and pidone makes that one
-    /// itself. Until it is there, only its own port is steered there. A group of one member cannot be
-    /// steered before there is a second one: so it gets one first, and who comes to that between
-    /// two system calls is to be accepted like everybody else. There are two such members, so that
-    /// one has its place while the sockets are closed (see [`Self::drop`]).
+    /// All new connections are steered to a member that has room for one connection, and pidone
+    /// makes that one itself. Until it is established, only its own port is steered there. A group
+    /// of one member cannot be steered before it has a second one; so it gets one first, and the
+    /// connections that this member gets between two system calls must be accepted like all others.
+    /// There are two such members, so that one keeps its index while the sockets are closed (see
+    /// [`Self::drop`]).
     ///
     /// # Errors
-    /// `EOPNOTSUPP` for UDP; `ETIMEDOUT` when the connection does not come about, and the errors of
-    /// socket(2), bind(2), connect(2): then the steering is to be set again.
+    /// `EOPNOTSUPP` for UDP; `ETIMEDOUT` when the connection is not established, and the errors of
+    /// socket(2), bind(2), connect(2): then the steering must be set again.
     pub fn close_to_new_connections(&mut self) -> io::Result<()> {
         if !self.is_tcp {
             return Err(Errno::EOPNOTSUPP.into());
@@ -141,7 +141,7 @@ impl Group {
         Ok(())
     }
 
-    /// A new member, with this index, that has room for nobody; new connections go to those that are open.
+    /// A new member with this index and a full queue; new connections go to the open members.
     fn blackhole(&self, index: usize, open: &[usize]) -> io::Result<Blackhole> {
         let (filling, target) = self.filling()?;
         let own_port = socket::local_address(filling.as_fd())?.map_or(0, |own| own.port());
@@ -151,7 +151,7 @@ impl Group {
         self.steer(&program)?;
         socket::listen(listener.as_fd(), 0)?;
         socket::connect(filling.as_fd(), target)?;
-        // The client's side is done before the connection is in the queue, so ask the listener.
+        // connect(2) succeeds before the connection is in the queue, so check the listener.
         poll::wait_readable(&[listener.as_fd()], Some(OWN_CONNECTION_LIMIT))?;
         if !poll::is_readable(listener.as_fd()) {
             return Err(Errno::ETIMEDOUT.into());
@@ -163,8 +163,8 @@ impl Group {
         })
     }
 
-    /// A socket to connect to the group with from this machine itself, and where to: over the loopback
-    /// interface to a group on all addresses, which may have IPv4 alone, or IPv6.
+    /// A socket to connect to the group with from this machine itself, and the target: the loopback
+    /// address for a group on all addresses, which may have only IPv4 or only IPv6.
     fn filling(&self) -> io::Result<(OwnedFd, SocketAddr)> {
         let mut last = Err(Errno::EADDRNOTAVAIL.into());
         for target in self.reachable_addresses() {
@@ -207,17 +207,18 @@ impl Group {
 }
 
 impl Drop for Group {
-    /// Lets nobody in while one socket after the other is closed. The kernel moves the last member to
-    /// the place of one that is closed (`__reuseport_detach_sock`, net/core/sock_reuseport.c), and chooses
-    /// itself when an index is nobody's: so the second dead end becomes member 0 first, while the
-    /// first one still has its place, and stays there until all others are closed.
+    /// Accepts no connection while the sockets are closed one by one. The kernel moves the last
+    /// member to the index of a closed one (`__reuseport_detach_sock`, net/core/sock_reuseport.c),
+    /// and chooses a member itself when no member has the index: so the second blackhole becomes
+    /// member 0 first, while the first one still has its index, and stays there until all others
+    /// are closed.
     fn drop(&mut self) {
         let mut members = mem::take(&mut self.members).into_iter();
         if let Some(first) = self.blackholes.first() {
             drop(members.next());
             let _ = socket::attach_steering(first.listener.as_fd(), &steering::only(0));
             drop(members);
-            // And of the dead ends the first one first, which is their order.
+            // The blackholes are closed in order, the first one first.
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// Longer than anything here takes, unless it is broken.
+/// Longer than any correct run takes.
 pub(super) const WATCHDOG: Duration = Duration::from_secs(30);
 
 pub(super) fn listen(address: &str) -> io::Result<Listener> {
@@ -15,15 +15,15 @@ pub(super) fn address(listener: &Listener) -> SocketAddr {
     listener.local_address().unwrap().unwrap()
 }
 
-/// Every connection in the queue; the caller knows that they are there.
+/// All connections in the queue; the caller knows that they are there.
 pub(super) fn accept_all(listener: &Listener) -> Vec<OwnedFd> {
     std::iter::from_fn(|| listener.accept().unwrap()).collect()
 }
 
-/// Waits until somebody comes.
+/// Waits for a connection.
 fn accept(listener: &Listener) -> OwnedFd {
     crate::sys::poll::wait_readable(&[listener.as_fd()], Some(WATCHDOG)).unwrap();
-    listener.accept().unwrap().expect("nobody came in time")
+    listener.accept().unwrap().expect("no connection in time")
 }
 
 fn errno<T: std::fmt::Debug>(result: io::Result<T>) -> Option<Errno> {
@@ -41,7 +41,7 @@ fn flags(fd: BorrowedFd<'_>) -> (bool, bool) {
 }
 
 #[test]
-fn a_port_alone_is_for_both_versions_of_ip() {
+fn a_port_alone_binds_both_versions_of_ip() {
     let listener = listen("0").unwrap();
     let port = address(&listener).port();
     assert_ne!(port, 0);
@@ -80,7 +80,7 @@ fn ipv6_only_leaves_ipv4_to_others() {
     accept(&ipv4);
     let _client = TcpStream::connect(("::1", port)).unwrap();
     accept(&ipv6);
-    // And `[::]` asks for both.
+    // And `[::]` binds both.
     assert_eq!(
         errno(listen(&format!("[::]:{port}"))),
         Some(Errno::EADDRINUSE)
@@ -121,7 +121,7 @@ fn the_queue_is_counted() {
 }
 
 #[test]
-fn udp_takes_datagrams_and_shares_only_when_told_to() {
+fn udp_receives_and_shares_its_address_only_on_request() {
     let socket = listen("udp:127.0.0.1:0").unwrap();
     let address = address(&socket);
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -145,7 +145,7 @@ fn udp_takes_datagrams_and_shares_only_when_told_to() {
     assert_eq!(errno(bind(false)), Some(Errno::EADDRINUSE));
 }
 
-/// A directory of one's own, gone at the end.
+/// A new directory, removed at the end.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -172,7 +172,7 @@ impl Drop for Directory {
 }
 
 #[test]
-fn a_unix_socket_comes_and_goes_with_its_file() {
+fn a_unix_socket_creates_and_removes_its_file() {
     let directory = Directory::new("unix");
     let options = Options {
         readable_all: true,
@@ -191,19 +191,19 @@ fn a_unix_socket_comes_and_goes_with_its_file() {
 }
 
 #[test]
-fn only_a_file_that_nobody_serves_is_replaced() {
+fn only_an_unused_socket_file_is_replaced() {
     let directory = Directory::new("stale");
-    // What a server that was killed leaves behind.
+    // The file of a server that was killed.
     drop(UnixListener::bind(directory.socket()).unwrap());
     assert!(directory.socket().exists());
     let listener = directory.unix(Options::default()).unwrap();
 
-    // A live one stays, and sees no connection.
+    // A live socket stays, and gets no connection.
     let second = directory.unix(Options::default());
     assert_eq!(errno(second), Some(Errno::EADDRINUSE));
     assert!(listener.accept().unwrap().is_none());
 
-    // Somebody else's is not ours to remove, and no more is a plain file.
+    // Another process's socket is not ours to remove, nor is a plain file.
     fs::remove_file(directory.socket()).unwrap();
     fs::write(directory.socket(), "precious").unwrap();
     drop(listener);

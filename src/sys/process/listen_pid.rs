@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 const NAME: &[u8; 11] = b"LISTEN_PID=";
 
-/// A C string; the child writes the number in the memory it shares with pidone.
+/// A C string; the child writes the number into the memory it shares with pidone.
 #[derive(Debug)]
 pub(super) struct ListenPid {
-    /// The name, and room for the digits of any process id and the NUL byte that ends them.
+    /// The name, and room for the digits of any process id and the final NUL byte.
     bytes: [AtomicU8; NAME.len() + 11],
 }
 

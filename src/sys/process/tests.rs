@@ -12,7 +12,7 @@ fn shell(script: &str) -> Program {
     Program::new(&command, None).unwrap()
 }
 
-/// What the children wrote until the last of them ended.
+/// The children's output until the last of them has exited.
 fn read(mut output: PipeReader) -> String {
     let mut text = String::new();
     output.read_to_string(&mut text).unwrap();
@@ -26,17 +26,17 @@ fn inheritance_of<'a>(descriptors: &'a [BorrowedFd<'a>]) -> Inheritance<'a> {
     }
 }
 
-/// A descriptor with a number of its own choosing or above; the number is what the test is about.
+/// Duplicates a descriptor to this number or a higher one; the number is the point of the test.
 fn move_to(fd: BorrowedFd<'_>, number: i32) -> OwnedFd {
     // SAFETY: takes numbers only.
     let moved = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number) };
-    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
+    // SAFETY: the kernel has just returned this descriptor; no other code owns it.
     unsafe { OwnedFd::from_raw_fd(Errno::result(moved).unwrap()) }
 }
 
 #[test]
-fn descriptors_arrive_in_order_from_wherever_they_are() {
-    // The pipes themselves most likely are where the child's descriptors go, in another order.
+fn descriptors_are_passed_in_order_from_any_number() {
+    // The pipes probably have the numbers that the child's descriptors need, in another order.
     for far_away in [false, true] {
         let (readers, mut writers): (Vec<_>, Vec<_>) = (0..6)
             .map(|_| pipe().unwrap())
@@ -57,7 +57,7 @@ fn descriptors_arrive_in_order_from_wherever_they_are() {
 }
 
 #[test]
-fn one_descriptor_can_be_given_twice_and_stay_where_it_is() {
+fn one_descriptor_can_be_passed_twice() {
     let (reader, writer) = pipe().unwrap();
     let program = shell("echo three >&3; echo four >&4");
     let inheritance = [writer.as_fd(), writer.as_fd()];
@@ -68,7 +68,7 @@ fn one_descriptor_can_be_given_twice_and_stay_where_it_is() {
 }
 
 #[test]
-fn the_environment_is_what_it_is_given_with_its_own_process_id() {
+fn the_environment_is_passed_with_the_childs_process_id() {
     let (reader, writer) = pipe().unwrap();
     let mut environment = Environment::of(vec![c"no variable".into(), c"A=1".into()]);
     environment.set("LISTEN_PID", "77");
@@ -87,8 +87,8 @@ fn the_environment_is_what_it_is_given_with_its_own_process_id() {
 }
 
 #[test]
-fn descriptors_for_which_there_is_no_room_are_a_step_of_their_own() {
-    // SAFETY: a number that is not open, which is never used as more than a number.
+fn passing_too_many_descriptors_is_a_separate_error() {
+    // SAFETY: the number is not open, and is only used as a number.
     let closed = unsafe { BorrowedFd::borrow_raw(9_999) };
     let error = shell("exit 0")
         .spawn_with(&Setup::default(), inheritance_of(&[closed]))

@@ -17,7 +17,7 @@ fn group(address: &str, members: usize) -> Group {
     group
 }
 
-/// Waits for `expected` connections in all queues together, and says how many are in each.
+/// Waits for `expected` connections in all queues together, and returns the length of each.
 fn queues(group: &Group, expected: u32) -> Vec<u32> {
     let deadline = Instant::now() + WATCHDOG;
     loop {
@@ -31,7 +31,7 @@ fn queues(group: &Group, expected: u32) -> Vec<u32> {
     }
 }
 
-/// Where each of these connections goes: 'Some' member, with all queues empty again at the end.
+/// The member that each of these connections reaches; all queues are empty again at the end.
 fn receivers(group: &Group, clients: impl IntoIterator<Item = OwnedFd>) -> Vec<usize> {
     let one = |client: OwnedFd| {
         let index = queues(group, 1).iter().position(|queue| *queue == 1);
@@ -43,7 +43,7 @@ fn receivers(group: &Group, clients: impl IntoIterator<Item = OwnedFd>) -> Vec<u
     clients.into_iter().map(one).collect()
 }
 
-fn from_home(group: &Group, count: usize) -> impl Iterator<Item = OwnedFd> {
+fn local_clients(group: &Group, count: usize) -> impl Iterator<Item = OwnedFd> {
     let port = group.local_address().port();
     (0..count).map(move |_| TcpStream::connect(("127.0.0.1", port)).unwrap().into())
 }
@@ -84,13 +84,13 @@ fn members_share_an_address_and_the_kernel_spreads() {
 }
 
 #[test]
-fn nobody_else_is_on_the_address_whatever_they_ask_for() {
+fn no_other_socket_can_share_the_address() {
     let theirs = group("0", 2);
     let port = theirs.local_address().port();
     assert!(is_in_use(listen(&port.to_string())));
     assert!(is_in_use(listen(&format!("127.0.0.1:{port}"))));
 
-    // They asked for the port first, and listen later: the one that listens first has it.
+    // The other socket binds the port first, and listens later: the one that listens first gets it.
     let options = [libc::SO_REUSEADDR, libc::SO_REUSEPORT];
     let any = "[::]:0".parse().unwrap();
     let theirs = bind_to(any, false, libc::SOCK_STREAM, &options).unwrap();
@@ -102,7 +102,7 @@ fn nobody_else_is_on_the_address_whatever_they_ask_for() {
     assert!(is_in_use(socket::listen(theirs.as_fd(), 5)));
     drop(ours);
 
-    // Two that try at once, each between bind and listen of the other, as two pidones would be.
+    // Two at once, each between bind and listen of the other, as two pidones would be.
     let exclusive = [libc::SO_REUSEADDR];
     let bind = |address| bind_to(address, false, libc::SOCK_STREAM, &exclusive).unwrap();
     let one = bind(any);
@@ -113,7 +113,7 @@ fn nobody_else_is_on_the_address_whatever_they_ask_for() {
 }
 
 #[test]
-fn a_unix_socket_is_no_group() {
+fn a_unix_socket_cannot_form_a_group() {
     let name = format!("unix:@pidone-group-{}", std::process::id());
     assert!(Group::new(listen(&name).unwrap(), 5).is_err());
 }
@@ -123,19 +123,19 @@ fn the_index_is_the_order_of_adding() {
     let mut group = group("0", 4);
     for index in 0..4 {
         group.steer(&steering::only(index)).unwrap();
-        assert_eq!(receivers(&group, from_home(&group, 5)), [index; 5]);
+        assert_eq!(receivers(&group, local_clients(&group, 5)), [index; 5]);
     }
-    // One that is added to a group that is steered gets nothing.
+    // A member added to a steered group gets nothing.
     group.add().unwrap();
-    assert_eq!(receivers(&group, from_home(&group, 5)), [3; 5]);
+    assert_eq!(receivers(&group, local_clients(&group, 5)), [3; 5]);
     assert_eq!(group.members().len(), 5);
 }
 
 #[test]
-fn among_spreads_evenly_over_those_it_names() {
+fn among_spreads_evenly_over_the_named_members() {
     let group = group("0", 5);
     group.steer(&steering::among(&[1, 2, 4])).unwrap();
-    let clients: Vec<_> = from_home(&group, 300).collect();
+    let clients: Vec<_> = local_clients(&group, 300).collect();
     let queues = queues(&group, 300);
     assert_eq!((queues[0], queues[3]), (0, 0));
     // 100 each; 50 is six standard deviations away.
@@ -149,16 +149,16 @@ fn among_spreads_evenly_over_those_it_names() {
     }
 
     group.steer(&steering::among(&[2])).unwrap();
-    assert_eq!(receivers(&group, from_home(&group, 5)), [2; 5]);
-    // Nobody named: the kernel's own choice, which leaves nobody out for long.
+    assert_eq!(receivers(&group, local_clients(&group, 5)), [2; 5]);
+    // No member named: the kernel's own choice, which soon reaches every member.
     group.steer(&steering::among(&[])).unwrap();
-    let mut seen = receivers(&group, from_home(&group, 100));
+    let mut seen = receivers(&group, local_clients(&group, 100));
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen, [0, 1, 2, 3, 4]);
 }
 
-fn by_home_address(group: &Group, sources: u8) -> Vec<usize> {
+fn by_source_address(group: &Group, sources: u8) -> Vec<usize> {
     let target = group.reachable_addresses()[0];
     let source = |last| IpAddr::from([127, 0, 3, last]);
     let clients = (1..=sources).map(|last| connect_from(source(last), target));
@@ -170,27 +170,27 @@ fn by_source_a_client_keeps_its_member() {
     let dual = group("0", 4);
     let program = steering::by_source(&[0, 1, 2, 3].map(Some));
     dual.steer(&program).unwrap();
-    let homes = by_home_address(&dual, 128);
+    let members = by_source_address(&dual, 128);
     for index in 0..4 {
         // 32 each; 12 is four standard deviations away, and the addresses are always the same.
-        let clients = homes.iter().filter(|home| **home == index).count();
+        let clients = members.iter().filter(|member| **member == index).count();
         assert!((13..=51).contains(&clients), "{clients} at {index}");
     }
-    assert_eq!(by_home_address(&dual, 128), homes);
+    assert_eq!(by_source_address(&dual, 128), members);
 
-    // The same address by IPv4 proper goes the same way as by IPv4 on a dual-stack socket.
+    // The same address by real IPv4 reaches the same member as by IPv4 on a dual-stack socket.
     let ipv4 = group("127.0.0.1:0", 4);
     ipv4.steer(&program).unwrap();
-    assert_eq!(by_home_address(&ipv4, 128), homes);
+    assert_eq!(by_source_address(&ipv4, 128), members);
 
-    // One is out: its clients go to all of the others, and nobody else moves.
+    // One member is left out: its clients go to all of the others, and no other client moves.
     for group in [&dual, &ipv4] {
         group
             .steer(&steering::by_source(&[Some(0), None, Some(2), Some(3)]))
             .unwrap();
-        let now = by_home_address(group, 128);
+        let now = by_source_address(group, 128);
         let mut refuges = Vec::new();
-        for (home, now) in homes.iter().zip(&now) {
+        for (home, now) in members.iter().zip(&now) {
             if *home == 1 {
                 refuges.push(*now);
             } else {
@@ -200,28 +200,28 @@ fn by_source_a_client_keeps_its_member() {
         refuges.sort_unstable();
         refuges.dedup();
         assert_eq!(refuges, [0, 2, 3]);
-        assert_eq!(by_home_address(group, 128), now);
+        assert_eq!(by_source_address(group, 128), now);
     }
 
-    // Two are out, and then all but one.
+    // Two are left out, and then all but one.
     dual.steer(&steering::by_source(&[Some(0), None, None, Some(3)]))
         .unwrap();
-    for (home, now) in homes.iter().zip(by_home_address(&dual, 128)) {
+    for (home, now) in members.iter().zip(by_source_address(&dual, 128)) {
         assert!(if [0, 3].contains(home) {
             *home == now
         } else {
             now == 0 || now == 3
         });
     }
-    // A slot's member can be any.
+    // A slot may have any member.
     let other_members = [3, 2, 1, 0].map(Some);
     dual.steer(&steering::by_source(&other_members)).unwrap();
-    for (home, now) in homes.iter().zip(by_home_address(&dual, 128)) {
+    for (home, now) in members.iter().zip(by_source_address(&dual, 128)) {
         assert_eq!(now, 3 - home);
     }
     dual.steer(&steering::by_source(&[None, None, Some(2), None]))
         .unwrap();
-    assert_eq!(by_home_address(&dual, 20), [2; 20]);
+    assert_eq!(by_source_address(&dual, 20), [2; 20]);
 }
 
 #[test]
@@ -231,16 +231,16 @@ fn by_source_knows_ipv6() {
         .unwrap();
     let target = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), dual.local_address().port());
     let client = || connect_from(Ipv6Addr::LOCALHOST.into(), target);
-    let homes = receivers(&dual, (0..20).map(|_| client()));
-    assert_eq!(homes, [homes[0]; 20]);
-    let others = [0, 1, 2].map(|member| (member != homes[0]).then_some(member));
+    let members = receivers(&dual, (0..20).map(|_| client()));
+    assert_eq!(members, [members[0]; 20]);
+    let others = [0, 1, 2].map(|member| (member != members[0]).then_some(member));
     dual.steer(&steering::by_source(&others)).unwrap();
     let refuges = receivers(&dual, (0..20).map(|_| client()));
     assert_eq!(refuges, [refuges[0]; 20]);
     assert!(others.contains(&Some(refuges[0])));
 }
 
-/// Starts to connect; whoever gets an answer finds the socket writable.
+/// Starts to connect; the socket becomes writable when there is an answer.
 fn source(target: SocketAddr) -> OwnedFd {
     let client = socket::open(socket::family(target.ip()), libc::SOCK_STREAM).unwrap();
     socket::connect(client.as_fd(), target).unwrap();
@@ -262,7 +262,7 @@ fn serve(listener: &Listener) -> usize {
     connections.len()
 }
 
-/// The host to listen on, the ones to come from, and how many members.
+/// The host to listen on, the source addresses, and the number of members.
 fn closes_to_new_connections(host: &str, clients: &[&str], members: usize) {
     let mut group = group(host, members);
     let port = group.local_address().port();
@@ -277,7 +277,7 @@ fn closes_to_new_connections(host: &str, clients: &[&str], members: usize) {
 
     let before = diag::connections(group.local_address()).unwrap();
     group.close_to_new_connections().unwrap();
-    // What is new are pidone's own connections.
+    // The new ones are pidone's own connections.
     let mut own = diag::connections(group.local_address()).unwrap();
     own.retain(|one| before.iter().all(|other| other.cookie != one.cookie));
     let own: BTreeSet<_> = own.into_iter().map(|one| one.client).collect();
@@ -288,8 +288,8 @@ fn closes_to_new_connections(host: &str, clients: &[&str], members: usize) {
         .take(20)
         .map(|target| source(*target))
         .collect();
-    // 20 new connections are in the kernel's hands by now: on this interface a connection that the kernel
-    // takes is there when connect(2) returns. The wait is to see none of them come in later.
+    // The kernel has 20 new connections now: on this interface, an accepted connection is
+    // established when connect(2) returns. The wait shows that none of them is accepted later.
     for newcomer in &new_connections {
         assert!(!is_answered(newcomer.as_fd(), Duration::from_millis(10)));
     }
@@ -302,13 +302,13 @@ fn closes_to_new_connections(host: &str, clients: &[&str], members: usize) {
         client.read_exact(&mut bytes).unwrap();
         assert_eq!(&bytes, b"served");
     }
-    // Places in the queues are free now, and still nobody gets in.
+    // The queues have room now, and still accept no connection.
     let late = source(targets[0]);
     assert!(!is_answered(late.as_fd(), Duration::from_millis(10)));
     queues(&group, 0);
     assert!(is_in_use(group.add()));
 
-    // Once the sockets are closed, the next try is refused.
+    // Once the sockets are closed, the next retry is refused.
     drop(group);
     assert!(is_answered(late.as_fd(), WATCHDOG));
     let error = TcpStream::from(late).take_error().unwrap().unwrap();
@@ -336,64 +336,65 @@ fn closed_to_new_connections_with_one_member() {
 }
 
 #[test]
-fn closing_to_new_connections_loses_nobody_under_load() {
+fn closing_to_new_connections_loses_none_under_load() {
     let mut group = group("127.0.0.1:0", 2);
     let target = group.local_address();
     let before: Vec<_> = (0..50).map(|_| source(target)).collect();
     group.close_to_new_connections().unwrap();
-    // Whoever was let in is in a queue that is served; a dead end has one guest, pidone.
-    let let_in = before
+    // An established connection is in a queue that is served; a blackhole holds only pidone's own.
+    let established = before
         .iter()
         .filter(|client| is_answered(client.as_fd(), Duration::from_millis(10)))
         .count();
-    assert_eq!(let_in, 50);
+    assert_eq!(established, 50);
     queues(&group, 50);
 }
 
-/// Before there is a second member, nothing can keep new connections from it.
+/// Before there is a second member, new connections cannot be kept from it.
 #[test]
-fn whoever_comes_while_one_member_is_closed_to_new_connections_is_not_forgotten() {
+fn closing_one_member_keeps_connections_that_arrive_meanwhile() {
     for _ in 0..100 {
         let mut group = group("127.0.0.1:0", 1);
         let target = group.local_address();
         let over = AtomicBool::new(false);
-        let (knocked, closing) = std::sync::mpsc::channel();
+        let (connected, closing) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
-            let knocking = scope.spawn(|| {
+            let connecting = scope.spawn(|| {
                 let mut clients = Vec::new();
                 while !over.load(Ordering::Relaxed) {
                     clients.push(source(target));
-                    let _ = knocked.send(());
+                    let _ = connected.send(());
                 }
                 clients
             });
             closing.recv().unwrap();
             group.close_to_new_connections().unwrap();
             over.store(true, Ordering::Relaxed);
-            let clients = knocking.join().unwrap();
-            let is_in = |client: &&OwnedFd| is_answered(client.as_fd(), Duration::ZERO);
-            let let_in = clients.iter().filter(is_in).count();
+            let clients = connecting.join().unwrap();
+            let is_established = |client: &&OwnedFd| is_answered(client.as_fd(), Duration::ZERO);
+            let established = clients.iter().filter(is_established).count();
             let queued = group
                 .members()
                 .iter()
                 .map(|member| accept_all(member).len());
-            assert_eq!(let_in, queued.sum::<usize>());
+            assert_eq!(established, queued.sum::<usize>());
         });
     }
 }
 
-/// But for a moment that nobody can close: the kernel empties the last socket's queue while another
-/// processor may be asking it for room (`inet_csk_listen_stop`, net/ipv4/inet_connection_sock.c).
+/// Except for a moment that cannot be avoided: the kernel empties the last socket's queue while
+/// another processor may be checking it for room (`inet_csk_listen_stop`,
+/// net/ipv4/inet_connection_sock.c).
 #[test]
-fn nobody_slips_in_while_one_socket_after_the_other_is_closed() {
+fn no_connection_is_accepted_while_sockets_are_closed() {
     const ROUNDS: usize = 100;
     let mut reset = 0;
     for round in 0..ROUNDS {
         let mut group = group("127.0.0.1:0", [1, 2, 16][round % 3]);
         let target = group.local_address();
         group.close_to_new_connections().unwrap();
-        let (knocked, closing) = std::sync::mpsc::channel();
-        let knocking = std::thread::spawn(move || {
+        let (connected, closing) = std::sync::mpsc::channel();
+        let connecting = std::thread::spawn(move || {
             let (mut refused, mut reset) = (0, 0);
             while refused < 10 {
                 let client = TcpStream::from(source(target));
@@ -401,17 +402,17 @@ fn nobody_slips_in_while_one_socket_after_the_other_is_closed() {
                 match error.map(|error| error.kind()) {
                     Some(io::ErrorKind::ConnectionRefused) => refused += 1,
                     Some(io::ErrorKind::ConnectionReset) => reset += 1,
-                    // No answer so far, or let in.
-                    None => assert!(client.peer_addr().is_err(), "let in"),
+                    // No answer so far, or established.
+                    None => assert!(client.peer_addr().is_err(), "connected"),
                     other => panic!("{other:?}"),
                 }
-                let _ = knocked.send(());
+                let _ = connected.send(());
             }
             reset
         });
         closing.recv().unwrap();
         drop(group);
-        reset += knocking.join().unwrap();
+        reset += connecting.join().unwrap();
     }
     assert!(reset <= 2, "{reset} in {ROUNDS} rounds");
 }
@@ -430,7 +431,7 @@ fn udp_members_are_steered_too() {
         let server = UdpSocket::from(member.try_clone_to_owned().unwrap());
         assert_eq!(server.recv(&mut [0; 2]).unwrap(), 1);
     }
-    // By source: a client's datagrams stay together, and one program serves both protocols.
+    // By source: a client's datagrams stay together, and one program works for both protocols.
     group
         .steer(&steering::by_source(&[0, 1, 2].map(Some)))
         .unwrap();
