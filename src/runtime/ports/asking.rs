@@ -1,4 +1,4 @@
-//! Which port a worker means, and what it gets of it.
+//! Which port a query means, and the answer to it.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -44,13 +44,13 @@ impl Ports {
         self.bind_for_app(origin, &address, options)
     }
 
-    /// Whether pidone may do with files what the workers could do.
+    /// Whether pidone may create socket files: only if the workers have the same rights.
     pub(super) fn may_bind_files(&self) -> bool {
         matches!(self.rights, Rights::Own)
     }
 
-    /// The port whose descriptor workers have been given by that number, if it is of the kind that
-    /// is asked for. Node.js' own primary says `EINVAL` to any other.
+    /// The port that workers inherited as this descriptor, if it has the kind in the query. Otherwise
+    /// Node.js' own primary answers `EINVAL` too.
     fn passed_on_at(&self, key: &ListenerKey) -> Option<PortId> {
         let ListenerKey::Fd { number, is_udp } = key else {
             return None;
@@ -61,8 +61,8 @@ impl Ports {
         (is_stream != *is_udp).then_some(*id)
     }
 
-    /// The named or inherited port that such an address means. An exact match is first: `--listen`
-    /// can name `0.0.0.0:80` beside an inherited IPv6 socket.
+    /// The port of `--listen` or the inherited port for this address. An exact match comes first:
+    /// `--listen` can name `0.0.0.0:80` beside an inherited IPv6 socket.
     pub(super) fn find_at(&self, address: &ListenAddress) -> Option<(PortId, &Port)> {
         let fixed = || {
             let ports = self.passed_on.iter();

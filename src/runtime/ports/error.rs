@@ -1,4 +1,4 @@
-//! Why pidone cannot listen where it was told to: one sentence.
+//! Why pidone cannot listen on an address of `--listen`: one sentence.
 
 use std::fmt;
 use std::io;
@@ -6,12 +6,12 @@ use std::io;
 use crate::address::{ListenAddress, UnixName};
 use crate::cause::Cause;
 
-/// An address of `--listen`, and what is wrong with it.
+/// An address of `--listen`, and why it failed.
 #[derive(Debug)]
 pub struct OpenError {
-    /// Which.
+    /// The address.
     pub address: ListenAddress,
-    /// What binding it said; `None`: it is named twice.
+    /// The error of binding it; `None`: it is named twice.
     pub cause: Option<io::Error>,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for OpenError {
     }
 }
 
-/// errno(3), as Linux numbers them on every architecture Node.js runs on.
+/// errno(3), with the numbers that Linux has on every architecture Node.js runs on.
 pub(super) mod errno {
     pub const ENOENT: i32 = 2;
     pub const EIO: i32 = 5;

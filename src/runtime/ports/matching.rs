@@ -1,4 +1,4 @@
-//! Which socket is meant: what an app asks for, compared with what is there already.
+//! Compares the address that an app asks for with the sockets that exist.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::address::{Endpoint, Host, ListenAddress, UnixName};
 use crate::protocol::query::{Address, ListenerKey};
 use crate::sys::listener::{DEFAULT_BACKLOG, Options, interface_index};
 
-/// Where the socket is bound that an app asks for; `None` for a descriptor, which is bound already.
+/// The address to bind for a query; `None`: a descriptor, which is bound already.
 pub(super) fn address(key: &ListenerKey) -> Option<ListenAddress> {
     Some(match key {
         ListenerKey::Tcp {
@@ -30,7 +30,7 @@ pub(super) fn address(key: &ListenerKey) -> Option<ListenAddress> {
 
 fn endpoint(address: Option<&Address>, port: u16, only: bool) -> Endpoint {
     let zone = address.and_then(|address| address.zone.as_deref());
-    // 0, as of an interface that is not there, the kernel refuses where it matters: `EINVAL`.
+    // For an unknown interface 0: the kernel refuses it with `EINVAL` where a scope is required.
     let scope = zone.and_then(interface_index).unwrap_or_default();
     let host = match address.map(|address| address.ip) {
         None => Host::Any,
@@ -44,7 +44,7 @@ fn endpoint(address: Option<&Address>, port: u16, only: bool) -> Endpoint {
     Endpoint { host, port }
 }
 
-/// How it is bound; `backlog` 0 stands for Node.js' own.
+/// The options to bind with; `backlog` 0 means Node.js' default.
 pub(super) fn options(key: &ListenerKey, backlog: u32) -> Options {
     let mut options = Options {
         backlog: match backlog {
@@ -68,8 +68,8 @@ pub(super) fn options(key: &ListenerKey, backlog: u32) -> Options {
     options
 }
 
-/// What tells one socket from another, without flags: the first who asks has his. Node.js' own
-/// primary does the same (`queryServer`, `lib/internal/cluster/primary.js`).
+/// The identity of a socket, without flags: the flags of the first query apply. Node.js' own primary
+/// does the same (`queryServer`, `lib/internal/cluster/primary.js`).
 pub(super) fn without_flags(key: &ListenerKey) -> ListenerKey {
     let mut key = key.clone();
     match &mut key {
@@ -87,8 +87,8 @@ pub(super) fn without_flags(key: &ListenerKey) -> ListenerKey {
     key
 }
 
-/// Whether an unprivileged process could have bound it too. What a file system or a list of names
-/// would allow cannot be known from here.
+/// Whether an unprivileged process could have bound it. The permissions of files and of abstract names
+/// cannot be checked here.
 pub(super) fn is_for_everybody(address: &ListenAddress, ports_from: u16) -> bool {
     match address {
         ListenAddress::Tcp(endpoint) | ListenAddress::Udp(endpoint) => {
@@ -98,11 +98,10 @@ pub(super) fn is_for_everybody(address: &ListenAddress, ports_from: u16) -> bool
     }
 }
 
-/// Whether a socket that is bound at `there` is what `wanted` names. All addresses of this machine
-/// are the same thing by whatever name, if they have an IP version in common: an app that listens on
-/// `0.0.0.0` is served by `--listen 8080`, and one that listens on `::` by `--listen 0.0.0.0:8080`.
-/// One address is never all of them, nor the other way round: binding it then fails with
-/// `EADDRINUSE`, as it would without pidone.
+/// Whether a socket bound at `there` is the one that `wanted` names. All notations for "all addresses"
+/// are equal if they share an IP version: an app that listens on `0.0.0.0` is served by
+/// `--listen 8080`, and one that listens on `::` by `--listen 0.0.0.0:8080`. A single address never
+/// equals all addresses: binding it then fails with `EADDRINUSE`, as it would without pidone.
 pub(super) fn is_at(wanted: &ListenAddress, there: &ListenAddress) -> bool {
     match (wanted, there) {
         (ListenAddress::Tcp(wanted), ListenAddress::Tcp(there))
@@ -117,7 +116,7 @@ pub(super) fn is_at(wanted: &ListenAddress, there: &ListenAddress) -> bool {
     }
 }
 
-/// Whether both are one address, by whatever name.
+/// Whether both are the same address in any notation.
 pub(super) fn is_same(wanted: &ListenAddress, there: &ListenAddress) -> bool {
     let plain = |endpoint: &Endpoint| {
         let only = versions(endpoint.host) == Some((false, true));
@@ -130,7 +129,8 @@ pub(super) fn is_same(wanted: &ListenAddress, there: &ListenAddress) -> bool {
     }
 }
 
-/// Whether the kernel would not bind both: all addresses of an IP version are each of them.
+/// Whether the kernel refuses to bind both: a wildcard address includes all addresses of its IP
+/// version.
 pub(super) fn collide(one: &ListenAddress, other: &ListenAddress) -> bool {
     match (one, other) {
         (ListenAddress::Tcp(one), ListenAddress::Tcp(other))
@@ -144,7 +144,7 @@ pub(super) fn collide(one: &ListenAddress, other: &ListenAddress) -> bool {
     }
 }
 
-/// Whether all addresses are meant, and this is one of them.
+/// Whether `host` is a wildcard address that includes `one`.
 fn covers(host: Host, one: IpAddr) -> bool {
     versions(host).is_some_and(|(v4, v6)| if one.is_ipv4() { v4 } else { v6 })
 }
@@ -159,7 +159,7 @@ fn is_host(wanted: Host, there: Host) -> bool {
     }
 }
 
-/// Whether all IPv4 and all IPv6 addresses are meant; `None`: one address is.
+/// Whether all IPv4 and all IPv6 addresses are meant; `None`: a single address.
 fn versions(host: Host) -> Option<(bool, bool)> {
     match host {
         Host::Any => Some((true, true)),
@@ -188,7 +188,7 @@ fn ip(host: Host) -> IpAddr {
     }
 }
 
-/// A path as a worker would say it, which resolves against the directory that pidone is in too.
+/// A relative path resolves against pidone's working directory, which is the workers' too.
 fn absolute(path: &Path) -> Option<std::path::PathBuf> {
     std::path::absolute(path).ok()
 }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn all_addresses_are_one_by_any_name() {
+    fn all_notations_of_all_addresses_are_equal() {
         let all = ["8080", "0.0.0.0:8080", "[::]:8080"];
         for wanted in all {
             for there in all {
@@ -230,13 +230,13 @@ mod tests {
         assert!(is_at(&"8080".parse().unwrap(), &all_v6));
         assert!(!is_at(&all_v6, &"0.0.0.0:8080".parse().unwrap()));
         assert!(!is_at(&"0.0.0.0:8080".parse().unwrap(), &all_v6));
-        // With one address, `only` says nothing.
+        // With a single address `only` has no effect.
         let one_v6 = only_v6(Ipv6Addr::LOCALHOST);
         assert!(is_at(&one_v6, &"[::1]:8080".parse().unwrap()));
     }
 
     #[test]
-    fn one_address_is_itself_and_port_0_nothing() {
+    fn one_address_equals_itself_and_port_0_equals_nothing() {
         assert!(at("127.0.0.1:80", "localhost:80"));
         assert!(!at("127.0.0.1:80", "127.0.0.2:80"));
         assert!(!at("127.0.0.1:80", "[::1]:80"));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_what_a_worker_makes_of_them() {
+    fn relative_paths_resolve_as_in_a_worker() {
         let here = std::env::current_dir().unwrap();
         let path = format!("unix:{}/app.sock", here.display());
         assert!(at(&path, "unix:app.sock"));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_do_not_tell_two_sockets_apart_but_port_0_and_an_index_do() {
+    fn flags_do_not_distinguish_sockets_but_an_index_does() {
         let unix = |readable_all| ListenerKey::Unix {
             path: "/a".into(),
             readable_all,
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_is_the_apps_or_nodes_own() {
+    fn the_backlog_is_the_apps_or_the_default_of_node() {
         let key = ListenerKey::Abstract("app".into());
         for (asked, given) in [(0, 511), (1, 1), (65_536, 65_535)] {
             assert_eq!(options(&key, asked).backlog, given);

@@ -1,7 +1,7 @@
-//! Every listening socket, and which worker gets which: what `--listen` names, what pidone was
-//! given, and what apps ask for.
+//! All listening sockets, and which worker gets which: `--listen`, inherited sockets, and what apps
+//! listen on.
 //!
-//! Knows nothing of how workers live; it is told who serves, and asked.
+//! Knows nothing of the workers' states; callers pass in which workers serve.
 
 #![forbid(unsafe_code)]
 
@@ -29,92 +29,92 @@ pub use error::OpenError;
 use error::errno;
 use port::{Origin, Port};
 
-/// The most ports that apps can have pidone hold, and the most listens of a worker on one of them:
-/// no app has so many, and a broken one shall not use up pidone's descriptors.
+/// The most ports that apps can have open, and the most listens of one worker on one port. No app needs
+/// so many, and a broken app must not use up pidone's descriptors.
 const LIMIT: usize = 64;
 
-/// A port, as long as it is open; never used again.
+/// The id of an open port; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortId(u32);
 
-/// Whose rights count when an app asks for a port that nobody has named.
+/// Which rights apply when an app listens on a port that `--listen` does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rights {
-    /// pidone's own, which the workers have too.
+    /// pidone's own: the workers have the same.
     Own,
-    /// Those of workers who have fewer: they get what they could have bound themselves.
+    /// The workers have fewer rights than pidone, so they get only what they could bind themselves.
     Less {
-        /// Ports below are not for everybody.
+        /// Lower ports are privileged.
         ports_from: u16,
     },
 }
 
-/// What a worker that wants to listen is told.
+/// The answer to a worker's query.
 #[derive(Debug)]
 pub enum Answer {
-    /// Listen on this.
+    /// Listen on this socket.
     Listener {
-        /// Which port it is.
+        /// The port.
         port: PortId,
-        /// A copy of the socket of its member, for it to have.
+        /// A duplicate of the socket of the worker's member.
         handle: OwnedFd,
-        /// What kind of socket.
+        /// The kind of the socket.
         kind: HandleKind,
-        /// The data to answer with.
+        /// The data for the reply.
         data: Data,
     },
-    /// Wait for the connections that pidone accepts.
+    /// Wait for connections that pidone accepts.
     RoundRobin {
-        /// Which port it is.
+        /// The port.
         port: PortId,
-        /// What the app's `server.address()` says; `None`: a UNIX socket.
+        /// The app's `server.address()`; `None`: a UNIX socket.
         address: Option<SocketAddr>,
-        /// The data to answer with.
+        /// The data for the reply.
         data: Data,
     },
-    /// It cannot be: a number of errno(3), which the app gets as Node.js' own error.
+    /// An errno(3), which the app gets as Node.js' usual error.
     Failure(i32),
 }
 
-/// Where connections come from.
+/// A port that gets connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
     /// `None`: a UNIX socket.
     pub address: Option<SocketAddr>,
-    /// A TLS server has asked for it.
+    /// A TLS server listens on it.
     pub has_tls: bool,
-    /// pidone's own, which keep new connections out.
+    /// pidone's own connections, which fill a blackhole listener.
     pub own: Vec<SocketAddr>,
 }
 
 /// The owner of every listening socket.
 ///
-/// Who holds a port is counted: an answer counts ([`Self::query`]); an app's `close()` ends that
-/// ([`Self::closed`]), and so does a worker's death ([`Self::forget`]). Neither closes the port,
-/// because what is in the queue waits for the successor: [`Self::close_unheld`] does, when none is
-/// on the way.
+/// It counts the holders of each port. An answer adds one ([`Self::query`]); an app's `close()`
+/// ([`Self::closed`]) or a worker's exit ([`Self::forget`]) removes it. Neither closes the port,
+/// because the accept queue waits for the successor. [`Self::close_unheld`] closes it when no successor
+/// is starting.
 #[derive(Debug)]
 pub struct Ports {
     balance: Balance,
     rights: Rights,
     members: usize,
-    /// Where new connections are wanted, by slot.
+    /// The members that get new connections, by slot.
     steering: Vec<Option<Member>>,
-    /// Those that are passed on at start, in the order of their descriptors.
+    /// The ports that workers inherit, in the order of their descriptors.
     passed_on: Vec<(PortId, String)>,
     ports: Table<PortId, Port>,
     next: u32,
     is_closed_to_new_connections: bool,
-    /// Taken out of the queues of ports that have made room for others.
+    /// Connections from the accept queues of ports that were closed for others.
     displaced: Vec<(PortId, OwnedFd)>,
-    /// What was last said about workers that listen on different ports.
-    told_apart: Vec<String>,
-    /// It has been said that there are too many ports.
+    /// The last warning about workers that listen on different ports.
+    last_difference: Vec<String>,
+    /// The warning about too many ports was logged.
     has_hit_limit: bool,
 }
 
 impl Ports {
-    /// No port yet.
+    /// Without any port.
     #[must_use]
     pub fn new(balance: Balance, rights: Rights) -> Self {
         Self {
@@ -127,19 +127,19 @@ impl Ports {
             next: 0,
             is_closed_to_new_connections: false,
             displaced: Vec::new(),
-            told_apart: Vec::new(),
+            last_difference: Vec::new(),
             has_hit_limit: false,
         }
     }
 
-    /// Takes the sockets that pidone was given, and binds what `--listen` names, unless it is one of
-    /// those. Workers find them in this order.
+    /// Adds the inherited sockets, and binds the addresses of `--listen` that none of them has. Workers
+    /// inherit them in this order.
     ///
-    /// A socket that somebody else has made stays one for all members: as a group, it would still be
-    /// steered when pidone is gone, and take the queues of the other members along.
+    /// An inherited socket remains one socket for all members. In a group it would still be steered
+    /// after pidone exits, and the queues of the other members would be lost.
     ///
     /// # Errors
-    /// The first address that cannot be had.
+    /// The first address that cannot be bound.
     pub fn open(
         &mut self,
         addresses: &[ListenAddress],
@@ -148,7 +148,7 @@ impl Ports {
         for socket in inherited {
             if matches!(self.balance, Balance::SourceIp) && is_tcp(&socket.address) {
                 log::warn!(
-                    "--balance source-ip: {} is a socket that pidone was given, and is shared by all workers",
+                    "--balance source-ip: {} is an inherited socket, which all workers share",
                     socket.address
                 );
             }
@@ -176,10 +176,10 @@ impl Ports {
         Ok(())
     }
 
-    /// Makes as many members as workers need; none is ever taken away.
+    /// Creates as many members as workers need; none is ever removed.
     ///
     /// # Errors
-    /// Those of binding one more socket, above all `EMFILE`; the members before are there.
+    /// The error of binding one more socket, usually `EMFILE`; the members created before it remain.
     pub fn ensure_members(&mut self, count: usize) -> io::Result<()> {
         let count = self.members.max(count);
         for port in self.ports.values_mut() {
@@ -189,7 +189,7 @@ impl Ports {
         Ok(())
     }
 
-    /// Answers a worker in a member, who holds the port from then on, unless it is a failure.
+    /// Answers a worker's query. The worker then holds the port, except after a failure.
     pub fn query(&mut self, worker: WorkerId, member: Member, query: &Query) -> Answer {
         let answer = match &query.listener {
             Ok(key) => self
@@ -208,7 +208,7 @@ impl Ports {
         options: Options,
     ) -> io::Result<PortId> {
         let listener = Listener::bind(address, options)?;
-        // With the port that the kernel has chosen.
+        // With the port that the kernel chose.
         let bound = listener.address()?.unwrap_or_else(|| address.clone());
         let in_group = matches!(self.balance, Balance::ReusePort | Balance::SourceIp);
         let mut port = if in_group && is_tcp(address) {
@@ -228,8 +228,8 @@ impl Ports {
         id
     }
 
-    /// An app has closed a server, and goes on or leaves. Not to be called for a worker that drains:
-    /// what is in its queue is still its own.
+    /// An app has closed a server. Not to be called for a draining worker: the connections in its queue
+    /// are still its own.
     pub fn closed(&mut self, port: PortId, worker: WorkerId) {
         let Some(state) = self.ports.get_mut(port) else {
             return;
@@ -238,8 +238,8 @@ impl Ports {
         state.steer(self.balance, &self.steering);
     }
 
-    /// A worker is gone; its ports stay, and so does what is in their queues. It may have cleaned up,
-    /// and removed the file of a UNIX socket that others serve.
+    /// A worker has exited. Its ports and their accept queues remain. It may have removed the file of a
+    /// UNIX socket that other workers serve.
     pub fn forget(&mut self, worker: WorkerId) {
         for port in self.ports.values_mut() {
             port.forget(worker);
@@ -248,12 +248,12 @@ impl Ports {
         self.steer_all();
     }
 
-    /// Who listens on a port, and where.
+    /// The workers that listen on a port, and their members.
     pub fn holders(&self, port: PortId) -> impl Iterator<Item = (WorkerId, Member)> {
         self.ports.get(port).into_iter().flat_map(Port::holders)
     }
 
-    /// Where connections come to a worker, or to anybody.
+    /// The ports that bring connections to a worker, or to any worker.
     pub fn reached_by(&self, worker: Option<WorkerId>) -> impl Iterator<Item = Reached> {
         let holds = move |port: &&Port| {
             let mut holders = port.holders();
@@ -267,8 +267,9 @@ impl Ports {
         })
     }
 
-    /// From now on new connections go to these members, one of each slot that has one for them. On a port
-    /// that workers have asked for, only to those who have. With none left, all stays as it was.
+    /// Sends new connections to these members, one per slot if the slot has one. On a port that apps
+    /// have opened, only to members whose workers listen there. Without any such member nothing
+    /// changes.
     pub fn steer(&mut self, members: &[Option<Member>]) {
         members.clone_into(&mut self.steering);
         self.steer_all();
@@ -280,11 +281,11 @@ impl Ports {
         }
     }
 
-    /// No new connections, for good; those in the queues can still be accepted. An inherited socket
-    /// stays open to them: they wait in it for whoever gets it next.
+    /// Rejects new connections from now on; those in the accept queues can still be accepted. An
+    /// inherited socket stays open: connections wait in it for the next process that gets it.
     ///
-    /// Keep this value until every worker is gone: workers may have copies of the sockets, and
-    /// without the dead ends new connections would be let into queues that nobody serves.
+    /// Keep this value until all workers have exited: workers may have duplicates of the sockets, and
+    /// without the blackhole listeners new connections would enter queues that no worker serves.
     pub fn close_to_new_connections(&mut self) {
         self.is_closed_to_new_connections = true;
         for port in self.ports.values_mut() {
@@ -299,23 +300,23 @@ impl Ports {
         }
     }
 
-    /// Whether a connection waits: in the member's own queues, or in any at all.
+    /// Whether a connection waits in the member's own queues, or in any queue.
     #[must_use]
     pub fn waiting(&self, member: Option<Member>) -> bool {
         self.ports.values().any(|port| port.is_awaited(member))
     }
 
-    /// How many connections wait in a member's own queues, as far as the kernel counts them; `None`: it
-    /// has none of its own.
+    /// The number of connections in a member's own queues, as far as the kernel counts them; `None`: it
+    /// has no queue of its own.
     #[must_use]
     pub fn queue(&self, member: Member) -> Option<u32> {
         let queues = self.ports.values().filter_map(|port| port.queue(member));
         queues.reduce(u32::saturating_add)
     }
 
-    /// The queues that nobody empties though others could serve what is in them: of members that are
-    /// not served, and of workers that do not listen on this port; with round-robin every queue. A
-    /// port that no worker who serves has asked for has none.
+    /// The orphaned queues: those that no worker empties although other workers could serve them. These
+    /// are queues of members without a worker that serves, and of workers that do not listen on this
+    /// port; with round-robin every queue. A port without a serving holder has none.
     pub fn orphaned_queues(
         &self,
         is_served: impl Fn(Member) -> bool,
@@ -328,24 +329,24 @@ impl Ports {
         orphaned_queues
     }
 
-    /// The connection that has waited longest; `None`: nobody waits.
+    /// The connection that has waited longest; `None`: none waits.
     ///
     /// # Errors
-    /// `EMFILE` and its like.
+    /// `EMFILE` and similar errors.
     pub fn accept(&self, port: PortId, member: Member) -> io::Result<Option<OwnedFd>> {
         self.ports
             .get(port)
             .map_or(Ok(None), |port| port.accept(member))
     }
 
-    /// What a worker is given at start, as descriptors 3 and up, with their names. A spare, which
-    /// has no member yet, gets those of member 0, so that it finds what its successor in life will find:
-    /// what it asks for over the channel is held back all the same, `listen({fd: 3})` too.
+    /// The sockets that a worker inherits as descriptors 3 and up, with their names. A spare, which has
+    /// no member yet, gets those of member 0, so that it finds the same descriptors as any worker. Its
+    /// queries are held back anyway, also `listen({fd: 3})`.
     #[must_use]
     pub fn inherited_by(&self, member: Option<Member>) -> Vec<(BorrowedFd<'_>, &str)> {
         let socket = |id| {
             let port = self.ports.get(id)?;
-            // Never a gap: the numbers are counted by those who get them.
+            // Never a gap: the worker counts the descriptors.
             member
                 .and_then(|member| port.socket(member))
                 .or_else(|| port.socket(Member(0)))

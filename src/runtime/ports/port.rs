@@ -1,4 +1,4 @@
-//! One address, the socket or sockets on it, and the workers that listen there.
+//! One address, its socket or sockets, and the workers that listen there.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,8 +14,9 @@ use crate::supervisor::{Member, WorkerId};
 use crate::sys::listener::{Listener, Options, group::Group};
 use crate::sys::poll;
 
-/// The member of no worker, where one socket is for all of them.
-const ASIDE: Member = Member(1);
+/// The queue of connections that came while a single socket was being closed to new ones; no worker has
+/// this member.
+const LATE: Member = Member(1);
 
 #[derive(Debug)]
 pub(super) struct Port {
@@ -24,29 +25,29 @@ pub(super) struct Port {
     /// How it was bound.
     pub(super) options: Options,
     sockets: Sockets,
-    /// The first that was not `null`: the session ticket keys of all workers' TLS server.
+    /// The first data that was not `null`: the session ticket keys for all workers' TLS servers.
     data: Option<Data>,
-    /// Who listens here; as often as it asked and did not close.
+    /// One entry for each listen that is not closed.
     holders: Vec<Holder>,
-    /// The last holder is gone, and did not close.
+    /// The last holder exited without closing it.
     pub(super) was_abandoned: bool,
-    /// Holders from before have the socket that was here first, which clients find no more.
+    /// Earlier holders have the previous socket, which clients no longer reach.
     is_mixed: bool,
     steered: Option<Program>,
-    /// Nobody has served yet since it is there.
+    /// No worker has served yet since the port was opened.
     is_provisional: bool,
-    has_complained: bool,
+    has_warned: bool,
     is_closed_to_new_connections: bool,
 }
 
-/// Why it is there, and so how long.
+/// Where the port comes from, which decides when it is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// `--listen`: as long as pidone.
+    /// `--listen`: open until pidone exits.
     Named,
-    /// pidone was given it, and does not end what its giver has begun.
+    /// Inherited: pidone does not shut it down.
     Inherited,
-    /// An app asked for it, in these words less their flags: as long as workers use it.
+    /// An app asked for it, with this key without flags: open while workers use it.
     Asked(ListenerKey),
 }
 
@@ -54,7 +55,7 @@ pub(super) enum Origin {
 struct Holder {
     worker: WorkerId,
     member: Member,
-    /// What it has asked for, unless that was a descriptor.
+    /// The address of its query; `None`: it asked for a descriptor.
     wanted: Option<ListenAddress>,
 }
 
@@ -65,15 +66,18 @@ enum Sockets {
     /// One for all members.
     Single {
         listener: Listener,
-        /// A group of the same socket, made only to keep new connections out.
-        shut: Option<Group>,
+        /// A group with the same socket, created only to reject new connections.
+        blackhole: Option<Group>,
     },
 }
 
 impl Port {
     pub(super) fn single(origin: Origin, address: ListenAddress, listener: Listener) -> Self {
-        let shut = None;
-        let sockets = Sockets::Single { listener, shut };
+        let blackhole = None;
+        let sockets = Sockets::Single {
+            listener,
+            blackhole,
+        };
         Self::new(origin, address, sockets)
     }
 
@@ -93,12 +97,12 @@ impl Port {
             is_mixed: false,
             steered: None,
             is_provisional: true,
-            has_complained: false,
+            has_warned: false,
             is_closed_to_new_connections: false,
         }
     }
 
-    /// Each new member is steered past at once: nobody accepts from it yet.
+    /// The program excludes each new member at once: no worker accepts from it yet.
     pub(super) fn grow(
         &mut self,
         members: usize,
@@ -115,7 +119,7 @@ impl Port {
         Ok(())
     }
 
-    /// What a worker in that member listens on.
+    /// The socket for a worker in that member.
     pub(super) fn socket(&self, member: Member) -> Option<&Listener> {
         match &self.sockets {
             Sockets::Group(group) => group.members().get(member.0),
@@ -123,7 +127,7 @@ impl Port {
         }
     }
 
-    /// Whether connections come here, not datagrams.
+    /// Whether it has connections, not datagrams.
     pub(super) fn is_stream(&self) -> bool {
         !matches!(self.address, ListenAddress::Udp(_))
     }
@@ -160,14 +164,14 @@ impl Port {
         self.holders.is_empty()
     }
 
-    /// Whether a worker listens there already, by this name or another one.
+    /// Whether a worker listens there already, by this address or an equivalent one.
     pub(super) fn is_wanted_by(&self, worker: WorkerId, address: &ListenAddress) -> bool {
         let mut holders = self.holders.iter().filter(|holder| holder.worker == worker);
         let is_same = |its: &ListenAddress| matching::is_at(address, its);
         holders.any(|holder| holder.wanted.as_ref().is_some_and(is_same))
     }
 
-    /// One listen less of a worker's.
+    /// Removes one listen of a worker.
     pub(super) fn remove_holder(&mut self, worker: WorkerId) {
         if let Some(place) = self
             .holders
@@ -188,13 +192,13 @@ impl Port {
         self.holders.iter().any(|holder| holder.member == member)
     }
 
-    /// Of all servers only TLS' send data with their query (`lib/internal/cluster/child.js` takes it
-    /// from `server._getServerData`, which `lib/_tls_wrap.js` alone defines).
+    /// Only TLS servers send data with their query (`lib/internal/cluster/child.js` takes it from
+    /// `server._getServerData`, which only `lib/_tls_wrap.js` defines).
     pub(super) fn has_tls(&self) -> bool {
         self.data.is_some()
     }
 
-    /// The data to answer with.
+    /// The data for the reply.
     pub(super) fn share_data(&mut self, own: &Data) -> Data {
         let is_null = own.as_json() == "null";
         if is_null {
@@ -203,19 +207,19 @@ impl Port {
         self.data.get_or_insert_with(|| own.clone()).clone()
     }
 
-    /// Sends new connections to these members, as far as somebody listens there. Before anybody serves:
-    /// where the first ones will. With nobody left, all stays as it is.
+    /// Sends new connections to these members, if workers listen there. Before any worker serves: to
+    /// the members of the first ones. If no worker serves any more, nothing changes.
     pub(super) fn steer(&mut self, balance: Balance, members: &[Option<Member>]) {
         let Sockets::Group(group) = &self.sockets else {
             return;
         };
-        // One alone cannot be steered, and gets everybody.
+        // A single member cannot be steered, and gets all connections.
         if self.is_closed_to_new_connections || group.members().len() < 2 {
             return;
         }
-        let is_anybodys = self.holders.is_empty();
+        let has_no_holder = self.holders.is_empty();
         let mut program = steer::program(balance, members, |member| {
-            is_anybodys || self.is_held_in(member)
+            has_no_holder || self.is_held_in(member)
         });
         if program.is_some() {
             self.is_provisional = false;
@@ -229,10 +233,10 @@ impl Port {
         };
         match group.steer(&program) {
             Ok(()) => self.steered = Some(program),
-            Err(error) if !self.has_complained => {
-                self.has_complained = true;
+            Err(error) if !self.has_warned => {
+                self.has_warned = true;
                 log::warn!(
-                    "{}: the kernel does not let pidone choose who gets new connections: {}",
+                    "{}: cannot steer new connections between workers: {}",
                     self.address,
                     Cause(&error)
                 );
@@ -241,23 +245,29 @@ impl Port {
         }
     }
 
-    /// As far as that can be: of a UNIX socket without a file everybody knows the name, and UDP
-    /// knows no connections.
+    /// As far as possible: an abstract UNIX socket stays reachable by its name, and UDP has no
+    /// connections.
     pub(super) fn close_to_new_connections(&mut self) -> io::Result<()> {
         if self.is_closed_to_new_connections || self.origin == Origin::Inherited {
             return Ok(());
         }
         match (&mut self.sockets, &self.address) {
             (Sockets::Group(group), _) => {
-                // The steering is another one then, whether that succeeds or not.
+                // The program is replaced then, even if this fails.
                 self.steered = None;
                 self.is_provisional = true;
                 group.close_to_new_connections()?;
             }
-            (Sockets::Single { listener, shut }, ListenAddress::Tcp(_)) => {
+            (
+                Sockets::Single {
+                    listener,
+                    blackhole,
+                },
+                ListenAddress::Tcp(_),
+            ) => {
                 let mut group = Group::new(listener.duplicate()?, 0)?;
                 group.close_to_new_connections()?;
-                *shut = Some(group);
+                *blackhole = Some(group);
             }
             (Sockets::Single { listener, .. }, ListenAddress::Unix(_)) => listener.unlink(),
             (Sockets::Single { .. }, ListenAddress::Udp(_)) => {}
@@ -266,18 +276,18 @@ impl Port {
         Ok(())
     }
 
-    /// Whence the connections come that keep new connections out.
+    /// The client addresses of pidone's own connections, which fill the blackhole listener.
     pub(super) fn own_connections(&self) -> Vec<SocketAddr> {
         match &self.sockets {
             Sockets::Group(group) => group.own_connections().collect(),
-            Sockets::Single { shut, .. } => {
-                let groups = shut.iter();
+            Sockets::Single { blackhole, .. } => {
+                let groups = blackhole.iter();
                 groups.flat_map(Group::own_connections).collect()
             }
         }
     }
 
-    /// Whether a connection is in the queue, which pidone answers for; `member`: in that member's own.
+    /// Whether a connection waits that pidone is responsible for; `member`: in that member's own queue.
     pub(super) fn is_awaited(&self, member: Option<Member>) -> bool {
         match (&self.sockets, member) {
             _ if self.origin == Origin::Inherited || !self.is_stream() => false,
@@ -286,13 +296,13 @@ impl Port {
                 group.members().get(member.0).is_some_and(has_queue)
             }
             (Sockets::Single { listener, .. }, None) => {
-                has_queue(listener) || self.aside().is_some_and(has_queue)
+                has_queue(listener) || self.late_queue().is_some_and(has_queue)
             }
             (Sockets::Single { .. }, Some(_)) => false,
         }
     }
 
-    /// The length of a member's own queue; one that is shared is nobody's.
+    /// The length of a member's own queue; a shared queue belongs to no member.
     pub(super) fn queue(&self, member: Member) -> Option<u32> {
         match &self.sockets {
             Sockets::Group(group) => group.members().get(member.0)?.queue_length().ok(),
@@ -300,7 +310,7 @@ impl Port {
         }
     }
 
-    /// The queues that pidone has to empty itself.
+    /// The queues that pidone must empty itself.
     pub(super) fn orphaned_queues(
         &self,
         is_round_robin: bool,
@@ -319,11 +329,14 @@ impl Port {
                 let is_orphan = is_group && !(self.is_held_in(*member) && is_served(*member));
                 is_round_robin || is_mixed || is_orphan
             })
-            .chain(self.aside().map(|aside| (ASIDE, aside.as_fd())))
+            .chain(
+                self.late_queue()
+                    .map(|late_queue| (LATE, late_queue.as_fd())),
+            )
             .filter(move |_| could_be_served)
     }
 
-    /// Whether clients do not find the UNIX socket any more that pidone has bound.
+    /// Whether clients can no longer reach the UNIX socket that pidone has bound.
     pub(super) fn has_lost_file(&self) -> bool {
         match &self.sockets {
             Sockets::Single { listener, .. } => !listener.has_file(),
@@ -331,8 +344,8 @@ impl Port {
         }
     }
 
-    /// Another socket is here from now on; returns those who wait at the one before. Workers that have
-    /// that one get their connections from pidone.
+    /// Replaces the socket. Returns the connections in the previous one's queue. Workers that have that
+    /// one get their connections from pidone.
     pub(super) fn rebind(&mut self, another: Listener) -> Vec<OwnedFd> {
         let Sockets::Single { listener, .. } = &mut self.sockets else {
             return Vec::new();
@@ -342,7 +355,7 @@ impl Port {
         queued(&before).collect()
     }
 
-    /// Nobody is to serve what waits here: it is taken out.
+    /// Takes the connections out of the queues, because no worker will serve them there.
     pub(super) fn take_queue(self) -> Vec<OwnedFd> {
         match &self.sockets {
             Sockets::Group(group) => group.members().iter().flat_map(queued).collect(),
@@ -351,29 +364,30 @@ impl Port {
         }
     }
 
-    /// Whether a complaint is the first.
-    pub(super) fn complains(&mut self) -> bool {
-        !std::mem::replace(&mut self.has_complained, true)
+    /// Whether this is the first warning.
+    pub(super) fn is_first_warning(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_warned, true)
     }
 
     pub(super) fn accept(&self, member: Member) -> io::Result<Option<OwnedFd>> {
         let queue = match &self.sockets {
-            Sockets::Single { .. } if member == ASIDE => self.aside(),
+            Sockets::Single { .. } if member == LATE => self.late_queue(),
             _ => self.socket(member),
         };
         queue.map_or(Ok(None), Listener::accept)
     }
 
-    /// Of one socket for all members: where those wait who came while new connections were being shut out.
-    fn aside(&self) -> Option<&Listener> {
+    /// For one socket for all members: the queue of connections that came while it was being closed to
+    /// new ones.
+    fn late_queue(&self) -> Option<&Listener> {
         match &self.sockets {
-            Sockets::Single { shut, .. } => shut.as_ref()?.members().get(ASIDE.0),
+            Sockets::Single { blackhole, .. } => blackhole.as_ref()?.members().get(LATE.0),
             Sockets::Group(_) => None,
         }
     }
 }
 
-/// As many as a queue can hold by default (`net.core.somaxconn`); more may come in the meantime.
+/// The default length limit of a queue (`net.core.somaxconn`); more may come meanwhile.
 const QUEUED: usize = 4096;
 
 fn queued(listener: &Listener) -> impl Iterator<Item = OwnedFd> {
@@ -381,7 +395,7 @@ fn queued(listener: &Listener) -> impl Iterator<Item = OwnedFd> {
 }
 
 fn has_queue(listener: &Listener) -> bool {
-    // What the kernel does not count, which is a UNIX socket's, it still shows.
+    // The kernel does not count the queue of a UNIX socket, but poll(2) shows whether it is empty.
     let length = listener.queue_length().ok();
     length.map_or_else(|| poll::is_readable(listener.as_fd()), |length| length > 0)
 }

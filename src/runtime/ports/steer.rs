@@ -1,12 +1,12 @@
-//! Which program a group gets, for the members that new connections are wanted in.
+//! The BPF program of a group, for the members that must get new connections.
 
 use crate::config::Balance;
 use crate::steering::{self, Program};
 use crate::supervisor::{Member, WorkerId};
 
-/// `members`: of each slot, if it has one; `None`: nobody serves anywhere.
+/// `members`: the member of each slot, if it has one. Returns `None` if none serves.
 ///
-/// Chance in place of the kernel's own hash, which knows no idle members.
+/// Picks at random instead of by the kernel's hash, which also picks members without a worker.
 pub(super) fn program(
     balance: Balance,
     members: &[Option<Member>],
@@ -30,7 +30,7 @@ pub(super) fn program(
     })
 }
 
-/// Of each slot the member where somebody listens; if nobody does, the one it begins with.
+/// The member of each slot that has a holder; without any holder, the first member of each slot.
 pub(super) fn first_members(members: usize, holders: &[(WorkerId, Member)]) -> Vec<Option<Member>> {
     let slots = 0..members.div_ceil(Member::PER_SLOT);
     let held = |slot| {

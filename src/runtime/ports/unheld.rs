@@ -1,5 +1,5 @@
-//! Ports that no worker listens on: closed when nobody is on the way who may want them, or as soon
-//! as they are in the way of one that is wanted. And workers that listen on different ports.
+//! Ports without a holder: they are closed when no starting worker may want them, or when they conflict
+//! with a requested port. Also the check for workers that listen on different ports.
 
 use std::fmt::Write;
 use std::io;
@@ -13,34 +13,33 @@ use crate::sys::listener::{Listener, Options};
 
 use super::error::errno;
 
-/// What static file servers do, and what finders of free ports are for: the port is in use by pidone
-/// itself, or by the worker next door.
+/// Static file servers and free-port finders do this: pidone itself, or another worker, uses the port.
 const HINT: &str = "; if the app takes another port when its own is in use, turn that off";
 
-/// A warning names so many ports.
+/// A warning names at most so many ports.
 const NAMED: usize = 8;
 
 impl Ports {
-    /// Whether it is still open.
+    /// Whether the port is still open.
     #[must_use]
     pub fn contains(&self, port: PortId) -> bool {
         self.ports.get(port).is_some()
     }
 
-    /// Its address, for people.
+    /// Its address, for messages.
     #[must_use]
     pub fn name(&self, port: PortId) -> String {
         let port = self.ports.get(port);
         port.map_or_else(String::new, |port| port.address.to_string())
     }
 
-    /// Connections that waited for a port in place of which another one was opened: they are for
-    /// who listens there.
+    /// Connections from ports that were closed for another one, for the workers that listen on the new
+    /// one.
     pub fn take_displaced(&mut self) -> impl Iterator<Item = (PortId, OwnedFd)> {
         self.displaced.drain(..)
     }
 
-    /// Closes what apps have asked for and no worker listens on; clients that wait there are refused.
+    /// Closes the ports that apps opened and no worker holds; waiting clients are refused.
     pub fn close_unheld(&mut self) {
         let unheld: Vec<_> = self.unheld().collect();
         let closed = unheld.into_iter().filter_map(|id| self.ports.remove(id));
@@ -60,7 +59,8 @@ impl Ports {
         self.has_hit_limit = false;
     }
 
-    /// A worker has become a program that knows nothing of its ports, and may bind them itself.
+    /// A worker has become another program (execve(2)) that does not use its ports, and may bind them
+    /// itself.
     pub fn release(&mut self, worker: WorkerId) {
         let asked = self.ports.iter().filter(|(_, port)| port.is_asked_for());
         for id in asked.map(|(id, _)| id).collect::<Vec<_>>() {
@@ -77,7 +77,7 @@ impl Ports {
         self.steer_all();
     }
 
-    /// Says where these workers, each with its number, do not listen on the same ports; once.
+    /// Warns once if these workers, each with its instance number, listen on different ports.
     pub fn compare(&mut self, workers: &[(WorkerId, usize)]) {
         let mut apart = Vec::new();
         for port in self.ports.values() {
@@ -97,17 +97,17 @@ impl Ports {
                 apart.push(text);
             }
         }
-        if !apart.is_empty() && apart != self.told_apart {
+        if !apart.is_empty() && apart != self.last_difference {
             log::warn!(
                 "workers listen on different ports: {}; connections to a port reach only the workers that listen on it{HINT}",
                 listed(&apart)
             );
         }
-        self.told_apart = apart;
+        self.last_difference = apart;
     }
 
-    /// Binds what an app asks for. A port of pidone's own that nobody holds is in nobody's way: it
-    /// makes room, and those who wait there get in by the new one.
+    /// Binds what an app asks for. A port that an app opened and no worker holds is closed if it
+    /// conflicts; its waiting connections go to the new one.
     pub(super) fn bind_for_app(
         &mut self,
         origin: Origin,
@@ -119,7 +119,7 @@ impl Ports {
             Err(error) if error.raw_os_error() == Some(errno::EADDRINUSE) => error,
             bound => return bound,
         };
-        // The kernel's choice for somebody's port 0 may be the number that is asked for now.
+        // The kernel may have chosen this number for another worker's port 0.
         let same = |port: &Port| port.is_asked_for() && matching::is_same(address, &port.address);
         if let Some((id, _)) = self.ports.iter().find(|(_, port)| same(port)) {
             return Ok(id);
@@ -142,7 +142,7 @@ impl Ports {
         Ok(id)
     }
 
-    /// Another one more may be open: one that nobody holds is closed for it.
+    /// Makes sure that one more port may be opened: closes the oldest without a holder if necessary.
     fn make_room(&mut self, wanted: &ListenAddress) -> io::Result<()> {
         if self.ports.len() < LIMIT + self.passed_on.len() {
             return Ok(());
@@ -159,15 +159,15 @@ impl Ports {
         Err(failure(errno::EMFILE))
     }
 
-    /// Binds a UNIX socket again whose file is gone, or has another in its place: an app has removed
-    /// it, as many do before they listen. Those who wait get in by the new one.
+    /// Binds a UNIX socket again if its file is gone or replaced: many apps remove the file before they
+    /// listen. Waiting connections go to the new socket.
     pub(super) fn ensure_file(&mut self, id: PortId) -> io::Result<()> {
         let may_bind = self.may_bind_files() && !self.is_closed_to_new_connections;
         let Some(port) = self.ports.get_mut(id).filter(|port| port.has_lost_file()) else {
             return Ok(());
         };
         if !may_bind {
-            if port.complains() {
+            if port.is_first_warning() {
                 log::warn!(
                     "{}: a worker has removed the file, so no client finds the socket; with --user pidone does not create it again: the app must not remove it",
                     port.address
@@ -187,7 +187,7 @@ impl Ports {
         for id in lost.map(|(id, _)| id).collect::<Vec<_>>() {
             if let Err(error) = self.ensure_file(id)
                 && let Some(port) = self.ports.get_mut(id)
-                && port.complains()
+                && port.is_first_warning()
             {
                 log::warn!(
                     "{}: the file is gone, so no client finds the socket, and pidone cannot create it again: {error}",
@@ -203,7 +203,7 @@ impl Ports {
     }
 }
 
-/// Not more than can be read.
+/// At most `NAMED` items.
 fn listed(things: &[String]) -> String {
     let mut text = things
         .iter()

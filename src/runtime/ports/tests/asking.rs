@@ -1,9 +1,9 @@
-//! Who may have which port, and what is said to those who may not.
+//! Which worker may have which port, and the errors for the others.
 
 use super::*;
 
 #[test]
-fn what_is_named_is_used_for_whoever_means_it() {
+fn a_named_port_serves_every_query_for_it() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
     let mut ports = ports(Balance::ReusePort, 1);
@@ -29,7 +29,7 @@ fn what_is_named_is_used_for_whoever_means_it() {
     }
     let one = port_of(&ports, 1);
     assert_eq!(get(&mut ports, 1, 0, &at("127.0.0.1", one)).0, numbers[1]);
-    // As Node.js itself: one address is not all of them.
+    // As in Node.js: one address does not equal all addresses.
     assert_eq!(refused(ask(&mut ports, 1, 0, &tcp(None, one))), 98);
     assert_eq!(refused(ask(&mut ports, 1, 0, &at("127.0.0.1", any))), 98);
     let datagrams = port_of(&ports, 2);
@@ -39,13 +39,13 @@ fn what_is_named_is_used_for_whoever_means_it() {
     for (place, number) in numbers.iter().enumerate() {
         let (descriptor, is_udp) = (i32::try_from(place).unwrap() + 3, place == 2);
         assert_eq!(get(&mut ports, 1, 0, &fd(descriptor, is_udp)).0, *number);
-        // A server gets no datagram socket, nor the other way round.
+        // A server gets no datagram socket, and the reverse.
         assert_eq!(refused(ask(&mut ports, 1, 0, &fd(descriptor, !is_udp))), 22);
     }
     for descriptor in [0, 2, 7, i32::MAX, i32::MIN] {
         assert_eq!(refused(ask(&mut ports, 1, 0, &fd(descriptor, false))), 22);
     }
-    // They stay when nobody holds them any more.
+    // They stay open without holders.
     for number in &numbers {
         for worker in 1..4 {
             ports.forget(WorkerId(worker));
@@ -58,7 +58,7 @@ fn what_is_named_is_used_for_whoever_means_it() {
 }
 
 #[test]
-fn what_is_passed_on_has_names_in_order_and_the_lanes_own_sockets() {
+fn inherited_sockets_have_names_in_order_and_belong_to_the_member() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
     let mut ports = ports(Balance::ReusePort, 1);
@@ -92,7 +92,7 @@ fn what_is_passed_on_has_names_in_order_and_the_lanes_own_sockets() {
     };
     assert!(!accepts(None) && accepts(Some(Member(1))));
 
-    // What was given is left to its giver.
+    // Inherited sockets stay open.
     ports.close_to_new_connections();
     let _late = UnixStream::connect(&path).unwrap();
     assert!(!ports.waiting(None));
@@ -101,7 +101,7 @@ fn what_is_passed_on_has_names_in_order_and_the_lanes_own_sockets() {
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_told_with_the_remedy() {
+fn a_failed_listen_names_the_address_and_the_remedy() {
     let directory = Directory::new();
     let taken = TcpListener::bind((HOME, 0)).unwrap();
     let taken = taken.local_addr().unwrap().to_string();
@@ -128,7 +128,7 @@ fn an_address_that_cannot_be_had_is_told_with_the_remedy() {
 }
 
 #[test]
-fn workers_of_another_user_get_what_they_could_have_bound() {
+fn workers_of_another_user_get_only_what_they_could_bind() {
     let directory = Directory::new();
     let mine = directory.path("mine.sock");
     let named = directory.path("named.sock");
@@ -152,7 +152,7 @@ fn workers_of_another_user_get_what_they_could_have_bound() {
 }
 
 #[test]
-fn session_keys_are_the_first_workers() {
+fn all_workers_get_the_first_workers_session_keys() {
     let mut ports = ports(Balance::ReusePort, 1);
     let mut data = |worker, data| {
         let query = query(tcp(None, 0), data);
@@ -168,7 +168,7 @@ fn session_keys_are_the_first_workers() {
 }
 
 #[test]
-fn a_greedy_worker_comes_to_an_end() {
+fn the_number_of_ports_and_listens_is_limited() {
     let mut ports = ports(Balance::Shared, 1);
     let key = |index| {
         let (address, port, v6only) = (None, 0, false);
@@ -191,7 +191,7 @@ fn a_greedy_worker_comes_to_an_end() {
 }
 
 #[test]
-fn a_worker_asks_for_nonsense() {
+fn an_invalid_query_is_refused() {
     let mut ports = ports(Balance::ReusePort, 1);
     let mut query = query(tcp(None, 0), "null");
     query.listener = Err(36);

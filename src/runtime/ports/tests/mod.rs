@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const WATCHDOG: Duration = Duration::from_secs(30);
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A directory of its own, removed at the end.
+/// A temporary directory, removed on drop.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -36,7 +36,7 @@ impl Drop for Directory {
     }
 }
 
-/// Ports for so many slots, of which each is to get new connections in its first member.
+/// Ports for so many slots.
 fn ports(balance: Balance, slots: usize) -> Ports {
     let mut ports = Ports::new(balance, Rights::Own);
     ports.ensure_members(slots * Member::PER_SLOT).unwrap();
@@ -88,7 +88,7 @@ fn udp(port: u16) -> ListenerKey {
     }
 }
 
-/// A query, by way of the line that a worker would send; its listener is then replaced.
+/// Parses a query from a worker's line, and replaces its listener.
 fn query(listener: ListenerKey, data: &str) -> Query {
     use crate::protocol::{cluster::FromWorker, frame::Line};
     let line = format!(
@@ -108,7 +108,7 @@ fn ask(ports: &mut Ports, worker: u32, member: usize, key: &ListenerKey) -> Answ
     ports.query(WorkerId(worker), Member(member), &query)
 }
 
-/// The port and the socket that a worker gets.
+/// The port and the socket for a worker.
 fn get(ports: &mut Ports, worker: u32, member: usize, key: &ListenerKey) -> (PortId, Listener) {
     match ask(ports, worker, member, key) {
         Answer::Listener { port, handle, .. } => (port, handle.into()),
@@ -127,13 +127,13 @@ fn number(listener: &Listener) -> u16 {
     listener.local_address().unwrap().unwrap().port()
 }
 
-/// A port that nobody listens on now.
+/// A port that no process listens on now.
 fn free_port() -> u16 {
     let probe = TcpListener::bind((HOME, 0)).unwrap();
     probe.local_addr().unwrap().port()
 }
 
-/// How many of so many new connections come to which socket; they are closed again.
+/// Opens `count` connections, and counts how many each socket gets.
 fn accepted_connections(sockets: &[&Listener], count: usize) -> Vec<usize> {
     let port = number(sockets[0]);
     let clients: Vec<_> = (0..count)
@@ -160,7 +160,7 @@ mod asking;
 mod unheld;
 
 #[test]
-fn each_lane_has_a_socket_of_its_own_on_one_port() {
+fn each_member_has_its_own_socket_on_one_port() {
     let mut ports = ports(Balance::ReusePort, 2);
     let (id, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
     let (same, two) = get(&mut ports, 2, 2, &tcp(None, 0));
@@ -169,18 +169,18 @@ fn each_lane_has_a_socket_of_its_own_on_one_port() {
     let arrived = accepted_connections(&[&zero, &two], 100);
     assert!(arrived.iter().all(|count| *count > 20), "{arrived:?}");
 
-    // The successor in slot 0 asks, serves, and gets all that the old one got.
+    // The successor in slot 0 listens, then serves, and gets all connections of the old worker.
     let (_, one) = get(&mut ports, 3, 1, &tcp(None, 0));
     assert_eq!(accepted_connections(&[&zero, &two, &one], 40)[2], 0);
     ports.steer(&members(&[Some(1), None]));
     assert_eq!(accepted_connections(&[&zero, &two, &one], 20), [0, 0, 20]);
-    // Nobody serves: it stays as it was.
+    // No worker serves: nothing changes.
     ports.steer(&members(&[None, None]));
     assert_eq!(accepted_connections(&[&zero, &two, &one], 20), [0, 0, 20]);
 }
 
 #[test]
-fn before_anybody_serves_new_connections_wait_where_somebody_will() {
+fn before_any_worker_serves_connections_wait_in_first_members() {
     let mut ports = ports(Balance::ReusePort, 2);
     open(&mut ports, &["127.0.0.1:0"]).unwrap();
     let id = ports.passed_on[0].0;
@@ -193,7 +193,7 @@ fn before_anybody_serves_new_connections_wait_where_somebody_will() {
     assert_eq!((arrived[1], arrived[3]), (0, 0), "{arrived:?}");
     assert!(arrived[0] > 20 && arrived[2] > 20, "{arrived:?}");
 
-    // More slots, before the first worker serves.
+    // More slots before the first worker serves.
     ports.ensure_members(6).unwrap();
     let mut members = sockets(&ports);
     let more = [4, 5].map(|member| ports.ports.get(id).unwrap().socket(Member(member)).unwrap());
@@ -203,7 +203,7 @@ fn before_anybody_serves_new_connections_wait_where_somebody_will() {
 }
 
 #[test]
-fn by_source_each_client_keeps_its_slot() {
+fn source_ip_keeps_each_client_in_its_slot() {
     let mut ports = ports(Balance::SourceIp, 2);
     let (_, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
     let (_, two) = get(&mut ports, 2, 2, &tcp(None, 0));
@@ -219,12 +219,12 @@ fn by_source_each_client_keeps_its_slot() {
 }
 
 #[test]
-fn a_port_that_one_worker_has_asked_for_is_that_workers() {
+fn only_workers_that_listen_on_a_port_get_connections() {
     let mut ports = ports(Balance::ReusePort, 2);
     ports.steer(&members(&[Some(0), Some(2)]));
     let (id, two) = get(&mut ports, 2, 2, &tcp(None, 0));
     assert_eq!(accepted_connections(&[&two], 20), [20]);
-    // The first one comes too, and closes again.
+    // Worker 1 listens too, and closes again.
     let (_, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
     let arrived = accepted_connections(&[&zero, &two], 60);
     assert!(arrived[0] > 5 && arrived[1] > 5, "{arrived:?}");
@@ -235,7 +235,7 @@ fn a_port_that_one_worker_has_asked_for_is_that_workers() {
 }
 
 #[test]
-fn one_socket_for_all_lanes_where_it_must_be() {
+fn unix_udp_and_shared_ports_have_one_socket_for_all() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
     let name = format!("pidone-ports-{}", std::process::id());
@@ -276,7 +276,7 @@ fn one_socket_for_all_lanes_where_it_must_be() {
 }
 
 #[test]
-fn round_robin_is_for_pidone_to_accept() {
+fn pidone_accepts_round_robin_connections() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
     let mut ports = ports(Balance::RoundRobin, 2);
@@ -289,7 +289,7 @@ fn round_robin_is_for_pidone_to_accept() {
     else {
         panic!("{answer:?}");
     };
-    // Nobody who serves could take it.
+    // No serving worker could take it.
     assert!(ports.orphaned_queues(|_| false).is_empty());
     let orphaned_queues = ports.orphaned_queues(|member| member == Member(0));
     assert_eq!(orphaned_queues.len(), 1);
@@ -310,14 +310,14 @@ fn round_robin_is_for_pidone_to_accept() {
 }
 
 #[test]
-fn a_port_outlives_its_last_server_until_nobody_is_on_the_way() {
+fn a_port_without_holders_stays_open_until_close_unheld() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
     let mut ports = ports(Balance::ReusePort, 2);
     let (id, socket) = get(&mut ports, 1, 0, &tcp(None, 0));
     let number = number(&socket);
     get(&mut ports, 2, 2, &tcp(None, 0));
-    // Twice by the same worker is twice to close.
+    // One worker has listened twice, so it must close twice.
     get(&mut ports, 1, 0, &tcp(None, 0));
     drop(socket);
     ports.close_unheld();
@@ -326,7 +326,7 @@ fn a_port_outlives_its_last_server_until_nobody_is_on_the_way() {
     ports.closed(id, WorkerId(1));
     drop(TcpStream::connect((HOME, number)).unwrap());
 
-    // The only one left dies with somebody in its queue: the successor finds him.
+    // The last worker exits with a connection in its queue: its successor gets the connection.
     let mut client = TcpStream::connect((HOME, number)).unwrap();
     ports.forget(WorkerId(2));
     let (same, socket) = get(&mut ports, 3, 2, &tcp(None, 0));
@@ -342,7 +342,7 @@ fn a_port_outlives_its_last_server_until_nobody_is_on_the_way() {
     ports.close_unheld();
     assert!(is_refused(number));
     assert!(!ports.contains(id));
-    // A new one on port 0 is another one.
+    // Another query for port 0 gets a new port.
     assert_ne!(get(&mut ports, 3, 2, &tcp(None, 0)).0, id);
 
     let (id, socket) = get(&mut ports, 1, 0, &unix(&path));
@@ -355,7 +355,7 @@ fn a_port_outlives_its_last_server_until_nobody_is_on_the_way() {
 }
 
 #[test]
-fn strays_are_of_lanes_without_a_worker_who_listens_there() {
+fn members_without_a_listening_worker_have_orphaned_queues() {
     let mut ports = ports(Balance::ReusePort, 2);
     let (id, _zero) = get(&mut ports, 1, 0, &tcp(None, 0));
     let (_, two) = get(&mut ports, 2, 2, &tcp(None, 0));
@@ -369,11 +369,11 @@ fn strays_are_of_lanes_without_a_worker_who_listens_there() {
     assert_eq!(orphaned_queues(&ports, &[0, 2]), [1, 3]);
     assert_eq!(orphaned_queues(&ports, &[2]), [0, 1, 3]);
     assert_eq!(orphaned_queues(&ports, &[1, 2, 3]), [0, 1, 3]);
-    // Nobody could serve them.
+    // No worker could serve them.
     assert_eq!(orphaned_queues(&ports, &[]), []);
     assert_eq!(orphaned_queues(&ports, &[1]), []);
 
-    // Worker 1 dies with somebody in its queue, who is taken out of it.
+    // Worker 1 exits with a connection in its queue, which is accepted from there.
     ports.steer(&members(&[Some(0), None]));
     let _client = TcpStream::connect((HOME, number(&two))).unwrap();
     ports.forget(WorkerId(1));
@@ -386,7 +386,7 @@ fn strays_are_of_lanes_without_a_worker_who_listens_there() {
 }
 
 #[test]
-fn no_new_connections_whatever_the_balance_and_those_who_wait_are_served() {
+fn closing_rejects_new_connections_and_keeps_the_waiting_ones() {
     for balance in [
         Balance::ReusePort,
         Balance::SourceIp,
@@ -407,7 +407,7 @@ fn no_new_connections_whatever_the_balance_and_those_who_wait_are_served() {
         let late = TcpStream::connect_timeout(&address, limit);
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(UnixStream::connect(&path).is_err());
-        // Whoever serves next is not who gets new connections.
+        // Steering does not admit new connections again.
         ports.steer(&members(&[Some(1)]));
         ports.ensure_members(4).unwrap();
         let late = TcpStream::connect_timeout(&address, limit);
@@ -417,7 +417,7 @@ fn no_new_connections_whatever_the_balance_and_those_who_wait_are_served() {
             assert!(ports.accept(id, Member(0)).unwrap().is_some());
         }
         assert!(!ports.waiting(None));
-        // What is known can still be had, and nothing new.
+        // Known ports can still be used, and no new ones opened.
         ask(&mut ports, 1, 0, &at("127.0.0.1", address.port()));
         assert_eq!(refused(ask(&mut ports, 1, 0, &tcp(None, 0))), 108);
         drop(ports);

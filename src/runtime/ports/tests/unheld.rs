@@ -1,4 +1,4 @@
-//! Ports that no worker listens on, and files that are gone.
+//! Ports without a holder, and removed socket files.
 
 use super::*;
 
@@ -8,9 +8,9 @@ fn abandon(ports: &mut Ports, worker: u32, key: &ListenerKey) -> PortId {
     id
 }
 
-/// An app whose second port is another one each time, and which never serves for long.
+/// An app that opens another second port each time, and exits soon.
 #[test]
-fn abandoned_ports_make_room_for_others() {
+fn ports_without_a_holder_are_closed_for_others() {
     let directory = Directory::new();
     let mut ports = ports(Balance::ReusePort, 1);
     let main = get(&mut ports, 1, 0, &tcp(None, 0)).0;
@@ -25,9 +25,9 @@ fn abandoned_ports_make_room_for_others() {
     assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 0);
 }
 
-/// New code listens on the port in another form; and those who wait are served.
+/// New code listens on another form of the address; waiting connections are served.
 #[test]
-fn an_abandoned_port_is_in_nobodys_way() {
+fn a_port_without_a_holder_does_not_block_another() {
     for balance in [Balance::ReusePort, Balance::Shared] {
         for (old, new) in [
             (tcp as fn(_, _) -> _, "0.0.0.0"),
@@ -38,7 +38,7 @@ fn an_abandoned_port_is_in_nobodys_way() {
             let mut ports = ports(balance, 1);
             let (id, socket) = get(&mut ports, 1, 0, &old(None, port));
             drop(socket);
-            // As long as somebody holds it, it is taken.
+            // While a worker holds it, it is in use.
             assert_eq!(refused(ask(&mut ports, 2, 1, &at(new, port))), 98);
             ports.forget(WorkerId(1));
             let mut client = TcpStream::connect((HOME, port)).unwrap();
@@ -58,11 +58,11 @@ fn an_abandoned_port_is_in_nobodys_way() {
 }
 
 #[test]
-fn the_kernels_choice_can_be_asked_for_by_its_number() {
+fn a_port_the_kernel_chose_can_be_queried_by_number() {
     let mut ports = ports(Balance::ReusePort, 2);
     let (id, socket) = get(&mut ports, 1, 0, &tcp(None, 0));
     let number = number(&socket);
-    // Another worker looks for a free port at the same time, and gets the same.
+    // Another worker asks for port 0 at the same time, and gets the same port.
     assert_eq!(get(&mut ports, 2, 2, &tcp(None, 0)).0, id);
     ports.closed(id, WorkerId(1));
     assert_eq!(get(&mut ports, 1, 0, &tcp(None, number)).0, id);
@@ -91,7 +91,7 @@ fn a_worker_gets_an_address_once_until_it_closes_it() {
             ports.closed(id, WorkerId(1));
             assert!(!matches!(ask(&mut ports, 1, 0, &key), Answer::Failure(_)));
         }
-        // The kernel's choice is another one for each, and datagrams may be shared by request.
+        // Port 0 gives a new port each time, and datagram sockets may be shared on request.
         get_any(&mut ports, &tcp(None, 0));
         get_any(&mut ports, &tcp(None, 0));
         let shared = ListenerKey::Udp {
@@ -110,9 +110,9 @@ fn get_any(ports: &mut Ports, key: &ListenerKey) {
     assert!(!matches!(ask(ports, 3, 1, key), Answer::Failure(_)));
 }
 
-/// `--listen 8080` serves both halves of an app that names each.
+/// `--listen 8080` serves both listens of an app that names each IP version.
 #[test]
-fn both_ip_versions_of_a_named_port_are_two_addresses() {
+fn a_worker_can_listen_on_each_ip_version_separately() {
     let mut ports = ports(Balance::ReusePort, 1);
     let number = free_port();
     open(&mut ports, &[&number.to_string()]).unwrap();
@@ -129,7 +129,7 @@ fn both_ip_versions_of_a_named_port_are_two_addresses() {
 }
 
 #[test]
-fn a_program_that_took_a_workers_place_can_bind_its_port() {
+fn a_program_that_replaced_a_worker_can_bind_its_port() {
     let mut ports = ports(Balance::ReusePort, 2);
     let (alone, common) = (free_port(), free_port());
     let named = free_port();
@@ -145,9 +145,9 @@ fn a_program_that_took_a_workers_place_can_bind_its_port() {
     }
 }
 
-/// Whoever had the socket before is given its connections by pidone.
+/// Workers with the previous socket get their connections from pidone.
 #[test]
-fn a_unix_socket_whose_file_is_gone_is_bound_again() {
+fn a_unix_socket_with_a_removed_file_is_bound_again() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
     for named in [false, true] {
@@ -170,7 +170,7 @@ fn a_unix_socket_whose_file_is_gone_is_bound_again() {
         assert_eq!(ports.orphaned_queues(|_| true).len(), 1);
         assert!(second.accept().unwrap().is_some());
 
-        // One that cleans up is gone, and others go on.
+        // A worker removes the file and exits; the others continue.
         fs::remove_file(&path).unwrap();
         ports.forget(WorkerId(2));
         let mut late = UnixStream::connect(&path).unwrap();
@@ -179,7 +179,7 @@ fn a_unix_socket_whose_file_is_gone_is_bound_again() {
         UnixStream::from(connection).write_all(b"x").unwrap();
         assert_eq!(late.read(&mut [0]).unwrap(), 1);
 
-        // Another one's file is left alone.
+        // Another process' file is left alone.
         fs::remove_file(&path).unwrap();
         let other = UnixListener::bind(&path).unwrap();
         assert_eq!(refused(ask(&mut ports, 3, 1, &unix(&path))), 98);
@@ -191,7 +191,7 @@ fn a_unix_socket_whose_file_is_gone_is_bound_again() {
 }
 
 #[test]
-fn no_file_is_made_for_workers_of_another_user() {
+fn no_socket_file_is_created_for_workers_of_another_user() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
     let mut ports = Ports::new(Balance::ReusePort, Rights::Less { ports_from: 1024 });
