@@ -1,5 +1,4 @@
-//! New connections that pidone itself lets in: it accepts what no worker would, and hands it to one that
-//! serves. And whether anybody is still waiting, and who says that it is ready.
+//! Connections that pidone accepts itself and hands to workers; queue checks; readiness probes.
 
 #![forbid(unsafe_code)]
 
@@ -14,22 +13,22 @@ use crate::supervisor::{Event, Member, Queues, WorkerId};
 use crate::sys::notify::NotifySocket;
 use crate::sys::{process, procfs};
 
-/// How many connections are accepted from one queue before the others have their turn.
+/// How many connections are accepted from one queue in one turn.
 const ACCEPTED_AT_ONCE: usize = 16;
 
-/// How long a port may take to answer when it is tried; on this machine it does so at once.
+/// The timeout of a readiness probe; on the same machine a port answers at once.
 const PROBE_LIMIT: Duration = Duration::from_millis(20);
 
 impl Runtime<'_> {
-    /// What comes from a process of a worker's group is the worker's.
-    pub(super) fn hear_notify(&mut self) {
+    /// A message from a process in a worker's group counts as the worker's.
+    pub(super) fn read_notify(&mut self) {
         while let Some((pid, message)) = self.notify.as_ref().and_then(NotifySocket::receive) {
             let worker = self.workers.of_pid(pid);
             let worker = worker.or_else(|| self.workers.of_pid(process::group_of(pid)?));
             if let Some(worker) = worker
                 && notify::is_ready(&message)
             {
-                self.news.push_back(Event::Ready(worker));
+                self.events.push_back(Event::Ready(worker));
             }
         }
     }
@@ -46,7 +45,7 @@ impl Runtime<'_> {
             })
         };
         if port.is_some_and(answers) {
-            self.news.push_back(Event::Ready(worker));
+            self.events.push_back(Event::Ready(worker));
         }
     }
 
@@ -54,15 +53,15 @@ impl Runtime<'_> {
         let member = worker.and_then(|worker| self.workers.member(worker));
         let queues = if self.ports.waiting(member) || self.workers.expects(worker) {
             Queues::Waiting
-        } else if self.unread.look(worker, self.ports.reached_by(worker)) {
+        } else if self.unread.any(worker, self.ports.reached_by(worker)) {
             Queues::Unread
         } else {
             Queues::Empty
         };
-        self.news.push_back(Event::Queues { worker, queues });
+        self.events.push_back(Event::Queues { worker, queues });
     }
 
-    /// Whether somebody accepts what comes into this member.
+    /// Whether a worker accepts connections in this member.
     pub(super) fn is_served(&self, member: Member) -> bool {
         self.supervisor.is_served(member)
     }
@@ -70,7 +69,8 @@ impl Runtime<'_> {
     pub(super) fn close_unheld_ports(&mut self) {
         self.ports.close_unheld();
         let ports = &self.ports;
-        self.workers.refuse_arrivals(|port| ports.contains(port));
+        self.workers
+            .drop_connections_to_closed(|port| ports.contains(port));
         self.turns.retain(|port| ports.contains(port));
         let workers = self.supervisor.serving();
         let workers = workers.filter_map(|id| Some((id, self.workers.instance(id)?)));
@@ -78,19 +78,19 @@ impl Runtime<'_> {
         self.ports.compare(&workers);
     }
 
-    /// Unless the process is about to end, as Node.js is without its channel: its successor wants the
-    /// ports. Another program that has taken its place has other variables.
+    /// Not if the process is about to exit, as Node.js does when its channel closes: its successor
+    /// needs the ports. Another program in its place (execve(2)) has other variables.
     pub(super) fn release_ports(&mut self, worker: WorkerId) {
-        let lives = self.workers.pid(worker).is_some_and(|pid| {
+        let is_running = self.workers.pid(worker).is_some_and(|pid| {
             !procfs::is_exiting(pid) && procfs::began_with(pid, environment::CHANNEL) != Some(true)
         });
-        if lives {
-            let (ports, news) = (&mut self.ports, &mut self.news);
-            self.workers.release(worker, ports, news);
+        if is_running {
+            let (ports, events) = (&mut self.ports, &mut self.events);
+            self.workers.release(worker, ports, events);
         }
     }
 
-    /// Who can be handed a connection of this port.
+    /// The workers that can take a connection to this port.
     pub(super) fn takers(&self, port: PortId) -> impl Iterator<Item = WorkerId> {
         let serving = self.supervisor.serving();
         serving.filter(move |worker| {
@@ -99,13 +99,13 @@ impl Runtime<'_> {
         })
     }
 
-    /// Takes connections out of a queue that nobody else empties.
+    /// Accepts connections from an orphaned queue.
     pub(super) fn accept(&mut self, port: PortId, member: Member) {
         for _ in 0..ACCEPTED_AT_ONCE {
             match self.ports.accept(port, member) {
                 Ok(Some(connection)) => self.hand_over((port, connection)),
                 Ok(None) => return,
-                Err(error) => return self.accept_backoff.met(&error, self.now()),
+                Err(error) => return self.accept_backoff.failed(&error, self.now()),
             }
         }
     }
@@ -118,7 +118,8 @@ impl Runtime<'_> {
         }
     }
 
-    /// To the next worker whose turn it is; if nobody is there, to the first who will be.
+    /// Hands a connection to the next worker in turn. If no worker is there, it waits for the first
+    /// one.
     pub(super) fn hand_over(&mut self, connection: AcceptedConnection) {
         let port = connection.0;
         let takers: Vec<_> = self.takers(port).collect();

@@ -1,4 +1,4 @@
-//! Somebody waits to be let in, and there is no descriptor for the connection.
+//! Back-off when accept(2) fails, mostly with EMFILE.
 
 #![forbid(unsafe_code)]
 
@@ -8,22 +8,22 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::supervisor::Moment;
 
-/// How long until it is tried again: nobody tells when a descriptor is to be had.
+/// Time until the next attempt: the kernel does not tell when a descriptor becomes free.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// It is a failure of its own, and logged again, if there was none for so long.
+/// A failure after so long without one is logged again.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Said once for as long as it lasts; meanwhile who waits is left waiting, or poll(2) would return
-/// at once, again and again.
+/// Logs the failure once while it lasts. Meanwhile listeners are not polled, because poll(2) would
+/// return at once each time.
 #[derive(Debug, Default)]
 pub(super) struct AcceptBackoff {
     last: Option<Moment>,
 }
 
 impl AcceptBackoff {
-    /// It was tried, and failed.
-    pub(super) fn met(&mut self, error: &io::Error, now: Moment) {
+    /// accept(2) failed.
+    pub(super) fn failed(&mut self, error: &io::Error, now: Moment) {
         let last = self.last.replace(now);
         if last.is_none_or(|last| now.saturating_sub(last) > QUIET) {
             log::warn!(

@@ -1,7 +1,7 @@
-//! pidone's own endpoints: where `pidone ctl`, probes and scrapers connect.
+//! The admin endpoints: where `pidone ctl`, probes and scrapers connect.
 //!
-//! Nothing in here waits and nothing has a clock: each who comes is heard and answered as far as
-//! their socket goes, between two other things.
+//! Nothing here blocks or has a timeout: each client is read from and written to as far as its socket
+//! permits.
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Runtime;
-use super::clients::{Access, ClientId, Clients, Heard};
+use super::clients::{Access, ClientId, Clients, Input};
 use super::error::RunError;
 use crate::cause::Cause;
 use crate::config::{Config, Control};
@@ -23,13 +23,13 @@ use crate::sys::admin::{AdminListener, ClientConnection};
 use crate::sys::identity;
 use crate::sys::poll::{Interest, Watched};
 
-/// How many are let in before others have their turn.
-const ADMITTED_AT_ONCE: usize = 16;
+/// How many connections are accepted in one turn.
+const ACCEPTED_AT_ONCE: usize = 16;
 
-/// Scrapers come less often than this, seldom; each sees what its last visit has measured.
+/// The usual longest time between two scrapes; each shows what the last one has measured.
 const BETWEEN_SCRAPES: Duration = Duration::from_secs(120);
 
-/// What wakes pidone at its admin endpoints.
+/// The event sources of the admin endpoints.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AdminSource {
     Http,
@@ -37,23 +37,23 @@ pub(super) enum AdminSource {
     Client(ClientId),
 }
 
-/// See the [module](self).
 #[derive(Debug)]
 pub(super) struct AdminEndpoints {
     http: Option<AdminListener>,
     control: Option<AdminListener>,
-    /// Who may look through the control socket, besides root and pidone's own user.
+    /// The user that may read the status through the control socket, besides root and pidone's own
+    /// user.
     workers_user: Option<u32>,
     pub(super) clients: Clients,
-    /// What was last seen; good for as long as pidone does not sleep.
+    /// The last status; valid until pidone sleeps.
     pub(super) seen: Option<(Duration, Status)>,
-    /// Somebody has looked since pidone slept.
-    pub(super) have_looked: bool,
+    /// The status was requested since pidone last slept.
+    pub(super) was_queried: bool,
 }
 
 impl AdminEndpoints {
-    /// Opens those that are wanted. `workers_user`: who the workers run as, if they do not as
-    /// pidone itself.
+    /// Opens the configured endpoints. `workers_user`: the user of the workers, if it is not pidone's
+    /// own.
     pub(super) fn open(config: &Config, workers_user: Option<u32>) -> Result<Self, RunError> {
         let http = config.http.map(|endpoint| {
             AdminListener::tcp(endpoint).map_err(|cause| RunError::Http(endpoint, cause))
@@ -63,7 +63,7 @@ impl AdminEndpoints {
                 let listener = AdminListener::private(path, workers_user);
                 Some(listener.map_err(|cause| RunError::Control(path.clone(), cause))?)
             }
-            Control::Default if config.workers.is_some() => open_usual(workers_user),
+            Control::Default if config.workers.is_some() => open_default(workers_user),
             Control::Default | Control::Off => None,
         };
         Ok(Self {
@@ -72,11 +72,11 @@ impl AdminEndpoints {
             workers_user,
             clients: Clients::default(),
             seen: None,
-            have_looked: false,
+            was_queried: false,
         })
     }
 
-    /// What is to be waited for; new connections only if somebody can be let in.
+    /// What to poll. `is_open`: also for new connections.
     pub(super) fn watched(
         &self,
         is_open: bool,
@@ -95,18 +95,17 @@ impl AdminEndpoints {
         admin.chain(clients.map(|(id, watched)| (AdminSource::Client(id), watched)))
     }
 
-    /// There is none.
     pub(super) fn are_none(&self) -> bool {
         self.http.is_none() && self.control.is_none()
     }
 
-    /// Time has passed, and something has happened.
+    /// Called after each sleep: the cached status is outdated.
     pub(super) fn wake(&mut self) {
         self.seen = None;
-        self.have_looked = false;
+        self.was_queried = false;
     }
 
-    fn way(&self, connection: &ClientConnection, source: AdminSource) -> Option<Access> {
+    fn access(&self, connection: &ClientConnection, source: AdminSource) -> Option<Access> {
         if matches!(source, AdminSource::Http) {
             return Some(Access::Http);
         }
@@ -115,7 +114,7 @@ impl AdminEndpoints {
         (may_act || Some(user) == self.workers_user).then_some(Access::Control { may_act })
     }
 
-    /// The next who wants to come in; `None`: nobody does.
+    /// The next connection; `None`: there is none.
     fn accept(&mut self, source: AdminSource) -> io::Result<Option<ClientConnection>> {
         let listener = match source {
             AdminSource::Http => &self.http,
@@ -126,14 +125,14 @@ impl AdminEndpoints {
             return Ok(None);
         };
         match listener.accept() {
-            Err(_) if self.clients.drop_one() => listener.accept(),
+            Err(_) if self.clients.drop_reader() => listener.accept(),
             result => result,
         }
     }
 }
 
-/// The first of the usual places where it can be. pidone does without if there is none.
-fn open_usual(owner: Option<u32>) -> Option<AdminListener> {
+/// The control socket at the first usable default path; `None`: pidone runs without one.
+fn open_default(owner: Option<u32>) -> Option<AdminListener> {
     let mut last = None;
     for place in PLACES {
         match AdminListener::private(Path::new(place), owner) {
@@ -159,32 +158,37 @@ fn open_usual(owner: Option<u32>) -> Option<AdminListener> {
 }
 
 impl Runtime<'_> {
-    /// A client connects, or has something to say.
+    /// A client connects, or has sent something.
     pub(super) fn on_admin(&mut self, source: AdminSource) {
         if let AdminSource::Client(id) = source {
-            self.attend(id);
+            self.proceed(id);
             return;
         }
-        for _ in 0..ADMITTED_AT_ONCE {
+        for _ in 0..ACCEPTED_AT_ONCE {
             let connection = match self.admin.accept(source) {
                 Ok(Some(connection)) => connection,
                 Ok(None) => return,
-                Err(error) => return self.accept_backoff.met(&error, self.now()),
+                Err(error) => return self.accept_backoff.failed(&error, self.now()),
             };
-            let Some(way) = self.admin.way(&connection, source) else {
+            let Some(access) = self.admin.access(&connection, source) else {
                 continue;
             };
-            // Most have asked already.
-            let id = self.admin.clients.admit(connection, way);
-            self.attend(id);
+            // Most clients have sent their request already.
+            let id = self.admin.clients.admit(connection, access);
+            self.proceed(id);
         }
     }
 
-    fn attend(&mut self, id: ClientId) {
-        let Heard::Request { way, bytes, is_all } = self.admin.clients.attend(id) else {
+    fn proceed(&mut self, id: ClientId) {
+        let Input::Request {
+            access,
+            bytes,
+            is_all,
+        } = self.admin.clients.proceed(id)
+        else {
             return;
         };
-        match way {
+        match access {
             Access::Http => {
                 let request = http::parse(bytes, is_all);
                 self.on_http(id, request);
@@ -197,7 +201,7 @@ impl Runtime<'_> {
         }
     }
 
-    /// A probe or a scraper has asked for something.
+    /// A request from a probe or a scraper.
     fn on_http(&mut self, id: ClientId, request: http::Request) {
         let (page, body) = match request {
             http::Request::Partial => return,
@@ -216,7 +220,7 @@ impl Runtime<'_> {
             Page::Metrics(format) => http::page(
                 page,
                 true,
-                &metrics::text(self.look(BETWEEN_SCRAPES), format),
+                &metrics::text(self.snapshot(BETWEEN_SCRAPES), format),
                 body,
             ),
         };

@@ -1,7 +1,7 @@
-//! Clients of the admin endpoints: what each has asked so far, and what it is still to be told.
+//! Clients of the admin endpoints: what each has sent so far, and what it has still to receive.
 //!
-//! Bounded in every direction and without a clock: who takes its time keeps its place until
-//! somebody else needs it.
+//! Numbers and sizes are bounded, and there is no timeout: a slow client keeps its place until another
+//! client needs it.
 
 #![forbid(unsafe_code)]
 
@@ -18,21 +18,21 @@ pub(super) const LONGEST: usize = 8 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ClientId(pub(super) u64);
 
-/// Which way a client has come.
+/// The endpoint of a client, and what it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// `--http`
     Http,
     /// `--control`
     Control {
-        /// It may do more than look.
+        /// It may do more than read the status.
         may_act: bool,
     },
 }
 
 impl Access {
-    /// How many can have come this way. Only the workers' user comes by the last one (`-u`), which
-    /// must keep out neither root nor the probes.
+    /// The most clients with this access. The last kind is only the workers' user (`-u`), which must
+    /// keep out neither root nor the probes.
     fn places(self) -> usize {
         match self {
             Self::Http => 64,
@@ -42,30 +42,29 @@ impl Access {
     }
 }
 
-/// What is left to do for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Its request is not complete.
     Asking,
-    /// What it has asked for takes its time.
+    /// Its request is being carried out.
     Waiting,
     /// It has not read its whole answer.
     Reading,
-    /// It has, but may not have written all it has to say; that must be read, or else closing takes
-    /// the answer from it ([`ClientConnection::end`]).
+    /// It has the whole answer, but may still be sending. That must be read, or closing the socket
+    /// would discard the answer ([`ClientConnection::end`]).
     Ending,
 }
 
-/// What a client has to say.
+/// What a client has sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard<'a> {
+pub(super) enum Input<'a> {
     /// Nothing new.
     Nothing,
-    /// So much by now; it may not be all.
+    /// The bytes so far; there may be more.
     Request {
-        way: Access,
+        access: Access,
         bytes: &'a [u8],
-        /// It will say nothing more.
+        /// It will send nothing more.
         is_all: bool,
     },
 }
@@ -73,15 +72,14 @@ pub(super) enum Heard<'a> {
 #[derive(Debug)]
 struct Client {
     connection: ClientConnection,
-    way: Access,
+    access: Access,
     stage: Stage,
     input: Vec<u8>,
     output: Vec<u8>,
-    /// It has said all it had to say.
-    is_silent: bool,
+    /// It will send nothing more that matters.
+    has_finished: bool,
 }
 
-/// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     all: Table<ClientId, Client>,
@@ -89,12 +87,12 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Lets one more in. Those who have come the same way have so many places, and one of them
-    /// leaves if all are taken; nobody's places are taken by those who have come another way.
-    pub(super) fn admit(&mut self, connection: ClientConnection, way: Access) -> ClientId {
-        let same = self.all.values().filter(|client| client.way == way);
-        if same.count() >= way.places() {
-            self.drop_oldest(&[way]);
+    /// Adds a client. If all places for its access are taken, one client with the same access is
+    /// dropped. Clients with another access keep their places.
+    pub(super) fn admit(&mut self, connection: ClientConnection, access: Access) -> ClientId {
+        let same = self.all.values().filter(|client| client.access == access);
+        if same.count() >= access.places() {
+            self.drop_oldest(&[access]);
         }
         let id = ClientId(self.next);
         self.next += 1;
@@ -102,27 +100,27 @@ impl Clients {
             id,
             Client {
                 connection,
-                way,
+                access,
                 stage: Stage::Asking,
                 input: Vec::new(),
                 output: Vec::new(),
-                is_silent: false,
+                has_finished: false,
             },
         );
         id
     }
 
-    /// Drops one who has only come to look, for want of descriptors. Whether there was one.
-    pub(super) fn drop_one(&mut self) -> bool {
+    /// Drops a client that may only read, to free a descriptor. Returns whether there was one.
+    pub(super) fn drop_reader(&mut self) -> bool {
         self.drop_oldest(&[Access::Control { may_act: false }, Access::Http])
     }
 
-    /// Drops the oldest of those who have come one of these ways and have not asked anything, or
-    /// else the oldest who does not wait for what is being done, or else the oldest.
-    fn drop_oldest(&mut self, ways: &[Access]) -> bool {
+    /// Drops the oldest client with one of these kinds of access whose request is not complete, or else
+    /// the oldest whose request is not being carried out, or else the oldest.
+    fn drop_oldest(&mut self, accesses: &[Access]) -> bool {
         let oldest = |is_so: &dyn Fn(&Client) -> bool| {
             let mut all = self.all.iter();
-            let is_meant = |client: &Client| ways.contains(&client.way) && is_so(client);
+            let is_meant = |client: &Client| accesses.contains(&client.access) && is_so(client);
             all.find_map(|(id, client)| is_meant(client).then_some(id))
         };
         let victim = oldest(&|client| client.stage == Stage::Asking)
@@ -131,7 +129,7 @@ impl Clients {
         victim.is_some_and(|id| self.all.remove(id).is_some())
     }
 
-    /// What is to be waited for.
+    /// The connections to poll.
     pub(super) fn watched(&self) -> impl Iterator<Item = (ClientId, Watched<'_>)> {
         self.all.iter().map(|(id, client)| {
             let interest = match client.stage {
@@ -143,10 +141,10 @@ impl Clients {
         })
     }
 
-    /// Goes on with a client that can be read from or written to, or is gone.
-    pub(super) fn attend(&mut self, id: ClientId) -> Heard<'_> {
+    /// Continues with a client that can be read from or written to, or has closed its connection.
+    pub(super) fn proceed(&mut self, id: ClientId) -> Input<'_> {
         let Some(client) = self.all.get_mut(id) else {
-            return Heard::Nothing;
+            return Input::Nothing;
         };
         let stays = match client.stage {
             _ if !client.output.is_empty() => client.flush(),
@@ -155,45 +153,44 @@ impl Clients {
                 client.input.clear();
                 client.read()
             }
-            // Nothing is watched but its end.
+            // Only a hang-up is watched.
             Stage::Waiting | Stage::Reading => false,
         };
         if !stays {
             self.all.remove(id);
-            return Heard::Nothing;
+            return Input::Nothing;
         }
         match self.all.get(id) {
-            Some(client) if client.stage == Stage::Asking => Heard::Request {
-                way: client.way,
+            Some(client) if client.stage == Stage::Asking => Input::Request {
+                access: client.access,
                 bytes: &client.input,
-                is_all: client.is_silent || client.input.len() >= LONGEST,
+                is_all: client.has_finished || client.input.len() >= LONGEST,
             },
-            _ => Heard::Nothing,
+            _ => Input::Nothing,
         }
     }
 
-    /// Whether it is still there.
     #[cfg(test)]
     fn has(&self, id: ClientId) -> bool {
         self.all.get(id).is_some()
     }
 
-    /// What it has asked for is being done.
+    /// Its request is being carried out.
     pub(super) fn wait(&mut self, id: ClientId) {
         if let Some(client) = self.all.get_mut(id) {
             client.stage = Stage::Waiting;
         }
     }
 
-    /// Tells a client something, and more may follow.
+    /// Sends a part of the answer.
     pub(super) fn tell(&mut self, id: ClientId, bytes: &[u8]) {
         self.write(id, bytes, Stage::Waiting);
     }
 
-    /// Tells a client the rest. `understood`: it has said all that it had to say.
+    /// Sends the rest of the answer. `understood`: the request was read completely.
     pub(super) fn answer(&mut self, id: ClientId, bytes: &[u8], understood: bool) {
         if let Some(client) = self.all.get_mut(id) {
-            client.is_silent |= understood;
+            client.has_finished |= understood;
         }
         self.write(id, bytes, Stage::Reading);
     }
@@ -212,7 +209,7 @@ impl Clients {
 }
 
 impl Client {
-    /// Whether it stays.
+    /// Whether the client stays connected.
     fn read(&mut self) -> bool {
         let mut buffer = [0; 2048];
         while self.input.len() < LONGEST {
@@ -222,9 +219,9 @@ impl Client {
                     self.input.extend_from_slice(read);
                 }
                 Read::Empty => return true,
-                // It may still be waiting for the answer to what it has said before.
+                // It may still be waiting for the answer to its request.
                 Read::Closed => {
-                    self.is_silent = true;
+                    self.has_finished = true;
                     return self.stage == Stage::Asking && !self.input.is_empty();
                 }
             }
@@ -232,7 +229,7 @@ impl Client {
         true
     }
 
-    /// Whether it stays.
+    /// Whether the client stays connected.
     fn flush(&mut self) -> bool {
         let mut written = 0;
         while let Some(rest) = self.output.get(written..).filter(|rest| !rest.is_empty()) {
@@ -247,7 +244,7 @@ impl Client {
         }
         self.output = Vec::new();
         match self.stage {
-            Stage::Reading if !self.is_silent => {
+            Stage::Reading if !self.has_finished => {
                 self.connection.end();
                 self.stage = Stage::Ending;
                 true
@@ -265,58 +262,58 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
-    fn come(clients: &mut Clients, way: Access) -> (ClientId, UnixStream) {
+    fn connect(clients: &mut Clients, access: Access) -> (ClientId, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        (clients.admit(OwnedFd::from(ours).into(), way), theirs)
+        (clients.admit(OwnedFd::from(ours).into(), access), theirs)
     }
 
     const CONTROL: Access = Access::Control { may_act: true };
-    const LOOK: Access = Access::Control { may_act: false };
+    const READ_ONLY: Access = Access::Control { may_act: false };
 
     #[test]
-    fn a_request_may_come_in_pieces_and_is_answered_once() {
+    fn a_request_in_pieces_is_answered_once() {
         let mut clients = Clients::default();
-        let (id, mut them) = come(&mut clients, Access::Http);
+        let (id, mut theirs) = connect(&mut clients, Access::Http);
         for (piece, whole) in [("GET", "GET"), (" /", "GET /")] {
-            them.write_all(piece.as_bytes()).unwrap();
-            let heard = Heard::Request {
-                way: Access::Http,
+            theirs.write_all(piece.as_bytes()).unwrap();
+            let expected = Input::Request {
+                access: Access::Http,
                 bytes: whole.as_bytes(),
                 is_all: false,
             };
-            assert_eq!(clients.attend(id), heard);
+            assert_eq!(clients.proceed(id), expected);
         }
         clients.answer(id, b"answer", true);
         assert!(!clients.has(id));
         let mut answer = String::new();
-        them.read_to_string(&mut answer).unwrap();
+        theirs.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "answer");
     }
 
     #[test]
-    fn who_says_too_much_still_reads_the_answer() {
+    fn a_client_that_sends_too_much_still_gets_the_answer() {
         let mut clients = Clients::default();
-        let (id, mut them) = come(&mut clients, Access::Http);
-        them.write_all(&[b'x'; 3 * LONGEST]).unwrap();
-        let Heard::Request { bytes, is_all, .. } = clients.attend(id) else {
-            panic!("nothing heard");
+        let (id, mut theirs) = connect(&mut clients, Access::Http);
+        theirs.write_all(&[b'x'; 3 * LONGEST]).unwrap();
+        let Input::Request { bytes, is_all, .. } = clients.proceed(id) else {
+            panic!("no request");
         };
         assert!(is_all && bytes.len() < LONGEST + 2048);
         clients.answer(id, b"too long", false);
         let mut answer = String::new();
-        them.read_to_string(&mut answer).unwrap();
+        theirs.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "too long");
-        drop(them);
+        drop(theirs);
         while clients.has(id) {
-            assert_eq!(clients.attend(id), Heard::Nothing);
+            assert_eq!(clients.proceed(id), Input::Nothing);
         }
     }
 
     #[test]
-    fn who_does_not_read_keeps_nobody_else_waiting() {
+    fn a_client_that_does_not_read_blocks_no_other() {
         let mut clients = Clients::default();
-        let (id, mut them) = come(&mut clients, Access::Http);
+        let (id, mut theirs) = connect(&mut clients, Access::Http);
         let answer = vec![b'x'; 1024 * 1024];
         clients.answer(id, &answer, true);
         assert!(
@@ -326,63 +323,64 @@ mod tests {
         );
         let mut read = Vec::new();
         let mut block = [0; 65_536];
-        while let Ok(bytes @ 1..) = them.read(&mut block) {
+        while let Ok(bytes @ 1..) = theirs.read(&mut block) {
             read.extend_from_slice(&block[..bytes]);
-            assert_eq!(clients.attend(id), Heard::Nothing);
+            assert_eq!(clients.proceed(id), Input::Nothing);
         }
         assert_eq!(read.len(), answer.len());
         assert!(!clients.has(id));
     }
 
     #[test]
-    fn the_idle_make_room_for_their_own_kind_only() {
-        for way in [Access::Http, CONTROL, LOOK] {
+    fn idle_clients_are_dropped_for_clients_with_the_same_access_only() {
+        for access in [Access::Http, CONTROL, READ_ONLY] {
             let mut clients = Clients::default();
-            let others = [Access::Http, CONTROL, LOOK].map(|way| come(&mut clients, way));
-            let (busy, _keep) = come(&mut clients, way);
+            let others =
+                [Access::Http, CONTROL, READ_ONLY].map(|access| connect(&mut clients, access));
+            let (busy, _keep) = connect(&mut clients, access);
             clients.wait(busy);
-            let (idle, mut them) = come(&mut clients, way);
+            let (idle, mut theirs) = connect(&mut clients, access);
             let mut more = Vec::new();
-            for _ in 0..3 * way.places() {
-                more.push(come(&mut clients, way));
+            for _ in 0..3 * access.places() {
+                more.push(connect(&mut clients, access));
             }
             let (last, _) = more.last().unwrap();
             assert!(clients.has(busy) && clients.has(*last));
             assert!(!clients.has(idle));
-            assert_eq!(them.read(&mut [0; 9]).unwrap(), 0);
+            assert_eq!(theirs.read(&mut [0; 9]).unwrap(), 0);
             let stay = others.iter().filter(|(id, _)| clients.has(*id)).count();
-            assert_eq!(stay, 2, "of the other kinds");
+            assert_eq!(stay, 2, "clients with other access");
         }
     }
 
     #[test]
-    fn the_newest_gets_in_even_if_all_wait() {
+    fn a_new_client_is_accepted_even_if_all_wait() {
         let mut clients = Clients::default();
         let waiting: Vec<_> = (0..CONTROL.places())
             .map(|_| {
-                let client = come(&mut clients, CONTROL);
+                let client = connect(&mut clients, CONTROL);
                 clients.wait(client.0);
                 client
             })
             .collect();
-        let (newest, _keep) = come(&mut clients, CONTROL);
+        let (newest, _keep) = connect(&mut clients, CONTROL);
         assert!(clients.has(newest) && !clients.has(waiting[0].0));
         assert!(
-            !clients.drop_one(),
-            "who acts stays for want of descriptors"
+            !clients.drop_reader(),
+            "a client that may act is not dropped for a descriptor"
         );
     }
 
     #[test]
-    fn who_leaves_is_forgotten() {
+    fn a_client_that_disconnects_is_removed() {
         let mut clients = Clients::default();
-        let (silent, them) = come(&mut clients, Access::Http);
-        drop(them);
-        assert_eq!(clients.attend(silent), Heard::Nothing);
-        let (waiting, them) = come(&mut clients, CONTROL);
+        let (silent, theirs) = connect(&mut clients, Access::Http);
+        drop(theirs);
+        assert_eq!(clients.proceed(silent), Input::Nothing);
+        let (waiting, theirs) = connect(&mut clients, CONTROL);
         clients.wait(waiting);
-        drop(them);
-        assert_eq!(clients.attend(waiting), Heard::Nothing);
+        drop(theirs);
+        assert_eq!(clients.proceed(waiting), Input::Nothing);
         assert!(clients.all.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! What `pidone ctl` asks for, and what it is told.
+//! Requests from `pidone ctl`, and their replies.
 
 #![forbid(unsafe_code)]
 
@@ -9,11 +9,11 @@ use super::clients::ClientId;
 use crate::protocol::control::{self, NoRequest, Request};
 use crate::supervisor::{self, Event, Reply, RequestId};
 
-/// How old an event loop delay may be that is shown to people.
+/// The oldest event loop delay that `pidone ctl` shows.
 const FRESH: Duration = Duration::from_secs(2);
 
 impl Runtime<'_> {
-    /// `pidone ctl` has asked for something.
+    /// A request from `pidone ctl`.
     pub(super) fn on_control(
         &mut self,
         id: ClientId,
@@ -26,11 +26,11 @@ impl Runtime<'_> {
         };
         let request = match request {
             Request::Status { json: true } | Request::Top => {
-                let text = self.look(FRESH).json();
+                let text = self.snapshot(FRESH).json();
                 return self.finish(id, &control::success(&text));
             }
             Request::Status { json: false } => {
-                let text = self.look(FRESH).table();
+                let text = self.snapshot(FRESH).table();
                 return self.finish(id, &control::success(&text));
             }
             Request::Live => return self.finish(id, &control::success("alive")),
@@ -47,33 +47,33 @@ impl Runtime<'_> {
             Request::Stop => supervisor::Request::Stop,
         };
         if !may_act {
-            let why = "the workers' user may look (status, top, ready, live); \
+            let why = "the workers' user may only read (status, top, ready, live); \
                        ask as root, or as the user that pidone runs as";
             return self.finish(id, &control::failure(why));
         }
         self.admin.clients.wait(id);
         let id = RequestId(id.0);
-        self.news.push_back(Event::Request { id, request });
+        self.events.push_back(Event::Request { id, request });
     }
 
-    /// Tells somebody what has come of what they have asked for.
+    /// Sends the supervisor's reply to the client.
     pub(super) fn reply(&mut self, id: RequestId, reply: Reply) {
         let id = ClientId(id.0);
-        let called = |worker| {
+        let describe = |worker| {
             let single = self.config.workers.is_none();
-            self.reporter.called(self.workers.name(worker, single))
+            self.reporter.describe(self.workers.name(worker, single))
         };
         let answer = match reply {
             Reply::Progress { slot, worker } => {
-                let text = format!("slot {slot}: {} serves now", called(worker));
+                let text = format!("slot {slot}: {} serves now", describe(worker));
                 let progress = control::progress(&text);
                 return self.admin.clients.tell(id, progress.as_bytes());
             }
             Reply::Done(done) => control::success(&done.to_string()),
             Reply::Refused(why) => control::failure(&why.to_string()),
             Reply::Failed { worker } => control::failure(&format!(
-                "the successor {} did not get ready; the old workers stay; pidone's log says more",
-                called(worker)
+                "the successor {} did not get ready; the old workers stay; see pidone's log",
+                describe(worker)
             )),
             Reply::Superseded { by } => control::failure(&format!(
                 "superseded: another request has set the number of workers to {by}"

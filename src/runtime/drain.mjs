@@ -1,16 +1,16 @@
-// What `--http-drain` puts into a worker, as a `data:` URL (see `drain_module.rs`). Once pidone has
-// announced the end on the channel, or the app has closed the server, each connection of HTTP/1 ends
-// with its next answer; HTTP/2 sessions are told to go. Node.js 18.19 and newer.
+// The module that `--http-drain` loads into a worker, as a `data:` URL (see `drain_module.rs`). After
+// pidone has announced the drain on the channel, or the app has closed the server, each HTTP/1
+// connection closes with its next answer, and HTTP/2 sessions get a GOAWAY. Node.js 18.19 and newer.
 //
 // It patches nothing before the announcement, and acts only in the process that owns pidone's channel:
-// worker threads have none, and a process that the app has forked is no worker of a cluster.
+// worker threads have no channel, and a process that the app has forked is not a cluster worker.
 //
-// ASCII only, comments on lines of their own, no space inside a string: white space is left out.
+// ASCII only, comments on lines of their own, no space inside a string: white space is removed.
 import cluster from 'node:cluster';
 import { subscribe } from 'node:diagnostics_channel';
 import { constants } from 'node:os';
 
-// What the app starts in its turn gets what the app was given, and may be an older Node.js.
+// Processes that the app starts must get the app's own options, and may be an older Node.js.
 const option = process.execArgv.indexOf(`--import=${import.meta.url}`);
 if (option >= 0) process.execArgv.splice(option, 1);
 const { NODE_OPTIONS } = process.env;
@@ -23,10 +23,11 @@ if (NODE_OPTIONS) {
 const { send } = process;
 if (cluster.isWorker && send) {
   let draining = false;
-  // With a callback, a channel that is closed meanwhile is no error of the app.
+  // With a callback, a channel that closes meanwhile raises no error in the app.
   const tell = (message) => send.call(process, { cmd: 'NODE_PIDONE', ...message }, () => {});
 
-  // A handler of the app's may end the process at once: pidone asks for that when all is answered.
+  // A signal handler of the app may exit at once, so pidone first asks for a report when all is
+  // answered.
   const unanswered = new Set();
   const hold = (one) => {
     if (unanswered.has(one)) return;
@@ -43,15 +44,15 @@ if (cluster.isWorker && send) {
     if (!left.size) done();
   };
 
-  // A server that has never listened has no `_connectionKey`: it gets its connections from the app,
-  // and `listening` says nothing about it.
+  // A server that never listened has no `_connectionKey`: the app passes connections to it, and its
+  // `listening` is always false.
   subscribe('http.server.request.start', ({ response, server }) => {
     hold(response);
     if (draining || (server._connectionKey && !server.listening)) response.shouldKeepAlive = false;
   });
 
-  // Where the app, or a proxy for its upstream, sets `Connection: keep-alive` itself, Node.js goes by
-  // that and not by `shouldKeepAlive`; and answers that have not begun yet can be the last ones too.
+  // If the app, or a proxy for its upstream, sets `Connection: keep-alive` itself, Node.js obeys that
+  // header and not `shouldKeepAlive`. Answers that have not begun yet can also be the last ones.
   const makeLast = ({ ServerResponse: { prototype } }) => {
     const store = prototype._storeHeader;
     prototype._storeHeader = function (...args) {
@@ -64,11 +65,11 @@ if (cluster.isWorker && send) {
     };
   };
 
-  // The end of an HTTP/2 session in two steps (RFC 9113, section 6.8). A GOAWAY frame with the highest
-  // number there is sends the client elsewhere, while what is on its way from it is still answered.
-  // That is sent when a request has just come: with an answer, a client has the next one ready, and
-  // would drop it. What `close()` does at once would lose that too: it follows a second later, if the
-  // client has not gone by itself.
+  // Closes an HTTP/2 session in two steps (RFC 9113, section 6.8). A GOAWAY frame with the highest
+  // stream number sends the client elsewhere, while requests in flight are still answered. It is sent
+  // right after a request has come: after an answer the client has its next request ready, and would
+  // lose it. `close()` would lose it too, so it follows one second later, if the client has not closed
+  // the session by then.
   const soften = (session) => {
     const { close } = session;
     let state = 0;
@@ -81,7 +82,7 @@ if (cluster.isWorker && send) {
       if (state > 0) return;
       state = 1;
       session.prependOnceListener('stream', sendAway);
-      // Nothing may come.
+      // No request may come.
       setTimeout(sendAway, 200).unref();
     };
     session.close = (...args) => {
@@ -96,14 +97,15 @@ if (cluster.isWorker && send) {
     sessions.add(session);
     session.on('stream', hold);
     session.once('close', () => sessions.delete(session));
-    // A new client may have brought several requests.
+    // A new client may have sent several requests.
     if (draining) setTimeout(soften(session), 200).unref();
   };
-  // Node.js 18 says nothing of servers, but of what they accept, after the first session has begun.
+  // Node.js 18 has no diagnostics channel for servers, only for accepted sockets, after the first
+  // session.
   const isOld = parseInt(process.versions.node) < 22;
   const servers = new WeakSet();
   const watch = ({ server }) => {
-    // Servers of HTTP/2 alone have it.
+    // Only HTTP/2 servers have it.
     if (!server.updateSettings || servers.has(server)) return;
     servers.add(server);
     server.on('session', keep);
@@ -116,8 +118,8 @@ if (cluster.isWorker && send) {
   subscribe('tracing:net.server.listen:asyncStart', watch);
   if (isOld) subscribe('net.server.socket', ({ socket }) => watch(socket));
 
-  // What Node.js makes of a message with a `cmd` of its own kind. Unlike a listener for `message`,
-  // one for it neither keeps the process alive nor takes anything from the app.
+  // Node.js emits `internalMessage` for a `cmd` with its own prefix. Unlike a listener for `message`, a
+  // listener for it does not keep the process alive and takes no message from the app.
   process.on('internalMessage', ({ cmd, act }) => {
     if (cmd === 'NODE_PIDONE_FINISH') {
       finish();
@@ -130,7 +132,7 @@ if (cluster.isWorker && send) {
       const signals = Object.keys(constants.signals).filter((name) => process.listenerCount(name));
       tell({ act: 'announced', signals });
     } else if (act === 'disconnect') {
-      // Node.js 24 and newer do so themselves when a server closes.
+      // Node.js 24 and newer do this themselves when a server closes.
       sessions.forEach((session) => session.close());
     }
   });

@@ -1,4 +1,4 @@
-//! The module that `--http-drain` puts into workers (`drain.mjs`), as Node.js takes it: a `data:` URL.
+//! The drain module that `--http-drain` loads into workers (`drain.mjs`), as a `data:` URL for Node.js.
 
 #![forbid(unsafe_code)]
 
@@ -10,8 +10,8 @@ use crate::sys::process::Script;
 
 const SOURCE: &str = include_str!("drain.mjs");
 
-/// The URL: without the comments and the white space of the source. It needs no quotes, neither on a
-/// command line nor in `NODE_OPTIONS`, which takes spaces, double quotes and backslashes for its own.
+/// The URL, without the source's comments and white space. It needs no quotes, neither on a command
+/// line nor in `NODE_OPTIONS`, where spaces, double quotes and backslashes are special.
 #[must_use]
 pub fn url() -> String {
     let mut url = "data:text/javascript,".to_owned();
@@ -22,7 +22,7 @@ pub fn url() -> String {
         while let Some(character) = characters.next() {
             let is_word = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$');
             match character {
-                // Two words need it.
+                // Two words need a space between them.
                 ' ' if !(before.as_ref().is_some_and(is_word)
                     && characters.peek().is_some_and(is_word)) => {}
                 ' ' | '"' | '#' | '%' | '?' | '\\' => {
@@ -32,15 +32,16 @@ pub fn url() -> String {
             }
             before = Some(character);
         }
-        // Not all statements need a semicolon at the end of their line.
+        // Not every statement ends with a semicolon.
         url.push_str("%0A");
     }
     url
 }
 
-/// The command with the module among Node.js' own options: there it takes nothing away, while a
-/// `NODE_OPTIONS` in the environment replaces that of `--env-file` and node.config.json. A script whose
-/// first line names Node.js is run as the kernel would. `None`: what runs is not known to be Node.js.
+/// The command with the module among Node.js' own options. There it overrides nothing, while a
+/// `NODE_OPTIONS` in the environment overrides that of `--env-file` and node.config.json. A script
+/// whose first line names Node.js is run as the kernel would run it. `None`: the command is not known
+/// to run Node.js.
 #[must_use]
 pub fn added_to(command: &Command, script: Option<&Script>, url: &str) -> Option<Command> {
     let mut words = vec![command.program.clone()];
@@ -52,7 +53,7 @@ pub fn added_to(command: &Command, script: Option<&Script>, url: &str) -> Option
         words.splice(..1, interpreter.into_iter().map(OsString::from).chain(path));
         place(&words)
     })?;
-    // One word: Node.js looks for `--env-file` among all words up to the first that is no option.
+    // One word: Node.js looks for `--env-file` among all words up to the first that is not an option.
     words.insert(at, format!("--import={url}").into());
     let program = words.remove(0);
     Some(Command {
@@ -61,7 +62,7 @@ pub fn added_to(command: &Command, script: Option<&Script>, url: &str) -> Option
     })
 }
 
-/// What to say when a worker asks to listen, and the module has not been loaded.
+/// The message for a worker that queries a listener without having loaded the module.
 pub(super) fn missing(instance: usize) -> String {
     format!(
         "--http-drain has no effect in worker {instance}: it did not load the drain module, as single executables and \
@@ -70,7 +71,7 @@ pub(super) fn missing(instance: usize) -> String {
     )
 }
 
-/// What to say when Node.js has ended for an option that it does not know.
+/// The message for Node.js' exit with an invalid option.
 pub(super) fn refused(instance: usize) -> String {
     format!(
         "--http-drain: worker {instance} exited with status 9, an invalid option, before it loaded the drain module, which \
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_module_goes_where_options_of_node_go() {
+    fn the_module_is_added_among_the_options_of_node() {
         let added = added_to(&command(&["node", "--a", "x.js", "b"]), None, "data:x");
         let expected = command(&["node", "--import=data:x", "--a", "x.js", "b"]);
         assert_eq!(added, Some(expected));
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_names_node_is_run_as_the_kernel_would() {
+    fn a_script_for_node_runs_as_the_kernel_runs_it() {
         let script = |line: &str| Script {
             path: "/bin/app".into(),
             beginning: line.into(),

@@ -1,4 +1,4 @@
-//! The variables of a worker: pidone's own, and what tells it who it is and what it was given.
+//! The environment of a worker: pidone's own, and variables for its instance, channel and sockets.
 
 #![forbid(unsafe_code)]
 
@@ -13,9 +13,8 @@ const FIRST_DESCRIPTOR: usize = 3;
 /// The descriptor of the channel to pidone.
 pub(super) const CHANNEL: &str = "NODE_CHANNEL_FD";
 
-/// What somebody told pidone, and is no worker's business: a channel of pidone's own, sockets that
-/// were for pidone to take (sd_listen_fds(3)), and a service manager that wants to hear from pidone
-/// (sd_notify(3)).
+/// For pidone only, not for workers: pidone's own channel, its inherited sockets (sd_listen_fds(3)),
+/// and its service manager (sd_notify(3)).
 const FOR_PIDONE: [&str; 10] = [
     CHANNEL,
     "NODE_CHANNEL_SERIALIZATION_MODE",
@@ -36,23 +35,23 @@ pub struct Variables<'a> {
     pub worker: WorkerId,
     /// `NODE_APP_INSTANCE`: its slot; for a spare, a number that no slot has.
     pub instance: usize,
-    /// The names of its sockets, which are its descriptors 3, 4, …
+    /// The names of its sockets, at descriptors 3, 4, …
     pub sockets: &'a [&'a str],
-    /// The descriptor behind them is a channel of Node.js' `cluster`.
+    /// The next descriptor is a channel of Node.js' `cluster`.
     pub has_channel: bool,
     /// `--port-env`.
     pub port_env: Option<&'a PortEnv>,
-    /// `NOTIFY_SOCKET`, where it can say `READY=1`.
+    /// `NOTIFY_SOCKET`, where it can send `READY=1`.
     pub notify_socket: Option<&'a [u8]>,
-    /// The URL of the module of `--http-drain`, for what is not known to be Node.js itself: an
-    /// `--env-file` that has `NODE_OPTIONS` is not heard beside it.
+    /// The URL of the module of `--http-drain`, if the command is not known to be Node.js itself: this
+    /// `NODE_OPTIONS` overrides one from an `--env-file`.
     pub drain_module: Option<&'a str>,
-    /// Where its inspector is to listen, if the command does not say so.
+    /// Where its inspector must listen, if the command does not contain the option.
     pub inspect_port: Option<u16>,
 }
 
 impl Variables<'_> {
-    /// Adds them to pidone's own.
+    /// Adds them to pidone's own environment.
     #[must_use]
     pub fn added_to(&self, own: &Environment) -> Environment {
         let mut environment = own.clone();
@@ -85,7 +84,7 @@ impl Variables<'_> {
     }
 }
 
-/// Behind those that are there: what comes later wins.
+/// Appends an option: the last one wins.
 fn add_node_option(environment: &mut Environment, option: &str) {
     let before = environment.get("NODE_OPTIONS").unwrap_or_default();
     let separator: &[u8] = if before.is_empty() { b"" } else { b" " };
@@ -93,7 +92,7 @@ fn add_node_option(environment: &mut Environment, option: &str) {
     environment.set("NODE_OPTIONS", options);
 }
 
-/// Adds what tells a child of the sockets it is given.
+/// Adds the variables for the inherited sockets.
 #[must_use]
 pub fn with_sockets(mut environment: Environment, names: &[&str]) -> Environment {
     if !names.is_empty() {
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_for_pidone_is_not_for_its_workers() {
+    fn workers_do_not_get_variables_for_pidone() {
         let own = environment(&[
             "PATH=/bin",
             "NODE_CHANNEL_FD=3",
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_learns_what_it_has() {
+    fn a_worker_gets_variables_for_its_resources() {
         let port_env = PortEnv {
             name: "PORT".into(),
             base: 3000,
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inspector_gets_its_port_behind_the_option_that_asks_for_it() {
+    fn the_inspector_port_follows_the_inspect_option() {
         let worker = Variables {
             inspect_port: Some(9232),
             ..plain()
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_drain_module_comes_behind_options_that_are_there() {
+    fn the_drain_module_follows_existing_node_options() {
         let worker = Variables {
             drain_module: Some("data:x"),
             ..plain()

@@ -1,4 +1,4 @@
-//! Why a run could not be: one sentence and one exit status each.
+//! Why a run failed: one sentence and one exit status each.
 
 #![forbid(unsafe_code)]
 
@@ -17,42 +17,42 @@ use crate::sys::activation::ActivationError;
 use crate::sys::identity::IdentityError;
 use crate::sys::process::{SpawnError, Step};
 
-/// pidone's own failure, or its command's failure to start.
+/// pidone's own failure, or a failure to start its command.
 #[derive(Debug)]
 pub enum RunError {
-    /// `--user` names somebody who is not there.
+    /// `--user` names an unknown user.
     User(IdentityError),
-    /// `--subreaper` was insisted on, and the kernel refused.
+    /// `--subreaper` is set, and the kernel refused.
     Subreaper(io::Error),
-    /// `--parent-death` was refused.
+    /// The kernel refused `--parent-death`.
     ParentDeath(io::Error),
     /// The command did not start.
     Spawn {
         /// As the user wrote it.
         program: OsString,
-        /// Why.
+        /// The failed step and its cause.
         error: SpawnError,
-        /// What was meant, if that can be told.
+        /// What the user probably meant, if pidone can tell.
         meant: Option<String>,
     },
-    /// Sockets that pidone was given are no use.
+    /// Inherited sockets are unusable.
     Activation(ActivationError),
-    /// `--listen` names something that cannot be had.
+    /// pidone cannot listen on an address of `--listen`.
     Listen(OpenError),
-    /// `--http` names something that cannot be had.
+    /// pidone cannot listen on the address of `--http`.
     Http(Endpoint, io::Error),
-    /// `--control` names something that cannot be had.
+    /// pidone cannot create the socket of `--control`.
     Control(PathBuf, io::Error),
-    /// `--max-memory` is so many percent of a limit that is not there.
+    /// `--max-memory` is a percentage, and there is no memory limit.
     NoMemoryLimit(u8),
-    /// No channel to a worker.
+    /// Cannot create a channel to a worker.
     Channel(io::Error),
-    /// A system call failed that pidone cannot do without.
+    /// A system call failed that pidone cannot work without.
     System(io::Error),
 }
 
 impl RunError {
-    /// The command could not be started.
+    /// The command did not start.
     pub(super) fn of_command(command: &Command, error: SpawnError) -> Self {
         let meant = launch::meant(&command.words(), &|path| fs::read_to_string(path).ok());
         Self::Spawn {
@@ -62,8 +62,8 @@ impl RunError {
         }
     }
 
-    /// The status to leave with, as `docker run` has it: 127 not found, 126 cannot be executed,
-    /// 125 everything that is not the command's fault.
+    /// The exit status, as with `docker run`: 127 not found, 126 cannot be executed, 125 any other
+    /// failure.
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
@@ -130,7 +130,7 @@ impl fmt::Display for RunError {
             ),
             Self::NoMemoryLimit(percent) => write!(
                 out,
-                "--max-memory: {percent}% of what? The control group has no memory limit; \
+                "--max-memory {percent}%: the control group has no memory limit; \
                  give the container one (docker run --memory), or give a size such as 300M"
             ),
             Self::Channel(cause) => write!(
@@ -153,7 +153,7 @@ fn explain(
     match error.step {
         Step::Arguments => write!(
             out,
-            "cannot start \"{program}\": an argument holds a NUL byte"
+            "cannot start \"{program}\": an argument contains a NUL byte"
         ),
         Step::Clone => write!(
             out,
@@ -161,7 +161,7 @@ fn explain(
         ),
         Step::Descriptors => write!(
             out,
-            "cannot start \"{program}\": cannot pass its sockets on: {cause}; check `ulimit -n`"
+            "cannot start \"{program}\": cannot pass sockets to it: {cause}; check `ulimit -n`"
         ),
         Step::Identity => write!(
             out,
@@ -199,7 +199,7 @@ fn explain(
     }
 }
 
-/// The two errno values that have a remedy of their own (errno(3), the same on every architecture).
+/// The two errno values with their own remedy (errno(3), the same on every architecture).
 mod libc_errno {
     pub(super) const ENOEXEC: i32 = 8;
     pub(super) const EACCES: i32 = 13;

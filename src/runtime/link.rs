@@ -1,4 +1,4 @@
-//! The channel to one worker: what it says, and what it is told, as far as there is room.
+//! The channel to one worker, with its outbox.
 
 #![forbid(unsafe_code)]
 
@@ -12,22 +12,22 @@ use crate::supervisor::Moment;
 use crate::sys::channel::{Channel, Read, Sent};
 use crate::sys::poll::{Interest, Watched};
 
-/// What is read from one worker before the others have their turn, in bytes. What it has more to
-/// say waits in the kernel, and then in the worker.
+/// How many bytes are read from one worker in one turn. The rest waits in the kernel's buffer, and then
+/// in the worker.
 const TURN: usize = 16 * 1024;
 
-/// How long one is left alone that had more to say than that: what it floods pidone with costs the
-/// others, and pidone, next to nothing, and still goes through at 8 MB a second.
-const REST: Duration = Duration::from_millis(2);
+/// How long a worker's channel pauses after a full turn. A flood of messages then costs pidone and the
+/// other workers almost nothing, and still passes at 8 MB/s.
+const PAUSE: Duration = Duration::from_millis(2);
 
-/// How long a question must have been open to say something about an event loop: one that hangs
-/// must not look as if it were fast because it was asked a moment ago.
-const LONG_OPEN: Duration = Duration::from_secs(1);
+/// How long a ping must be unanswered to count as a delay: otherwise an event loop that hangs would
+/// look fast right after the ping.
+const MIN_UNANSWERED: Duration = Duration::from_secs(1);
 
-/// A descriptor on its way to a worker.
+/// A descriptor for a worker.
 #[derive(Debug)]
 pub(super) enum Parcel {
-    /// The listening socket it has asked for.
+    /// The listening socket for its query.
     Listener(OwnedFd),
     /// A connection that pidone has accepted for it.
     Connection(OwnedFd),
@@ -41,26 +41,25 @@ impl AsFd for Parcel {
     }
 }
 
-/// Something that a worker has said, and what it means for what it had been sent.
-pub(super) struct Heard {
+/// A message from a worker, and what it means for the outbox.
+pub(super) struct Incoming {
     pub(super) message: FromWorker,
     pub(super) outcome: Outcome<Parcel>,
 }
 
-/// See the [module](self).
 pub(super) struct Link {
     channel: Channel,
     splitter: Splitter,
     pub(super) outbox: Outbox<Parcel>,
-    /// When its event loop was asked for a sign of life that has not come.
-    asked: Option<Instant>,
-    /// How long the last one took, and when it came.
+    /// When the unanswered ping was sent.
+    ping_sent: Option<Instant>,
+    /// How long the last answer took, and when it came.
     delay: Option<(Duration, Instant)>,
-    /// The worker does not read fast enough, or at all.
+    /// The worker does not read fast enough, or not at all.
     is_full: bool,
     is_closed: bool,
-    /// It has had its turn, and more to say.
-    rests_until: Option<Moment>,
+    /// Its last turn was full, so it may have sent more.
+    paused_until: Option<Moment>,
 }
 
 impl Link {
@@ -69,36 +68,36 @@ impl Link {
             channel,
             splitter: Splitter::new(),
             outbox: Outbox::new(),
-            asked: None,
+            ping_sent: None,
             delay: None,
             is_full: false,
             is_closed: false,
-            rests_until: None,
+            paused_until: None,
         }
     }
 
-    /// What it is to be woken for: something to read, and room to write where that is wanted.
+    /// What to poll for: reading, and writing if the channel was full.
     pub(super) fn interest(&self, now: Moment) -> Option<Watched<'_>> {
-        let is_resting = self.rests_until.is_some_and(|until| now < until);
+        let is_paused = self.paused_until.is_some_and(|until| now < until);
         let interest = if self.is_full {
             Interest::Both
         } else {
             Interest::Read
         };
-        (!self.is_closed && !is_resting).then(|| (self.channel.as_fd(), interest))
+        (!self.is_closed && !is_paused).then(|| (self.channel.as_fd(), interest))
     }
 
-    /// When it is to be listened to again, if it is left alone.
-    pub(super) fn rests_until(&self) -> Option<Moment> {
-        self.rests_until
+    /// When a paused channel is read again.
+    pub(super) fn paused_until(&self) -> Option<Moment> {
+        self.paused_until
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed
     }
 
-    /// Reads one turn's worth of lines; `None`: there is nothing to read.
-    pub(super) fn hear(&mut self, now: Moment) -> Option<Vec<Heard>> {
+    /// Reads one turn; `None`: there is nothing to read.
+    pub(super) fn read(&mut self, now: Moment) -> Option<Vec<Incoming>> {
         let mut buffer = [0; TURN];
         let bytes = match self.channel.read(&mut buffer) {
             Read::Bytes(bytes) => bytes,
@@ -108,49 +107,48 @@ impl Link {
                 return None;
             }
         };
-        self.rests_until = (bytes == TURN).then(|| now + REST);
-        let mut heard = Vec::new();
+        self.paused_until = (bytes == TURN).then(|| now + PAUSE);
+        let mut received = Vec::new();
         let mut input = buffer.get(..bytes).unwrap_or_default();
         while let Some(line) = self.splitter.next(&mut input) {
             let message = FromWorker::parse(line);
             let outcome = self.outbox.on_message(&message);
             if matches!(outcome, Outcome::PingAnswered)
-                && let Some(asked) = self.asked.take()
+                && let Some(ping_sent) = self.ping_sent.take()
             {
-                self.delay = Some((asked.elapsed(), Instant::now()));
+                self.delay = Some((ping_sent.elapsed(), Instant::now()));
             }
-            if !is_idle_talk(&message, &outcome) {
-                heard.push(Heard { message, outcome });
+            if !is_app_message(&message, &outcome) {
+                received.push(Incoming { message, outcome });
             }
         }
-        Some(heard)
+        Some(received)
     }
 
-    /// Asks its event loop for a sign of life, unless that is being done or makes no sense any more.
+    /// Pings the event loop, unless a ping is unanswered or the worker disconnects.
     pub(super) fn ping(&mut self) {
         if self.outbox.ping() {
-            self.asked = Some(Instant::now());
+            self.ping_sent = Some(Instant::now());
         }
     }
 
-    /// How long its event loop makes others wait: as long as the last answer took, if it is no
-    /// older than `fresh`; while a question is open, as long as that has been. `None`: not known,
-    /// which a question that has only just been asked is too.
+    /// The delay of its event loop: that of the last answer, if it is at most `fresh` old; while a ping
+    /// is unanswered, the time since then. `None`: unknown, also right after a ping.
     pub(super) fn loop_delay(&self, fresh: Duration) -> Option<Duration> {
-        if let Some(asked) = self.asked {
-            return Some(asked.elapsed()).filter(|open| *open >= LONG_OPEN);
+        if let Some(ping_sent) = self.ping_sent {
+            return Some(ping_sent.elapsed()).filter(|open| *open >= MIN_UNANSWERED);
         }
         let (delay, answered) = self.delay?;
         (answered.elapsed() <= fresh).then_some(delay)
     }
 
-    /// See [`Outbox::disconnect`]: it takes back a ping.
+    /// See [`Outbox::disconnect`]: it cancels a ping.
     pub(super) fn disconnect(&mut self) -> Vec<(Key, Parcel)> {
-        self.asked = None;
+        self.ping_sent = None;
         self.outbox.disconnect()
     }
 
-    /// Writes what may be written now.
+    /// Writes what the channel has room for.
     pub(super) fn flush(&mut self) {
         self.is_full = false;
         while !self.is_closed
@@ -163,13 +161,13 @@ impl Link {
                     self.is_full = true;
                     return;
                 }
-                // The end is read too, after what the worker has said before.
+                // The end is found by reading, after the worker's last messages.
                 Sent::Closed => return,
             }
         }
     }
 
-    /// The worker is gone: connections that it has not taken.
+    /// The worker has exited: returns the connections that it did not take.
     pub(super) fn into_untaken(self) -> impl Iterator<Item = (Key, OwnedFd)> {
         self.outbox
             .into_unfinished()
@@ -178,7 +176,6 @@ impl Link {
     }
 }
 
-/// The connection, if it is one.
 pub(super) fn connection((key, parcel): (Key, Parcel)) -> Option<(Key, OwnedFd)> {
     match parcel {
         Parcel::Connection(fd) => Some((key, fd)),
@@ -186,7 +183,7 @@ pub(super) fn connection((key, parcel): (Key, Parcel)) -> Option<(Key, OwnedFd)>
     }
 }
 
-/// What an app says to its primary is of no concern here, however much it is.
-fn is_idle_talk(message: &FromWorker, outcome: &Outcome<Parcel>) -> bool {
+/// Messages of the app to its primary are ignored.
+fn is_app_message(message: &FromWorker, outcome: &Outcome<Parcel>) -> bool {
     matches!(message, FromWorker::UserMessage) && matches!(outcome, Outcome::Nothing)
 }

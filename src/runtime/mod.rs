@@ -1,6 +1,6 @@
-//! The shell: waits, tells the supervisor what happened, and does what it says.
+//! The event loop: waits for events, passes them to the supervisor, and performs its actions.
 //!
-//! The only room that sees both the core and the system. It decides nothing.
+//! The only module that uses both the core and the system. It makes no decisions.
 
 #![forbid(unsafe_code)]
 
@@ -51,10 +51,10 @@ use systemd::Notifier;
 use unread::Unread;
 use workers::Workers;
 
-/// Runs the configured command to its end, and returns the status to leave with.
+/// Runs the configured command until it ends, and returns the exit status.
 ///
 /// # Errors
-/// What kept the command from starting; nothing runs then.
+/// Why the command could not start; nothing runs then.
 pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let open_files = limits::raise_open_files();
     let mut ports = start::prepare(config)?;
@@ -76,8 +76,8 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
             .map_or(Readiness::None, |workers| workers.ready),
         started: Instant::now(),
         started_unix: host::time_of_day(),
-        told_at: Moment::ZERO,
-        signalled_at: Moment::ZERO,
+        event_time: Moment::ZERO,
+        signals_read_at: Moment::ZERO,
         workers: Workers::new(http_drain.is_some()),
         turns: Table::default(),
         accept_backoff: AcceptBackoff::default(),
@@ -88,7 +88,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         waiting_for_leftovers: false,
         just_started: false,
         reap_throttle: ReapThrottle::default(),
-        news: VecDeque::new(),
+        events: VecDeque::new(),
         config,
         signals,
         starter,
@@ -96,7 +96,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         ports,
         admin,
         tally: Tally::default(),
-        // The only child of single mode has its manager to itself.
+        // In single mode the child reports to the service manager itself.
         notifier: config.workers.as_ref().and_then(|_| Notifier::find()),
         terminal,
         foreground,
@@ -110,41 +110,41 @@ struct Runtime<'a> {
     reporter: Reporter,
     signals: SignalQueue,
     starter: Starter<'a>,
-    /// Where workers say that they are ready, if that is how.
+    /// Where workers send `READY=1` with `--ready notify`.
     notify: Option<NotifySocket>,
-    /// How a worker shows that it serves.
+    /// What makes a worker ready.
     ready: Readiness,
     ports: Ports,
     admin: AdminEndpoints,
     tally: Tally,
     notifier: Option<Notifier>,
     workers: Workers,
-    /// Who got the last connection that pidone accepted on a port.
+    /// Which worker got the last connection that pidone accepted on a port.
     turns: Table<PortId, WorkerId>,
-    /// Of descriptors for what pidone accepts.
+    /// Set when accept(2) fails.
     accept_backoff: AcceptBackoff,
     unread: Unread,
     terminal: Option<Terminal>,
-    /// The child is given the terminal.
+    /// The child runs in the terminal's foreground process group.
     foreground: bool,
     started: Instant,
-    /// The same moment in Unix time.
+    /// `started` in Unix time.
     started_unix: Duration,
-    /// When the last event was told to the supervisor.
-    told_at: Moment,
-    /// When signals were last taken from the kernel: one batch has one moment.
-    signalled_at: Moment,
-    /// Processes that are not our children, while leftovers are waited for.
+    /// When the supervisor got the last event.
+    event_time: Moment,
+    /// When signals were last read from the kernel: all of one batch have this time.
+    signals_read_at: Moment,
+    /// Leftover processes that are not pidone's children.
     foreign: ForeignProcesses,
-    /// Process groups that workers have left.
+    /// Process groups of workers that have exited.
     groups: Vec<Group>,
     children_left: bool,
     waiting_for_leftovers: bool,
-    /// What only starting needed is still in memory.
+    /// Memory that only the start needed is not released yet.
     just_started: bool,
     reap_throttle: ReapThrottle,
-    /// What has happened and has not been told yet.
-    news: VecDeque<Event>,
+    /// Events that the supervisor has not got yet.
+    events: VecDeque<Event>,
 }
 
 impl Runtime<'_> {
@@ -157,7 +157,7 @@ impl Runtime<'_> {
                     return Ok(status);
                 }
             }
-            let event = match self.news.pop_front() {
+            let event = match self.events.pop_front() {
                 Some(event) => event,
                 None => match self.wait()? {
                     Some(event) => event,
@@ -165,8 +165,10 @@ impl Runtime<'_> {
                 },
             };
             log::trace!("{event:?}");
-            self.told_at = match event {
-                Event::Signal(_) | Event::TerminalClosed => self.signalled_at.max(self.told_at),
+            self.event_time = match event {
+                Event::Signal(_) | Event::TerminalClosed => {
+                    self.signals_read_at.max(self.event_time)
+                }
                 _ => self.now(),
             };
             self.tell(event, &mut actions);
@@ -182,8 +184,8 @@ impl Runtime<'_> {
         match action {
             Action::Start(start) => self.start(&start),
             Action::Admit { worker, member } => {
-                let (ports, news) = (&mut self.ports, &mut self.news);
-                self.workers.admit(worker, member, ports, news);
+                let (ports, events) = (&mut self.ports, &mut self.events);
+                self.workers.admit(worker, member, ports, events);
             }
             Action::Signal {
                 worker,
@@ -210,7 +212,8 @@ impl Runtime<'_> {
             Action::CountLeftovers => self.count_leftovers(),
             Action::Exit(status) => return Some(status),
             Action::Abort => {
-                // Those of whom nobody knows, and who was started this instant. PID 1 takes all with it.
+                // Also unknown processes, and those started just now. If pidone is PID 1, the kernel
+                // kills all.
                 if !leftovers::is_init() {
                     leftovers::signal(Signal::KILL);
                 }
@@ -242,16 +245,16 @@ impl Runtime<'_> {
                 let single = self.config.workers.is_none();
                 self.reporter.started(self.workers.name(worker, single));
                 self.just_started = true;
-                self.news.push_back(Event::Started(worker));
+                self.events.push_back(Event::Started(worker));
             }
             Err(error) => {
-                // The child may have taken it before it failed to become its program.
+                // The child may have taken the terminal before execve(2) failed.
                 if let Some(terminal) = self.terminal.as_ref().filter(|_| self.foreground) {
                     terminal.reclaim();
                 }
                 log::error!("{error}");
                 let status = error.status();
-                self.news.push_back(Event::StartFailed { worker, status });
+                self.events.push_back(Event::StartFailed { worker, status });
             }
         }
     }
@@ -274,7 +277,7 @@ impl Runtime<'_> {
     fn measure_memory(&mut self, worker: WorkerId) {
         let pid = self.workers.pid(worker);
         if let Some(bytes) = pid.and_then(procfs::resident) {
-            self.news.push_back(Event::Memory { worker, bytes });
+            self.events.push_back(Event::Memory { worker, bytes });
         }
     }
 

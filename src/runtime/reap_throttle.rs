@@ -1,8 +1,7 @@
-//! How often the dead are collected when they come in storms.
+//! Limits how often pidone reaps when many processes exit.
 //!
-//! An init that is woken by every death pays for the waking; one that takes a short breath between
-//! two rounds collects several at a time, and nobody waits long. A lone death is always collected at
-//! once.
+//! Reaping after every single exit costs one wake-up each. With a pause between two rounds, one wake-up
+//! reaps several zombies, and none waits long. A single exit is always reaped at once.
 
 #![forbid(unsafe_code)]
 
@@ -10,23 +9,24 @@ use std::time::Duration;
 
 use crate::supervisor::Moment;
 
-/// Two rounds closer together than twice this are a storm, and this far apart they are then kept. Of
-/// 20,000 orphans in a storm, pidone's part took 67 ms with 50 µs, 61 ms with 500 µs, and 57 ms with this.
+/// Two rounds closer together than twice this are a burst, and rounds in a burst are this far apart.
+/// For 20,000 orphans in a burst, pidone took 67 ms with 50 µs, 61 ms with 500 µs, and 57 ms with this
+/// value.
 const INTERVAL: Duration = Duration::from_millis(1);
 
-/// How long a round may take until signals have their turn. waitpid(2) for any child walks the list
-/// of the living until it meets a dead one (`do_wait_thread`, kernel/exit.c), and there may be thousands.
+/// The longest round before signals are read. waitpid(2) for any child walks the list of children until
+/// it meets a zombie (`do_wait_thread`, kernel/exit.c), and there may be thousands.
 const LIMIT: Duration = Duration::from_millis(5);
 
-/// A look at the clock for so many.
+/// The clock is read once for so many zombies.
 const BATCH: u32 = 32;
 
-/// One round of collecting.
+/// One round of reaping.
 #[derive(Debug)]
 pub(super) struct Round {
     begun: Moment,
     collected: u32,
-    broken_off: bool,
+    ended_early: bool,
 }
 
 impl Round {
@@ -34,50 +34,50 @@ impl Round {
         Self {
             begun: now,
             collected: 0,
-            broken_off: false,
+            ended_early: false,
         }
     }
 
-    /// One more was collected. Whether the round is to be broken off.
+    /// Counts one zombie. Returns whether the round must end now.
     pub(super) fn is_too_long(&mut self, clock: impl FnOnce() -> Moment) -> bool {
         self.collected += 1;
         if self.collected.is_multiple_of(BATCH) {
-            self.broken_off = self.begun + LIMIT <= clock();
+            self.ended_early = self.begun + LIMIT <= clock();
         }
-        self.broken_off
+        self.ended_early
     }
 }
 
-/// When the next round may begin.
+/// Decides when the next round may begin.
 #[derive(Debug, Default)]
 pub(super) struct ReapThrottle {
     last_round: Option<Moment>,
-    resting_until: Option<Moment>,
+    paused_until: Option<Moment>,
     behind: bool,
 }
 
 impl ReapThrottle {
-    /// A round has come to its end.
+    /// A round has ended.
     pub(super) fn end(&mut self, round: &Round, now: Moment) {
-        let storm = self
+        let is_burst = self
             .last_round
             .is_some_and(|last| round.begun.saturating_sub(last) <= 2 * INTERVAL);
-        self.behind = round.broken_off;
-        self.resting_until = (storm && !round.broken_off).then_some(now + INTERVAL);
+        self.behind = round.ended_early;
+        self.paused_until = (is_burst && !round.ended_early).then_some(now + INTERVAL);
         self.last_round = Some(now);
     }
 
-    /// How long to rest from now on; `None`: not at all.
+    /// How long to pause; `None`: not at all.
     pub(super) fn rest(&mut self, now: Moment) -> Option<Duration> {
-        let rest = self.resting_until?.saturating_sub(now);
+        let rest = self.paused_until?.saturating_sub(now);
         if rest.is_zero() {
-            self.resting_until = None;
+            self.paused_until = None;
             return None;
         }
         Some(rest)
     }
 
-    /// The last round was broken off: another one is due, SIGCHLD or not.
+    /// The last round ended early: another one is due, even without SIGCHLD.
     pub(super) fn is_behind(&self) -> bool {
         self.behind
     }
@@ -89,7 +89,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// A round that collects `dead`, each at the same cost.
+    /// A round that reaps `dead` zombies in the time `each`.
     fn round(throttle: &mut ReapThrottle, begun: Moment, dead: u32, each: Duration) -> Moment {
         let mut round = Round::begin(begun);
         let mut now = begun;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_death_is_never_waited_for() {
+    fn a_single_exit_is_reaped_at_once() {
         let mut throttle = ReapThrottle::default();
         for second in 1..10 {
             let now = round(&mut throttle, second * 1000 * MS, 1, MS);
@@ -114,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_is_met_at_most_once_a_breath() {
+    fn a_burst_is_reaped_once_per_interval() {
         let mut throttle = ReapThrottle::default();
         let begin = 10 * MS;
         round(&mut throttle, begin, 1, Duration::ZERO);
         assert_eq!(throttle.rest(begin), None);
-        for breaths in 1..3 {
-            let now = begin + breaths * INTERVAL;
+        for pauses in 1..3 {
+            let now = begin + pauses * INTERVAL;
             round(&mut throttle, now, 1, Duration::ZERO);
             assert_eq!(throttle.rest(now), Some(INTERVAL));
             assert_eq!(throttle.rest(now + INTERVAL), None);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_have_their_turn_in_a_long_round() {
+    fn a_long_round_ends_early_for_signals() {
         let mut throttle = ReapThrottle::default();
         let now = round(&mut throttle, 10 * MS, 20_000, MS / 10);
         assert!(now < 18 * MS, "{now:?}");

@@ -1,4 +1,4 @@
-//! Those who end: workers, orphans, and the processes that are left at the end.
+//! Reaping: workers, orphans, and the processes that remain at the end.
 
 #![forbid(unsafe_code)]
 
@@ -15,27 +15,27 @@ use crate::sys::reaper::{self, Change, Reaped};
 use crate::sys::signal::{Target, send};
 use crate::sys::{poll, terminal};
 
-/// How many turns a dead worker's last words have: more than fits into its channel
+/// How many reads empty the channel of a worker that has exited: more than fits into it
 /// (net.core.wmem_default, 208 KiB).
-const LAST_WORDS: u32 = 64;
+const FINAL_READS: u32 = 64;
 
-/// The process group of a worker that has ended: it led one, by its process id.
+/// The process group of a worker that has exited. The worker was its leader, so `id` was its process
+/// id.
 #[derive(Debug)]
 pub(super) struct Group {
     worker: WorkerId,
     id: i32,
-    /// The supervisor knows that others are in it.
-    told: bool,
+    /// The supervisor knows that the group has other members.
+    reported: bool,
 }
 
-/// The status of a Node.js that does not know one of its options ("Exit codes" in its documentation of
-/// `process`).
+/// The exit status of Node.js for an invalid option ("Exit codes" in its documentation of `process`).
 const INVALID_ARGUMENT: u8 = 9;
 
 impl Runtime<'_> {
-    /// Collects everybody who has ended; an orphan's end is no news.
+    /// Reaps all processes that have exited. The exit of an orphan is not an event.
     pub(super) fn reap(&mut self) {
-        self.look_after_workers();
+        self.check_workers();
         let mut round = Round::begin(self.now());
         self.children_left = loop {
             match reaper::next_dead() {
@@ -51,26 +51,27 @@ impl Runtime<'_> {
             }
         };
         self.reap_throttle.end(&round, self.now());
-        self.look_at_groups();
+        self.check_groups();
     }
 
-    /// Of the groups that workers have left: some have members only now, others have no more.
-    fn look_at_groups(&mut self) {
-        let news = &mut self.news;
+    /// Checks the groups of exited workers: reports those with members, and those whose members have
+    /// all exited.
+    fn check_groups(&mut self) {
+        let events = &mut self.events;
         self.groups.retain_mut(|group| {
             let exists = reaper::has_children_in_group(group.id);
-            match (exists, group.told) {
-                (true, false) => news.push_back(Event::GroupLeft(group.worker)),
-                (false, true) => news.push_back(Event::GroupGone(group.worker)),
+            match (exists, group.reported) {
+                (true, false) => events.push_back(Event::GroupLeft(group.worker)),
+                (false, true) => events.push_back(Event::GroupGone(group.worker)),
                 _ => {}
             }
-            group.told = true;
+            group.reported = true;
             exists
         });
     }
 
     pub(super) fn signal_group(&mut self, worker: WorkerId, signal: Signal) {
-        self.look_at_groups();
+        self.check_groups();
         let mut groups = self.groups.iter();
         let Some(group) = groups.find(|group| group.worker == worker) else {
             return;
@@ -100,20 +101,20 @@ impl Runtime<'_> {
         }
     }
 
-    /// The workers' own news come first, however many orphans there are.
-    pub(super) fn look_after_workers(&mut self) {
+    /// Workers are checked first, however many orphans there are.
+    pub(super) fn check_workers(&mut self) {
         for pid in self.workers.pids() {
             let Some(worker) = self.workers.of_pid(pid) else {
                 continue;
             };
             match reaper::news_of(pid) {
                 Some(Change::Ended(ended)) => self.worker_ended(worker, pid, ended),
-                Some(Change::Stopped(signal)) => self.news.push_back(Event::Stopped {
+                Some(Change::Stopped(signal)) => self.events.push_back(Event::Stopped {
                     worker,
                     signal,
                     job_control: self.config.workers.is_none() && terminal::has_job_control(),
                 }),
-                Some(Change::Continued) => self.news.push_back(Event::Continued(worker)),
+                Some(Change::Continued) => self.events.push_back(Event::Continued(worker)),
                 None => {}
             }
         }
@@ -123,32 +124,35 @@ impl Runtime<'_> {
         if let Some(terminal) = &self.terminal {
             terminal.take_back(pid);
         }
-        // Its last words tell what it has taken. A process of its own may go on talking.
+        // Its last messages tell which connections it took. A child of the worker may keep writing.
         let now = self.now();
-        for _ in 0..LAST_WORDS {
-            let (ports, news) = (&mut self.ports, &mut self.news);
-            if !self.workers.hear(worker, now, self.ready, ports, news) {
+        for _ in 0..FINAL_READS {
+            let (ports, events) = (&mut self.ports, &mut self.events);
+            if !self
+                .workers
+                .read_channel(worker, now, self.ready, ports, events)
+            {
                 break;
             }
         }
         if ended == Ended::Code(INVALID_ARGUMENT) {
-            self.workers.tell_bad_option(worker);
+            self.workers.report_bad_option(worker);
         }
-        self.workers.gone(pid, worker, &mut self.ports);
+        self.workers.reaped(pid, worker, &mut self.ports);
         self.unread.forget(worker);
-        self.news.push_back(Event::Exited { worker, ended });
+        self.events.push_back(Event::Exited { worker, ended });
         let workers = self.config.workers.as_ref();
         if workers.is_some_and(|workers| workers.kill_mode == KillMode::Group) {
             self.groups.push(Group {
                 worker,
                 id: pid,
-                told: false,
+                reported: false,
             });
         }
     }
 
     pub(super) fn signal_leftovers(&mut self, signal: Signal) {
-        // Most often nobody is left, and then /proc need not be read to know.
+        // Usually no process remains, and then /proc is not read.
         if self.children_left || leftovers::foreign_exist() {
             log::debug!("{signal} to the processes that are left");
             leftovers::signal(signal);
@@ -168,16 +172,17 @@ impl Runtime<'_> {
         let ended = watched
             .iter()
             .any(|process| poll::is_readable(process.as_fd()));
-        // The children of a foreign process come to pidone with its end, and no SIGCHLD tells. First the
-        // foreign processes, so that whoever ends in between is known as one or the other.
+        // The children of a foreign process become pidone's when it exits, without a SIGCHLD. Foreign
+        // processes are looked up first, so that a child that changes its parent in between is found
+        // one way or the other.
         if self.waiting_for_leftovers && (ended || !self.children_left) {
             self.foreign = ForeignProcesses::find();
             self.reap();
         }
         let any = self.children_left || self.foreign.exist();
-        self.news.push_back(Event::Leftovers { any });
+        self.events.push_back(Event::Leftovers { any });
         if self.foreign.unwatched {
-            self.news.push_back(Event::LeftoversUnwatched);
+            self.events.push_back(Event::LeftoversUnwatched);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What pidone says about its workers: one line for each thing worth knowing.
+//! Log lines about the workers.
 
 #![forbid(unsafe_code)]
 
@@ -14,25 +14,25 @@ use crate::sys::cgroup::OomCounter;
 use crate::sys::leftovers;
 use crate::text::Spoken;
 
-/// Says things, and knows what the kernel's OOM killer has done so far.
+/// Writes the log lines. Remembers how many processes the kernel's OOM killer has killed so far.
 #[derive(Debug)]
 pub(super) struct Reporter {
     program: String,
-    /// Single mode: there is one child, and nothing to say about it as long as all is well.
+    /// Single mode: a normal exit of the only child is logged at debug level.
     single: bool,
-    /// Something shows when a worker is ready.
-    tells: bool,
-    /// How workers ended whose restart is put off, as it was said last.
-    last_put_off: Option<Ended>,
+    /// `--ready` is not `none`.
+    has_readiness: bool,
+    /// How the last worker ended whose restart was delayed, to log it once.
+    last_delayed: Option<Ended>,
     warn_on_reap: bool,
-    /// The cgroup's count of OOM kills, and where it stood when it was last looked at.
+    /// The cgroup's count of OOM kills, and its value when it was last read.
     oom: Option<(OomCounter, u64)>,
 }
 
-/// A worker, as people call it.
+/// How log lines name a worker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Name {
-    /// Its number among the workers; `None`: it is the only one.
+    /// Its instance number; `None`: single mode.
     pub(super) instance: Option<usize>,
     pub(super) pid: Option<i32>,
 }
@@ -44,21 +44,21 @@ impl Reporter {
         Self {
             program: name.to_string_lossy().into_owned(),
             single: config.workers.is_none(),
-            tells: config
+            has_readiness: config
                 .workers
                 .as_ref()
                 .is_some_and(|workers| workers.ready != Readiness::None),
-            last_put_off: None,
+            last_delayed: None,
             warn_on_reap: config.warn_on_reap,
             oom: None,
         }
     }
 
     pub(super) fn started(&self, name: Name) {
-        log::debug!("{} started", self.called(name));
+        log::debug!("{} started", self.describe(name));
     }
 
-    /// Takes note of the OOM kills so far, to tell later ones.
+    /// Reads the number of OOM kills so far, to recognize later ones.
     pub(super) fn look_at_oom_kills(&mut self) {
         if self.oom.is_none() {
             self.oom =
@@ -66,15 +66,15 @@ impl Reporter {
         }
     }
 
-    /// How many processes the OOM killer has killed here, if the kernel says so.
+    /// How many processes the OOM killer has killed in this cgroup, if the kernel counts them.
     pub(super) fn oom_kills(&self) -> Option<u64> {
         let (counter, _) = self.oom.as_ref()?;
         counter.read()
     }
 
-    /// `name` is the worker's that the report is about, if it is about one.
+    /// `name`: the worker that the report is about, if any.
     pub(super) fn report(&mut self, report: Report, name: Name) {
-        let who = self.called(name);
+        let who = self.describe(name);
         match report {
             Report::Ended {
                 ended,
@@ -103,8 +103,8 @@ impl Reporter {
                 ..
             } => log::error!(
                 "crash loop: {who} {}; shutting down with {}",
-                Why(verdict, self.tells),
-                With { own, status }
+                CrashReason(verdict, self.has_readiness),
+                FinalStatus { own, status }
             ),
             Report::Command { others, .. } => log::warn!(
                 "{who} exited with status 0 before any worker called listen(): it is a one-shot command, or moves to the \
@@ -157,13 +157,13 @@ impl Reporter {
                 log::warn!("second request to stop: sending SIGKILL to all workers");
             }
             Report::WaitingForLeftovers => {
-                say_left(
+                report_leftovers(
                     log::Level::Info,
                     "waiting for the remaining processes to exit",
                 );
             }
             Report::KillingLeftovers => {
-                say_left(
+                report_leftovers(
                     log::Level::Warn,
                     "remaining processes did not exit; sending SIGKILL",
                 );
@@ -173,9 +173,9 @@ impl Reporter {
 
     fn ended(&mut self, who: &str, ended: Ended, uptime: Duration, sent_by_us: bool, next: Next) {
         let uptime = Spoken(uptime);
-        let then = Then(next);
-        // What several workers fail by at the same time is worth saying once.
-        if next == Next::Wait && self.last_put_off.replace(ended) == Some(ended) {
+        let then = NextStep(next);
+        // Several workers that fail in the same way at the same time are logged once.
+        if next == Next::Wait && self.last_delayed.replace(ended) == Some(ended) {
             log::debug!("{who} has {ended} after {uptime} too{then}");
             return;
         }
@@ -212,7 +212,7 @@ impl Reporter {
         }
     }
 
-    /// Whether there was one since the last look.
+    /// Whether the count of OOM kills has grown since it was last read.
     fn was_oom_kill(&mut self) -> bool {
         let Some((counter, before)) = &mut self.oom else {
             return false;
@@ -231,7 +231,7 @@ impl Reporter {
     }
 
     /// `node (pid 7)`, `worker 2 (pid 15)`.
-    pub(super) fn called(&self, name: Name) -> String {
+    pub(super) fn describe(&self, name: Name) -> String {
         let mut who = match name.instance {
             Some(instance) => format!("worker {instance}"),
             None => self.program.clone(),
@@ -243,15 +243,15 @@ impl Reporter {
     }
 }
 
-/// Says who is still there, if anybody is.
-fn say_left(level: log::Level, what: &str) {
+/// Logs the names of the remaining processes, if there are any.
+fn report_leftovers(level: log::Level, what: &str) {
     let names = leftovers::names();
     if !names.is_empty() {
         log::log!(level, "{what}: {names}");
     }
 }
 
-/// Why the kernel stops a process in the background (termios(3), "TOSTOP"; setpgid(2)).
+/// Why the kernel stopped a process in the background (termios(3), "TOSTOP"; setpgid(2)).
 fn terminal_use(signal: Signal) -> &'static str {
     match signal {
         Signal::TTIN => " (it read from the terminal in the background)",
@@ -260,10 +260,10 @@ fn terminal_use(signal: Signal) -> &'static str {
     }
 }
 
-/// What comes next, as the end of a sentence.
-struct Then(Next);
+/// What pidone does next, as the end of a sentence.
+struct NextStep(Next);
 
-impl fmt::Display for Then {
+impl fmt::Display for NextStep {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Next::Nothing => Ok(()),
@@ -276,10 +276,10 @@ impl fmt::Display for Then {
     }
 }
 
-/// What makes a crash loop, behind the name of its last worker. `.1`: workers say when they are ready.
-struct Why(Verdict, bool);
+/// Why pidone gives up, after the name of the last worker. `.1`: `--ready` is not `none`.
+struct CrashReason(Verdict, bool);
 
-impl fmt::Display for Why {
+impl fmt::Display for CrashReason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1) {
             (Verdict::Restarts { restarts, window }, _) => write!(
@@ -310,13 +310,13 @@ impl fmt::Display for Why {
     }
 }
 
-/// The status that a crash loop ends with, as the end of a sentence.
-struct With {
+/// The exit status after a crash loop, as the end of a sentence.
+struct FinalStatus {
     own: Option<u8>,
     status: u8,
 }
 
-impl fmt::Display for With {
+impl fmt::Display for FinalStatus {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.own, self.status) {
             (Some(own), status) if own == status => write!(out, "its status, {status}"),

@@ -1,4 +1,4 @@
-//! Getting ready, and starting workers.
+//! Preparing the run, and starting workers.
 
 #![forbid(unsafe_code)]
 
@@ -23,7 +23,7 @@ use crate::sys::notify::NotifySocket;
 use crate::sys::process::{Inheritance, Program, Setup};
 use crate::sys::{activation, cgroup, cpu, host, leftovers, prctl};
 
-/// Does what must be done before anything starts, and binds what `--listen` names.
+/// Prepares the process, and binds the addresses of `--listen`.
 pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
     if let Some(signal) = config.parent_death {
         prctl::signal_on_parent_death(signal).map_err(RunError::ParentDeath)?;
@@ -40,7 +40,7 @@ pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
         );
     }
     let balance = match &config.workers {
-        // Each port is one worker's own.
+        // With --port-env each port belongs to one worker.
         Some(workers) if workers.port_env.is_none() => workers.balance,
         _ => Balance::Shared,
     };
@@ -55,7 +55,7 @@ pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
     Ok(ports)
 }
 
-/// How many workers there shall be at first.
+/// The initial number of workers.
 pub(super) fn instances(config: &Config) -> usize {
     match config.workers.as_ref().map(|workers| workers.instances) {
         Some(Instances::Count(count)) => usize::from(count),
@@ -64,7 +64,7 @@ pub(super) fn instances(config: &Config) -> usize {
     }
 }
 
-/// What `--max-memory` comes to, in bytes.
+/// `--max-memory` in bytes.
 pub(super) fn max_memory(config: &Config) -> Result<Option<u64>, RunError> {
     let workers = config.workers.as_ref();
     match workers.and_then(|workers| workers.max_memory) {
@@ -77,7 +77,7 @@ pub(super) fn max_memory(config: &Config) -> Result<Option<u64>, RunError> {
     }
 }
 
-/// Where workers say that they are ready, if `--ready notify` wants it.
+/// Where workers send `READY=1` with `--ready notify`.
 pub(super) fn notify_socket(config: &Config) -> Result<Option<NotifySocket>, RunError> {
     let workers = config.workers.as_ref();
     let wanted = workers.is_some_and(|workers| workers.ready == Readiness::Notify);
@@ -85,9 +85,9 @@ pub(super) fn notify_socket(config: &Config) -> Result<Option<NotifySocket>, Run
     socket.map_err(RunError::System)
 }
 
-/// What workers have instead of a terminal as their standard input: they are in the background,
-/// where the kernel stops whoever reads from it (SIGTTIN, termios(3)), and several programs could not
-/// share it anyway.
+/// Workers get /dev/null instead of a terminal as standard input: they are in the background, where the
+/// kernel stops a process that reads from the terminal (SIGTTIN, termios(3)). Several programs could
+/// not share it anyway.
 fn stdin_of_workers(config: &Config) -> Option<OwnedFd> {
     if config.workers.is_none() || !stdin().is_terminal() {
         return None;
@@ -109,7 +109,7 @@ fn stdin_of_workers(config: &Config) -> Option<OwnedFd> {
     }
 }
 
-/// What children's environments are made from, if it is not pidone's own as it is.
+/// The base of the children's environments; `None`: pidone's own, unchanged.
 fn inherited(config: &Config) -> Option<Environment> {
     if config.workers.is_none() && config.own_variables.is_empty() {
         return None;
@@ -121,24 +121,25 @@ fn inherited(config: &Config) -> Option<Environment> {
     Some(environment)
 }
 
-/// Starts the command, as often as it takes.
+/// Starts the command.
 #[derive(Debug)]
 pub(super) struct Starter<'a> {
     config: &'a Config,
     program: Program,
     setup: Setup,
-    /// What the children's are made from; `None`: the child's is pidone's own.
+    /// The base of the children's environments; `None`: pidone's own.
     environment: Option<Environment>,
     /// `NOTIFY_SOCKET`.
     notify: Option<Vec<u8>>,
-    /// The URL of the module of `--http-drain`, if it is not in the command itself.
+    /// The URL of the module of `--http-drain`, if it is not added to the command itself.
     drain_module: Option<String>,
-    /// Where the port of the inspector goes in the command, if it is known to run Node.js.
+    /// The position of the inspector's port in the command, if it is known to run Node.js.
     inspector_at: Option<usize>,
 }
 
 impl<'a> Starter<'a> {
-    /// `foreground`: the child gets the terminal. `open_files`: its soft limit, if pidone has another one.
+    /// `foreground`: the child gets the terminal. `open_files`: its soft limit, if pidone has changed
+    /// its own.
     pub(super) fn new(
         config: &'a Config,
         foreground: bool,
@@ -161,7 +162,7 @@ impl<'a> Starter<'a> {
             && let Some(command) = drain_module::added_to(&config.command, script.as_ref(), url)
         {
             let with_module = look_up(&command)?;
-            // Where there is no Node.js, it is the user's own command that cannot be run.
+            // Without Node.js in PATH, the error must name the user's own command.
             if with_module.exists() {
                 program = with_module;
                 inspector_at = inspector::place(&command.words());
@@ -184,18 +185,18 @@ impl<'a> Starter<'a> {
         })
     }
 
-    /// Who the workers run as, if they do not as pidone itself.
+    /// The user of the workers, if it is not pidone's own.
     pub(super) fn user(&self) -> Option<u32> {
         self.setup.identity.as_ref().map(Identity::user)
     }
 
-    /// The port that an instance is told to listen on, if each has its own.
+    /// The port of an instance with `--port-env`.
     pub(super) fn port(&self, instance: usize) -> Option<u16> {
         let port_env = self.config.workers.as_ref()?.port_env.as_ref()?;
         port_env.port_of(instance)
     }
 
-    /// Where the inspector of a worker is to listen that starts beside those that have these ports.
+    /// The port for the inspector of a new worker. `is_taken`: another worker uses it.
     pub(super) fn inspect_port(
         &self,
         start: &Start,
@@ -205,7 +206,7 @@ impl<'a> Starter<'a> {
         Some(inspector::port(asked.base, start.instance, is_taken))
     }
 
-    /// Starts a worker; returns its process id, and the channel to it if it has one.
+    /// Starts a worker. Returns its process id, and the channel if it has one.
     pub(super) fn start(
         &self,
         start: &Start,
@@ -219,7 +220,7 @@ impl<'a> Starter<'a> {
             Some(workers) if workers.channel => Some(Channel::pair().map_err(RunError::Channel)?),
             _ => None,
         };
-        // Behind the sockets, whose numbers are fixed.
+        // After the sockets, whose numbers are fixed.
         descriptors.extend(channel.as_ref().map(|(_, theirs)| theirs.as_fd()));
         let environment = match &self.environment {
             Some(own) if workers.is_some() => {

@@ -1,5 +1,4 @@
-//! What there is to see: of the supervisor, of /proc, of the sockets and of the control group, put
-//! together when somebody looks.
+//! The status, from the supervisor, /proc, the sockets and the control group, collected on demand.
 
 #![forbid(unsafe_code)]
 
@@ -15,15 +14,15 @@ use crate::supervisor::{
 use crate::sys::procfs;
 use crate::text::Spoken;
 
-/// How many workers were started again since pidone runs, by cause.
+/// Counters since pidone started: restarts by cause, exits, reloads.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     restarts: Restarts,
-    /// Counted, and not gone yet.
+    /// Counted as hung, and not exited yet.
     hung: Vec<WorkerId>,
     reloads_done: (u64, Duration),
     reloads_failed: (u64, Duration),
-    /// There can be 256 codes and 64 signals.
+    /// At most 256 exit codes and 64 signals.
     exits: Vec<(Ended, u64)>,
     pub(super) boots: Times,
     pub(super) drains: Times,
@@ -31,8 +30,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// `has_place`: the worker that the report is about is no spare.
-    pub(super) fn count(&mut self, report: Report, has_place: bool, now: Moment) {
+    /// `has_slot`: the worker of the report has a slot, so it is not a spare.
+    pub(super) fn count(&mut self, report: Report, has_slot: bool, now: Moment) {
         let restarts = &mut self.restarts;
         match report {
             Report::Recycled { reason, .. } => match reason {
@@ -59,7 +58,7 @@ impl Tally {
                 let was_hung = self.hung.contains(&worker);
                 self.hung.retain(|hung| *hung != worker);
                 let is_again = matches!(next, Next::Restart(_) | Next::Spare);
-                restarts.exit += u64::from(is_again && has_place && !was_hung);
+                restarts.exit += u64::from(is_again && has_slot && !was_hung);
             }
             _ => {}
         }
@@ -67,10 +66,9 @@ impl Tally {
 }
 
 impl Runtime<'_> {
-    /// What is to be seen now, with event loop delays that are `fresh`; the same for all who look
-    /// before pidone sleeps again.
-    pub(super) fn look(&mut self, fresh: Duration) -> &Status {
-        self.ask_loops();
+    /// The current status, with event loop delays at most `fresh` old; cached until pidone sleeps.
+    pub(super) fn snapshot(&mut self, fresh: Duration) -> &Status {
+        self.ping_loops();
         if self.admin.seen.as_ref().is_none_or(|(of, _)| *of != fresh) {
             self.admin.seen = Some((fresh, self.status(fresh)));
         }
@@ -78,19 +76,18 @@ impl Runtime<'_> {
         status
     }
 
-    /// Somebody looks: workers' event loops are asked for a sign of life, which is seen the next
-    /// time.
-    fn ask_loops(&mut self) {
-        if !std::mem::replace(&mut self.admin.have_looked, true) {
-            self.news.push_back(Event::Look);
+    /// Pings the workers' event loops; the result appears in the next status.
+    fn ping_loops(&mut self) {
+        if !std::mem::replace(&mut self.admin.was_queried, true) {
+            self.events.push_back(Event::Look);
         }
     }
 
     fn status(&self, fresh: Duration) -> Status {
         let supervisor = &self.supervisor;
-        let place = |view, is_spare| self.place(view, is_spare, fresh);
-        let slots = supervisor.slots().map(|view| place(view, false));
-        let spares = supervisor.spares().map(|view| place(view, true));
+        let worker_status = |view, is_spare| self.worker_status(view, is_spare, fresh);
+        let slots = supervisor.slots().map(|view| worker_status(view, false));
+        let spares = supervisor.spares().map(|view| worker_status(view, true));
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             mode: match self.config.workers {
@@ -112,9 +109,9 @@ impl Runtime<'_> {
         }
     }
 
-    /// Tells the supervisor what has happened, and takes note of how long workers take.
+    /// Passes an event to the supervisor, and records boot and drain times.
     pub(super) fn tell(&mut self, event: Event, actions: &mut Vec<Action>) {
-        let (supervisor, now) = (&mut self.supervisor, self.told_at);
+        let (supervisor, now) = (&mut self.supervisor, self.event_time);
         if let Event::Exited { worker, .. } = event
             && let Some(since) = supervisor.draining_since(worker)
         {
@@ -147,12 +144,12 @@ impl Runtime<'_> {
         }
     }
 
-    /// The same for as long as pidone runs, whatever becomes of the clock on the wall.
+    /// Does not change with the wall clock while pidone runs.
     fn unix_ms(&self, at: Moment) -> u64 {
         milliseconds(self.started_unix + at)
     }
 
-    fn place(&self, view: SlotView, is_spare: bool, fresh: Duration) -> WorkerStatus {
+    fn worker_status(&self, view: SlotView, is_spare: bool, fresh: Duration) -> WorkerStatus {
         let worker = view.worker;
         let pid = worker.and_then(|worker| self.workers.pid(worker));
         let member = worker.and_then(|worker| self.workers.member(worker));
@@ -184,16 +181,16 @@ impl Runtime<'_> {
         }
     }
 
-    /// Why no requests are welcome, in a few words; `None`: they are.
+    /// Why pidone is not ready for requests; `None`: it is ready.
     pub(super) fn unreadiness(&mut self) -> Option<String> {
-        self.ask_loops();
+        self.ping_loops();
         self.why_unready()
     }
 
     fn why_unready(&self) -> Option<String> {
         let why = match self.supervisor.unready()? {
             Unready::Stopping => "stopping".into(),
-            Unready::Starting => format!("starting: {}", self.strength()),
+            Unready::Starting => format!("starting: {}", self.ready_count()),
             Unready::Stopped if self.config.workers.is_none() => {
                 "the child is stopped by a signal; SIGCONT continues it".into()
             }
@@ -209,12 +206,12 @@ impl Runtime<'_> {
         Some(why)
     }
 
-    fn strength(&self) -> String {
+    fn ready_count(&self) -> String {
         let serving = self.supervisor.serving().count();
         format!("{serving} of {} ready", self.supervisor.target())
     }
 
-    /// What the service manager is to know.
+    /// The state for the service manager.
     pub(super) fn service(&self) -> Service {
         let supervisor = &self.supervisor;
         let is_reloading = supervisor.is_reloading();
@@ -228,7 +225,7 @@ impl Runtime<'_> {
             is_ready: supervisor.is_ready(),
             is_reloading,
             is_stopping,
-            text: format!("{what}{}", self.strength()),
+            text: format!("{what}{}", self.ready_count()),
         }
     }
 }
@@ -257,7 +254,7 @@ mod tests {
             worker: WorkerId(2),
             after: Duration::ZERO,
         };
-        for (report, has_place) in [
+        for (report, has_slot) in [
             (ended(1, again), true),
             (hung, true),
             (ended(2, again), true),
@@ -273,7 +270,7 @@ mod tests {
             ),
             (ended(6, Next::Nothing), true),
         ] {
-            tally.count(report, has_place, Moment::ZERO);
+            tally.count(report, has_slot, Moment::ZERO);
         }
         let wanted = Restarts {
             exit: 2,

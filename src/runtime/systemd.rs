@@ -1,5 +1,5 @@
-//! What the service manager above pidone is told: how the service does, and that pidone is alive
-//! (sd_notify(3)). It is told what has changed, whenever pidone goes to sleep.
+//! What pidone tells its service manager (sd_notify(3)): the state of the service, and the watchdog's
+//! keep-alive. It sends changes before each sleep.
 
 #![forbid(unsafe_code)]
 
@@ -10,36 +10,36 @@ use crate::cause::Cause;
 use crate::supervisor::Moment;
 use crate::sys::manager::{self, Manager};
 
-/// How the service does.
+/// The state of the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Service {
     pub(super) is_ready: bool,
     pub(super) is_reloading: bool,
     pub(super) is_stopping: bool,
-    /// One line for people.
+    /// The status text.
     pub(super) text: String,
 }
 
-/// What the manager knows.
+/// The manager, and the last state that it got.
 #[derive(Debug)]
 pub(super) struct Notifier {
     manager: Manager,
     known: Service,
-    /// Half of what the manager allows between two signs of life.
+    /// Half of the watchdog's timeout.
     period: Option<Duration>,
-    /// When the next one is due.
+    /// When the next keep-alive is due.
     due: Moment,
-    has_complained: bool,
+    has_warned: bool,
 }
 
 impl Notifier {
-    /// `None`: there is no manager.
+    /// `None`: there is no service manager.
     pub(super) fn find() -> Option<Self> {
         let manager = match Manager::find() {
             Ok(manager) => manager?,
             Err(error) => {
                 log::warn!(
-                    "NOTIFY_SOCKET is no socket that can be written to: {}",
+                    "NOTIFY_SOCKET is not a socket that pidone can write to: {}",
                     Cause(&error)
                 );
                 return None;
@@ -50,16 +50,16 @@ impl Notifier {
             known: Service::default(),
             period: manager::watchdog().map(|period| period / 2),
             due: Moment::ZERO,
-            has_complained: false,
+            has_warned: false,
         })
     }
 
-    /// When there must be a sign of life; `None`: never.
+    /// When the next keep-alive is due; `None`: never.
     pub(super) fn deadline(&self) -> Option<Moment> {
         self.period.map(|_| self.due)
     }
 
-    /// Tells what has changed, and gives a sign of life if it is time.
+    /// Sends what has changed, and a keep-alive if it is due.
     pub(super) fn tell(&mut self, service: Service, now: Moment) {
         let mut message = changes(&self.known, &service, manager::monotonic);
         if let Some(period) = self.period
@@ -72,7 +72,7 @@ impl Notifier {
             return;
         }
         match self.manager.tell(&message) {
-            // It is ready for good, whatever becomes of its workers.
+            // Once ready, the service stays ready for the manager.
             Ok(()) => {
                 let is_ready = self.known.is_ready || service.is_ready;
                 self.known = Service {
@@ -80,10 +80,10 @@ impl Notifier {
                     ..service
                 };
             }
-            Err(error) if !self.has_complained => {
-                self.has_complained = true;
+            Err(error) if !self.has_warned => {
+                self.has_warned = true;
                 log::warn!(
-                    "cannot tell the service manager (NOTIFY_SOCKET): {}",
+                    "cannot notify the service manager (NOTIFY_SOCKET): {}",
                     Cause(&error)
                 );
             }
@@ -93,7 +93,7 @@ impl Notifier {
 }
 
 impl Runtime<'_> {
-    /// Before pidone sleeps, for as long as `due` at most: returns for how long then.
+    /// Called before pidone sleeps for `due` at most. Returns the time until the next deadline.
     pub(super) fn notify_manager(
         &mut self,
         now: Moment,
@@ -110,7 +110,7 @@ impl Runtime<'_> {
     }
 }
 
-/// One assignment a line.
+/// The changes, one assignment a line.
 fn changes(before: &Service, now: &Service, clock: impl FnOnce() -> Duration) -> String {
     let mut lines = String::new();
     if now.is_stopping && !before.is_stopping {

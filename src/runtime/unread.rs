@@ -1,9 +1,9 @@
-//! Connections that came before new connections were kept away from a worker, and whose clients have not
-//! asked for anything yet, as far as the kernel can tell.
+//! Unread connections: those that a draining worker got before new connections were steered away, and
+//! whose clients have not sent a request yet, as far as the kernel can tell.
 //!
-//! Of plain ones, those of which nothing has been read. Where TLS is spoken that tells nothing: what
-//! has been read may be the handshake, and Node.js 26 ends a connection whose request is still to
-//! come when it closes the server. There all those count that were not silent for a while.
+//! Without TLS: connections of which nothing was read. With TLS that proves nothing: what was read may
+//! be the handshake, and Node.js 26 closes a connection without a request when it closes the server. So
+//! with TLS a connection counts also if its client sent something within the last 250 ms.
 
 #![forbid(unsafe_code)]
 
@@ -17,24 +17,23 @@ use crate::supervisor::WorkerId;
 use crate::sys::diag::{self, Connection, Cookie};
 use crate::table::Table;
 
-/// Who has sent nothing for that long has either asked already, or does not hurry to: as long as a
-/// drain waits for those that arrive.
-const HESITATION: Duration = Duration::from_millis(250);
+/// A client that has sent nothing for this long has either sent its request already, or is slow: a
+/// drain waits this long for unread connections.
+const SILENCE: Duration = Duration::from_millis(250);
 
-/// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Unread {
-    /// By the worker that leaves, or `None` where all do: those that were there at the first look, as
-    /// far as they still are. Others have come to those who stay.
+    /// By draining worker, or `None` if all drain: the connections of the first any that are still
+    /// there. Newer connections belong to other workers.
     left: Table<Option<WorkerId>, Vec<Cookie>>,
-    /// The kernel has no such service. It looks for a module each time that it is asked for it.
-    is_mute: bool,
+    /// The kernel has no such service. It would try to load a module at every request.
+    is_unsupported: bool,
 }
 
 impl Unread {
-    /// Whether some are left, of those to these ports. `None`, and a kernel that does not tell: it
-    /// cannot be known.
-    pub(super) fn look(
+    /// Whether there are unread connections to these ports. Also true if that cannot be known: for a
+    /// UNIX socket, or without the kernel's service.
+    pub(super) fn any(
         &mut self,
         worker: Option<WorkerId>,
         ports: impl Iterator<Item = Reached>,
@@ -44,13 +43,13 @@ impl Unread {
             let Some(connections) = port.address.and_then(|address| self.ask(address)) else {
                 return true;
             };
-            let arrives = |one: &Connection| match self.left.get(worker) {
+            let is_unread = |one: &Connection| match self.left.get(worker) {
                 Some(before) => before.contains(&one.cookie) && (one.is_unheard || port.has_tls),
-                None => one.is_unheard || (port.has_tls && one.silent < HESITATION),
+                None => one.is_unheard || (port.has_tls && one.silent < SILENCE),
             };
             let connections = connections.into_iter();
             let connections = connections.filter(|one| !port.own.contains(&one.client));
-            let connections = connections.filter(arrives);
+            let connections = connections.filter(is_unread);
             now.extend(connections.map(|one| one.cookie));
         }
         let any = !now.is_empty();
@@ -59,13 +58,13 @@ impl Unread {
     }
 
     fn ask(&mut self, port: SocketAddr) -> Option<Vec<Connection>> {
-        if self.is_mute {
+        if self.is_unsupported {
             return None;
         }
         let connections = diag::connections(port);
         if let Err(error) = &connections {
             log::debug!("cannot ask for the connections to {port}: {}", Cause(error));
-            self.is_mute = error.kind() == io::ErrorKind::Unsupported;
+            self.is_unsupported = error.kind() == io::ErrorKind::Unsupported;
         }
         connections.ok()
     }

@@ -1,4 +1,4 @@
-//! Sleeping until somebody wants something, or something is due.
+//! Sleeping until an event source is ready or a deadline passes.
 
 #![forbid(unsafe_code)]
 
@@ -15,10 +15,10 @@ use crate::supervisor::{Event, Member, Moment, WorkerId};
 use crate::sys::memory;
 use crate::sys::poll::{self, Interest, Watched};
 
-/// What runs no longer than this after a start is over before pidone makes itself small.
-const SHORT_LIFE: Duration = Duration::from_millis(20);
+/// pidone releases memory only after it has run for this long, so that a short run does not pay for it.
+const SHORT_RUN: Duration = Duration::from_millis(20);
 
-/// Who can wake pidone.
+/// The event sources.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Signals,
@@ -30,7 +30,7 @@ enum Source {
 }
 
 impl Runtime<'_> {
-    /// Sleeps until there is news, and takes the first; `None`: it was nothing after all.
+    /// Sleeps until there are events, and returns the first; `None`: there was none.
     pub(super) fn wait(&mut self) -> Result<Option<Event>, RunError> {
         self.workers.forget_dead();
         self.hand_over_accepted();
@@ -41,10 +41,10 @@ impl Runtime<'_> {
             .next_deadline()
             .map(|at| at.saturating_sub(now));
         if due == Some(Duration::ZERO) {
-            // What is due may go on for long, and signals come first.
+            // Handling a deadline may take long, so signals are read first.
             self.take_signals()?;
-            self.news.push_back(Event::Tick);
-            return Ok(self.news.pop_front());
+            self.events.push_back(Event::Tick);
+            return Ok(self.events.pop_front());
         }
         let due = self.notify_manager(now, due);
         if let Some(rest) = self.reap_throttle.rest(now) {
@@ -52,26 +52,27 @@ impl Runtime<'_> {
                 .map_err(RunError::System)?;
             return Ok(None);
         }
-        // The dead whom the last round has left behind send no second SIGCHLD.
+        // The zombies that the last round left send no second SIGCHLD.
         let due = if self.reap_throttle.is_behind() {
             Some(Duration::ZERO)
         } else {
             due
         };
-        if self.hears_only_signals() {
+        if self.waits_for_signals_only() {
             if self.until_signalled(due)? || self.reap_throttle.is_behind() {
                 self.take_signals()?;
             }
-            return Ok(self.news.pop_front());
+            return Ok(self.events.pop_front());
         }
         for source in self.until_ready(due, now)? {
             match source {
                 Source::Signals => self.take_signals()?,
                 Source::Worker(id) => {
-                    let (ports, news) = (&mut self.ports, &mut self.news);
-                    self.workers.hear(id, now, self.ready, ports, news);
+                    let (ports, events) = (&mut self.ports, &mut self.events);
+                    self.workers
+                        .read_channel(id, now, self.ready, ports, events);
                 }
-                Source::Notify => self.hear_notify(),
+                Source::Notify => self.read_notify(),
                 Source::Queue(port, member) => self.accept(port, member),
                 Source::AdminListener(source) => self.on_admin(source),
                 Source::Foreign => {}
@@ -80,35 +81,35 @@ impl Runtime<'_> {
         if self.waiting_for_leftovers {
             self.count_leftovers();
         }
-        Ok(self.news.pop_front())
+        Ok(self.events.pop_front())
     }
 
-    /// In single mode without admin endpoints: the way from one signal to the next is as short as it can be.
-    fn hears_only_signals(&self) -> bool {
+    /// In single mode without admin endpoints: a shorter path to the next signal.
+    fn waits_for_signals_only(&self) -> bool {
         self.config.workers.is_none()
             && self.notify.is_none()
             && self.admin.are_none()
             && !self.waiting_for_leftovers
     }
 
-    /// Whether a signal has come.
+    /// Whether a signal arrived.
     fn until_signalled(&mut self, due: Option<Duration>) -> Result<bool, RunError> {
-        let tidies_up = tidies_up(self.just_started, due);
-        let limit = if tidies_up { Some(SHORT_LIFE) } else { due };
-        let mut come = self.signals.wait(limit).map_err(RunError::System)?;
-        if tidies_up && !come {
-            tidy_up(&mut self.just_started, &mut self.reporter);
-            come = self.signals.wait(due).map_err(RunError::System)?;
+        let trims_memory = trims_memory(self.just_started, due);
+        let limit = if trims_memory { Some(SHORT_RUN) } else { due };
+        let mut signalled = self.signals.wait(limit).map_err(RunError::System)?;
+        if trims_memory && !signalled {
+            trim_memory(&mut self.just_started, &mut self.reporter);
+            signalled = self.signals.wait(due).map_err(RunError::System)?;
         }
-        Ok(come)
+        Ok(signalled)
     }
 
-    /// Who wants something.
+    /// The event sources that are ready.
     fn until_ready(&mut self, due: Option<Duration>, now: Moment) -> Result<Vec<Source>, RunError> {
         let accept_backoff = self.accept_backoff.lasts_until(now);
         let rest = self
             .workers
-            .rest_ends(now)
+            .pause_ends(now)
             .into_iter()
             .chain(accept_backoff);
         let due = due.into_iter().chain(rest.map(|end| end - now)).min();
@@ -135,11 +136,11 @@ impl Runtime<'_> {
                 )
                 .chain(admin.map(|(source, watched)| (Source::AdminListener(source), watched)))
                 .unzip();
-        let tidies_up = tidies_up(self.just_started, due);
-        let limit = if tidies_up { Some(SHORT_LIFE) } else { due };
+        let trims_memory = trims_memory(self.just_started, due);
+        let limit = if trims_memory { Some(SHORT_RUN) } else { due };
         let mut ready = poll::wait(&watched, limit).map_err(RunError::System)?;
-        if tidies_up && !ready.contains(&true) {
-            tidy_up(&mut self.just_started, &mut self.reporter);
+        if trims_memory && !ready.contains(&true) {
+            trim_memory(&mut self.just_started, &mut self.reporter);
             ready = poll::wait(&watched, due).map_err(RunError::System)?;
         }
         self.admin.wake();
@@ -152,12 +153,12 @@ impl Runtime<'_> {
     }
 
     fn take_signals(&mut self) -> Result<(), RunError> {
-        self.signalled_at = self.now();
-        let news = &mut self.news;
+        self.signals_read_at = self.now();
+        let events = &mut self.events;
         let drained = self
             .signals
             .drain(|received| {
-                news.push_back(match received.signal {
+                events.push_back(match received.signal {
                     Signal::HUP if received.by_kernel => Event::TerminalClosed,
                     signal => Event::Signal(signal),
                 });
@@ -170,14 +171,13 @@ impl Runtime<'_> {
     }
 }
 
-/// Whether pidone makes itself small before it sleeps for long: not in the way of a run that is
-/// over at once.
-fn tidies_up(just_started: bool, due: Option<Duration>) -> bool {
-    just_started && due.is_none_or(|due| due > SHORT_LIFE)
+/// Whether pidone releases memory before it sleeps: not in a run that ends at once.
+fn trims_memory(just_started: bool, due: Option<Duration>) -> bool {
+    just_started && due.is_none_or(|due| due > SHORT_RUN)
 }
 
-/// The code comes last, since all that runs is mapped again.
-fn tidy_up(just_started: &mut bool, reporter: &mut Reporter) {
+/// The code comes last, because the kernel maps again what runs after it.
+fn trim_memory(just_started: &mut bool, reporter: &mut Reporter) {
     *just_started = false;
     reporter.look_at_oom_kills();
     memory::release_code();

@@ -1,4 +1,4 @@
-//! The workers that run: whose process is whose, and what each says and is told.
+//! The workers: their processes, their members, their channels and their listeners.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::drain_module;
-use super::link::{Heard, Link, Parcel, connection};
+use super::link::{Incoming, Link, Parcel, connection};
 use super::ports::{PortId, Ports};
 use super::report::Name;
 use crate::config::Readiness;
@@ -20,47 +20,45 @@ use crate::supervisor::{Event, Member, Moment, Start, WorkerId};
 use crate::sys::poll::Watched;
 use crate::table::Table;
 
-/// errno(3): what an app is told when pidone cannot keep up with what it asks for.
+/// errno(3): the app gets this if it opens too many listeners.
 const EMFILE: i32 = 24;
 
-/// One worker.
 pub(super) struct Worker {
     instance: usize,
-    /// Where its inspector listens, or will.
+    /// Where its inspector listens, or will listen.
     inspect_port: Option<u16>,
     pid: Option<i32>,
     member: Option<Member>,
     link: Option<Link>,
-    /// What it asks for before it has a place.
+    /// Its queries before it has a slot.
     held: Vec<Query>,
-    /// The listeners it has open, by its name for them and by ours.
+    /// Its open listeners, by its key and by pidone's port.
     open: Vec<(Key, PortId)>,
-    /// That is other than it was, and has not been told.
+    /// Whether it listens has changed, and the supervisor does not know yet.
     has_changed: bool,
-    /// It has been told to disconnect: that it closes its listeners is no news.
-    dismissed: bool,
-    has_babbled: bool,
-    /// It has been said that it has too many listeners.
+    /// pidone has sent `disconnect`: the listeners that it closes now are not reported.
+    told_to_disconnect: bool,
+    sent_malformed: bool,
+    /// The warning about too many listeners was logged.
     has_hit_limit: bool,
-    /// It has asked for a listener.
+    /// It has queried a listener.
     has_asked: bool,
-    /// The module of `--http-drain` runs in it.
+    /// The module of `--http-drain` is loaded in it.
     has_drain_module: bool,
 }
 
-/// A connection that is to go to a worker that listens on this port.
+/// A connection for a worker that listens on this port.
 pub(super) type AcceptedConnection = (PortId, OwnedFd);
 
-/// All of them.
 #[derive(Default)]
 pub(super) struct Workers {
     all: Table<WorkerId, Worker>,
     by_pid: Table<i32, WorkerId>,
-    /// Gone, and not reported yet.
+    /// Exited, and not reported yet.
     dead: Vec<WorkerId>,
-    /// Connections that a worker has not taken, or has come too late for.
+    /// Connections that a worker rejected or did not take.
     pub(super) accepted_connections: VecDeque<AcceptedConnection>,
-    /// `--http-drain`, until it has been said that a worker runs without the module.
+    /// `--http-drain`: true until it is logged that a worker runs without the module.
     wants_drain_module: bool,
 }
 
@@ -82,8 +80,8 @@ impl Workers {
             held: Vec::new(),
             open: Vec::new(),
             has_changed: false,
-            dismissed: false,
-            has_babbled: false,
+            told_to_disconnect: false,
+            sent_malformed: false,
             has_hit_limit: false,
             has_drain_module: false,
             has_asked: false,
@@ -98,7 +96,7 @@ impl Workers {
         }
     }
 
-    /// The process of a worker that is not reaped, so that the number is still its own.
+    /// The process id of a worker that is not reaped yet, so the kernel has not reused it.
     pub(super) fn pid(&self, id: WorkerId) -> Option<i32> {
         let pid = self.all.get(id)?.pid?;
         self.by_pid.get(pid).map(|_| pid)
@@ -112,7 +110,7 @@ impl Workers {
         self.by_pid.keys().collect()
     }
 
-    /// As people call it, in single mode too.
+    /// As log lines name it, in single mode too.
     pub(super) fn name(&self, id: WorkerId, single: bool) -> Name {
         let worker = self.all.get(id);
         Name {
@@ -129,7 +127,7 @@ impl Workers {
         self.all.get(id)?.inspect_port
     }
 
-    /// Whether a process that still runs may listen there for debuggers.
+    /// Whether a running worker may have its inspector on this port.
     pub(super) fn has_inspector_at(&self, port: u16) -> bool {
         let mut running = self.by_pid.values().filter_map(|id| self.all.get(*id));
         running.any(|worker| worker.inspect_port == Some(port))
@@ -139,8 +137,9 @@ impl Workers {
         self.all.get(id)?.member
     }
 
-    /// Its process is reaped, and all it has said is heard. What it had not taken goes to others.
-    pub(super) fn gone(&mut self, pid: i32, id: WorkerId, ports: &mut Ports) {
+    /// Its process is reaped and its channel is read to the end. Connections that it did not take go to
+    /// other workers.
+    pub(super) fn reaped(&mut self, pid: i32, id: WorkerId, ports: &mut Ports) {
         self.by_pid.remove(pid);
         self.dead.push(id);
         ports.forget(id);
@@ -155,19 +154,19 @@ impl Workers {
         }
     }
 
-    /// Connections to a port that is closed are refused.
-    pub(super) fn refuse_arrivals(&mut self, is_open: impl Fn(PortId) -> bool) {
+    /// Drops connections to closed ports.
+    pub(super) fn drop_connections_to_closed(&mut self, is_open: impl Fn(PortId) -> bool) {
         self.accepted_connections.retain(|(port, _)| is_open(*port));
     }
 
-    /// Forgets those who are gone, when all has been said about them.
+    /// Removes the workers that have exited, after all reports about them.
     pub(super) fn forget_dead(&mut self) {
         for id in self.dead.drain(..) {
             self.all.remove(id);
         }
     }
 
-    /// Writes to each what may be written.
+    /// Writes to every channel what it has room for.
     pub(super) fn flush(&mut self) {
         for link in self
             .all
@@ -178,7 +177,7 @@ impl Workers {
         }
     }
 
-    /// What is to be waited for.
+    /// The channels to poll.
     pub(super) fn watched(&self, now: Moment) -> impl Iterator<Item = (WorkerId, Watched<'_>)> {
         self.all.iter().filter_map(move |(id, worker)| {
             let watched = worker.link.as_ref()?.interest(now)?;
@@ -186,21 +185,21 @@ impl Workers {
         })
     }
 
-    /// When somebody is to be listened to again who is left alone for a moment.
-    pub(super) fn rest_ends(&self, now: Moment) -> Option<Moment> {
+    /// When the next paused channel is read again.
+    pub(super) fn pause_ends(&self, now: Moment) -> Option<Moment> {
         let links = self.all.values().filter_map(|worker| worker.link.as_ref());
-        let rests = links.filter_map(Link::rests_until);
+        let rests = links.filter_map(Link::paused_until);
         rests.filter(|until| *until > now).min()
     }
 
-    /// Listens to one worker for a while. Whether it had anything to say.
-    pub(super) fn hear(
+    /// Reads one worker's channel once. Returns whether there was anything to read.
+    pub(super) fn read_channel(
         &mut self,
         id: WorkerId,
         now: Moment,
         ready: Readiness,
         ports: &mut Ports,
-        news: &mut VecDeque<Event>,
+        events: &mut VecDeque<Event>,
     ) -> bool {
         let Some(worker) = self.all.get_mut(id) else {
             return false;
@@ -208,13 +207,13 @@ impl Workers {
         let Some(link) = worker.link.as_mut().filter(|link| !link.is_closed()) else {
             return false;
         };
-        let Some(heard) = link.hear(now) else {
+        let Some(received) = link.read(now) else {
             if link.is_closed() {
-                news.push_back(Event::ChannelClosed(id));
+                events.push_back(Event::ChannelClosed(id));
             }
             return false;
         };
-        for Heard { message, outcome } in heard {
+        for Incoming { message, outcome } in received {
             match outcome {
                 Outcome::ListenerClosed(key) => worker.closed(id, key, ports),
                 Outcome::HandleReleased {
@@ -230,8 +229,8 @@ impl Workers {
                     handle: Parcel::Listener(_),
                     fate: Fate::Refused,
                 } => worker.closed(id, key, ports),
-                Outcome::Leaves => news.push_back(Event::Leaving(id)),
-                Outcome::PingAnswered => news.push_back(Event::Pong(id)),
+                Outcome::Leaves => events.push_back(Event::Leaving(id)),
+                Outcome::PingAnswered => events.push_back(Event::Pong(id)),
                 Outcome::Nothing | Outcome::HandleReleased { .. } => {}
             }
             if matches!(message, FromWorker::Query(_))
@@ -244,66 +243,71 @@ impl Workers {
                 FromWorker::Loaded => worker.has_drain_module = true,
                 FromWorker::Query(query) if worker.member.is_none() => {
                     worker.hold(query);
-                    news.push_back(Event::Held(id));
+                    events.push_back(Event::Held(id));
                 }
                 FromWorker::Query(query) => {
                     if !std::mem::replace(&mut worker.has_asked, true) {
-                        news.push_back(Event::Asked(id));
+                        events.push_back(Event::Asked(id));
                     }
                     worker.answer(id, &query, ports);
                 }
                 FromWorker::Listening(_) if ready == Readiness::Listen => {
-                    news.push_back(Event::Ready(id));
+                    events.push_back(Event::Ready(id));
                 }
                 FromWorker::Ready if ready == Readiness::Message => {
-                    news.push_back(Event::Ready(id));
+                    events.push_back(Event::Ready(id));
                 }
                 FromWorker::Announced { handles } => {
                     let worker = id;
-                    news.push_back(Event::Announced { worker, handles });
+                    events.push_back(Event::Announced { worker, handles });
                 }
-                FromWorker::Finished => news.push_back(Event::Finished(id)),
-                FromWorker::Garbage if !worker.has_babbled => {
-                    worker.has_babbled = true;
+                FromWorker::Finished => events.push_back(Event::Finished(id)),
+                FromWorker::Garbage if !worker.sent_malformed => {
+                    worker.sent_malformed = true;
                     let instance = worker.instance;
                     log::warn!("worker {instance} sent malformed IPC messages; ignoring them");
                 }
                 _ => {}
             }
         }
-        worker.tell_ports(id, news);
+        worker.report_listening(id, events);
         self.accepted_connections.extend(ports.take_displaced());
         true
     }
 
-    /// A spare gets its place.
+    /// A spare gets a slot.
     pub(super) fn admit(
         &mut self,
         id: WorkerId,
         member: Member,
         ports: &mut Ports,
-        news: &mut VecDeque<Event>,
+        events: &mut VecDeque<Event>,
     ) {
         if let Some(worker) = self.all.get_mut(id) {
             worker.member = Some(member);
             for query in std::mem::take(&mut worker.held) {
                 worker.answer(id, &query, ports);
             }
-            worker.tell_ports(id, news);
+            worker.report_listening(id, events);
         }
         self.accepted_connections.extend(ports.take_displaced());
     }
 
-    /// It listens on nothing of ours any more, and lives on.
-    pub(super) fn release(&mut self, id: WorkerId, ports: &mut Ports, news: &mut VecDeque<Event>) {
+    /// The worker keeps running without pidone's listeners.
+    pub(super) fn release(
+        &mut self,
+        id: WorkerId,
+        ports: &mut Ports,
+        events: &mut VecDeque<Event>,
+    ) {
         if let Some(worker) = self.all.get_mut(id) {
             worker.forget_ports();
             ports.release(id);
-            worker.tell_ports(id, news);
+            worker.report_listening(id, events);
         }
     }
 
-    /// One that cannot be asked any more is about to leave; the supervisor is told of that.
+    /// If the channel is closed, the worker counts as leaving; the supervisor knows that.
     pub(super) fn ping(&mut self, id: WorkerId) {
         if let Some(link) = self.link(id) {
             link.ping();
@@ -331,7 +335,7 @@ impl Workers {
         let Some(worker) = self.all.get_mut(id) else {
             return;
         };
-        worker.dismissed = true;
+        worker.told_to_disconnect = true;
         if let Some(link) = &mut worker.link {
             let unsent = link.disconnect();
             let unsent = unsent.into_iter().filter_map(connection);
@@ -340,8 +344,9 @@ impl Workers {
         }
     }
 
-    /// A worker has refused to start: if that can be for the module's sake, it is said, once.
-    pub(super) fn tell_bad_option(&mut self, id: WorkerId) {
+    /// A worker exited because of an invalid option: if the module may be the cause, that is logged,
+    /// once.
+    pub(super) fn report_bad_option(&mut self, id: WorkerId) {
         if let Some(worker) = self.all.get(id)
             && worker.link.is_some()
             && !worker.has_drain_module
@@ -351,7 +356,7 @@ impl Workers {
         }
     }
 
-    /// Whether connections are on their way to this worker, or to any.
+    /// Whether connections are in flight to this worker, or to any.
     pub(super) fn expects(&self, id: Option<WorkerId>) -> bool {
         let on_its_way = |worker: &Worker| {
             let link = worker.link.as_ref();
@@ -363,7 +368,7 @@ impl Workers {
         }
     }
 
-    /// Hands a connection to the first of these workers that takes it; gives it back if none does.
+    /// Hands a connection to the first of these workers that takes it; returns it if none does.
     pub(super) fn hand_over(
         &mut self,
         (port, mut fd): AcceptedConnection,

@@ -1,4 +1,4 @@
-//! What one worker listens on, by its names for it and by ours.
+//! The listeners of one worker, by its keys and by pidone's ports.
 
 use std::collections::VecDeque;
 
@@ -26,15 +26,15 @@ impl Worker {
         self.open.clear();
     }
 
-    /// Its ports are others than before.
-    pub(super) fn tell_ports(&mut self, id: WorkerId, news: &mut VecDeque<Event>) {
+    /// Reports a change of its listeners.
+    pub(super) fn report_listening(&mut self, id: WorkerId, events: &mut VecDeque<Event>) {
         if std::mem::take(&mut self.has_changed) {
             let any = !self.open.is_empty();
-            news.push_back(Event::Listens { worker: id, any });
+            events.push_back(Event::Listens { worker: id, any });
         }
     }
 
-    /// One that asks for more than any app does is not answered, and nothing else.
+    /// More queries than any app sends are ignored.
     pub(super) fn hold(&mut self, query: Query) {
         if self.held.len() < CAPACITY {
             self.held.push(query);
@@ -64,7 +64,7 @@ impl Worker {
                 data,
             } => (port, outbox.queue_round_robin(seq, &data, address).ok()),
             Answer::Failure(errno) => {
-                // No room means that it does not read, or has left.
+                // A full outbox means that the worker does not read, or has exited.
                 let _ = outbox.queue_failure(seq, errno, &query.data);
                 return;
             }
@@ -94,7 +94,7 @@ impl Worker {
         };
         self.open.retain(|(its_key, _)| *its_key != key);
         self.has_changed = true;
-        if !self.dismissed {
+        if !self.told_to_disconnect {
             ports.closed(port, id);
         }
     }
