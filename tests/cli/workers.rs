@@ -234,14 +234,14 @@ fn commands_that_take_the_channel_are_refused_with_the_one_to_run() {
         (
             "npm start",
             [
-                "npm start: npm takes",
+                "npm start: npm starts Node.js",
                 "run env NODE_ENV=production node server.js instead",
             ],
         ),
         (
             "yarn start",
             [
-                "yarn start: yarn takes",
+                "yarn start: yarn starts Node.js",
                 "run env NODE_ENV=production node server.js instead",
             ],
         ),
@@ -273,11 +273,17 @@ fn commands_that_take_the_channel_are_refused_with_the_one_to_run() {
         ),
         (
             "npx tsx app.ts",
-            ["npx tsx: npx takes", "run node --import tsx app.ts instead"],
+            [
+                "npx tsx: npx starts Node.js",
+                "run node --import tsx app.ts instead",
+            ],
         ),
         (
             "tsx app.ts",
-            ["tsx: tsx takes", "run node --import tsx app.ts instead"],
+            [
+                "tsx: tsx starts Node.js",
+                "run node --import tsx app.ts instead",
+            ],
         ),
         (
             "ts-node app.ts",
@@ -317,7 +323,10 @@ fn commands_that_take_the_channel_are_refused_with_the_one_to_run() {
         ("env -i node app.js", ["env -i: ", "leave -i out"]),
         (
             "node node_modules/tsx/dist/cli.mjs app.ts",
-            ["tsx: tsx takes", "run node --import tsx app.ts instead"],
+            [
+                "tsx: tsx starts Node.js",
+                "run node --import tsx app.ts instead",
+            ],
         ),
         (
             "fastify start -w app.js",
@@ -337,12 +346,15 @@ fn commands_that_take_the_channel_are_refused_with_the_one_to_run() {
 #[test]
 fn without_a_package_there_is_still_advice() {
     let here = TempDir::new();
-    let parts = ["npm start: npm takes", "as in: node server.js"];
+    let parts = ["npm start: npm starts Node.js", "as in: node server.js"];
     refuses(&here.path(""), "-i 2", &["npm", "start"], &parts);
     here.file("package.json", "{\"scripts\": ", 0o644);
     refuses(&here.path(""), "-i 2", &["npm", "start"], &parts);
     here.file("server.js", "", 0o644);
-    let parts = ["npm start: npm takes", "run node server.js instead"];
+    let parts = [
+        "npm start: npm starts Node.js",
+        "run node server.js instead",
+    ];
     refuses(&here.path(""), "-i 2", &["npm", "start"], &parts);
 }
 

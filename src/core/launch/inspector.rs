@@ -1,5 +1,5 @@
-//! Where the workers' inspectors listen: Node.js' own primary gives each worker the next port after
-//! its own (`createWorkerProcess` in lib/internal/cluster/primary.js), and pidone does so by slot.
+//! The ports of the workers' inspectors. Node.js' own primary gives each worker the next port after
+//! its own (`createWorkerProcess` in lib/internal/cluster/primary.js); pidone does so by slot.
 
 use super::node::WITH_VALUE;
 use super::options::node_options_at;
@@ -12,20 +12,20 @@ use alloc::vec::Vec;
 /// Node.js' own default (`kDefaultInspectorPort` in src/node_options.h).
 const DEFAULT_PORT: u16 = 9229;
 
-/// How far the second port of a slot is from its first one: with the default, 9230 and 10230.
+/// The distance between the first and the second port of a slot: with the default, 9230 and 10230.
 const NEXT: usize = 1000;
 
-/// The option that sets the port alone, and leaves host and the rest as they are.
+/// The option that sets the port only, not the host.
 #[must_use]
 pub fn option(port: u16) -> String {
     format!("--inspect-port={port}")
 }
 
-/// What a command and `NODE_OPTIONS` ask for together; `None`: no inspector, or one that looks for a
-/// free port by itself (port 0).
+/// The inspector that a command and `NODE_OPTIONS` together request; `None`: none, or one with a
+/// free port that the kernel chooses (port 0).
 #[must_use]
 pub fn asked_for(words: &[String], node_options: &str) -> Option<Inspector> {
-    let mut asked = Asked::default();
+    let mut asked = Requested::default();
     // Node.js reads the variable first.
     let of_variable: Vec<_> = node_options
         .split_ascii_whitespace()
@@ -41,18 +41,18 @@ pub fn asked_for(words: &[String], node_options: &str) -> Option<Inspector> {
     })
 }
 
-/// Where [`option`] goes in a command that runs Node.js: behind what asks for an inspector, as what comes
-/// later wins. Not at the end of the options: one that is not known here might stand before its value.
-/// `None`: it is not known to run Node.js.
+/// The index for [`option`] in a command that runs Node.js: after the options that request an inspector, as
+/// the last one wins. Not at the end of the options: an unknown option might be followed by its value.
+/// `None`: the command is not known to run Node.js.
 #[must_use]
 pub fn place(words: &[String]) -> Option<usize> {
     let at = node_options_at(words)?;
-    let mut asked = Asked::default();
+    let mut asked = Requested::default();
     asked.read(words.get(at..)?);
     Some(at + asked.end)
 }
 
-/// The port of an instance: the first of its ports that no worker before it still has.
+/// The port of an instance: the first of its ports that no earlier worker still uses.
 #[must_use]
 pub fn port(base: u16, instance: usize, is_taken: impl Fn(u16) -> bool) -> u16 {
     let numbered = |number: usize| {
@@ -72,15 +72,15 @@ pub fn port(base: u16, instance: usize, is_taken: impl Fn(u16) -> bool) -> u16 {
 }
 
 #[derive(Debug)]
-struct Asked {
+struct Requested {
     is_there: bool,
     waits: bool,
     port: u16,
-    /// How many words there are up to the last option about inspectors.
+    /// The number of words up to the last option about inspectors.
     end: usize,
 }
 
-impl Default for Asked {
+impl Default for Requested {
     fn default() -> Self {
         Self {
             is_there: false,
@@ -91,8 +91,8 @@ impl Default for Asked {
     }
 }
 
-impl Asked {
-    /// Reads options up to the first word that is none.
+impl Requested {
+    /// Reads options up to the first word that is not an option.
     fn read(&mut self, words: &[String]) {
         let mut count = 0;
         while let Some(word) = words.get(count)
@@ -103,7 +103,7 @@ impl Asked {
                 Some((name, value)) => (name, Some(value)),
                 None => (word.as_str(), None),
             };
-            // Node.js takes both.
+            // Node.js accepts both.
             let name = name.replace('_', "-");
             let following = words.get(count + 1).map(String::as_str);
             count += if value.is_none() && WITH_VALUE.contains(&name.as_str()) {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_ask_for_an_inspector_is_known() {
+    fn every_option_for_an_inspector_is_recognised() {
         for (line, variable, base, waits) in [
             ("node --inspect x.js", "", 9229, false),
             ("node --inspect=9500 x.js", "", 9500, false),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_goes_behind_what_asks_for_an_inspector() {
+    fn the_port_goes_after_the_inspector_options() {
         for (line, at) in [
             ("node x.js", Some(1)),
             ("node --inspect=9229 -r a x.js --b", Some(2)),

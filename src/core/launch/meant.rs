@@ -1,4 +1,4 @@
-//! What a command was meant to be that cannot be started: a script without Node.js, the words of
+//! Suggestions for a command that cannot be started: a script without Node.js, commands of
 //! pm2 and of `pidone ctl`, a program of an installed package.
 
 use super::shell::shown;
@@ -9,7 +9,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
-/// What to run instead, as the end of a sentence; `None`: nothing better is known.
+/// What to run instead, as the end of a sentence; `None`: no suggestion.
 #[must_use]
 pub fn meant(command: &[String], read_file: ReadFile<'_>) -> Option<String> {
     let [program, args @ ..] = command else {
@@ -18,7 +18,7 @@ pub fn meant(command: &[String], read_file: ReadFile<'_>) -> Option<String> {
     if is_configuration(program) {
         return Some(
             "pidone reads no configuration file; \
-             give it the command of the app that this one names, as in: node server.js"
+             give it the command of the app in that file, as in: node server.js"
                 .to_owned(),
         );
     }
@@ -60,17 +60,17 @@ pub fn meant(command: &[String], read_file: ReadFile<'_>) -> Option<String> {
 }
 
 fn did_you_mean(command: &[String]) -> String {
-    // A sentence has one line.
+    // The message must be one line.
     format!("did you mean {}?", shown(command)).replace(char::is_control, " ")
 }
 
-/// What Node.js could run, by its name.
+/// Whether Node.js could run this file, judged by its name.
 fn is_script(word: &str) -> bool {
     let ends = [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"];
     ends.iter().any(|end| word.ends_with(end))
 }
 
-/// pm2's: `ecosystem.config.js`, and its like in JSON and YAML.
+/// Configuration files of pm2: `ecosystem.config.js`, and JSON and YAML files.
 fn is_configuration(word: &str) -> bool {
     let name = super::base_name(word);
     let begins = ["ecosystem.", "pm2.", "process."];

@@ -21,30 +21,30 @@ use core::fmt;
 
 pub use meant::meant;
 
-/// Reads a text file of the working directory, if it is there.
+/// Reads a text file in the working directory; `None`: it does not exist.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What is known of a command that can be run.
+/// What pidone knows of a command that can be a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// What it is.
+    /// Its kind.
     pub known: Known,
-    /// What may go wrong.
+    /// A warning about it.
     pub warning: Option<String>,
-    /// A word that has to follow the command for it to be a worker.
+    /// A word that must follow the command for it to be a worker.
     pub appended: Option<String>,
 }
 
-/// What a command is, as far as its name says.
+/// The kind of a command, judged by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// Node.js.
     NodeJs,
-    /// A runtime that has no use for Node.js' channel: its name.
+    /// A runtime that does not use Node.js' channel, by its name.
     OtherRuntime(&'static str),
-    /// An interpreter or a server of another language, by its name; it could still end in Node.js.
+    /// An interpreter or a server of another language, by its name; it could still run Node.js.
     OtherLanguage(&'static str),
-    /// Anything; a script that ends in Node.js, say.
+    /// Unknown, such as a script that runs Node.js.
     Nothing,
 }
 
@@ -58,14 +58,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A command that cannot be a worker, one step on the way to what can.
+/// A command that cannot be a worker, and one step towards a command that can.
 #[derive(Debug)]
 struct Obstacle {
-    /// The words of the command that matter.
+    /// The relevant words of the command.
     what: String,
     why: String,
     instead: Instead,
-    /// What else the command does, and somebody will have to.
+    /// Other commands that it runs, which the user must run before.
     before: Vec<String>,
 }
 
@@ -74,16 +74,16 @@ struct Obstacle {
 enum Instead {
     /// Run this; it may be an obstacle itself.
     Run(Vec<String>),
-    /// What cannot be said in words of a command.
+    /// Advice that is not a command.
     Advice(String),
 }
 
-/// Scripts that start one another in a circle are not followed for ever.
+/// The limit for scripts that start each other in a cycle.
 const STEPS_MAX: usize = 8;
 
 const GENERAL_ADVICE: &str = "run Node.js and the script itself instead, as in: node server.js";
 
-/// What is known of a command, which is its program and its arguments.
+/// Examines a command: its program and its arguments.
 ///
 /// # Errors
 /// When it cannot be a worker with a channel.
@@ -115,11 +115,11 @@ pub fn examine(words: &[String], read_file: ReadFile<'_>) -> Result<Launch, Refu
         Instead::Run(_) => sentence.push_str(GENERAL_ADVICE),
         Instead::Advice(advice) => sentence.push_str(&advice),
     }
-    // A script may have lines; a sentence has one.
+    // A script may have several lines; the message must be one line.
     Err(Refusal(sentence.replace(char::is_control, " ")))
 }
 
-/// One step: what the first word is, looked at with its arguments.
+/// One step: examines the program and its arguments.
 fn look(words: &[String], read_file: ReadFile<'_>) -> Result<Launch, Obstacle> {
     let [program, args @ ..] = words else {
         return Ok(Launch::of(Known::Nothing));
@@ -164,7 +164,7 @@ fn other_language(name: &str) -> Option<&'static str> {
     NAMES.into_iter().find(|known| *known == name)
 }
 
-/// A program by its name alone.
+/// The file name of a program.
 fn base_name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
@@ -199,12 +199,12 @@ impl Instead {
         Self::Advice(text.into())
     }
 
-    /// When nothing better is known.
+    /// The default advice.
     fn general() -> Self {
         Self::advice(GENERAL_ADVICE)
     }
 
-    /// With what an `env` or a shell sets for it, in the words of env(1).
+    /// Adds the variables that an `env` or a shell sets, as arguments of env(1).
     fn within(self, env: &[String]) -> Self {
         match self {
             Self::Run(words) => {

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec;
 
 /// Options whose value is the next word when they have no `=` (node(1); the list of Node.js 20 and a
-/// few older and newer ones). One that is missing does no harm: its value passes for the script.
+/// few older and newer ones). A missing one does no harm: its value is taken for the script.
 pub(super) const WITH_VALUE: &[&str] = &[
     "-C",
     "-r",
@@ -116,7 +116,7 @@ pub(super) fn look(
             }
             "-c" | "--check" | "-v" | "--version" | "-h" | "--help" | "--v8-options" | "--test"
             | "--prof-process" | "--build-snapshot" => {
-                let why = "this command exits immediately, and serves nothing";
+                let why = "this command exits immediately and serves nothing";
                 return Err(Obstacle::new(what, why, Instead::general()));
             }
             _ => {
@@ -153,18 +153,14 @@ pub(super) fn look(
     if let Some(begin) = rest.iter().position(|word| word == script)
         && let Some([script, args @ ..]) = rest.get(begin..)
     {
-        tools_in_the_way(script, args, read_file)?;
+        reject_tools(script, args, read_file)?;
     }
     Ok(Launch::of(Known::NodeJs))
 }
 
-/// A script that is one of the tools, installed. Others have their names from their authors: one
-/// that is called node or env is no obstacle.
-fn tools_in_the_way(
-    script: &str,
-    args: &[String],
-    read_file: ReadFile<'_>,
-) -> Result<(), Obstacle> {
+/// Rejects a script that is an installed tool. The app's own scripts may have any name: one
+/// called node or env is not rejected.
+fn reject_tools(script: &str, args: &[String], read_file: ReadFile<'_>) -> Result<(), Obstacle> {
     let name = tools::of_package(script).unwrap_or(base_name(script));
     if packages::MANAGERS.contains(&name) {
         return Err(packages::obstacle(name, args, read_file));

@@ -1,4 +1,4 @@
-//! Where options for Node.js itself go in a command.
+//! The position of Node.js' own options in a command.
 
 use super::base_name;
 use super::shell::{env_words, split};
@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// The place behind the word of a command that runs Node.js, if one does; env(1) may stand before it.
+/// The index after the word that runs Node.js, if there is one; env(1) may precede it.
 #[must_use]
 pub fn node_options_at(words: &[String]) -> Option<usize> {
     let [program, args @ ..] = words else {
@@ -24,15 +24,15 @@ pub fn node_options_at(words: &[String]) -> Option<usize> {
     }
 }
 
-/// Some keep several by names like node-20 and node22.
+/// Also accepts names with a version, such as node-20 and node22.
 pub(super) fn is_node(name: &str) -> bool {
     let version = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.');
     matches!(name.trim_end_matches(version), "node" | "nodejs")
 }
 
-/// The words that the kernel puts before the path of a script: its interpreter, and what else the
-/// first line has as one argument (execve(2)). That of `env -S` is taken apart, as env(1) does it, if
-/// nothing in it has a meaning of its own there.
+/// The words that the kernel puts before the path of a script: its interpreter, and the rest of the
+/// first line as one argument (execve(2)). The argument of `env -S` is split as env(1) does, unless
+/// it has quotes, escapes or variables.
 #[must_use]
 pub fn interpreter(beginning: &[u8]) -> Option<Vec<String>> {
     let is_space = |c: char| matches!(c, ' ' | '\t');
@@ -68,7 +68,7 @@ mod tests {
     use crate::launch::words;
 
     #[test]
-    fn options_go_behind_the_word_that_runs_node() {
+    fn options_go_after_the_word_that_runs_node() {
         for (line, at) in [
             ("node server.js", Some(1)),
             (
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interpreter_is_what_the_kernel_takes_for_it() {
+    fn the_interpreter_is_found_as_the_kernel_does() {
         for (text, expected) in [
             ("#!/usr/bin/env node\nx", &["/usr/bin/env", "node"][..]),
             ("#! /usr/bin/node \t\n", &["/usr/bin/node"]),

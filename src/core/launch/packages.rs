@@ -1,4 +1,4 @@
-//! npm and its like: what their scripts run, as package.json says.
+//! npm and other package managers: what their scripts in package.json run.
 
 use super::options::node_options_at;
 use super::shell::{shown, split};
@@ -12,16 +12,16 @@ use alloc::vec::Vec;
 
 pub(super) const MANAGERS: &[&str] = &["npm", "npx", "pnpm", "pnpx", "yarn", "yarnpkg", "corepack"];
 
-/// What a package manager is asked to run.
+/// What a package manager is to run.
 enum Task<'a> {
-    /// A script of package.json, and what is added to it.
+    /// A script of package.json, and additional arguments.
     Script(&'a str, Vec<String>),
     /// A program of a package.
     Program(&'a [String]),
     Other,
 }
 
-/// Options that say the package is somewhere else.
+/// Options that select a package in another directory.
 const ELSEWHERE: &[&str] = &[
     "-C",
     "-F",
@@ -87,7 +87,7 @@ pub(super) fn obstacle(name: &str, args: &[String], read_file: ReadFile<'_>) -> 
     }
 }
 
-/// With what Yarn's Plug'n'Play needs in Node.js, where there is no `node_modules`: `yarn node` puts
+/// Adds the options that Yarn's Plug'n'Play needs, which has no `node_modules`: `yarn node` puts
 /// the same into `NODE_OPTIONS`.
 fn plugged_in(instead: Instead, read_file: ReadFile<'_>) -> Instead {
     let Instead::Run(mut command) = instead else {
@@ -110,11 +110,11 @@ pub(super) fn run(what: &str, name: &str, args: &[String], read_file: ReadFile<'
     let added = args.iter().skip_while(|word| *word != "--").skip(1);
     let mut obstacle = scripted(name, &added.cloned().collect::<Vec<_>>(), read_file);
     obstacle.what = format!("{what} {name}").trim_end().to_owned();
-    obstacle.why = "the app behind it is told of a channel that it does not have".to_owned();
+    obstacle.why = "the app gets the variables of a channel that it does not have".to_owned();
     obstacle
 }
 
-/// The script that these words name, and what they add to it: npm keeps options before `--`.
+/// The script that these words name, and its additional arguments: npm keeps options before `--` for itself.
 fn script<'a>(manager: &str, args: &'a [String]) -> Task<'a> {
     let Some(at) = args.iter().position(|word| !word.starts_with('-')) else {
         return Task::Other;
@@ -131,7 +131,7 @@ fn script<'a>(manager: &str, args: &'a [String]) -> Task<'a> {
     Task::Script(name, added.cloned().collect())
 }
 
-/// What a script of package.json comes to.
+/// The command that a script of package.json runs.
 fn scripted(name: &str, added: &[String], read_file: ReadFile<'_>) -> Obstacle {
     let obstacle = |instead| Obstacle::new("", "", instead);
     let package = read_file("package.json");
@@ -143,7 +143,7 @@ fn scripted(name: &str, added: &[String], read_file: ReadFile<'_>) -> Obstacle {
             .string()
     };
     let Some(text) = find(name) else {
-        // npm's and pnpm's own default.
+        // The default of npm and pnpm.
         let instead = if name == "start" && read_file("server.js").is_some() {
             Instead::Run(words(&["node", "server.js"]))
         } else {
@@ -161,7 +161,7 @@ fn scripted(name: &str, added: &[String], read_file: ReadFile<'_>) -> Obstacle {
     let Some(command) = last.filter(|_| stays).and_then(|last| last.command()) else {
         return obstacle(Instead::Advice(format!(
             "run the Node.js command of its script \"{name}\" itself instead, \
-             which is in package.json: {text}"
+             as in package.json: {text}"
         )));
     };
     let mut found = obstacle(Instead::Run(in_packages(command, read_file)));
@@ -171,7 +171,7 @@ fn scripted(name: &str, added: &[String], read_file: ReadFile<'_>) -> Obstacle {
     found
 }
 
-/// What `npx` and `exec` run.
+/// The program that `npx` and `exec` run.
 fn program(args: &[String], read_file: ReadFile<'_>) -> Instead {
     let names_package =
         |word: &&String| matches!(word.as_str(), "-p" | "--package" | "-c" | "--call");
@@ -186,7 +186,7 @@ fn program(args: &[String], read_file: ReadFile<'_>) -> Instead {
     }
 }
 
-/// A program that is known by name, or one of the installed packages.
+/// A known program, or one of an installed package.
 fn program_of_package(name: &str, args: &[String], read_file: ReadFile<'_>) -> Instead {
     let at_version = name.rfind('@').filter(|at| *at > 0);
     let name = name.get(..at_version.unwrap_or(name.len())).unwrap_or(name);
@@ -212,8 +212,8 @@ fn in_packages(mut command: Vec<String>, read_file: ReadFile<'_>) -> Vec<String>
     command
 }
 
-/// Whether the name alone says something. What its arguments say is the next step's: a script that
-/// runs itself would be followed for ever.
+/// Whether the name alone is known. The next step examines its arguments: otherwise a script that
+/// runs itself would be followed endlessly.
 fn is_known(program: &str) -> bool {
     !matches!(look(&words(&[program]), &|_| None), Ok(launch) if launch.known == Known::Nothing)
 }

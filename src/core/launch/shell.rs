@@ -1,4 +1,4 @@
-//! Shells and env: what they run in the end.
+//! Shells and env(1): the command that they run.
 
 use super::{Instead, Known, Launch, Obstacle, ReadFile, look as look_at, words};
 use alloc::borrow::ToOwned;
@@ -9,13 +9,13 @@ use alloc::vec::Vec;
 /// One command of a script.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Simple {
-    /// As it is written.
+    /// As it was written.
     pub(super) text: String,
     /// Its words, without quotes.
     pub(super) words: Vec<String>,
 }
 
-/// The commands of a script, if it is nothing but simple commands one after the other.
+/// The commands of a script, if it consists of simple commands in sequence only.
 pub(super) fn split(script: &str) -> Option<Vec<Simple>> {
     let mut all = Vec::new();
     let mut simple = Simple::new();
@@ -76,7 +76,7 @@ impl Simple {
         }
     }
 
-    /// The same without a shell, if it needs none; else with one that leaves.
+    /// The command without a shell if it needs none; else with a shell that execs it.
     pub(super) fn command(self) -> Option<Vec<String>> {
         let Self { text, mut words } = self;
         let assigns = words.first().is_some_and(|word| is_assignment(word));
@@ -106,7 +106,7 @@ pub(super) fn is_assignment(word: &str) -> bool {
     })
 }
 
-/// A command as one would write it in a shell.
+/// A command quoted for a shell.
 pub(super) fn shown(words: &[String]) -> String {
     let quoted = |word: &String| {
         let plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+".contains(c);
@@ -120,7 +120,7 @@ pub(super) fn shown(words: &[String]) -> String {
     words.join(" ")
 }
 
-/// A shell: `-c` and a script that can be followed, or anything.
+/// Examines a shell: a script after `-c` that can be parsed, or an unknown command.
 pub(super) fn look(
     shell: &str,
     args: &[String],
@@ -143,7 +143,7 @@ pub(super) fn look(
         .words
         .get(begin.unwrap_or_default()..)
         .unwrap_or_default();
-    let (leaves, command) = match command {
+    let (execs, command) = match command {
         [exec, command @ ..] if exec == "exec" => (true, command),
         command => (false, command),
     };
@@ -156,13 +156,10 @@ pub(super) fn look(
         None => Ok(launch),
     });
     match looked {
-        // bash, ash and others replace themselves by the last command of a script; dash does not,
-        // and may be what sh is.
-        Ok(launch)
-            if launch.known == Known::NodeJs && !leaves && matches!(shell, "sh" | "dash") =>
-        {
+        // bash, ash and others exec the last command of a script; dash does not, and sh may be dash.
+        Ok(launch) if launch.known == Known::NodeJs && !execs && matches!(shell, "sh" | "dash") => {
             let warning = format!(
-                "{shell} -c may stay between pidone and Node.js, and keep signals from it; \
+                "{shell} -c may remain the parent of Node.js and not pass signals on; \
                  write exec before the command, as in: {shell} -c 'exec {}'",
                 shown(command)
             );
@@ -174,7 +171,7 @@ pub(super) fn look(
         Ok(launch) => Ok(launch),
         Err(mut obstacle) => {
             if !simples.is_empty() {
-                let advice = "let the script end in exec and the Node.js command itself instead, \
+                let advice = "end the script with exec and the Node.js command itself instead, \
                               as in: exec node server.js";
                 obstacle.instead = Instead::advice(advice);
             } else if let Instead::Run(_) = obstacle.instead
@@ -190,17 +187,17 @@ pub(super) fn look(
     }
 }
 
-/// What env(1) is told before the command.
+/// The arguments of env(1) before the command.
 pub(super) struct EnvWords<'a> {
-    /// How many words that takes.
+    /// The number of these words.
     pub(super) count: usize,
     /// The command runs in another directory.
     elsewhere: bool,
-    /// The option that takes all variables away, where the look ends.
+    /// The option that removes all variables; words after it are not examined.
     pub(super) clears: Option<&'a str>,
 }
 
-/// `None`: there is an option that is not known here.
+/// `None`: there is an unknown option.
 pub(super) fn env_words(args: &[String]) -> Option<EnvWords<'_>> {
     let mut words = EnvWords {
         count: 0,
@@ -231,7 +228,7 @@ pub(super) fn env_words(args: &[String]) -> Option<EnvWords<'_>> {
     Some(words)
 }
 
-/// env(1) leaves its place to the command.
+/// Examines the command of env(1), which execs it.
 pub(super) fn look_through_env(
     args: &[String],
     read_file: ReadFile<'_>,
@@ -240,15 +237,15 @@ pub(super) fn look_through_env(
         return Ok(Launch::of(Known::Nothing));
     };
     if let Some(arg) = env.clears {
-        let why = "it takes the variables away that tell a worker of its channel";
-        let advice = format!("leave {arg} out, and unset by -u NAME what must go");
+        let why = "it removes the variables that a worker needs for its channel";
+        let advice = format!("leave {arg} out, and unset variables with -u NAME instead");
         let what = format!("env {arg}");
         return Err(Obstacle::new(what, why, Instead::advice(advice)));
     }
     let mut front = words(&["env"]);
     front.extend(args.iter().take(env.count).cloned());
     let rest = args.get(env.count..).unwrap_or_default();
-    // A package.json of another directory is not read.
+    // The package.json of another directory is not read.
     let read_file: ReadFile<'_> = if env.elsewhere { &|_| None } else { read_file };
     look_at(rest, read_file).map_err(|mut obstacle| {
         obstacle.instead = obstacle.instead.within(&front);

@@ -49,7 +49,7 @@ fn is(line: &str, known: Known) {
     assert_eq!(launch, Ok(Launch::of(known)), "{line}");
 }
 
-/// Refused, with these words first and that command as the remedy.
+/// Rejected: `what` comes first, and `instead` is the remedy.
 #[track_caller]
 fn refused(line: &str, what: &str, instead: &str) {
     let sentence = examine_line(line, &read_file).unwrap_err();
@@ -65,7 +65,7 @@ fn refused(line: &str, what: &str, instead: &str) {
 }
 
 #[test]
-fn node_with_a_script_is_what_it_should_be() {
+fn node_with_a_script_is_accepted() {
     for line in [
         "node server.js",
         "nodejs server.js",
@@ -90,7 +90,7 @@ fn node_with_a_script_is_what_it_should_be() {
 }
 
 #[test]
-fn what_is_not_known_is_left_alone() {
+fn unknown_commands_are_accepted() {
     for line in [
         "./start.sh",
         "docker-entrypoint.sh node -e 1",
@@ -124,7 +124,7 @@ fn other_runtimes_have_no_channel() {
 }
 
 #[test]
-fn programs_of_other_languages_are_known_by_name() {
+fn other_languages_are_recognised_by_name() {
     for (line, name) in [
         ("python3 app.py", "python"),
         ("/usr/bin/python3.12 -m app", "python"),
@@ -137,7 +137,7 @@ fn programs_of_other_languages_are_known_by_name() {
 }
 
 #[test]
-fn a_snapshot_is_the_script_and_gets_a_name() {
+fn a_snapshot_blob_is_appended_as_the_script() {
     for line in [
         "node --snapshot-blob snap.blob",
         "node --snapshot-blob=snap.blob --",
@@ -158,7 +158,7 @@ fn a_snapshot_is_the_script_and_gets_a_name() {
 }
 
 #[test]
-fn what_cannot_be_started_was_meant_otherwise() {
+fn a_command_that_cannot_start_gets_a_suggestion() {
     let read = |path: &str| (path == "node_modules/.bin/next").then(String::new);
     for (line, part) in [
         ("server.js", "did you mean node server.js?"),
@@ -189,7 +189,7 @@ fn what_cannot_be_started_was_meant_otherwise() {
 }
 
 #[test]
-fn a_shell_that_may_stay_is_worth_a_warning() {
+fn a_shell_that_may_not_exec_gets_a_warning() {
     for (line, command) in [
         ("sh -c 'node server.js'", "sh -c 'exec node server.js'"),
         (
@@ -205,7 +205,7 @@ fn a_shell_that_may_stay_is_worth_a_warning() {
 }
 
 #[test]
-fn node_that_runs_no_script_itself_is_refused() {
+fn node_without_a_script_of_its_own_is_rejected() {
     let general = "Node.js and the script itself";
     for (line, what) in [
         ("node", "node"),
@@ -252,7 +252,7 @@ fn node_that_runs_no_script_itself_is_refused() {
 }
 
 #[test]
-fn tools_that_start_node_are_refused() {
+fn tools_that_start_node_are_rejected() {
     let general = "Node.js and the script itself";
     for (line, what, instead) in [
         ("tsx app.ts", "tsx", "node --import tsx app.ts"),
@@ -344,7 +344,7 @@ fn tools_that_start_node_are_refused() {
 }
 
 #[test]
-fn simple_scripts_are_split_as_a_shell_does_it() {
+fn simple_scripts_are_split_as_by_a_shell() {
     let words = |script: &str| {
         let simples = split(script)?.into_iter();
         Some(
@@ -366,7 +366,7 @@ fn simple_scripts_are_split_as_a_shell_does_it() {
 }
 
 #[test]
-fn a_command_is_shown_as_it_can_be_typed() {
+fn a_command_is_quoted_for_a_shell() {
     for line in ["node server.js", "a '' 'b c' 'd;e' '$x'", r"a 'it'\''s'"] {
         let all = match split(line) {
             Some(simples) => simples

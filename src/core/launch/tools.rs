@@ -1,4 +1,4 @@
-//! Programs that start Node.js on their own terms.
+//! Tools that start Node.js as their own child.
 
 use super::{Instead, Obstacle, words};
 use alloc::borrow::ToOwned;
@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What stands in the way when this program is run as a worker; `None`: nothing known.
+/// Why this program cannot be a worker; `None`: no reason is known.
 pub(super) fn obstacle(name: &str, args: &[String]) -> Option<Obstacle> {
     let development = "it is for development, and the app it restarts has no channel";
     let watches = |word: &String| matches!(word.as_str(), "-w" | "--watch" | "--watch=true");
@@ -24,7 +24,7 @@ pub(super) fn obstacle(name: &str, args: &[String]) -> Option<Obstacle> {
             (development.to_owned(), Instead::advice(advice))
         }
         ("nest", [start, ..]) if start == "start" => {
-            let advice = "run the app that it has built instead, as in: node dist/main.js";
+            let advice = "run the built app instead, as in: node dist/main.js";
             (takes_channel("nest start"), Instead::advice(advice))
         }
         ("dotenv" | "env-cmd", _) => {
@@ -37,7 +37,7 @@ pub(super) fn obstacle(name: &str, args: &[String]) -> Option<Obstacle> {
         ("tsx", [watch, args @ ..]) if watch == "watch" => (development.to_owned(), tsx(args)),
         ("tsx", args) => (takes_channel(name), tsx(args)),
         ("ts-node" | "ts-node-esm", args) => {
-            let why = "it can start the app in a process of its own, which has no channel";
+            let why = "it can start the app in a child process, which has no channel";
             (
                 why.to_owned(),
                 after(&["node", "-r", "ts-node/register"], args),
@@ -57,8 +57,7 @@ pub(super) fn obstacle(name: &str, args: &[String]) -> Option<Obstacle> {
             (development.to_owned(), instead)
         }
         ("pm2" | "pm2-runtime" | "pm2-docker" | "forever", args) => {
-            let why =
-                format!("{name} starts and restarts processes itself, which pidone does here");
+            let why = format!("{name} starts and restarts processes itself, as pidone does");
             (why, managed(args))
         }
         ("cross-env" | "cross-env-shell", args) => (takes_channel(name), after(&["env"], args)),
@@ -67,8 +66,8 @@ pub(super) fn obstacle(name: &str, args: &[String]) -> Option<Obstacle> {
     Some(Obstacle::new(name, why, instead))
 }
 
-/// The tool that an installed script belongs to, as `node_modules/.bin` would call it: there is no
-/// link of that name where a command names the file itself.
+/// The tool that an installed script belongs to, by its name in `node_modules/.bin`. Needed for
+/// commands that name the script file instead of that link.
 pub(super) fn of_package(script: &str) -> Option<&'static str> {
     const SCRIPTS: &[(&str, &str)] = &[
         ("/npm/bin/npm-cli.js", "npm"),
@@ -108,10 +107,10 @@ pub(super) fn of_package(script: &str) -> Option<&'static str> {
 }
 
 pub(super) fn takes_channel(name: &str) -> String {
-    format!("{name} takes the worker's channel for itself, and the app behind it has none")
+    format!("{name} starts Node.js as its own child, so the app does not get the cluster channel")
 }
 
-/// tsx hands its options on to Node.js.
+/// tsx passes its options to Node.js.
 fn tsx(args: &[String]) -> Instead {
     if args.is_empty() {
         return Instead::general();
@@ -121,7 +120,7 @@ fn tsx(args: &[String]) -> Instead {
     Instead::Run(command)
 }
 
-/// The arguments, when they begin with no option of the tool, after these words.
+/// These words and the arguments, unless the arguments begin with an option of the tool.
 fn after(front: &[&str], args: &[String]) -> Instead {
     if args.first().is_none_or(|first| first.starts_with('-')) {
         return Instead::general();
@@ -131,7 +130,7 @@ fn after(front: &[&str], args: &[String]) -> Instead {
     Instead::Run(command)
 }
 
-/// What a process manager runs.
+/// The command that a process manager runs.
 fn managed(args: &[String]) -> Instead {
     match script_of(args) {
         Some(command) => Instead::Run(command),
@@ -141,7 +140,7 @@ fn managed(args: &[String]) -> Instead {
     }
 }
 
-/// The script that a process manager is given, and what comes after `--`, for Node.js itself.
+/// The Node.js command for a process manager's script and the arguments after `--`.
 pub(super) fn script_of(args: &[String]) -> Option<Vec<String>> {
     let is_script = |word: &&String| {
         let ends = [".js", ".mjs", ".cjs"];

@@ -1,20 +1,20 @@
 //! Node's cluster messages, typed, as lines of JSON: `lib/internal/cluster/child.js`,
-//! `lib/internal/child_process.js`. Tried on Node.js 16 to 26 (`tests/conformance`).
+//! `lib/internal/child_process.js`. Tested with Node.js 16 to 26 (`tests/conformance`).
 //!
-//! What a worker does that the lines themselves do not show:
-//! - It closes the channel once told to disconnect and its connections have ended, but also when the
-//!   app had called `cluster.worker.disconnect()` before and was still waiting for them: the end of
+//! Worker behaviour that the lines themselves do not show:
+//! - A worker closes the channel after a disconnect, once its connections have ended. It also does so
+//!   if the app had called `cluster.worker.disconnect()` earlier and was still waiting for them. So the end of
 //!   the channel means "drained" only if the listeners were still open when the disconnect was sent.
-//! - A disconnect resets a connection that has been accepted but not read from (seen on Node.js 26;
-//!   Node.js 19 and newer close idle connections with the server), and Node.js 20 and newer accept
-//!   one connection in each turn of the event loop, older ones all that wait.
-//!   [`outbox`](super::outbox) therefore asks for two signs of life before it disconnects. What has
-//!   not been accepted stays in the queue for as long as somebody keeps the socket; that the queue is
-//!   empty by then, or has a successor, is the caller's business.
-//! - A worker that cannot take a descriptor, its table being full, answers
-//!   [`Nack`](FromWorker::Nack); to a line that announces a descriptor and brings none as well, and
-//!   that is how a ping works.
-//! - `exclusive` and `reusePort` servers bind themselves and say nothing at all.
+//! - A disconnect resets a connection that was accepted but not read from (seen on Node.js 26;
+//!   Node.js 19 and newer close idle connections with the server). Node.js 20 and newer accept
+//!   one connection per turn of the event loop, older versions all that are queued.
+//!   [`outbox`](super::outbox) therefore waits for two answered pings before it disconnects. A connection
+//!   that was not accepted stays in the accept queue while any process keeps the socket open. The caller
+//!   ensures that the queue is empty by then, or that a successor serves it.
+//! - A worker whose descriptor table is full cannot take a descriptor and answers
+//!   [`Nack`](FromWorker::Nack). It answers the same to a line that announces a descriptor but carries
+//!   none; a ping is such a line.
+//! - `exclusive` and `reusePort` servers bind their sockets themselves and send no message.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,10 +26,10 @@ use super::json::{Object, Value};
 use super::query::{Data, Query};
 use crate::signal::{Signal, SignalSet};
 
-/// How every internal line begins; what an app sends cannot, unless it means to.
+/// The prefix of every internal line. An app's message has it only if the app forges one.
 const INTERNAL: &[u8] = b"{\"cmd\":\"NODE_";
 
-/// How a line begins that brings a descriptor from the app.
+/// The prefix of a line that carries a descriptor from the app.
 const HANDLE: &[u8] = b"{\"cmd\":\"NODE_HANDLE\",\"type\":\"";
 
 /// The descriptors an app can send: `handleConversion` in `lib/internal/child_process.js`.
@@ -41,7 +41,7 @@ const HANDLE_TYPES: [&str; 5] = [
     "dgram.Socket",
 ];
 
-/// An open listener of one worker, by the name it has between the two.
+/// An open listener of one worker: its key on the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(pub(super) u64);
 
@@ -52,52 +52,52 @@ impl Key {
     }
 }
 
-/// What a worker says.
+/// A message from a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromWorker {
-    /// Its first words, before any of the app's code.
+    /// Its first message, sent before any of the app's code runs.
     Online,
-    /// It wants to listen. To be answered once.
+    /// It requests a listener. Must be answered once.
     Query(Query),
-    /// It listens; the port is the real one.
+    /// It listens; the port is the bound one.
     Listening(Query),
     /// It has closed a listener; requests may still be in progress.
     Close {
-        /// Which one, if it tells the truth.
+        /// The listener, as claimed by the worker.
         key: Key,
     },
-    /// The app has called `cluster.worker.disconnect()` or `kill()`, and waits for leave.
+    /// The app has called `cluster.worker.disconnect()` or `kill()`, and waits for the acknowledgement.
     ExitedAfterDisconnect {
-        /// Its number, which the answer names.
+        /// Its sequence number, which the answer must repeat.
         seq: i64,
     },
-    /// It has taken the descriptor.
+    /// It has received the descriptor.
     Ack,
-    /// It got no descriptor: could not take it, or answers a ping.
+    /// It received no descriptor: it could not take one, or answers a ping.
     Nack,
-    /// Whether it takes a connection that was handed to it.
+    /// Whether it accepts a connection that was handed to it.
     Accepted {
-        /// The number of the connection.
+        /// The sequence number of the connection.
         ack: i64,
-        /// If not, it has closed its copy.
+        /// If false, it has closed its copy.
         accepted: bool,
     },
-    /// The app has sent a descriptor of its own, and will say nothing more until that is answered.
+    /// The app has sent a descriptor; the worker sends nothing more until that is acknowledged.
     HandleOffered,
-    /// The module of `--http-drain` runs inside it.
+    /// The module of `--http-drain` is loaded in it.
     Loaded,
-    /// That module has heard that the worker will be told to disconnect soon.
+    /// That module has received the announcement that a disconnect will follow.
     Announced {
         /// The signals that the app listens to.
         handles: SignalSet,
     },
-    /// That module was asked to say when all requests are answered, and they are.
+    /// That module reports, as requested, that all requests are answered.
     Finished,
     /// The app has sent the string `ready`.
     Ready,
     /// Anything else that the app has sent.
     UserMessage,
-    /// An internal line that is broken, or of a kind nobody here knows.
+    /// An internal line that is malformed or of an unknown kind.
     Garbage,
 }
 
@@ -108,7 +108,7 @@ impl FromWorker {
         let text = match line {
             Line::Whole(text) | Line::Beginning(text) => text,
         };
-        // Bun marks its internal lines.
+        // Bun prefixes its internal lines with this byte.
         let text = text.strip_prefix(b"\x02").unwrap_or(text);
         if text == b"\"ready\"" {
             return Self::Ready;
@@ -124,7 +124,7 @@ impl FromWorker {
             .unwrap_or(Self::Garbage)
     }
 
-    /// Only what an app sends can be that long, perhaps along with a descriptor.
+    /// Only a message from the app can be that long; it may carry a descriptor.
     fn parse_beginning(text: &[u8]) -> Self {
         let is_handle = text.strip_prefix(HANDLE).is_some_and(|text| {
             HANDLE_TYPES.iter().any(|name| {
@@ -149,7 +149,7 @@ impl FromWorker {
             return Some(Self::Nack);
         }
         if is("NODE_HANDLE") {
-            // Without a type no descriptor came with it, and any answer would end the worker: it
+            // Without a type it carries no descriptor. An answer would crash the worker, which
             // asserts that it waits for one.
             let kind = message.get("type")?;
             let is_known = HANDLE_TYPES.iter().any(|name| kind.is_string(name));
@@ -186,8 +186,8 @@ impl FromWorker {
 }
 
 impl FromWorker {
-    /// What the module of `--http-drain` says (`runtime/drain.mjs`). An app can say it too: what it
-    /// names that is no signal is left out, and there are 64 signals at most.
+    /// A message from the module of `--http-drain` (`runtime/drain.mjs`). An app can forge one, so
+    /// unknown signal names are ignored; there are at most 64 signals.
     fn parse_module(message: &Object<'_>) -> Option<Self> {
         let act = message.get("act")?;
         if act.is_string("loaded") {
@@ -205,7 +205,7 @@ impl FromWorker {
     }
 }
 
-/// What kind of listener a descriptor is.
+/// The kind of a listener's descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandleKind {
     /// A TCP or UNIX stream socket.
@@ -214,9 +214,9 @@ pub enum HandleKind {
     Datagram,
 }
 
-/// What a worker is told; only [`outbox`](super::outbox) says it, which knows when.
+/// A message to a worker. Only [`outbox`](super::outbox) sends one, as it tracks when it may.
 pub(super) enum ToWorker<'a> {
-    /// The answer to a query: this descriptor.
+    /// The answer to a query: a descriptor.
     Listener {
         seq: i64,
         key: Key,
@@ -229,7 +229,7 @@ pub(super) enum ToWorker<'a> {
         errno: i32,
         data: &'a Data,
     },
-    /// The answer to a query: connections will be handed over one by one.
+    /// The answer to a query: connections will be handed to the worker one by one.
     ///
     /// Without an address (UNIX sockets), `server.address()` is `null`.
     RoundRobin {
@@ -238,20 +238,20 @@ pub(super) enum ToWorker<'a> {
         data: &'a Data,
         address: Option<SocketAddr>,
     },
-    /// This connection, accepted on a listener.
+    /// A connection, accepted on a listener.
     Connection { seq: i64, key: Key },
-    /// Leave to disconnect.
+    /// The acknowledgement of [`FromWorker::ExitedAfterDisconnect`].
     Acknowledged { seq: i64 },
     /// Close the listeners, finish what is in progress, close the channel.
     Disconnect { seq: i64 },
-    /// A descriptor that is none; the event loop says so.
+    /// Announces a descriptor but carries none; the event loop answers with a nack.
     Ping,
-    /// The app's descriptor has arrived.
+    /// The acknowledgement of the app's descriptor.
     HandleTaken,
-    /// The worker will be told to disconnect soon. Node ignores it; the app can see it as
-    /// `internalMessage` of `process`.
+    /// A disconnect will follow. Node ignores this; the app can see it as `internalMessage` of
+    /// `process`.
     Drain,
-    /// The same for: say when all requests are answered.
+    /// Requests [`FromWorker::Finished`]. Node ignores this too.
     Finish,
 }
 

@@ -1,70 +1,70 @@
-//! What is said at the control socket: one line in, and lines out with a tag each.
+//! The control socket's protocol: one request line, then answer lines that each begin with a tag.
 //!
-//! | tag | means |
+//! | tag | meaning |
 //! | --- | --- |
-//! | `> ` | what happens by now |
-//! | `. ` | the answer, or a part of it; as the last tag: it worked |
-//! | `! ` | it did not work |
+//! | `> ` | progress |
+//! | `. ` | the answer, or a part of it; as the last tag: success |
+//! | `! ` | failure |
 //!
-//! Then the connection ends.
+//! Then pidone closes the connection.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::fmt;
 
-/// Where the socket is when nothing else is said; the second one where the first cannot be made.
+/// The default paths of the socket; the second is used where the first cannot be created.
 pub const PLACES: [&str; 2] = ["/run/pidone.sock", "/tmp/pidone.sock"];
 
-/// The longest line that asks for something, in bytes.
+/// The maximum length of a request line, in bytes.
 pub const REQUEST_MAX: usize = 256;
 
-/// What can be asked for.
+/// A request of a control client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// How all is going.
+    /// Show the status.
     Status {
-        /// For programs.
+        /// As JSON, for programs.
         json: bool,
     },
-    /// As `status --json`, by somebody who will ask again soon: event loops shall be measured.
+    /// As `status --json`, but repeated soon: pidone measures the event loops.
     Top,
     /// Replace all workers, one by one.
     Reload,
     /// Replace the worker of one slot.
     Restart(usize),
-    /// Have so many workers.
+    /// Run this number of workers.
     Scale(usize),
     /// Stop everything.
     Stop,
-    /// Whether requests are welcome.
+    /// Whether pidone is ready to serve requests.
     Ready,
     /// Whether pidone runs.
     Live,
 }
 
 impl Request {
-    /// The first word of each.
+    /// The first word of each request.
     pub const VERBS: [&str; 8] = [
         "status", "top", "reload", "restart", "scale", "stop", "ready", "live",
     ];
 
-    /// The request in what a client has said so far; `None`: it is not complete. `is_all`: the
-    /// client will say nothing more.
+    /// Parses the bytes received so far; `None`: the request is not complete. `is_all`: the
+    /// client will send nothing more.
     #[must_use]
     pub fn read(bytes: &[u8], is_all: bool) -> Option<Result<Self, NoRequest>> {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
-        // Its beginning alone might ask for something else.
+        // A prefix of it might be another valid request.
         if line.len() > REQUEST_MAX {
             return Some(Err(NoRequest::TooLong));
         }
         (is_all || end.is_some()).then(|| Self::parse(&String::from_utf8_lossy(line)))
     }
 
-    /// Reads a request.
+    /// Parses a request.
     ///
     /// # Errors
-    /// Why it is none.
+    /// Why the line is not a valid request.
     pub fn parse(line: &str) -> Result<Self, NoRequest> {
         let mut words = line.split_ascii_whitespace();
         let Some(verb) = words.next() else {
@@ -89,7 +89,7 @@ impl Request {
     }
 }
 
-/// The line, without its end.
+/// The request line, without its newline.
 impl fmt::Display for Request {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -109,7 +109,7 @@ impl fmt::Display for Request {
 const RESTART: &str = "restart needs the number of a slot, as in: restart 0";
 const SCALE: &str = "scale needs a number of workers, as in: scale 4";
 
-/// Digits and nothing else; `parse` alone would take a plus sign.
+/// Accepts digits only; `parse` alone would accept a plus sign.
 fn number(word: Option<&str>, need: &'static str) -> Result<usize, NoRequest> {
     let word = word.ok_or(NoRequest::Missing(need))?;
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
@@ -117,18 +117,18 @@ fn number(word: Option<&str>, need: &'static str) -> Result<usize, NoRequest> {
     number.ok_or_else(|| NoRequest::Number(need, word.to_owned()))
 }
 
-/// Why a line is no request.
+/// Why a line is not a valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoRequest {
     /// It is empty.
     Nothing,
-    /// There is nothing of that name.
+    /// Its first word is unknown.
     Verb(String),
     /// The number is missing.
     Missing(&'static str),
-    /// It has a word where the number should be.
+    /// The argument is not a number.
     Number(&'static str, String),
-    /// It should have ended before this word.
+    /// It has an unexpected argument.
     Surplus(String),
     /// It has more than [`REQUEST_MAX`] bytes.
     TooLong,
@@ -137,11 +137,11 @@ pub enum NoRequest {
 impl fmt::Display for NoRequest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nothing => out.write_str("missing request; there are ")?,
-            Self::Verb(word) => write!(out, "unknown request \"{word}\"; there are ")?,
+            Self::Nothing => out.write_str("missing request; use one of ")?,
+            Self::Verb(word) => write!(out, "unknown request \"{word}\"; use one of ")?,
             Self::Missing(need) => return out.write_str(need),
             Self::Number(need, word) => return write!(out, "\"{word}\" is not a number; {need}"),
-            Self::TooLong => return write!(out, "a request has {REQUEST_MAX} bytes at most"),
+            Self::TooLong => return write!(out, "request too long: at most {REQUEST_MAX} bytes"),
             Self::Surplus(word) => return write!(out, "unexpected argument \"{word}\""),
         }
         out.write_str(&Self::list())
@@ -157,16 +157,16 @@ impl NoRequest {
 /// A line of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// What happens by now.
+    /// Progress.
     Progress(&'a str),
-    /// The answer, or a part of it. The last one: it worked.
+    /// The answer, or a part of it. As the last line: success.
     Done(&'a str),
-    /// It did not work.
+    /// Failure.
     Failed(&'a str),
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line, without its end; `None`: it has no tag.
+    /// Parses a line without its newline; `None`: it has no tag.
     #[must_use]
     pub fn parse(line: &'a str) -> Option<Self> {
         let (tag, text) = line.split_at_checked(2)?;
@@ -179,25 +179,25 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What happens by now.
+/// Progress.
 #[must_use]
 pub fn progress(text: &str) -> String {
     tagged('>', text)
 }
 
-/// The answer, or that it worked.
+/// An answer, or success.
 #[must_use]
 pub fn success(text: &str) -> String {
     tagged('.', text)
 }
 
-/// That it did not work, and why.
+/// Failure, and its reason.
 #[must_use]
 pub fn failure(text: &str) -> String {
     tagged('!', text)
 }
 
-/// A tag before each line; and nothing in them that a terminal would act on.
+/// Prefixes each line with the tag, and removes control characters.
 fn tagged(tag: char, text: &str) -> String {
     let mut lines = String::with_capacity(text.len() + 8);
     for line in text.lines() {
@@ -208,8 +208,8 @@ fn tagged(tag: char, text: &str) -> String {
     lines
 }
 
-/// Without what a terminal would act on: a socket in /tmp may be anybody's, and so may what
-/// `pidone ctl` reads from it.
+/// Removes control characters, which a terminal would interpret. Any user can own a socket in /tmp,
+/// so `pidone ctl` must not trust what it reads from one.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect()
@@ -222,7 +222,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn a_request_is_read_as_it_is_written() {
+    fn every_request_is_parsed_as_it_is_written() {
         for request in [
             Request::Status { json: false },
             Request::Status { json: true },
@@ -244,10 +244,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_told_why() {
+    fn an_invalid_request_has_a_reason() {
         for (line, part) in [
-            ("", "missing request; there are status, top, reload, "),
-            ("statsu", "unknown request \"statsu\"; there are status,"),
+            ("", "missing request; use one of status, top, reload, "),
+            ("statsu", "unknown request \"statsu\"; use one of status,"),
             ("RELOAD", "unknown request \"RELOAD\""),
             ("restart", "restart needs the number of a slot"),
             ("restart one", "\"one\" is not a number; restart needs"),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_one_line_or_all_there_is() {
+    fn a_request_ends_with_a_newline_or_the_stream() {
         let status = Some(Ok(Request::Status { json: false }));
         assert_eq!(Request::read(b"status", false), None);
         assert_eq!(Request::read(b"status\nmore", false), status);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_long_line_is_no_request() {
+    fn a_line_above_the_bound_is_rejected_as_a_whole() {
         let padded = |length| format!("{:<length$}", "scale 1");
         let (fits, is_longer) = (padded(REQUEST_MAX), padded(REQUEST_MAX) + "0");
         assert_eq!(Request::read(fits.as_bytes(), false), None);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_of_an_answer_has_its_tag() {
+    fn each_answer_line_has_its_tag() {
         assert_eq!(progress("slot 0: done"), "> slot 0: done\n");
         assert_eq!(success("a\nb é\n"), ". a\n. b é\n");
         assert_eq!(failure("a\u{1b}[2J\tb"), "! a[2Jb\n");

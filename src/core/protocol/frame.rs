@@ -1,46 +1,46 @@
-//! Lines out of a stream of bytes, in bounded memory.
+//! Splits a stream of bytes into lines, in bounded memory.
 
 use alloc::vec::Vec;
 
-/// The longest line that is kept whole, in bytes without the newline.
+/// The maximum length of a line that is kept whole, in bytes without the newline.
 ///
-/// Node's own lines stay below 5 KiB (a path of at most 4096 bytes and a little more); longer ones
-/// are what the app sends with `process.send`.
+/// Node's own lines stay below 5 KiB (a path of at most 4096 bytes plus a little); longer lines
+/// are messages the app sends with `process.send`.
 pub const LINE_MAX: usize = 64 * 1024;
 
-/// What is kept of the buffer between lines, in bytes.
+/// The buffer capacity kept between lines, in bytes.
 const BUFFER_KEPT: usize = 4 * 1024;
 
 /// One line, without its newline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// All of it.
+    /// The whole line.
     Whole(&'a [u8]),
-    /// The first [`LINE_MAX`] bytes of a longer one, the rest of which has been skipped.
+    /// The first [`LINE_MAX`] bytes of a longer line; the rest was skipped.
     Beginning(&'a [u8]),
 }
 
-/// Puts lines together from whatever pieces `read` returns.
+/// Assembles lines from the pieces that `read` returns.
 #[derive(Default)]
 pub struct Splitter {
     begun: Vec<u8>,
-    /// The line in `begun` has been handed out.
+    /// The line in `begun` has been returned.
     finished: bool,
-    /// The line in `begun` goes on beyond [`LINE_MAX`].
+    /// The line in `begun` is longer than [`LINE_MAX`].
     too_long: bool,
 }
 
 impl Splitter {
-    /// One with nothing in it.
+    /// An empty splitter.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The next line of `input`, which is shortened by what has been used.
+    /// Returns the next line of `input`, and advances `input` past the consumed bytes.
     ///
-    /// `None` when the input is used up; a line begun is remembered for the next call. A caller
-    /// that stops early, to be fair to others, comes back with what it has left.
+    /// `None` when the input is consumed; a partial line is kept for the next call. A caller
+    /// that stops early, to be fair to other workers, calls again with the remaining input.
     pub fn next<'a, 'b: 'a>(&'a mut self, input: &mut &'b [u8]) -> Option<Line<'a>> {
         if self.finished {
             self.finished = false;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pieces_do_not_matter() {
+    fn lines_do_not_depend_on_how_input_is_split() {
         let input = "{\"a\":\"é\"}\n\n\"ready\"\nlast\nbegun".as_bytes();
         let whole = |text: &str| (true, text.as_bytes().to_vec());
         let expected = vec![
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_at_the_bound_is_whole_and_one_byte_more_is_a_beginning() {
+    fn only_a_line_above_the_bound_is_truncated() {
         for (length, is_whole) in [(LINE_MAX, true), (LINE_MAX + 1, false)] {
             let mut input = vec![b'x'; length];
             input.extend_from_slice(b"\nnext\n");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gigabyte_costs_no_more_than_the_bound_and_nothing_afterwards() {
+    fn a_gigabyte_line_needs_bounded_memory_which_is_freed_afterwards() {
         let mut splitter = Splitter::new();
         let piece = vec![b'x'; 1 << 20];
         for _ in 0..1024 {

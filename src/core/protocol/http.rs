@@ -1,20 +1,20 @@
-//! What `--http` serves: `/livez`, `/readyz` and `/metrics`, as requests and responses in bytes.
+//! The pages of `--http`: parses requests for `/livez`, `/readyz` and `/metrics`, and writes responses.
 
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// More header fields than any probe or scraper sends.
+/// The maximum number of header fields, more than any probe or scraper sends.
 const FIELDS: usize = 64;
 
-/// In which format metrics are written.
+/// The format of the metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Prometheus' own, which every scraper reads:
+    /// Prometheus' text format, which every scraper reads:
     /// <https://prometheus.io/docs/instrumenting/exposition_formats/>
     #[default]
     Text,
-    /// OpenMetrics 1.0, for those who ask for it.
+    /// OpenMetrics 1.0, for clients that request it.
     OpenMetrics,
 }
 
@@ -26,8 +26,8 @@ impl Format {
         }
     }
 
-    /// What an `Accept` prefers (RFC 9110, section 12.5.1). Of two that it likes as much, and only
-    /// if it names it: OpenMetrics.
+    /// The format an `Accept` field prefers (RFC 9110, section 12.5.1). With equal weights,
+    /// OpenMetrics, but only if the field names it.
     fn preferred(accept: &str) -> Self {
         let (mut open, mut text) = (0, 0);
         for range in accept.split(',') {
@@ -49,7 +49,7 @@ impl Format {
     }
 }
 
-/// `0.75`, as 750; what is no weight counts as none.
+/// `0.75` as 750; an invalid weight counts as 0.
 fn thousandths(text: &str) -> u32 {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let part = format!("{part:0<3}");
@@ -59,7 +59,7 @@ fn thousandths(text: &str) -> u32 {
         .saturating_add(part.get(..3).map_or(0, number))
 }
 
-/// What somebody wants to see.
+/// A page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
     /// `/livez`
@@ -70,36 +70,36 @@ pub enum Page {
     Metrics(Format),
 }
 
-/// What a request comes to.
+/// A parsed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// There is more to come.
+    /// The head is not complete.
     Partial,
-    /// A page that is wanted.
+    /// A valid request for a page.
     Page {
-        /// Which one.
+        /// The page.
         page: Page,
-        /// Not its head alone.
+        /// Whether to send the body: false for HEAD.
         body: bool,
     },
-    /// It cannot be answered otherwise.
+    /// An invalid request, answered with an error.
     Wrong(Wrong),
 }
 
 /// What is wrong with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
-    /// It is no HTTP/1.
+    /// It is not HTTP/1.
     NoHttp,
-    /// There is nothing of that name.
+    /// There is no such page.
     NoSuchPage,
     /// Neither GET nor HEAD.
     Method,
-    /// More bytes or fields than a request can have.
+    /// It has too many bytes or fields.
     TooLong,
 }
 
-/// Reads a request's head; what may follow it is of no interest. `is_all`: nothing more will come.
+/// Parses a request's head and ignores what follows it. `is_all`: the client will send nothing more.
 #[must_use]
 pub fn parse(bytes: &[u8], is_all: bool) -> Request {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
@@ -132,7 +132,7 @@ pub fn parse(bytes: &[u8], is_all: bool) -> Request {
     }
 }
 
-/// A page that is there.
+/// The response with a page.
 #[must_use]
 pub fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
     let kind = match page {
@@ -148,7 +148,7 @@ pub fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
 }
 
 impl Wrong {
-    /// The response that says so.
+    /// The error response.
     #[must_use]
     pub fn response(self) -> Vec<u8> {
         let (status, extra) = match self {
@@ -165,15 +165,15 @@ impl Wrong {
 impl fmt::Display for Wrong {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Self::NoHttp => "this is no HTTP/1.1 request",
-            Self::NoSuchPage => "there are /livez, /readyz and /metrics",
-            Self::Method => "these pages can be had by GET and HEAD",
-            Self::TooLong => "the head of a request can have 8 KiB and 64 fields",
+            Self::NoHttp => "not an HTTP/1 request",
+            Self::NoSuchPage => "no such page; use /livez, /readyz or /metrics",
+            Self::Method => "method not allowed; use GET or HEAD",
+            Self::TooLong => "request head too large: at most 8 KiB and 64 fields",
         })
     }
 }
 
-/// One response, after which the connection ends: a probe comes once in a while.
+/// One response, after which the connection is closed: probes are rare.
 fn response(status: &str, kind: &str, extra: &str, text: &str, body: bool) -> Vec<u8> {
     let length = text.len();
     let body = if body { text } else { "" };
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn three_pages_by_two_methods() {
+    fn get_and_head_are_parsed_for_each_page() {
         for (path, page) in [
             ("/livez", Page::Live),
             ("/readyz?verbose", Page::Ready),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_come_in_the_format_that_is_preferred() {
+    fn metrics_are_in_the_format_the_client_prefers() {
         for (accept, format) in [
             ("text/plain;version=0.0.4", Format::Text),
             ("*/*", Format::Text),
@@ -222,7 +222,7 @@ mod tests {
                 "Application/OpenMetrics-Text; version=1.0.0, */*;q=0.1",
                 Format::OpenMetrics,
             ),
-            // As Prometheus itself asks.
+            // Prometheus' own header.
             (
                 "application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
                 Format::OpenMetrics,
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn all_else_is_told_what_is_wrong() {
+    fn invalid_requests_get_their_error() {
         for (text, wrong) in [
             ("POST /livez HTTP/1.1\r\n\r\n", Wrong::Method),
             ("GET / HTTP/1.1\r\n\r\n", Wrong::NoSuchPage),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_alone_says_how_long_the_body_would_be() {
+    fn a_head_response_has_the_content_length_of_its_page() {
         let whole = String::from_utf8(page(Page::Ready, false, "starting\n", true)).unwrap();
         let head = String::from_utf8(page(Page::Ready, false, "starting\n", false)).unwrap();
         assert!(whole.starts_with("HTTP/1.1 503 "));

@@ -1,31 +1,31 @@
-//! As much JSON as Node's own lines need: typed members of one object, a value as it was spelled,
+//! The subset of JSON that Node's own lines need: typed members of one object, raw values,
 //! and strings (RFC 8259).
 //!
-//! Node's lines are flat objects of known members, so this reads in place and builds no tree. A
-//! crate that does would be larger than everything else on the channel.
+//! Node's lines are flat objects of known members, so this parses in place and builds no tree. A
+//! crate that builds one would be larger than all other channel code.
 
 use alloc::string::String;
 use core::fmt::{self, Write};
 
-/// How deep arrays and objects of a worker may be nested, so that it cannot exhaust the stack.
+/// The maximum nesting of a worker's arrays and objects, so that it cannot exhaust the stack.
 const DEPTH_MAX: u8 = 8;
 
-/// A JSON object: known to be well formed.
+/// A well-formed JSON object.
 #[derive(Clone, Copy)]
 pub struct Object<'a>(&'a str);
 
-/// A JSON value: known to be well formed.
+/// A well-formed JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value<'a>(&'a str);
 
 impl<'a> Object<'a> {
-    /// Reads one object and nothing else; `None` when it is anything else or nested too deep.
+    /// Parses one object; `None` if the text is anything else or nested too deep.
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         Self::parse_nested(text, DEPTH_MAX)
     }
 
-    /// As [`Self::parse`], for an object that may be nested so deep, its own level included.
+    /// As [`Self::parse`], with the given maximum nesting, the object's own level included.
     #[must_use]
     pub fn parse_nested(text: &'a [u8], depth: u8) -> Option<Self> {
         let text = core::str::from_utf8(text).ok()?.trim_matches(is_space);
@@ -37,9 +37,9 @@ impl<'a> Object<'a> {
         reader.rest.is_empty().then_some(Self(text))
     }
 
-    /// The member of this name: the last one if there are several, as in JavaScript.
+    /// The member of this name; the last one if there are several, as in JavaScript.
     ///
-    /// A name that was written with escapes is not recognised; Node never does.
+    /// A name written with escapes is not recognised; Node never writes one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
         let mut found = None;
@@ -48,7 +48,7 @@ impl<'a> Object<'a> {
         while reader.peek() == Some(b'"') {
             let member = reader.string()?;
             reader.take(':')?;
-            // No deeper than it was when it was parsed.
+            // The depth was checked when it was parsed.
             let value = reader.value(u8::MAX)?;
             if member == name {
                 found = Some(Value(value));
@@ -62,7 +62,7 @@ impl<'a> Object<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The value as it was spelled.
+    /// The value as it was written.
     #[must_use]
     pub fn raw(self) -> &'a str {
         self.0
@@ -84,7 +84,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A whole number, written without fraction or exponent, as JavaScript does.
+    /// An integer, written without fraction or exponent, as JavaScript writes it.
     #[must_use]
     pub fn integer(self) -> Option<i64> {
         self.0.parse().ok()
@@ -96,7 +96,7 @@ impl<'a> Value<'a> {
         self.inner() == Some(text)
     }
 
-    /// A string, its escapes resolved; `None` also for half a surrogate pair, which is no text.
+    /// A string, its escapes resolved; `None` also for half a surrogate pair, which is not text.
     #[must_use]
     pub fn string(self) -> Option<String> {
         let mut text = String::new();
@@ -131,19 +131,19 @@ impl<'a> Value<'a> {
         Some(text)
     }
 
-    /// The object that it is.
+    /// The value as an object.
     #[must_use]
     pub fn object(self) -> Option<Object<'a>> {
         self.0.starts_with('{').then_some(Object(self.0))
     }
 
-    /// The items of the array that it is; of anything else, none.
+    /// The items of an array; no items for any other value.
     pub fn items(self) -> impl Iterator<Item = Value<'a>> {
         let mut rest = self.0.strip_prefix('[');
         core::iter::from_fn(move || {
             let mut reader = Reader { rest: rest? };
             reader.space();
-            // No deeper than it was when it was parsed; and the end of the array is no value.
+            // The depth was checked when it was parsed. The end of the array is not a value.
             let item = reader.value(u8::MAX)?;
             rest = reader.take(',').map(|()| reader.rest);
             Some(Value(item))
@@ -157,7 +157,7 @@ impl<'a> Value<'a> {
 
 fn hexadecimal(text: &str) -> Option<u16> {
     let digits = text.get(..4)?;
-    // `from_str_radix` would take a sign.
+    // `from_str_radix` would accept a sign.
     digits
         .bytes()
         .all(|byte| byte.is_ascii_hexdigit())
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
         self.rest.bytes().next()
     }
 
-    /// Takes a punctuation mark and the space on both sides of it.
+    /// Consumes a punctuation mark and the white space around it.
     fn take(&mut self, mark: char) -> Option<()> {
         self.space();
         self.rest = self.rest.strip_prefix(mark)?;
@@ -189,14 +189,14 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// Takes so many bytes.
+    /// Consumes `length` bytes.
     fn cut(&mut self, length: usize) -> Option<&'a str> {
         let (taken, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         Some(taken)
     }
 
-    /// Takes a value, and returns it as it was spelled.
+    /// Consumes a value, and returns it as it was written.
     fn value(&mut self, depth: u8) -> Option<&'a str> {
         let begin = self.rest;
         match self.peek()? {
@@ -233,14 +233,14 @@ impl<'a> Reader<'a> {
             }
             self.value(depth)?;
             if self.take(',').is_none() {
-                // Only `end` itself: what follows the list is the caller's.
+                // Only `end` itself: the caller parses what follows the list.
                 self.rest = self.rest.strip_prefix(end)?;
                 return Some(());
             }
         }
     }
 
-    /// Takes a string, and returns what is between the quotes as it was spelled.
+    /// Consumes a string, and returns the text between its quotes as it was written.
     fn string(&mut self) -> Option<&'a str> {
         self.rest = self.rest.strip_prefix('"')?;
         let mut bytes = self.rest.bytes().enumerate();

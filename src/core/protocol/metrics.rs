@@ -1,4 +1,4 @@
-//! How all is going, for Prometheus, as OpenMetrics text or in Prometheus' own older format.
+//! The status for Prometheus, as OpenMetrics text or in Prometheus' own older format.
 //!
 //! <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>
 
@@ -13,13 +13,13 @@ use super::http::Format;
 use super::status::{STATES, Status, Times, WorkerStatus};
 use crate::ended::Ended;
 
-/// What a metric is called, without `pidone_` and `_total`, and what it means.
+/// A metric: its name without `pidone_` and `_total`, and its meaning.
 #[derive(Clone, Copy)]
 struct Metric {
     name: &'static str,
     is_counter: bool,
     help: &'static str,
-    /// The unit, which is the end of the name, and how many decimal places a value has: 0, 3 or 6.
+    /// The unit, which ends the name, and the number of decimal places of a value: 0, 3 or 6.
     unit: Option<(&'static str, usize)>,
 }
 
@@ -46,10 +46,10 @@ const fn in_unit(unit: &'static str, places: usize, metric: Metric) -> Metric {
     }
 }
 
-/// How to ask a worker for a value.
+/// Gets the value of a worker.
 type Ask = fn(&WorkerStatus) -> Option<u64>;
 
-/// What there is of each worker, but for its state.
+/// The metrics of each worker, except its state.
 const OF_WORKERS: [(Metric, Ask); 6] = [
     (
         in_unit(
@@ -63,7 +63,7 @@ const OF_WORKERS: [(Metric, Ask); 6] = [
         |worker| worker.start_time_ms,
     ),
     (
-        counter("worker_restarts", "How often a worker was lost in a slot."),
+        counter("worker_restarts", "Restarts in each slot."),
         |worker| Some(worker.restarts.into()),
     ),
     (
@@ -83,7 +83,7 @@ const OF_WORKERS: [(Metric, Ask); 6] = [
             0,
             gauge(
                 "worker_resident_memory_bytes",
-                "What each worker has in memory.",
+                "The resident memory of each worker.",
             ),
         ),
         |worker| worker.resident,
@@ -94,7 +94,7 @@ const OF_WORKERS: [(Metric, Ask); 6] = [
             6,
             gauge(
                 "worker_event_loop_delay_seconds",
-                "How long each worker's event loop took to answer.",
+                "How long each worker's event loop took to answer a ping.",
             ),
         ),
         |worker| worker.loop_delay_us,
@@ -102,13 +102,13 @@ const OF_WORKERS: [(Metric, Ask); 6] = [
     (
         gauge(
             "worker_accept_queue",
-            "Connections that wait for each worker to accept them.",
+            "The length of each worker's accept queue.",
         ),
         |worker| worker.queue.map(u64::from),
     ),
 ];
 
-/// All metrics of a moment.
+/// All metrics.
 #[must_use]
 pub fn text(status: &Status, format: Format) -> String {
     let mut page = Page {
@@ -117,28 +117,28 @@ pub fn text(status: &Status, format: Format) -> String {
     };
     let version = [("version", status.version.as_str())];
     page.one(&gauge("build_info", "The version of pidone."), &version, 1);
-    let help = "Whether requests are welcome.";
+    let help = "Whether pidone is ready to serve requests.";
     page.one(&gauge("ready", help), &[], status.ready.into());
     let help = "Whether workers are being replaced.";
     page.one(&gauge("reloading", help), &[], status.reloading.into());
-    let help = "How many workers there shall be.";
+    let help = "The target number of workers.";
     page.one(&gauge("target_workers", help), &[], wide(status.target));
     page.own_process(status);
-    let help = "Whether workers crash again and again, and pidone stops therefore.";
+    let help = "Whether pidone is stopping because of a crash loop.";
     page.one(
         &gauge("crash_loop", help),
         &[],
         status.totals.crash_loop.into(),
     );
     page.totals(status);
-    let help = "Workers that were lost or had to go, and were started again.";
+    let help = "Restarts of workers, by cause.";
     let restarts = counter("restarts", help);
     page.describe(&restarts);
     for (cause, count) in status.restarts.by_cause() {
         page.sample(&restarts, &[("cause", cause)], count);
     }
     if let Some(kills) = status.oom_kills {
-        let help = "Processes that the kernel killed for memory.";
+        let help = "Processes the kernel killed for lack of memory.";
         page.one(&counter("oom_kills", help), &[], kills);
     }
     page.of_workers(status);
@@ -150,14 +150,14 @@ pub fn text(status: &Status, format: Format) -> String {
 
 type Labels<'a> = [(&'a str, &'a str)];
 
-/// The page so far. Writing to memory cannot fail.
+/// The page written so far. Writing to memory cannot fail.
 struct Page {
     out: String,
     format: Format,
 }
 
 impl Page {
-    /// pidone itself, as Prometheus' clients tell of their process.
+    /// pidone's own process, with the metrics that Prometheus' client libraries export.
     fn own_process(&mut self, status: &Status) {
         let help = "When pidone was started, in Unix time.";
         let start = in_unit("seconds", 3, gauge("process_start_time_seconds", help));
@@ -168,13 +168,13 @@ impl Page {
             self.one(&metric, &[], cpu);
         }
         if let Some(resident) = status.totals.resident {
-            let help = "What pidone itself has in memory.";
+            let help = "The resident memory of pidone itself.";
             let metric = in_unit("bytes", 0, gauge("process_resident_memory_bytes", help));
             self.one(&metric, &[], resident);
         }
     }
 
-    /// What has been counted since pidone runs.
+    /// Counters since pidone's start.
     fn totals(&mut self, status: &Status) {
         let results = [
             ("success", status.totals.reloads_done),
@@ -185,7 +185,7 @@ impl Page {
         for (result, (count, _)) in results {
             self.sample(&reloads, &[("result", result)], count);
         }
-        let help = "When the last one ended, in Unix time.";
+        let help = "When the last reload ended, in Unix time.";
         let last = in_unit("seconds", 3, gauge("last_reload_timestamp_seconds", help));
         if results.iter().any(|(_, (count, _))| *count > 0) {
             self.describe(&last);
@@ -195,11 +195,11 @@ impl Page {
                 self.sample(&last, &[("result", result)], at);
             }
         }
-        let help = "How long workers took from their start until they were ready.";
+        let help = "Time from the start of a worker until it was ready.";
         self.durations("worker_boot_duration", help, status.totals.boots);
-        let help = "How long drained workers took to exit.";
+        let help = "Time from the start of a drain until the worker exited.";
         self.durations("worker_drain_duration", help, status.totals.drains);
-        let exits = counter("worker_exits", "How workers have ended, by code or signal.");
+        let exits = counter("worker_exits", "Exits of workers, by exit code or signal.");
         if !status.totals.exits.is_empty() {
             self.describe(&exits);
         }
@@ -212,7 +212,7 @@ impl Page {
         }
     }
 
-    /// How often something was done, and how long it took: a rate of both is the average.
+    /// A summary of count and total time: the quotient of their rates is the average.
     fn durations(&mut self, name: &str, help: &str, Times { count, sum_ms }: Times) {
         let name = format!("pidone_{name}_seconds");
         let out = &mut self.out;
@@ -234,7 +234,7 @@ impl Page {
                 all.push((worker, [slot, worker.instance.to_string()]));
             }
         }
-        let state = gauge("worker_state", "What each worker is doing, as 1.");
+        let state = gauge("worker_state", "The state of each worker, as 1.");
         self.describe(&state);
         for (worker, [slot, instance]) in &all {
             for name in STATES {
@@ -269,7 +269,7 @@ impl Page {
         } else {
             "gauge"
         };
-        // The older format describes a counter by the name that its sample has, and has no units.
+        // The older format describes a counter by the name of its sample, and has no units.
         let total = match self.format {
             Format::Text if metric.is_counter => "_total",
             _ => "",
@@ -285,7 +285,7 @@ impl Page {
         }
     }
 
-    /// No label holds anything that would have to be escaped.
+    /// No label value needs escaping.
     fn sample(&mut self, metric: &Metric, labels: &Labels<'_>, value: u64) {
         let total = if metric.is_counter { "_total" } else { "" };
         let _ = write!(self.out, "pidone_{}{total}", metric.name);
@@ -317,9 +317,9 @@ mod tests {
     use super::*;
     use crate::protocol::status::tests::sample;
 
-    // What Prometheus' own parser says of it is in tests/operate/metrics.rs.
+    // tests/operate/metrics.rs checks the page with Prometheus' own parser.
     #[test]
-    fn a_page_has_every_metric_once_and_an_end() {
+    fn every_metric_is_on_the_page_once() {
         let page = text(&sample(), Format::OpenMetrics);
         for line in [
             "# TYPE pidone_build_info gauge",
@@ -362,11 +362,11 @@ mod tests {
             assert_eq!(count, 1, "{line} in\n{page}");
         }
         assert!(page.ends_with("\n# EOF\n"), "{page}");
-        // A slot without a process has nothing that only a process has.
+        // A slot without a process has no metrics of a process.
         let empty = "{slot=\"2\",app_instance=\"2\"}";
         let lines: Vec<_> = page.lines().filter(|line| line.contains(empty)).collect();
         assert_eq!(lines.len(), 1, "{lines:?}");
-        // The lines of a metric stand together, after what describes it.
+        // The samples of a metric follow its description directly.
         let mut described = Vec::new();
         let mut current = "";
         for line in page.lines().take_while(|line| *line != "# EOF") {

@@ -1,17 +1,17 @@
-//! What is said on the channel to a worker and through the admin endpoints: bytes in, values out, and back.
+//! The wire formats of the worker channel and the admin endpoints: parses bytes into values, and writes values as bytes.
 //!
-//! | file | what it knows |
+//! | file | contents |
 //! | --- | --- |
-//! | [`frame`] | where a line ends, and how long it may be |
-//! | [`json`] | as much JSON as Node's own lines need |
-//! | [`query`] | which listener a worker asks for |
+//! | [`frame`] | splits a byte stream into lines of bounded length |
+//! | [`json`] | the subset of JSON that Node's own lines need |
+//! | [`query`] | the listener a worker requests |
 //! | [`cluster`] | Node's cluster messages, both directions |
-//! | [`outbox`] | what may be in flight to one worker |
-//! | [`control`] | what `pidone ctl` asks, and what it is told |
-//! | [`http`] | what probes and scrapers ask, and what they are told |
-//! | [`status`] | how all is going: a table for people, JSON for programs |
-//! | [`metrics`] | the same for Prometheus |
-//! | [`notify`] | what a worker says of itself on `NOTIFY_SOCKET` |
+//! | [`outbox`] | messages to one worker: queued, in flight, acknowledged |
+//! | [`control`] | requests and answers of `pidone ctl` |
+//! | [`http`] | requests and responses for probes and scrapers |
+//! | [`status`] | the status: a table for people, JSON for programs |
+//! | [`metrics`] | the status in Prometheus' formats |
+//! | [`notify`] | messages from a worker on `NOTIFY_SOCKET` |
 
 pub mod cluster;
 pub mod control;

@@ -1,6 +1,6 @@
-//! What a worker says on `NOTIFY_SOCKET` (sd_notify(3)).
+//! Messages of a worker on `NOTIFY_SOCKET` (sd_notify(3)).
 
-/// Whether the message says that the worker serves; all else in it is for others.
+/// Whether the message contains `READY=1`; other lines in it are ignored.
 #[must_use]
 pub fn is_ready(message: &[u8]) -> bool {
     message
@@ -13,7 +13,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ready_is_a_line_of_its_own() {
+    fn ready_must_be_a_whole_line() {
         for message in [&b"READY=1"[..], b"READY=1\n", b"STATUS=up\nREADY=1\nX=\xff"] {
             assert!(is_ready(message));
         }

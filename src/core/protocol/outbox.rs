@@ -1,19 +1,19 @@
-//! What may be in flight to one worker.
+//! Messages to one worker: queued, in flight, and acknowledged.
 //!
-//! Node's worker trusts its primary: a line it does not expect ends it with an assertion. The rules
-//! that follow from that are kept here, and nowhere else:
-//! - One descriptor is under way at a time, and never together with a ping: read in one piece, the
+//! Node's worker trusts its primary: an unexpected line makes it fail an assertion and exit. This module
+//! alone keeps the rules that follow from that:
+//! - At most one descriptor is in flight, and never together with a ping: if the worker read both at once, the
 //!   ping would get the descriptor (`channel.onread`, `lib/internal/child_process.js`).
-//! - A descriptor that was not taken is sent again, three times (`MAX_HANDLE_RETRANSMISSIONS`).
-//! - A descriptor from the app is acknowledged once, whatever else is going on.
-//! - No two listeners of a worker have the same name.
-//! - The disconnect is sent once. What is in flight is settled first, then the worker's event loop
-//!   must have turned twice: once to take the last connection, once to read from it. Afterwards
-//!   nothing is said that needs an answer.
-//! - When the app itself asks for leave to disconnect, it gets it, unless it has been told to
-//!   disconnect: then it would disconnect twice, which is an error.
+//! - A descriptor that the worker did not take is sent again, up to three times (`MAX_HANDLE_RETRANSMISSIONS`).
+//! - A descriptor from the app is always acknowledged, exactly once.
+//! - No two listeners of a worker have the same key.
+//! - The disconnect is sent once. Messages in flight are settled first. Then the worker's event loop
+//!   must turn twice: once to accept the last connection, once to read from it. After the disconnect,
+//!   no message is sent that needs an answer.
+//! - When the app itself requests to disconnect, the request is acknowledged, unless a disconnect was
+//!   already sent: the worker would disconnect twice, which is an error.
 //!
-//! A descriptor is whatever the caller calls one (`H`).
+//! The caller chooses the type of a descriptor (`H`).
 
 mod answers;
 mod flight;
@@ -27,50 +27,50 @@ use super::cluster::{FromWorker, HandleKind, Key, ToWorker};
 use super::query::Data;
 use flight::{Awaited, Message, Parcel, Purpose, Then, Writing};
 
-/// The most messages that wait for one worker, and the most listeners it may have open.
+/// The maximum number of messages queued for one worker, and of listeners it may have open.
 pub const CAPACITY: usize = 64;
 
-/// The most messages that wait before even an error is not sent any more.
+/// The maximum number of queued messages above which even an error is not queued.
 const FAILURES: usize = 16 * CAPACITY;
 
-/// How often a descriptor is sent again that did not arrive, as Node does it.
+/// How often a descriptor is sent again after a nack, as in Node.
 const RETRANSMISSIONS: u8 = 3;
 
-/// Turns of the event loop between the last connection and the disconnect.
-const SIGNS_OF_LIFE: u8 = 2;
+/// Pings that the event loop must answer between the last connection and the disconnect.
+const FINAL_PINGS: u8 = 2;
 
-/// Why a message is not taken.
+/// Why a message is not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Too much waits already ([`CAPACITY`]): the worker does not read.
+    /// [`CAPACITY`] messages are queued: the worker does not read.
     Full,
-    /// The worker has as many listeners as it may have ([`CAPACITY`]).
+    /// The worker has [`CAPACITY`] listeners open.
     TooManyListeners,
-    /// The worker is about to disconnect, or has.
+    /// The worker is about to disconnect, or has disconnected.
     Leaving,
     /// The worker has no such listener, or has closed it.
     NoSuchListener,
 }
 
-/// What has become of a descriptor.
+/// The outcome for a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// The worker has it; the caller's may be closed.
+    /// The worker has it; the caller may close its own copy.
     Delivered,
     /// The worker has not taken it.
     Refused,
 }
 
-/// What a message from the worker means for what was sent to it.
+/// The effect of a message from the worker on messages sent to it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome<H> {
-    /// Nothing: the message is about something else, or settles something in here.
+    /// None for the caller.
     Nothing,
     /// The event loop has answered.
     PingAnswered,
-    /// A descriptor, a listener's or a connection's, is the caller's again.
+    /// The outbox has released a descriptor of a listener or a connection to the caller.
     HandleReleased {
-        /// The listener it is, or belongs to.
+        /// Its listener.
         key: Key,
         /// The descriptor.
         handle: H,
@@ -79,20 +79,20 @@ pub enum Outcome<H> {
     },
     /// The worker has closed this listener.
     ListenerClosed(Key),
-    /// The app has asked for leave to disconnect, and gets it.
+    /// The app has requested to disconnect, which will be acknowledged.
     Leaves,
 }
 
-/// Bytes to be written now, in one `sendmsg`.
+/// Bytes to write now, in one `sendmsg`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Transmit<'a, H> {
-    /// What is left of one line.
+    /// The unwritten rest of one line.
     pub bytes: &'a [u8],
-    /// What goes with the first of them.
+    /// The descriptor to send with the first byte.
     pub handle: Option<&'a H>,
 }
 
-/// See the [module](self).
+/// The messages to one worker; see the [module](self).
 pub struct Outbox<H> {
     phase: Phase,
     seq: i64,
@@ -107,19 +107,19 @@ pub struct Outbox<H> {
     ping: bool,
     queue: VecDeque<Message<H>>,
     writing: Option<Writing<H>>,
-    /// What is on the wire and will be answered with `Ack` or `Nack`.
+    /// The message in flight that the worker will answer with `Ack` or `Nack`.
     awaited: Option<Awaited<H>>,
-    /// Connections that have arrived, until the worker says whether it takes them.
+    /// Acknowledged connections, until the worker reports whether it accepts them.
     undecided: VecDeque<Parcel<H>>,
 }
 
 enum Phase {
     Serving,
-    /// To be disconnected after so many more signs of life.
+    /// About to disconnect, after this number of further answered pings.
     Leaving(u8),
-    /// The app asks for leave.
+    /// The app has requested to disconnect; the acknowledgement is due.
     Granting(i64),
-    /// Told to disconnect, or has leave to.
+    /// The disconnect or the acknowledgement was sent.
     Gone,
 }
 
@@ -154,7 +154,7 @@ impl<H> Outbox<H> {
     /// Answers a query with a listening socket, which must not block.
     ///
     /// # Errors
-    /// The socket, and why it is not taken.
+    /// The socket, and why it is not queued.
     pub fn queue_listener(
         &mut self,
         seq: i64,
@@ -186,20 +186,20 @@ impl<H> Outbox<H> {
     /// Answers a query with an error from errno(3).
     ///
     /// # Errors
-    /// Why it is not taken.
+    /// Why it is not queued.
     pub fn queue_failure(&mut self, seq: i64, errno: i32, data: &Data) -> Result<(), Refusal> {
-        // An app that listens too often shall hear so each time; the line is short.
+        // An app with too many listeners must get the error each time; the line is short.
         self.room_for(FAILURES)?;
         let answer = ToWorker::Failure { seq, errno, data };
         self.queue.push_back(Message::plain(&answer));
         Ok(())
     }
 
-    /// Answers a query with the promise of connections. `address` is what `server.address()`
-    /// shall say; UNIX sockets have none.
+    /// Answers a query: connections will follow one by one. `address` is the result of
+    /// `server.address()`; UNIX sockets have none.
     ///
     /// # Errors
-    /// Why it is not taken.
+    /// Why it is not queued.
     pub fn queue_round_robin(
         &mut self,
         seq: i64,
@@ -223,7 +223,7 @@ impl<H> Outbox<H> {
     /// Hands over a connection that was accepted for the listener `key`.
     ///
     /// # Errors
-    /// The connection, and why it is not taken.
+    /// The connection, and why it is not queued.
     pub fn queue_connection(&mut self, key: Key, handle: H) -> Result<(), (Refusal, H)> {
         if let Err(refusal) = self.room() {
             return Err((refusal, handle));
@@ -240,8 +240,8 @@ impl<H> Outbox<H> {
         Ok(())
     }
 
-    /// Asks the event loop for a sign of life; `false` if that is being done or makes no sense any
-    /// more. It goes before everything that waits, but after a descriptor that is under way.
+    /// Queues a ping to the event loop; `false` if one is pending already, or the worker is about to
+    /// disconnect. It is sent before all queued messages, but after a descriptor in flight is answered.
     pub fn ping(&mut self) -> bool {
         let is_being_written = self.writing.as_ref().is_some_and(|writing| {
             writing.then == Then::AwaitAnswer && writing.message.parcel.is_none()
@@ -255,30 +255,30 @@ impl<H> Outbox<H> {
     /// Whether a ping has been written and not answered.
     #[must_use]
     pub fn ping_in_flight(&self) -> bool {
-        matches!(self.awaited, Some(Awaited::Ping | Awaited::SignOfLife))
+        matches!(self.awaited, Some(Awaited::Ping | Awaited::FinalPing))
     }
 
-    /// Tells the worker that it will be told to disconnect: for `--http-drain`.
+    /// Announces to the worker that a disconnect will follow: for `--http-drain`.
     pub fn announce(&mut self) {
         self.drain = matches!(self.phase, Phase::Serving);
     }
 
-    /// Asks for a word when all requests are answered: for `--http-drain`, after [`Self::announce`].
+    /// Requests a message once all requests are answered: for `--http-drain`, after [`Self::announce`].
     pub fn finish(&mut self) {
         self.finish = matches!(self.phase, Phase::Serving);
     }
 
     /// Tells the worker to close its listeners, to finish what is in progress, and to disconnect.
-    /// Once is enough.
+    /// Further calls have no effect.
     ///
-    /// New connections must have been steered away, and the accept queues be empty: the worker
-    /// resets what it has not read from. What had not been sent is the caller's again, by listener;
-    /// queries that have not been answered never will be.
+    /// Before, new connections must be steered away and the accept queues must be empty: the worker
+    /// resets connections it has not read from. Returns the descriptors that were not sent, with their listeners.
+    /// Unanswered queries will not be answered.
     pub fn disconnect(&mut self) -> Vec<(Key, H)> {
         if !matches!(self.phase, Phase::Serving) {
             return Vec::new();
         }
-        self.phase = Phase::Leaving(SIGNS_OF_LIFE);
+        self.phase = Phase::Leaving(FINAL_PINGS);
         self.ping = false;
         let begun = self
             .writing
@@ -293,14 +293,14 @@ impl<H> Outbox<H> {
 
     /// Whether the end of the channel will mean that all connections have ended.
     ///
-    /// It does not if the app had closed all its listeners before it was told to disconnect, as
-    /// `cluster.worker.disconnect()` does: then it closes the channel at once.
+    /// It does not if the app had closed all its listeners before the disconnect, as
+    /// `cluster.worker.disconnect()` does: then the worker closes the channel at once.
     #[must_use]
     pub fn end_means_drained(&self) -> bool {
         self.end_means_drained
     }
 
-    /// Whether a connection is on its way, and the worker has not said yet that it takes it.
+    /// Whether a connection is queued or in flight, or the worker has not yet reported that it accepts it.
     #[must_use]
     pub fn has_connections(&self) -> bool {
         let is_connection = |message: &Message<H>| {
@@ -312,11 +312,11 @@ impl<H> Outbox<H> {
             _ => None,
         };
         let written = self.writing.iter().map(|writing| &writing.message);
-        let mut under_way = self.queue.iter().chain(written).chain(awaited);
-        !self.undecided.is_empty() || under_way.any(is_connection)
+        let mut pending = self.queue.iter().chain(written).chain(awaited);
+        !self.undecided.is_empty() || pending.any(is_connection)
     }
 
-    /// Takes note of what the worker says.
+    /// Processes a message from the worker.
     pub fn on_message(&mut self, message: &FromWorker) -> Outcome<H> {
         match *message {
             FromWorker::Ack => self.on_ack(),
@@ -332,8 +332,8 @@ impl<H> Outbox<H> {
         }
     }
 
-    /// The worker is gone, and all it said has been read: the descriptors it has not confirmed, by
-    /// listener. A connection among them has not reached the app: the worker confirms it first.
+    /// After the worker has exited and all its messages were read: the descriptors it has not confirmed, with
+    /// their listeners. A connection among them has not reached the app: the worker confirms it first.
     #[must_use]
     pub fn into_unfinished(self) -> Vec<(Key, H)> {
         let undecided = self.undecided.into_iter().map(Parcel::release);
@@ -380,7 +380,7 @@ impl<H> Outbox<H> {
         Ok(key)
     }
 
-    /// Whether there was such a listener.
+    /// Removes a listener; returns whether it was open.
     fn forget(&mut self, key: Key) -> bool {
         let before = self.open.len();
         self.open.retain(|&open| open != key);

@@ -1,4 +1,4 @@
-//! Which listener a worker asks for: the `queryServer` of `lib/internal/cluster/child.js`, checked.
+//! The listener a worker requests: the `queryServer` of `lib/internal/cluster/child.js`, validated.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -8,13 +8,13 @@ use core::str::FromStr;
 
 use super::json::{Object, Value};
 
-/// The most bytes of `data` a listener may bring, as JSON. Node's own holds 96 characters.
+/// The maximum size of a listener's `data`, in bytes of JSON. Node's own holds 96 characters.
 pub const DATA_MAX: usize = 1024;
 
-/// The longest path or abstract name, in bytes: `sun_path` less one (unix(7)).
+/// The maximum length of a path or abstract name, in bytes: `sun_path` less one (unix(7)).
 const PATH_MAX: usize = 107;
 
-/// The longest name of an interface, in bytes: `IFNAMSIZ` less one (netdevice(7)).
+/// The maximum length of an interface name, in bytes: `IFNAMSIZ` less one (netdevice(7)).
 const ZONE_MAX: usize = 15;
 
 // errno(3), as Linux numbers them on every architecture Node.js runs on.
@@ -26,12 +26,12 @@ const ENAMETOOLONG: i32 = 36;
 const IPV6_ONLY: i64 = 1;
 const UDP_REUSE_ADDR: i64 = 4;
 
-/// An IP address as Node.js spells it once it has resolved names.
+/// An IP address as Node.js writes it after it has resolved names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
-    /// Without its zone.
+    /// The address without its zone.
     pub ip: IpAddr,
-    /// Of `fe80::1%eth0` the part behind the sign: a link-local address is one of an interface.
+    /// The part of `fe80::1%eth0` after `%`: a link-local address belongs to an interface.
     pub zone: Option<Box<str>>,
 }
 
@@ -57,30 +57,30 @@ impl FromStr for Address {
     }
 }
 
-/// What tells one shared listener from another: equal for two workers that shall share it.
+/// The identity of a shared listener: workers with equal keys share one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListenerKey {
     /// A TCP port.
     Tcp {
-        /// `None` is "any": `::` for both families, or `0.0.0.0` where there is no IPv6.
+        /// `None` is any address: `::` for both families, or `0.0.0.0` without IPv6.
         address: Option<Address>,
         /// 0 lets the kernel choose.
         port: u16,
         /// `::` without IPv4.
         v6only: bool,
-        /// Tells two listens on port 0 in one worker apart, which get a port each; else 0.
+        /// Distinguishes several listeners on port 0 in one worker, which get a port each; else 0.
         index: u32,
     },
-    /// A stream socket in the file system.
+    /// A UNIX stream socket with a path.
     Unix {
         /// Absolute, as the worker resolved it; shorter than `sun_path`, without NUL.
         path: String,
-        /// Everybody may read (`readableAll`).
+        /// All users may read (`readableAll`).
         readable_all: bool,
-        /// Everybody may write (`writableAll`).
+        /// All users may write (`writableAll`).
         writable_all: bool,
     },
-    /// A stream socket in the abstract namespace: the name without its leading NUL.
+    /// A UNIX stream socket with an abstract name, here without its leading NUL.
     Abstract(String),
     /// A UDP port.
     Udp {
@@ -95,20 +95,20 @@ pub enum ListenerKey {
         /// As with TCP.
         index: u32,
     },
-    /// `listen({fd})` of a server or `bind({fd})` of a datagram socket. Never to be used without an
+    /// `listen({fd})` of a server or `bind({fd})` of a datagram socket. Must never be used without an
     /// allow list.
     Fd {
-        /// A number in the *primary's* table.
+        /// A descriptor number in the *primary's* table.
         number: i32,
         /// It must be a UDP socket.
         is_udp: bool,
     },
 }
 
-/// What a worker sends along with a query and wants back with the answer, as JSON.
+/// Data that a worker sends with a query and expects back with the answer, as JSON.
 ///
-/// Session ticket keys, if the server is a TLS server, which throws if it gets `null` instead; so
-/// the answer to a query must carry either the query's own, or that of an earlier query for the
+/// A TLS server sends its session ticket keys, and throws if it gets `null` instead. So
+/// the answer must carry either the query's own data, or that of an earlier query for the
 /// same listener (which lets clients resume their session with any worker).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Data(Box<str>);
@@ -125,22 +125,22 @@ impl Data {
     }
 }
 
-/// A worker wants to listen, or says that it does.
+/// A worker requests a listener, or reports that it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// The worker's number for this message, which the answer must name.
+    /// The worker's sequence number for this message, which the answer must repeat.
     pub seq: i64,
-    /// What to send back with the answer, even if that is an error.
+    /// The data to send back with the answer, even with an error.
     pub data: Data,
-    /// The length of the accept queue the app asks for; 0 for Node's default, 511.
+    /// The length of the accept queue the app requests; 0 for Node's default, 511.
     pub backlog: u32,
-    /// What is asked for; or the error to answer with, from errno(3).
+    /// The requested listener, or the error to answer with, from errno(3).
     pub listener: Result<ListenerKey, i32>,
 }
 
 impl Query {
-    /// Reads a `queryServer` or `listening` message; `None` if it has no number, so that nothing
-    /// can be answered.
+    /// Reads a `queryServer` or `listening` message; `None` if it has no sequence number, so that it
+    /// cannot be answered.
     pub(super) fn read(message: &Object<'_>) -> Option<Self> {
         let data = Data::of(message.get("data"));
         let listener = if data.0.len() > DATA_MAX {
@@ -195,8 +195,8 @@ fn listener(message: &Object<'_>) -> Result<ListenerKey, i32> {
     };
     let v6only = flags & IPV6_ONLY != 0;
     let index = match message.get("index") {
-        // Node before 22 tells every repeated listen apart, later ones those on port 0: sharing is
-        // what somebody who listens twice on one port can only mean.
+        // Node before 22 numbers every repeated listen, later versions only those on port 0. An
+        // app that listens twice on one port can only mean to share it.
         Some(index) if port == 0 => index
             .integer()
             .and_then(|index| u32::try_from(index).ok())
@@ -231,7 +231,7 @@ fn listener(message: &Object<'_>) -> Result<ListenerKey, i32> {
     })
 }
 
-/// The descriptor asked for; a UDP bind without one says -1.
+/// The requested descriptor; a UDP bind without one has -1.
 fn fd(message: &Object<'_>) -> Option<i32> {
     let number = message.get("fd")?.integer()?;
     i32::try_from(number).ok().filter(|&number| number >= 0)
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_node_says_for_each_form_of_listen() {
+    fn each_form_of_listen_is_parsed() {
         let any = r#""index":0,"data":null,"address":null,"port":80,"addressType":4"#;
         assert_eq!(key(any), Ok(tcp(None, 80, false, 0)));
         let flags = format!(r#"{any},"flags":0,"backlog":5"#);
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn only_port_0_is_told_apart_by_index() {
+    fn the_index_counts_for_port_0_only() {
         for (port, index) in [(0, 3), (80, 0)] {
             let form = format!(r#""index":3,"address":null,"port":{port},"addressType":4"#);
             assert_eq!(key(&form), Ok(tcp(None, port, false, index)));
@@ -359,14 +359,14 @@ mod tests {
     }
 
     #[test]
-    fn data_comes_back_as_it_was_spelled() {
+    fn data_is_returned_unchanged() {
         assert_eq!(query(r#""port":1"#).data.as_json(), "null");
         assert_eq!(query(r#""data":null"#).data.as_json(), "null");
         let keys = r#"{"ticketKeys": "0123 \u00e9"}"#;
         let form = format!(r#""data":{keys},"address":null,"port":1,"addressType":4"#);
         assert_eq!(query(&form).data.as_json(), keys);
         assert!(query(&form).listener.is_ok());
-        // Even where it is too long to be kept, a TLS server wants it back with the error.
+        // A TLS server needs it back with the error, even if it is too long to keep.
         let long = format!(r#"{{"ticketKeys":"{}"}}"#, "x".repeat(DATA_MAX));
         let form = format!(r#""data":{long},"address":null,"port":1,"addressType":4"#);
         assert_eq!(query(&form).data.as_json(), long);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_answered_with_an_error() {
+    fn invalid_queries_have_an_error_to_answer_with() {
         for form in [
             r#""address":null"#,
             r#""address":null,"port":80"#,
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_number_there_is_nothing_to_answer() {
+    fn a_query_without_a_sequence_number_is_ignored() {
         for text in [r#"{"seq":null}"#, r#"{"seq":"1"}"#, r#"{"seq":1.5}"#, "{}"] {
             let message = Object::parse(text.as_bytes()).unwrap();
             assert_eq!(Query::read(&message), None);

@@ -1,4 +1,4 @@
-//! How all is going, as values, and as JSON for programs and back.
+//! The status as values; writes it as JSON for programs, and parses that.
 
 mod table;
 
@@ -10,73 +10,73 @@ use core::time::Duration;
 use super::json::{Object, Quoted, Value};
 use crate::ended::Ended;
 
-/// How all is going.
+/// The status of pidone and its workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// pidone's own version.
     pub version: String,
-    /// One child, or workers.
+    /// Single mode, or workers.
     pub mode: Mode,
     /// pidone's own process.
     pub pid: u32,
     /// How long pidone has run.
     pub uptime_ms: u64,
-    /// Whether requests are welcome.
+    /// Whether pidone is ready to serve requests.
     pub ready: bool,
-    /// Why they are not.
+    /// Why it is not.
     pub reason: Option<String>,
-    /// All workers are to end.
+    /// All workers are being stopped.
     pub stopping: bool,
-    /// Workers are being replaced because somebody has asked for it.
+    /// Workers are being replaced on request.
     pub reloading: bool,
-    /// How many workers there shall be.
+    /// The target number of workers.
     pub target: usize,
     /// The slots in order; in single mode, the one child.
     pub workers: Vec<WorkerStatus>,
     /// The hot spares.
     pub spares: Vec<WorkerStatus>,
-    /// How many workers were started again, and why.
+    /// Restarts of workers, by cause.
     pub restarts: Restarts,
-    /// How many processes the kernel has killed for memory; `None`: it does not tell.
+    /// Processes the kernel killed for lack of memory; `None`: not available.
     pub oom_kills: Option<u64>,
-    /// What is for metrics alone, and no part of the JSON.
+    /// Values for the metrics only, not part of the JSON.
     pub totals: Totals,
 }
 
-/// pidone's own process, and what has been counted since it runs. Times are Unix time in ms.
+/// pidone's own process, and counters since its start. Times are Unix time in ms.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// When pidone was started.
     pub start_time_ms: u64,
     /// The CPU time it has used.
     pub cpu_ms: Option<u64>,
-    /// What it has in memory, in bytes.
+    /// Its resident memory, in bytes.
     pub resident: Option<u64>,
-    /// Reloads that were successful, and when the last one was done.
+    /// Successful reloads, and when the last one ended.
     pub reloads_done: (u64, u64),
-    /// Those that were not.
+    /// Failed reloads, and when the last one ended.
     pub reloads_failed: (u64, u64),
-    /// How often workers have ended, and how.
+    /// Exits of workers, by exit code or signal.
     pub exits: Vec<(Ended, u64)>,
-    /// How many workers became ready, and how long they took from their start, together.
+    /// Workers that became ready, and their boot times.
     pub boots: Times,
-    /// How many drained workers have exited, and how long that took, together.
+    /// Drained workers that have exited, and their drain times.
     pub drains: Times,
-    /// Workers crash again and again, and pidone stops therefore.
+    /// pidone is stopping because of a crash loop.
     pub crash_loop: bool,
 }
 
-/// How often something was done, and how long it took in all.
+/// A count of operations, and their total time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
-    /// How often.
+    /// The count.
     pub count: u64,
-    /// All together, in ms.
+    /// The total time, in ms.
     pub sum_ms: u64,
 }
 
 impl Times {
-    /// Once more.
+    /// Counts an operation that took this time.
     pub fn add(&mut self, took: Duration) {
         self.count += 1;
         let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -84,31 +84,31 @@ impl Times {
     }
 }
 
-/// One child, or workers.
+/// Single mode, or workers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// A transparent init.
+    /// A transparent init with one child.
     #[default]
     Single,
     /// `-i`
     Workers,
 }
 
-/// How many workers were started again, by cause; what somebody has asked for does not count.
+/// Restarts of workers, by cause; requested ones do not count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Restarts {
-    /// They ended by themselves, or somebody else killed them.
+    /// They exited by themselves, or were killed by another process.
     pub exit: u64,
     /// Their event loops hung.
     pub hang: u64,
-    /// They had too much in memory.
+    /// They exceeded their memory limit.
     pub memory: u64,
-    /// They were old.
+    /// They exceeded their maximum age.
     pub age: u64,
 }
 
 impl Restarts {
-    /// Each with its name.
+    /// Each count with the name of its cause.
     #[must_use]
     pub fn by_cause(&self) -> [(&'static str, u64); 4] {
         [
@@ -120,18 +120,18 @@ impl Restarts {
     }
 }
 
-/// What a worker can be doing: it boots; it serves; a signal has stopped it; it leaves; there is
-/// none, and one will be started; there is none.
+/// The states of a worker: it boots; it serves; a signal has stopped it; it drains; it has exited and
+/// will be restarted; there is none.
 pub const STATES: [&str; 6] = [
     "starting", "ready", "stopped", "draining", "waiting", "empty",
 ];
 
-/// One worker, or its empty place.
+/// One worker, or an empty slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerStatus {
     /// Its slot; `None`: it is a spare, or the only child.
     pub slot: Option<usize>,
-    /// Its number.
+    /// Its `NODE_APP_INSTANCE`.
     pub instance: usize,
     /// One of [`STATES`].
     pub state: &'static str,
@@ -141,24 +141,24 @@ pub struct WorkerStatus {
     pub uptime_ms: u64,
     /// When it was started, as Unix time in ms.
     pub start_time_ms: Option<u64>,
-    /// How often one was lost here and started again.
+    /// Restarts in this slot.
     pub restarts: u32,
-    /// How the last one that was lost ended.
+    /// How the last lost worker exited.
     pub last_end: Option<String>,
     /// The CPU time it has used.
     pub cpu_ms: Option<u64>,
-    /// What it has in memory, in bytes.
+    /// Its resident memory, in bytes.
     pub resident: Option<u64>,
     /// How long its event loop took to answer.
     pub loop_delay_us: Option<u64>,
-    /// How many connections wait for it.
+    /// The length of its accept queue.
     pub queue: Option<u32>,
-    /// Where its inspector listens, or will when it is opened.
+    /// The port its inspector listens on, or will when it is opened.
     pub inspect_port: Option<u16>,
 }
 
 impl Status {
-    /// One object on one line. Numbers are numbers, and what is not known is null.
+    /// One JSON object on one line. Unknown values are null.
     #[must_use]
     pub fn json(&self) -> String {
         let mut out = String::new();
@@ -209,7 +209,7 @@ impl Status {
         out.write_str("]}")
     }
 
-    /// What [`Self::json`] has written; `None`: something else.
+    /// Parses the output of [`Self::json`]; `None`: it is something else.
     #[must_use]
     pub fn from_json(text: &str) -> Option<Self> {
         let object = Object::parse(text.as_bytes())?;
@@ -297,7 +297,7 @@ fn text_or_null(out: &mut String, text: Option<&str>) -> fmt::Result {
     }
 }
 
-/// Writes a member that is not the first.
+/// Writes a member that is not the first one.
 fn member(out: &mut String, name: &str, number: Option<u64>) -> fmt::Result {
     match number {
         Some(number) => write!(out, ",\"{name}\":{number}"),

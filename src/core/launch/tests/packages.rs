@@ -1,4 +1,4 @@
-//! npm and its like.
+//! npm and other package managers.
 
 use super::*;
 use alloc::borrow::ToOwned;
@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 
 #[test]
-fn a_script_of_the_package_is_said_as_a_command() {
+fn a_package_script_is_resolved_to_its_command() {
     for (script, instead) in [
         ("start", "node server.js"),
         ("env", "env NODE_ENV=production node server.js"),
@@ -54,7 +54,7 @@ fn a_script_of_the_package_is_said_as_a_command() {
 }
 
 #[test]
-fn package_managers_are_refused_however_they_are_asked() {
+fn package_managers_are_rejected_in_every_form() {
     for (line, what, instead) in [
         ("npm start", "npm start", "node server.js"),
         ("/usr/bin/npm -s start", "npm start", "node server.js"),
@@ -120,7 +120,7 @@ fn package_managers_are_refused_however_they_are_asked() {
 }
 
 #[test]
-fn the_remedy_for_yarn_has_its_plug_and_play() {
+fn the_remedy_for_yarn_loads_plug_and_play() {
     let with = |files: &'static [&str]| {
         move |path: &str| {
             let is_there = files.contains(&path);
@@ -151,7 +151,7 @@ fn the_remedy_for_yarn_has_its_plug_and_play() {
 }
 
 #[test]
-fn a_package_that_says_nothing_gets_general_advice() {
+fn an_unresolved_script_gets_general_advice() {
     let texts = [
         "",
         "{",
@@ -166,7 +166,7 @@ fn a_package_that_says_nothing_gets_general_advice() {
         let sentence = examine_line("npm start", &read).unwrap_err();
         assert!(sentence.ends_with("as in: node server.js"), "{sentence}");
     }
-    // npm's own default.
+    // The default of npm.
     let read = |path: &str| (path == "server.js").then(String::new);
     let sentence = examine_line("npm start", &read).unwrap_err();
     assert!(

@@ -9,7 +9,7 @@ fn parse(text: &str) -> FromWorker {
 }
 
 #[test]
-fn what_a_worker_says() {
+fn every_message_from_a_worker_is_parsed() {
     let online = r#"{"cmd":"NODE_CLUSTER","act":"online","seq":0}"#;
     assert_eq!(parse(online), FromWorker::Online);
     assert_eq!(parse(&format!("\u{2}{online}")), FromWorker::Online);
@@ -48,7 +48,7 @@ fn what_a_worker_says() {
 }
 
 #[test]
-fn what_the_drain_module_says() {
+fn messages_of_the_drain_module_are_parsed() {
     let loaded = r#"{"cmd":"NODE_PIDONE","act":"loaded"}"#;
     assert_eq!(parse(loaded), FromWorker::Loaded);
     for (signals, expected) in [
@@ -63,7 +63,7 @@ fn what_the_drain_module_says() {
 }
 
 #[test]
-fn what_an_app_says_is_left_alone() {
+fn other_messages_are_the_apps() {
     for text in [
         "",
         "null",
@@ -83,7 +83,7 @@ fn what_an_app_says_is_left_alone() {
 }
 
 #[test]
-fn what_nobody_knows_is_garbage() {
+fn unknown_internal_messages_are_garbage() {
     for text in [
         r#"{"cmd":"NODE_"#,
         r#"{"cmd":"NODE_CLUSTER","act":"online""#,
@@ -110,7 +110,7 @@ fn what_nobody_knows_is_garbage() {
 }
 
 #[test]
-fn an_endless_message_with_a_descriptor_is_seen_as_one() {
+fn an_overlong_message_with_a_descriptor_is_recognised() {
     let begin = |text: &str| FromWorker::parse(Line::Beginning(text.as_bytes()));
     assert_eq!(
         begin(r#"{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"xxx"#),
@@ -126,7 +126,7 @@ fn an_endless_message_with_a_descriptor_is_seen_as_one() {
 }
 
 #[test]
-fn every_line_is_one_object_on_one_line() {
+fn every_message_is_one_json_object_on_one_line() {
     let query =
         r#"{"cmd":"NODE_CLUSTER","act":"queryServer","data":{"ticketKeys":"a\nb"},"seq":1}"#;
     let FromWorker::Query(Query { data, .. }) = parse(query) else {

@@ -22,7 +22,7 @@ fn members_are_found_and_typed() {
     assert_eq!(get(text, "e").unwrap().boolean(), Some(true));
     assert_eq!(get(text, "f").unwrap().raw(), r#"{"x":[1,2,{}]}"#);
     assert_eq!(get(text, "g").unwrap().integer(), None);
-    assert_eq!(get(text, "x"), None, "members of members are not seen");
+    assert_eq!(get(text, "x"), None, "nested members are not found");
     assert_eq!(get("{}", "a"), None);
     assert_eq!(get(r#"{"a":1,"a":2}"#, "a").unwrap().integer(), Some(2));
     assert_eq!(get(r#"{"a":"1"}"#, "a").unwrap().integer(), None);
@@ -57,7 +57,7 @@ fn escapes_are_resolved() {
 }
 
 #[test]
-fn what_json_parse_refuses_is_refused() {
+fn text_that_json_parse_rejects_is_rejected() {
     let broken = [
         "",
         " ",
@@ -117,7 +117,7 @@ fn nesting_is_bounded() {
 }
 
 #[test]
-fn no_cut_or_changed_line_makes_it_panic() {
+fn truncated_or_changed_text_does_not_panic() {
     let text = r#"{"a":[1,-2.5e+3,"\u00e9\ud83d\ude00é",{"b":null}],"c":{"d":[true,false]}}"#;
     for cut in 0..text.len() {
         assert!(Object::parse(&text.as_bytes()[..cut]).is_none());
@@ -138,7 +138,7 @@ fn no_cut_or_changed_line_makes_it_panic() {
 }
 
 #[test]
-fn a_string_is_quoted_as_json_wants_it() {
+fn strings_are_quoted_as_json() {
     let out = Quoted("a \"b\" \\ c\nd\u{1}é");
     assert_eq!(out.to_string(), r#""a \"b\" \\ c\nd\u0001é""#);
 }

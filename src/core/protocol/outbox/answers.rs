@@ -1,10 +1,10 @@
-//! What a worker's answers mean for what was on its way to it.
+//! Processes a worker's answers to messages in flight.
 
 use super::flight::{Awaited, Message, Purpose, Then};
 use super::{Fate, Outbox, Outcome, Phase, RETRANSMISSIONS};
 use crate::protocol::cluster::ToWorker;
 
-/// errno(3): what an app is told whose process cannot take another descriptor.
+/// errno(3): the error for an app whose process cannot take another descriptor.
 const EMFILE: i32 = 24;
 
 impl<H> Outbox<H> {
@@ -31,9 +31,9 @@ impl<H> Outbox<H> {
         let mut message = match self.awaited.take() {
             None => return Outcome::Nothing,
             Some(Awaited::Ping) => return Outcome::PingAnswered,
-            Some(Awaited::SignOfLife) => {
-                if let Phase::Leaving(signs) = &mut self.phase {
-                    *signs = signs.saturating_sub(1);
+            Some(Awaited::FinalPing) => {
+                if let Phase::Leaving(pings) = &mut self.phase {
+                    *pings = pings.saturating_sub(1);
                 }
                 return Outcome::PingAnswered;
             }
@@ -78,14 +78,14 @@ impl<H> Outbox<H> {
     }
 
     pub(super) fn on_leave(&mut self, seq: i64) -> Outcome<H> {
-        // A disconnect that has not been begun is not needed any more.
+        // A disconnect of which no byte is written is not needed any more.
         self.writing
             .take_if(|writing| writing.then == Then::Gone && writing.written == 0);
-        let is_told = self
+        let is_being_sent = self
             .writing
             .as_ref()
             .is_some_and(|writing| writing.then == Then::Gone);
-        if is_told || matches!(self.phase, Phase::Granting(_) | Phase::Gone) {
+        if is_being_sent || matches!(self.phase, Phase::Granting(_) | Phase::Gone) {
             return Outcome::Nothing;
         }
         self.phase = Phase::Granting(seq);

@@ -1,19 +1,19 @@
-//! What is on its way to a worker: lines, and the descriptors that go with them.
+//! Messages to a worker: lines, and the descriptors sent with them.
 
 use crate::protocol::cluster::{Key, ToWorker};
 use crate::protocol::outbox::{Fate, Outcome};
 use crate::protocol::query::Data;
 use alloc::vec::Vec;
 
-/// A line, and what will have to be known of it later.
+/// A line, with the listener it opens and the descriptor sent with it.
 pub(super) struct Message<H> {
     pub(super) line: Vec<u8>,
-    /// The listener that the worker will have by it.
+    /// The listener that the worker opens when it reads the line.
     pub(super) opens: Option<Key>,
     pub(super) parcel: Option<Parcel<H>>,
 }
 
-/// A descriptor on its way.
+/// A descriptor to be sent.
 pub(super) struct Parcel<H> {
     pub(super) key: Key,
     pub(super) handle: H,
@@ -22,7 +22,7 @@ pub(super) struct Parcel<H> {
 }
 
 pub(super) enum Purpose {
-    /// The answer to this query.
+    /// The answer to a query.
     Listener {
         seq: i64,
         data: Data,
@@ -42,13 +42,13 @@ pub(super) struct Writing<H> {
 pub(super) enum Then {
     Nothing,
     AwaitAnswer,
-    AwaitSignOfLife,
+    AwaitFinalPing,
     Gone,
 }
 
 pub(super) enum Awaited<H> {
     Ping,
-    SignOfLife,
+    FinalPing,
     Parcel(Message<H>),
 }
 

@@ -1,10 +1,10 @@
-//! What is written next, and what follows from its having been written.
+//! Chooses the next bytes to write, and records what was written.
 
 use super::flight::{Awaited, Message, Then, Writing};
 use super::{Outbox, Phase, ToWorker, Transmit};
 
 impl<H> Outbox<H> {
-    /// What to write next; [`wrote`](Self::wrote) tells how much of it was.
+    /// The next bytes to write; the caller reports with [`wrote`](Self::wrote) how many were written.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_, H>> {
         if self.writing.is_none() {
             let (message, then) = self.next_message()?;
@@ -24,7 +24,7 @@ impl<H> Outbox<H> {
         })
     }
 
-    /// So many bytes of the last [`poll_transmit`](Self::poll_transmit) have been written.
+    /// Records that this number of bytes of the last [`poll_transmit`](Self::poll_transmit) was written.
     pub fn wrote(&mut self, bytes: usize) {
         let Some(writing) = &mut self.writing else {
             return;
@@ -38,13 +38,13 @@ impl<H> Outbox<H> {
         };
         match then {
             Then::Nothing => {}
-            Then::AwaitSignOfLife => self.awaited = Some(Awaited::SignOfLife),
+            Then::AwaitFinalPing => self.awaited = Some(Awaited::FinalPing),
             Then::AwaitAnswer if message.parcel.is_some() => {
                 self.awaited = Some(Awaited::Parcel(message));
             }
             Then::AwaitAnswer => self.awaited = Some(Awaited::Ping),
             Then::Gone => {
-                // The app asks for leave when its connections have ended.
+                // The app requests to disconnect once its connections have ended.
                 self.end_means_drained = matches!(self.phase, Phase::Granting(_))
                     || !self.open.is_empty()
                     || !self.has_listened;
@@ -89,9 +89,9 @@ impl<H> Outbox<H> {
             return Some((message, then));
         }
         match self.phase {
-            Phase::Leaving(signs) if is_free && self.undecided.is_empty() => {
-                if signs > 0 {
-                    return plain(ToWorker::Ping, Then::AwaitSignOfLife);
+            Phase::Leaving(pings) if is_free && self.undecided.is_empty() => {
+                if pings > 0 {
+                    return plain(ToWorker::Ping, Then::AwaitFinalPing);
                 }
                 let seq = self.next_seq();
                 plain(ToWorker::Disconnect { seq }, Then::Gone)

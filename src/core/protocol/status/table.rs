@@ -1,4 +1,4 @@
-//! How all is going, for people: a line about pidone, and a row for each worker.
+//! The status for people: a line about pidone, and a row for each worker.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -11,10 +11,10 @@ use core::fmt::Write;
 use super::{Mode, Status, WorkerStatus};
 use crate::protocol::control::printable;
 
-/// There only if a worker has one.
+/// This column is shown only if a worker has an inspector.
 const INSPECTOR: &str = "INSPECT";
 
-/// What a column is called, and whether it holds words, which begin at the left.
+/// The columns' headings, and whether a column holds words, which are aligned left.
 const COLUMNS: [(&str, bool); 11] = [
     ("SLOT", true),
     ("STATE", true),
@@ -32,13 +32,13 @@ const COLUMNS: [(&str, bool); 11] = [
 type Row = [String; COLUMNS.len()];
 
 impl Status {
-    /// With the CPU time that each worker has used.
+    /// The table, with the CPU time of each worker.
     #[must_use]
     pub fn table(&self) -> String {
         self.table_with(|worker| or_dash(worker.cpu_ms, time))
     }
 
-    /// With the share of a CPU that each worker has used since then.
+    /// The table, with the share of a CPU that each worker has used since `before`.
     #[must_use]
     pub fn table_since(&self, before: &Self) -> String {
         let elapsed = self.uptime_ms.saturating_sub(before.uptime_ms);

@@ -129,7 +129,7 @@ spare  starting       78    0.2s         0      -       -      -      -  -
 }
 
 #[test]
-fn inspectors_have_a_column_where_there_are_some() {
+fn inspectors_have_a_column_if_a_worker_has_one() {
     let table = sample().table();
     let column: Vec<_> = table
         .lines()
@@ -140,7 +140,7 @@ fn inspectors_have_a_column_where_there_are_some() {
 }
 
 #[test]
-fn the_headline_says_what_goes_on() {
+fn the_headline_shows_readiness_and_progress() {
     let headline = |change: fn(&mut Status)| {
         let mut status = sample();
         status.oom_kills = None;
@@ -171,12 +171,12 @@ fn the_headline_says_what_goes_on() {
 }
 
 #[test]
-fn shares_of_a_cpu_are_of_the_time_in_between() {
+fn cpu_shares_cover_the_time_between_two_tables() {
     let before = sample();
     let mut now = sample();
     now.uptime_ms += 2000;
     now.workers[0].cpu_ms = Some(12_050 + 500);
-    // Another process took the place: there is nothing to compare.
+    // A different process: there is nothing to compare.
     now.workers[1].pid = Some(99);
     let table = now.table_since(&before);
     let cell = |row: usize| {
@@ -192,7 +192,7 @@ fn shares_of_a_cpu_are_of_the_time_in_between() {
     assert!(!at_once.contains('%'), "{at_once}");
 }
 
-/// What a program can rely on.
+/// The JSON is an interface for programs.
 #[test]
 fn the_json_has_these_members() {
     let mut status = sample();
@@ -216,7 +216,7 @@ fn the_json_has_these_members() {
 }
 
 #[test]
-fn the_json_can_be_read_back() {
+fn written_json_is_parsed_to_the_same_status() {
     let single = Status {
         version: "1".into(),
         ..Status::default()

@@ -1,9 +1,9 @@
-//! How a worker leaves, or is gone.
+//! Workers that disconnect or have exited.
 
 use super::*;
 
 #[test]
-fn two_turns_of_the_event_loop_come_before_the_disconnect() {
+fn the_event_loop_turns_twice_before_the_disconnect() {
     let mut outbox = Outbox::<u32>::new();
     listening(&mut outbox);
     assert!(outbox.disconnect().is_empty());
@@ -18,7 +18,7 @@ fn two_turns_of_the_event_loop_come_before_the_disconnect() {
     );
     assert!(outbox.end_means_drained());
 
-    // Once, and nothing afterwards but what the worker cannot disconnect without.
+    // Only once; afterwards only acknowledgements that the worker needs to disconnect.
     assert!(outbox.disconnect().is_empty());
     assert!(!outbox.ping());
     outbox.announce();
@@ -37,7 +37,7 @@ fn two_turns_of_the_event_loop_come_before_the_disconnect() {
 }
 
 #[test]
-fn what_is_in_flight_is_settled_before_the_disconnect() {
+fn messages_in_flight_are_settled_before_the_disconnect() {
     let mut outbox = Outbox::new();
     let key = listening(&mut outbox);
     for handle in 1..=3 {
@@ -48,13 +48,13 @@ fn what_is_in_flight_is_settled_before_the_disconnect() {
     send(&mut outbox);
     outbox.poll_transmit();
     assert_eq!(outbox.disconnect(), [(key, 3)], "not sent");
-    assert_eq!(send(&mut outbox), None, "2 is under way");
-    // What cannot be delivered now is not tried again.
+    assert_eq!(send(&mut outbox), None, "2 is in flight");
+    // A nacked descriptor is not sent again now.
     assert_eq!(
         outbox.on_message(&FromWorker::Nack),
         released(key, 2, Fate::Refused)
     );
-    assert_eq!(send(&mut outbox), None, "1 is not decided upon");
+    assert_eq!(send(&mut outbox), None, "1 is neither accepted nor refused");
     let accepted = FromWorker::Accepted {
         ack: 1,
         accepted: true,
@@ -67,7 +67,7 @@ fn what_is_in_flight_is_settled_before_the_disconnect() {
 }
 
 #[test]
-fn a_ping_from_before_is_no_sign_that_the_last_connection_was_read() {
+fn an_earlier_ping_does_not_count_before_the_disconnect() {
     let mut outbox = Outbox::<u32>::new();
     listening(&mut outbox);
     outbox.ping();
@@ -83,7 +83,7 @@ fn a_ping_from_before_is_no_sign_that_the_last_connection_was_read() {
 }
 
 #[test]
-fn what_was_begun_is_finished_before_the_disconnect() {
+fn a_partly_written_line_is_finished_before_the_disconnect() {
     let mut outbox = Outbox::new();
     outbox
         .queue_listener(1, &data(), 9, HandleKind::Stream)
@@ -110,7 +110,7 @@ fn what_was_begun_is_finished_before_the_disconnect() {
 }
 
 #[test]
-fn an_app_that_leaves_by_itself_is_let_go_once() {
+fn an_app_that_disconnects_itself_is_acknowledged_once() {
     let leave = FromWorker::ExitedAfterDisconnect { seq: 8 };
     let leaves = |outbox: &mut Outbox<u32>| {
         assert_eq!(outbox.on_message(&leave), Outcome::Leaves);
@@ -133,7 +133,7 @@ fn an_app_that_leaves_by_itself_is_let_go_once() {
     leaves(&mut outbox);
     assert_eq!(outbox.into_unfinished(), [(key, 1), (key, 2)]);
 
-    // It was about to be told to.
+    // A disconnect was due.
     let mut outbox = Outbox::new();
     listening(&mut outbox);
     outbox.disconnect();
@@ -148,7 +148,7 @@ fn an_app_that_leaves_by_itself_is_let_go_once() {
     outbox.poll_transmit();
     leaves(&mut outbox);
 
-    // It is being told to.
+    // A disconnect is partly written.
     let mut outbox = Outbox::<u32>::new();
     outbox.disconnect();
     for _ in 0..2 {
@@ -162,7 +162,7 @@ fn an_app_that_leaves_by_itself_is_let_go_once() {
 }
 
 #[test]
-fn an_early_end_is_told_from_a_drained_worker() {
+fn an_early_channel_end_does_not_mean_drained() {
     let end = |prepare: fn(&mut Outbox<u32>)| {
         let mut outbox = Outbox::new();
         prepare(&mut outbox);
@@ -193,7 +193,7 @@ fn an_early_end_is_told_from_a_drained_worker() {
 }
 
 #[test]
-fn a_dead_worker_leaves_what_it_has_not_confirmed() {
+fn unconfirmed_descriptors_are_released_after_exit() {
     let mut outbox = Outbox::new();
     let key = listening(&mut outbox);
     for handle in 1..=5 {

@@ -15,7 +15,7 @@ fn data() -> Data {
     }
 }
 
-/// Writes one line, whole: what it says, and the descriptor that goes with it.
+/// Writes one whole line; returns it and its descriptor.
 fn send(outbox: &mut Outbox<u32>) -> Option<(String, Option<u32>)> {
     let transmit = outbox.poll_transmit()?;
     let (bytes, handle) = (transmit.bytes.to_vec(), transmit.handle.copied());
@@ -28,7 +28,7 @@ fn sent(outbox: &mut Outbox<u32>) -> String {
     send(outbox).unwrap().0
 }
 
-/// Writes everything that may be written now.
+/// Writes all messages that may be written now.
 fn send_all(outbox: &mut Outbox<u32>) -> Vec<String> {
     core::iter::from_fn(|| send(outbox))
         .map(|(line, _)| line)
@@ -48,7 +48,7 @@ fn released(key: Key, handle: u32, fate: Fate) -> Outcome<u32> {
 mod leaving;
 
 #[test]
-fn a_listener_goes_out_once_and_comes_back_when_it_has_arrived() {
+fn a_listener_is_sent_once_and_released_when_acknowledged() {
     let mut outbox = Outbox::new();
     assert_eq!(outbox.poll_transmit(), None);
     let key = outbox
@@ -75,7 +75,7 @@ fn a_listener_goes_out_once_and_comes_back_when_it_has_arrived() {
 }
 
 #[test]
-fn a_short_write_is_finished_first_and_the_descriptor_goes_only_once() {
+fn a_short_write_is_finished_without_sending_the_descriptor_again() {
     let mut outbox = Outbox::new();
     outbox
         .queue_listener(1, &data(), 9, HandleKind::Stream)
@@ -94,7 +94,7 @@ fn a_short_write_is_finished_first_and_the_descriptor_goes_only_once() {
 }
 
 #[test]
-fn descriptors_go_one_at_a_time() {
+fn one_descriptor_is_in_flight_at_a_time() {
     let mut outbox = Outbox::new();
     let key = listening(&mut outbox);
     outbox.queue_connection(key, 1).unwrap();
@@ -122,7 +122,7 @@ fn descriptors_go_one_at_a_time() {
 }
 
 #[test]
-fn a_ping_and_a_descriptor_never_travel_together() {
+fn a_ping_and_a_descriptor_are_never_in_flight_together() {
     let mut outbox = Outbox::new();
     let key = listening(&mut outbox);
     assert!(outbox.ping());
@@ -147,7 +147,7 @@ fn a_ping_and_a_descriptor_never_travel_together() {
 }
 
 #[test]
-fn lines_without_a_descriptor_need_not_wait_for_answers() {
+fn lines_without_a_descriptor_do_not_wait_for_answers() {
     let mut outbox = Outbox::<u32>::new();
     outbox.ping();
     outbox.announce();
@@ -168,7 +168,7 @@ fn lines_without_a_descriptor_need_not_wait_for_answers() {
 }
 
 #[test]
-fn what_does_not_arrive_is_sent_three_times_more() {
+fn a_nacked_descriptor_is_sent_again_three_times() {
     let mut outbox = Outbox::new();
     let key = outbox
         .queue_listener(5, &data(), 9, HandleKind::Datagram)
@@ -182,7 +182,7 @@ fn what_does_not_arrive_is_sent_three_times_more() {
         outbox.on_message(&FromWorker::Nack),
         released(key, 9, Fate::Refused)
     );
-    // The app learns why.
+    // The app gets the error.
     assert_eq!(
         send_all(&mut outbox),
         [r#"{"cmd":"NODE_CLUSTER","ack":5,"errno":-24,"data":null}"#]
@@ -202,7 +202,7 @@ fn what_does_not_arrive_is_sent_three_times_more() {
 }
 
 #[test]
-fn no_answer_is_believed_that_nobody_waits_for() {
+fn unexpected_answers_are_ignored() {
     let mut outbox = Outbox::<u32>::new();
     for message in [
         FromWorker::Ack,
@@ -223,7 +223,7 @@ fn no_answer_is_believed_that_nobody_waits_for() {
 }
 
 #[test]
-fn names_are_never_used_twice() {
+fn listener_keys_are_never_used_twice() {
     let mut outbox = Outbox::<u32>::new();
     let mut keys = Vec::new();
     for seq in 0..200 {
@@ -238,7 +238,7 @@ fn names_are_never_used_twice() {
 }
 
 #[test]
-fn what_waits_is_bounded() {
+fn queued_messages_are_bounded() {
     let mut outbox = Outbox::<u32>::new();
     let key = listening(&mut outbox);
     for handle in 0..64 {
@@ -255,7 +255,7 @@ fn what_waits_is_bounded() {
 }
 
 #[test]
-fn what_has_arrived_waits_until_it_is_decided_upon() {
+fn an_acknowledged_connection_is_kept_until_accepted_or_refused() {
     let mut outbox = Outbox::new();
     let key = listening(&mut outbox);
     for handle in 0..64 {
