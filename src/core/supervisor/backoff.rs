@@ -1,4 +1,4 @@
-//! How soon a place's worker is started again, and when that makes no sense any more.
+//! When a slot's worker is restarted, and when restarts are given up.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -7,24 +7,24 @@ use super::event::Moment;
 use super::report::Verdict;
 use crate::rules::RestartRules;
 
-/// So many starts that fail one after the other in one slot are a verdict while no worker has ever
-/// been ready: it is the image that is broken, and the orchestrator is to know within seconds.
+/// pidone gives up after this many failed starts in a row of one slot while no worker has ever been
+/// ready: then the image is broken, and the orchestrator must see that within seconds.
 const FIRST_BOOTS: u32 = 5;
 
-/// The restarts of one place.
+/// The restarts of one slot or spare.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     recent: VecDeque<Moment>,
-    /// Restarts since the last good run.
+    /// Restarts since the last run of at least `min_uptime`.
     in_a_row: u32,
-    /// Those in a row that never got ready. Delays and boots take so long that the window may never
-    /// see enough of them: they are counted, whatever the time.
+    /// Workers in a row that never got ready. Delays and boots can take so long that the window
+    /// never contains enough of them, so they are counted without regard to time.
     unready: u32,
 }
 
 impl Backoff {
-    /// A worker has ended after such a `run`, or without ever being ready: how long to wait before the
-    /// next start. `ever`: some worker has been ready since pidone has started.
+    /// A worker has exited after this `run`, or without ever being ready (`None`): how long to wait
+    /// before the next start. `ever`: some worker has been ready since pidone started.
     pub(super) fn after(
         &mut self,
         run: Option<Duration>,
@@ -44,7 +44,7 @@ impl Backoff {
             None => self.unready.saturating_add(1),
             Some(_) => 0,
         };
-        // Not one more than is needed to tell.
+        // Keep no more entries than the comparison needs.
         let is_full = self.recent.len() > rules.max_restarts as usize;
         if is_full {
             self.recent.pop_front();
@@ -72,7 +72,7 @@ impl Backoff {
         Ok(delay)
     }
 
-    /// A worker got ready here.
+    /// A worker got ready.
     pub(super) fn on_ready(&mut self) {
         self.unready = 0;
     }
@@ -86,7 +86,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn the_first_restart_is_immediate_and_then_the_delay_doubles_to_its_bound() {
+    fn first_restart_is_immediate_then_the_delay_doubles_up_to_its_limit() {
         let rules = RestartRules {
             max_delay: 1000 * MS,
             max_restarts: 100,
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(good, Ok(Duration::ZERO));
         let next = backoff.after(Some(MS), true, 8000 * MS, &rules);
         assert_eq!(next, Ok(100 * MS));
-        // However long it goes on.
+        // The delay never exceeds the limit.
         for _ in 0..80 {
             assert!(backoff.after(Some(MS), true, 8000 * MS, &rules).unwrap() <= rules.max_delay);
         }
@@ -122,7 +122,10 @@ mod tests {
         for _ in 0..rules.max_restarts {
             now += backoff.after(Some(MS), true, now, &rules).unwrap();
         }
-        assert!(now < rules.window, "the defaults find one: {now:?}");
+        assert!(
+            now < rules.window,
+            "the defaults detect a crash loop: {now:?}"
+        );
         let verdict = Verdict::Restarts {
             restarts: 10,
             window: rules.window,
@@ -137,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn with_no_restart_allowed_the_first_crash_is_a_loop() {
+    fn without_allowed_restarts_the_first_crash_is_a_crash_loop() {
         let rules = RestartRules {
             max_restarts: 0,
             ..RestartRules::default()
@@ -147,9 +150,9 @@ mod tests {
         }
     }
 
-    /// Whatever the options are, and however long a boot takes: the count decides, not the clock.
+    /// For all options and boot times: the count decides, not the clock.
     #[test]
-    fn workers_that_never_get_ready_are_a_verdict_after_a_bounded_number() {
+    fn pidone_gives_up_after_a_bounded_number_of_failed_boots() {
         let times = [0, 1, 100, 30_000, 3_600_000].map(|ms| ms * MS);
         for ever in [false, true] {
             for max_restarts in [0, 1, 3, 4, 5, 10, 1000] {
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn five_first_boots_that_fail_at_once_take_a_second_in_all() {
+    fn five_failed_first_boots_take_less_than_a_second() {
         let rules = RestartRules::default();
         let mut backoff = Backoff::default();
         let mut now = Moment::ZERO;
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_gets_ready_ends_the_row_of_those_that_did_not() {
+    fn a_ready_worker_resets_the_count_of_failed_boots() {
         let rules = RestartRules {
             window: MS,
             ..RestartRules::default()

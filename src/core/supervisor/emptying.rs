@@ -1,28 +1,27 @@
-//! New connections are kept away: what came before is taken in by who still serves, and how long that is
-//! waited for.
+//! Drains accept queues after new connections were steered away, within a time limit.
 
 use core::time::Duration;
 
 use super::event::{Moment, Queues};
 
-/// How long a connection may take to be made, and its client to send something, that came before
-/// new connections were kept away. Node.js 26 resets connections on which nothing has come when it closes a
-/// server; no version tells of handshakes in progress.
+/// How long a connection that began before new connections were steered away may take to complete
+/// its handshake and send data. Node.js 26 resets connections that have sent nothing when it closes
+/// a server; no version reports handshakes in progress.
 const SETTLE: Duration = Duration::from_millis(250);
 
-/// How often it is looked whether everything has been taken in: the kernel does not tell.
+/// How often the queues are checked: the kernel sends no notification.
 const CHECK: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Emptying {
     pub(super) since: Moment,
     check_at: Moment,
-    /// A worker that hangs never empties its queues.
+    /// The time limit, as a worker that hangs never drains its queues.
     give_up_at: Moment,
 }
 
 impl Emptying {
-    /// Half of the grace is for it at most.
+    /// Draining the queues may take half of the grace period at most.
     pub(super) fn begin(grace: Duration, now: Moment) -> Self {
         let give_up_at = now + grace / 2;
         Self {
@@ -44,7 +43,7 @@ impl Emptying {
         self.check_at = (now + CHECK).min(self.give_up_at);
     }
 
-    /// Whether it is over, now that the queues have been looked at.
+    /// Whether draining is complete, given the state of the queues.
     pub(super) fn is_done(self, queues: Queues, now: Moment) -> bool {
         match queues {
             Queues::Waiting => false,

@@ -1,4 +1,4 @@
-//! The whole contract between the core and the shell: what can happen, and what can be done.
+//! The whole contract between the core and the runtime: events in, actions out.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -9,210 +9,213 @@ use super::request::{Reply, Request, RequestId};
 use crate::ended::Ended;
 use crate::signal::{Signal, SignalSet};
 
-/// A point in time: how long pidone has been running, by a clock that never jumps.
+/// A point in time: the time since pidone's start, by the monotonic clock.
 pub type Moment = Duration;
 
-/// What the shell tells the supervisor.
+/// What the runtime reports to the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A signal reached pidone from outside; SIGCHLD and what pidone raised on itself never do.
+    /// pidone received a signal; never SIGCHLD, nor a signal that pidone raised itself.
     Signal(Signal),
     /// The kernel has sent SIGHUP: the terminal of pidone's session is closed.
     TerminalClosed,
-    /// Somebody asks for something, and is answered by [`Action::Reply`].
+    /// A request, answered by [`Action::Reply`].
     Request {
-        /// The name of this request.
+        /// The request's id.
         id: RequestId,
-        /// What is asked for.
+        /// The request.
         request: Request,
     },
     /// The worker that [`Action::Start`] asked for runs its program.
     Started(WorkerId),
-    /// It could not be started, which has been logged.
+    /// The worker could not be started; the cause has been logged.
     StartFailed {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// The exit status that tells why: 125, 126 or 127.
+        /// The exit status for the cause: 125, 126 or 127.
         status: u8,
     },
-    /// A worker serves, in the way that `--ready` names. May come more than once.
+    /// A worker is ready, by the criterion of `--ready`. May come more than once.
     Ready(WorkerId),
     /// A worker has asked for a listener. May come more than once.
     Asked(WorkerId),
     /// A spare is booted: it has asked for a listener, and the answer is held back.
     Held(WorkerId),
-    /// A worker leaves on its own account: it has closed its listeners, or is about to.
+    /// A worker disconnects on its own: it has closed its listeners, or is about to.
     Leaving(WorkerId),
-    /// A worker has opened or closed a listener. When it has closed the last one itself, requests may
-    /// still be in progress.
+    /// A worker has opened or closed a listener. When the worker has closed its last one itself,
+    /// requests may still be in progress.
     Listens {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// It has one at least.
+        /// It has at least one listener.
         any: bool,
     },
-    /// The channel to a worker is closed: once told to disconnect, all its connections have ended.
+    /// The channel to a worker is closed. After a disconnect that means that all its connections
+    /// have ended.
     ChannelClosed(WorkerId),
     /// The answer to [`Action::CheckQueues`].
     Queues {
-        /// Whose; `None`: all.
+        /// The worker; `None`: all.
         worker: Option<WorkerId>,
-        /// What is in them.
+        /// The state of the queues.
         queues: Queues,
     },
     /// The answer to [`Action::MeasureMemory`].
     Memory {
-        /// Whose.
+        /// The worker.
         worker: WorkerId,
-        /// What it has in memory.
+        /// The memory it uses.
         bytes: u64,
     },
-    /// The answer to [`Action::Ping`]: the worker's event loop turns.
+    /// The answer to [`Action::Ping`]: the worker's event loop is not blocked.
     Pong(WorkerId),
-    /// The module of `--http-drain` has heard [`Action::Announce`].
+    /// The module of `--http-drain` has received [`Action::Announce`].
     Announced {
-        /// In which worker.
+        /// The worker.
         worker: WorkerId,
-        /// The signals that its app listens to.
+        /// The signals that its app handles.
         handles: SignalSet,
     },
-    /// The answer to [`Action::Finish`]: nothing that it has been asked for is unanswered.
+    /// The answer to [`Action::Finish`]: the worker has answered all requests.
     Finished(WorkerId),
-    /// A worker is gone and reaped.
+    /// A worker has exited and was reaped.
     Exited {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// How.
+        /// The exit status or signal.
         ended: Ended,
     },
-    /// Others are left in the process group of a worker that has ended. They have not left its session:
-    /// they are its helpers, not services of their own.
+    /// Processes are left in the process group of a worker that has exited. They are still in its
+    /// session, so they are its helpers, not services of their own.
     GroupLeft(WorkerId),
-    /// They have ended.
+    /// These processes have exited.
     GroupGone(WorkerId),
     /// A stop signal has stopped a worker (waitpid(2), `WUNTRACED`).
     Stopped {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// By what.
+        /// The stop signal.
         signal: Signal,
-        /// pidone is a job of a shell that could resume it.
+        /// pidone is a job of a shell that can resume it.
         job_control: bool,
     },
     /// A stopped worker was continued (waitpid(2), `WCONTINUED`).
     Continued(WorkerId),
-    /// Somebody looks how the workers do (a readiness probe, `pidone ctl status`, a scraper): their
-    /// event loops are to be asked. What is known now is what this one sees.
+    /// The workers' state is queried (a readiness probe, `pidone ctl status`, a scraper), so their
+    /// event loops are to be pinged. This query gets the results known now.
     Look,
-    /// Whether processes are left besides pidone; follows every [`Action::SignalLeftovers`], and
+    /// Whether other processes than pidone are left; follows every [`Action::SignalLeftovers`], and
     /// every exit after that.
     Leftovers {
         /// At least one still runs.
         any: bool,
     },
-    /// Follows [`Event::Leftovers`] where nothing will tell when some of them end: look again.
+    /// Follows [`Event::Leftovers`] when no notification comes for the exit of some of them: check
+    /// again.
     LeftoversUnwatched,
-    /// The time that [`super::Supervisor::next_deadline`] named has come.
+    /// The time of [`super::Supervisor::next_deadline`] has come.
     Tick,
 }
 
-/// What has come for a worker and is not served yet.
+/// The connections that a worker has not served yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queues {
-    /// Connections wait to be accepted.
+    /// Connections are in an accept queue.
     Waiting,
-    /// None does, but some that have come since the first look or before are still being made, or
-    /// nothing that they brought has been read; or nobody knows.
+    /// The accept queues are empty, but handshakes that began before or since the first check are
+    /// in progress, or accepted connections are unread; or the state is unknown.
     Unread,
-    /// Nothing at all.
+    /// No connection is pending.
     Empty,
 }
 
-/// What the supervisor wants done.
+/// What the runtime must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Start a worker; answered by [`Event::Started`] or [`Event::StartFailed`].
     Start(Start),
-    /// A spare gets its place: answer what it has asked for with the sockets of this member.
+    /// A spare gets a slot: answer its listen queries with the sockets of this member.
     Admit {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// Where.
+        /// The slot's member.
         member: Member,
     },
-    /// Send a signal to a worker, or to its whole process group.
+    /// Send a signal to a worker or to its whole process group.
     Signal {
-        /// Whom.
+        /// The worker.
         worker: WorkerId,
-        /// Which.
+        /// The signal.
         signal: Signal,
-        /// To the group.
+        /// Send it to the group.
         group: bool,
     },
-    /// Signal what a worker that has ended has left in its process group.
+    /// Signal the processes that an exited worker has left in its process group.
     SignalGroup {
-        /// Whose.
+        /// The worker.
         worker: WorkerId,
-        /// Which.
+        /// The signal.
         signal: Signal,
     },
-    /// Announce the end to a worker, so that it says `Connection: close` (`--http-drain`).
+    /// Announce the stop to a worker, so that it sends `Connection: close` (`--http-drain`).
     Announce(WorkerId),
-    /// Ask a worker that has heard [`Action::Announce`] to say when all requests are answered;
-    /// answered by [`Event::Finished`].
+    /// Ask a worker that has received [`Action::Announce`] to report when all requests are
+    /// answered; answered by [`Event::Finished`].
     Finish(WorkerId),
     /// Tell a worker to close its listeners, to finish what is in progress, and to disconnect.
     Disconnect(WorkerId),
-    /// See whether a worker's port accepts connections: if so, [`Event::Ready`] follows.
+    /// Check whether a worker's port accepts connections: if so, [`Event::Ready`] follows.
     ProbePort(WorkerId),
-    /// Look what has come for a worker, or for any, and is not served yet; answered by
+    /// Check the accept queues and unread connections of a worker, or of all; answered by
     /// [`Event::Queues`].
     CheckQueues(Option<WorkerId>),
-    /// See how much a worker has in memory; answered by [`Event::Memory`].
+    /// Measure a worker's memory; answered by [`Event::Memory`].
     MeasureMemory(WorkerId),
-    /// Ask a worker's event loop for a sign of life; answered by [`Event::Pong`], when it turns.
+    /// Ping a worker's event loop; answered by [`Event::Pong`] unless the loop is blocked.
     Ping(WorkerId),
-    /// Send new connections to these members only: one for each slot that shall have some.
+    /// Send new connections to these members only: one for each slot, `None` for a slot that must
+    /// get none.
     Steer(Vec<Option<Member>>),
-    /// No new connections from now on, for good.
+    /// Accept no new connections any more.
     CloseToNewConnections,
-    /// Close the ports that no worker listens on: nobody is on the way who may want them. And say
-    /// where workers listen on different ones.
+    /// Close the ports that no worker listens on: no starting worker can want them now. Also report
+    /// workers that listen on different ports.
     CloseUnheldPorts,
-    /// A worker's channel has ended and its process goes on: it has become another program, which
-    /// may bind for itself what pidone holds for nobody else.
+    /// A worker's channel has closed and its process goes on: it now runs another program, which
+    /// may itself bind the ports that pidone holds for no other worker.
     ReleasePorts(WorkerId),
-    /// Stop pidone, as this worker is stopped, so that the shell sees the whole job stopped.
+    /// Stop pidone because this worker is stopped, so that the shell sees the whole job stopped.
     Suspend(WorkerId),
-    /// Continue a worker's whole group, with the terminal if the job has the foreground.
+    /// Continue a worker's whole group, with the terminal if the job is in the foreground.
     Resume(WorkerId),
-    /// Tell somebody what has come of a request. Each request gets one final reply.
+    /// Answer a request. Each request gets one final reply.
     Reply {
-        /// Which request.
+        /// The request.
         id: RequestId,
-        /// What has come of it.
+        /// The answer.
         reply: Reply,
     },
-    /// Say something that is worth a line in the log.
+    /// Log a message.
     Report(Report),
-    /// Signal every process that is left; answered by [`Event::Leftovers`]. With SIGTERM go SIGHUP to
-    /// those that have a terminal, as interactive shells ignore SIGTERM, and SIGCONT.
+    /// Signal all remaining processes; answered by [`Event::Leftovers`]. With SIGTERM, also send
+    /// SIGHUP to processes with a terminal, as interactive shells ignore SIGTERM, and SIGCONT.
     SignalLeftovers(Signal),
-    /// See whether anybody is left; answered by [`Event::Leftovers`].
+    /// Check whether processes are left; answered by [`Event::Leftovers`].
     CountLeftovers,
-    /// Leave with this status.
+    /// Exit with this status.
     Exit(u8),
-    /// Kill what is left, and end as SIGABRT ends a program that does not handle it.
+    /// Kill all remaining processes, and exit like a program killed by SIGABRT.
     Abort,
 }
 
 /// A worker to be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Start {
-    /// Its name from now on.
+    /// Its id.
     pub worker: WorkerId,
-    /// Its number among those that run (`NODE_APP_INSTANCE`).
+    /// Its number among the running workers (`NODE_APP_INSTANCE`).
     pub instance: usize,
-    /// Where it accepts; `None`: a spare, whose queries are held back until it is admitted.
+    /// Its member; `None`: a spare, whose queries are held back until it is admitted.
     pub member: Option<Member>,
 }

@@ -1,4 +1,4 @@
-//! What a worker leaves behind in its process group: asked to end, and killed a little later.
+//! Processes left in an exited worker's process group: terminated, and killed after a delay.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -8,16 +8,16 @@ use super::member::WorkerId;
 use crate::signal::Signal;
 use crate::table::Table;
 
-/// How long they may take to finish.
+/// The time between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The process groups of workers that have ended in which others are left, and when these are killed.
+/// The process groups of exited workers in which processes are left, and when to kill these.
 #[derive(Debug, Default)]
 pub(super) struct Groups(Table<WorkerId, Moment>);
 
 impl Groups {
     pub(super) fn on_left(&mut self, worker: WorkerId, now: Moment, actions: &mut Vec<Action>) {
-        // What is stopped acts on SIGTERM only when it goes on.
+        // A stopped process handles SIGTERM only after SIGCONT.
         for signal in [Signal::TERM, Signal::CONT] {
             actions.push(Action::SignalGroup { worker, signal });
         }

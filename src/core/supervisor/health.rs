@@ -1,4 +1,4 @@
-//! Workers that serve, but should not any more: worn out, or hung.
+//! Replaces ready workers that exceed their memory or age limit, or hang.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,16 +10,16 @@ use super::worker::{Due, Watch, Worker, earliest};
 use super::{Phase, Supervisor};
 use crate::rules::{RestartPolicy, RestartRules};
 
-/// How often `--max-memory` has the workers measured.
+/// How often workers are measured for `--max-memory`.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
-/// The attempts to replace a slot's workers that were worn out.
+/// The attempts to replace a slot's workers that exceeded a limit.
 #[derive(Debug, Default)]
 pub(super) struct Recycling {
     not_before: Moment,
-    /// Those that failed, or were of use for a short time only: an app may need more memory than it
-    /// is given as soon as it has started.
-    in_vain: u32,
+    /// Attempts in a row that failed or helped only for a short time: an app may exceed its memory
+    /// limit as soon as it has started.
+    failures: u32,
     last: Option<WorkerId>,
 }
 
@@ -29,21 +29,21 @@ impl Recycling {
         let watch = &worker.watch;
         let is_old = watch.worn() == Some(Reason::Age);
         if is_new && (is_old || watch.lasted() >= rules.min_uptime) {
-            self.in_vain = 0;
+            self.failures = 0;
         }
         self.put_off(now, rules);
-        self.in_vain = self.in_vain.saturating_add(1);
+        self.failures = self.failures.saturating_add(1);
     }
 
-    /// The next attempt waits, the longer the more have been in vain.
+    /// Delays the next attempt; the delay doubles with each failure.
     fn put_off(&mut self, now: Moment, rules: &RestartRules) {
-        let doubled = MEASURE_EVERY.saturating_mul(2_u32.saturating_pow(self.in_vain));
+        let doubled = MEASURE_EVERY.saturating_mul(2_u32.saturating_pow(self.failures));
         self.not_before = now + doubled.min(rules.max_delay.max(MEASURE_EVERY));
     }
 }
 
 impl Supervisor {
-    /// This one serves from now on.
+    /// Begins to watch a worker that has become ready.
     pub(super) fn watch(&mut self, id: WorkerId, now: Moment) {
         let rules = &self.rules.watch;
         if let Some(worker) = self.workers.get_mut(id) {
@@ -54,7 +54,7 @@ impl Supervisor {
         }
     }
 
-    /// When somebody is to be looked after; `None`: nobody asked for it.
+    /// When the next health check is due; `None`: none is configured.
     pub(super) fn health_deadline(&self) -> Option<Moment> {
         let ready = self.workers.values().filter(|worker| worker.is_ready());
         let watches = ready.filter_map(|worker| worker.watch.deadline()).min();
@@ -66,7 +66,7 @@ impl Supervisor {
         earliest(earliest(watches, self.measure_at), recycling)
     }
 
-    pub(super) fn look_after(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn check_health(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let mut hung = Vec::new();
         for worker in self.workers.values_mut().filter(|worker| worker.is_ready()) {
             match worker.watch.on_tick(now, &self.rules.watch) {
@@ -74,7 +74,7 @@ impl Supervisor {
                 Some(Due::Hung) => hung.push(worker.id),
                 None => {}
             }
-            if worker.watch.has_missed_question(now) {
+            if worker.watch.has_missed_ping(now) {
                 actions.push(Action::Report(Report::Unresponsive {
                     worker: worker.id,
                     after: self.rules.watch.unresponsive_after,
@@ -87,13 +87,13 @@ impl Supervisor {
         if self.measure_at.is_some_and(|at| at <= now) {
             let measures = self.serving().map(Action::MeasureMemory);
             actions.extend(measures);
-            let anybody = self.workers.values().any(Worker::is_ready);
-            self.measure_at = anybody.then_some(now + MEASURE_EVERY);
+            let any_ready = self.workers.values().any(Worker::is_ready);
+            self.measure_at = any_ready.then_some(now + MEASURE_EVERY);
         }
     }
 
-    /// Somebody looks: every event loop is asked, that of a worker that boots or leaves for the
-    /// sake of its delay only. An answer takes until the next look; nobody waits for it.
+    /// Pings every event loop. Booting and leaving workers are pinged only to measure their delay.
+    /// The answers show in the next query; this one does not wait for them.
     pub(super) fn on_look(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if !self.rules.leave.channel {
             return;
@@ -114,13 +114,13 @@ impl Supervisor {
         }
     }
 
-    /// Those who serve have all been asked, and none has answered for too long.
+    /// Whether all workers that serve were pinged and none has answered in time.
     pub(super) fn is_unresponsive(&self) -> bool {
         let mut serving = self.workers.values().filter(|worker| worker.serves());
         serving.all(|worker| worker.watch.is_unresponsive())
     }
 
-    /// It will never do anything again: somebody else serves in its place, at once.
+    /// Aborts a worker that hangs and replaces it at once.
     fn on_hung(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
         actions.push(Action::Report(Report::Hung {
             worker: id,
@@ -136,7 +136,7 @@ impl Supervisor {
         }
     }
 
-    /// The first worker that is worn out, and may be replaced now.
+    /// The first worker that exceeds a limit and may be replaced now.
     pub(super) fn worn_out(&self, now: Moment) -> Option<(usize, WorkerId, Reason)> {
         let may_go = |index: usize| {
             let slot = self.slots.get(index);
@@ -152,7 +152,7 @@ impl Supervisor {
         }
     }
 
-    /// A successor for one that is worn out was no good.
+    /// The successor of a worker that exceeds a limit has failed.
     pub(super) fn recycling_failed(&mut self, index: usize, now: Moment) {
         let rules = &self.rules.restart;
         if let Some(slot) = self.slots.get_mut(index) {
@@ -160,7 +160,8 @@ impl Supervisor {
         }
     }
 
-    /// Where one must leave before the next can boot, only while all the others serve.
+    /// The ready workers that exceed a limit. Where a worker must exit before its successor can
+    /// boot, only while all the others are ready.
     fn worn(&self) -> impl Iterator<Item = (usize, WorkerId, Reason)> {
         let may_leave = !self.rules.in_place || self.is_settled();
         let may_leave = may_leave && matches!(self.phase, Phase::Running);

@@ -1,4 +1,4 @@
-//! Workers come and go: who is started, where, and what follows from each end.
+//! Worker lifecycle: which worker is started, in which slot, and what follows from each exit.
 
 use super::event::{Action, Moment, Start};
 use super::member::{Member, WorkerId};
@@ -10,11 +10,12 @@ use crate::ended::Ended;
 use crate::rules::{Readiness, RestartPolicy};
 use alloc::vec::Vec;
 
-/// How many spares are started before events are looked at again: each takes a millisecond or two.
+/// How many spares are started before other events are handled: each start takes 1 to 2 ms.
 const SPARES_AT_ONCE: usize = 4;
 
 impl Supervisor {
-    /// Starts a worker for a slot, in its member; in the other one if somebody is still leaving there.
+    /// Starts a worker for a slot, in its member; in the other member if a worker is still leaving
+    /// there.
     pub(super) fn start_in_slot(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
@@ -43,11 +44,11 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> WorkerId {
-        // From 1 on: Node.js takes 0 for no number at all.
+        // Ids begin with 1, as Node.js treats 0 as missing.
         self.launched += 1;
         let worker = WorkerId(self.launched);
-        let life = Worker::new(worker, place, member, now);
-        self.workers.insert(worker, life);
+        let process = Worker::new(worker, place, member, now);
+        self.workers.insert(worker, process);
         actions.push(Action::Start(Start {
             worker,
             instance,
@@ -69,7 +70,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn start_those_due(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn start_due(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let is_due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         for index in 0..self.slots.len() {
             if self
@@ -83,7 +84,7 @@ impl Supervisor {
         self.start_spares_due(now, actions);
     }
 
-    /// Starts a few of them; the others are still due, so that what happens meanwhile is heard.
+    /// Starts a few spares; the others stay due, so that events in between are handled.
     pub(super) fn start_spares_due(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let spares = self.spares.iter().enumerate();
         let due = spares.filter(|(_, spare)| spare.start_at.is_some_and(|at| at <= now));
@@ -125,7 +126,8 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        // The very first one: it is the command that is wrong, whoever wants to stop meanwhile.
+        // The very first start failed, so the command is wrong: exit with that status, even after a
+        // stop request.
         if self.launched == 1 {
             self.workers.remove(id);
             self.phase = Phase::Leaving(Leftovers::none(status, actions));
@@ -144,7 +146,7 @@ impl Supervisor {
         if let Place::Slot(index) = worker.place {
             self.has_listened = true;
             self.on_slot_ready(index, id, now, actions);
-            // Where nothing tells, only time shows that it is.
+            // Without a readiness signal, only the run time shows that the worker works.
             if self.rules.ready != Readiness::None {
                 self.has_served = true;
                 if let Some(slot) = self.slots.get_mut(index) {
@@ -155,18 +157,18 @@ impl Supervisor {
         self.watch(id, now);
     }
 
-    /// It runs again, and is ready if it had said so before it was stopped.
+    /// A stopped worker was continued; it is ready if it reported that before.
     pub(super) fn on_continued(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(id) {
             worker.on_continued(actions);
-            if worker.said_ready {
+            if worker.reported_ready {
                 self.on_ready(id, now, actions);
             }
         }
     }
 
-    /// Says when all wanted slots have come to serve.
-    pub(super) fn look_whether_complete(&mut self, actions: &mut Vec<Action>) {
+    /// Reports when all wanted slots are ready.
+    pub(super) fn check_complete(&mut self, actions: &mut Vec<Action>) {
         let is_ready = |id: &WorkerId| self.workers.get(*id).is_some_and(Worker::is_ready);
         let mut wanted = self.slots.iter().take(self.target);
         let complete = matches!(self.phase, Phase::Running)
@@ -179,7 +181,7 @@ impl Supervisor {
         self.has_been_complete |= complete;
     }
 
-    /// It has missed its time to get ready.
+    /// The worker did not get ready within `--ready-timeout`.
     pub(super) fn on_never_ready(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
         actions.push(Action::Report(Report::NeverReady {
             worker: id,
@@ -200,7 +202,7 @@ impl Supervisor {
         self.give_up_successor(id, now, actions);
     }
 
-    /// The app disconnects by itself, and will end: somebody else serves in its place.
+    /// The app disconnects on its own and will exit: replaces the worker already now.
     pub(super) fn on_leaving(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
         let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.is_ready()) else {
             return;
@@ -211,12 +213,12 @@ impl Supervisor {
         }
     }
 
-    /// One that will end by and by is replaced already.
+    /// Replaces a worker that is about to exit.
     pub(super) fn replace_lost(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
         let Some(worker) = self.workers.get_mut(id) else {
             return;
         };
-        let (place, run) = (worker.place, worker.well_for(now));
+        let (place, run) = (worker.place, worker.booted_for(now));
         if let (Phase::Running, Place::Slot(index)) = (&self.phase, place) {
             worker.lost = true;
             self.was_complete = false;
@@ -241,7 +243,7 @@ impl Supervisor {
         if worker.listens {
             self.ports_changed(now);
         }
-        // Said first, although what comes next must be known for it.
+        // The report goes before the actions of `follow`, whose result it contains.
         let place_of_report = actions.len();
         let is_command = self.is_command(&worker, ended);
         let next = match &mut self.phase {
@@ -270,7 +272,7 @@ impl Supervisor {
         self.leave_if_done(worker.kill_at(), now, actions);
     }
 
-    /// What follows from the end of a worker that is not known any more.
+    /// What follows from the exit of a worker, which is removed from `workers` already.
     fn follow(
         &mut self,
         worker: &Worker,

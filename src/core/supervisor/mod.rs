@@ -1,10 +1,10 @@
-//! Every decision pidone takes, as a pure function of events and time.
+//! Every decision of pidone, as a pure function of events and time.
 //!
-//! Knows no system call, no clock and no descriptor: the same events at the same moments give the
-//! same actions, so a test can live through any life of a container in microseconds.
+//! Has no system calls, clock or descriptors: the same events at the same times give the same
+//! actions, so a test can run any history of a container in microseconds.
 //!
-//! Single mode is the case of one slot whose worker gets every signal itself, is never restarted
-//! unless that was asked for, and whose status becomes pidone's.
+//! Single mode is one slot whose worker receives every signal, is restarted only with `--restart`,
+//! and whose status becomes pidone's.
 
 mod backoff;
 mod emptying;
@@ -51,29 +51,29 @@ use worker::{LeaveRules, WatchRules, Worker, earliest};
 pub struct Supervisor {
     rules: Rules,
     workers: Table<WorkerId, Worker>,
-    /// How many have been started so far.
+    /// The number of workers started so far.
     launched: u32,
     slots: Vec<Slot>,
-    /// How many of the slots are wanted; those beyond are being vacated.
+    /// The number of slots wanted; those beyond are being vacated.
     target: usize,
     spares: Vec<Spare>,
     rollout: Rollout,
     groups: Groups,
-    /// Their number has changed, and that is not complete.
+    /// The number of slots has changed, and the change is not complete.
     is_scaling: bool,
-    /// When the workers' memory is to be measured.
+    /// When to measure the workers' memory next.
     measure_at: Option<Moment>,
     /// Where new connections go.
     steered: Vec<Option<Member>>,
-    /// All slots have served at the same time since the last change of their number.
+    /// All slots have been ready at the same time since the last change of their number.
     was_complete: bool,
-    /// All slots have served at the same time, at least once.
+    /// All slots have been ready at the same time at least once.
     has_been_complete: bool,
-    /// Some worker has been ready, or, where nothing tells, has done well for long enough.
+    /// Some worker has been ready, or, without a readiness signal, has run for `--min-uptime`.
     has_served: bool,
     /// Some worker has asked for a listener.
     has_listened: bool,
-    /// What the run will end with, as far as is known.
+    /// pidone's exit status, as far as it is known.
     status: u8,
     review: Review,
     /// Single mode: when the child was first asked to stop.
@@ -83,11 +83,11 @@ pub struct Supervisor {
     phase: Phase,
 }
 
-/// What does not change.
+/// The options.
 #[derive(Debug)]
 struct Rules {
     signals: SignalRules,
-    /// Single mode: every signal is the child's own.
+    /// Single mode: every signal is passed on to the child.
     transparent: bool,
     grace: Option<Duration>,
     expected: Vec<u8>,
@@ -96,10 +96,10 @@ struct Rules {
     ready_timeout: Duration,
     boot: Boot,
     drain_delay: Duration,
-    /// A successor needs the place of the one before, its port for example, and cannot boot
+    /// A successor needs the resources of the old worker, its port for example, and cannot boot
     /// beside it.
     in_place: bool,
-    /// There can be so many workers.
+    /// The highest number of workers.
     most: usize,
     leave: LeaveRules,
     watch: WatchRules,
@@ -107,18 +107,18 @@ struct Rules {
 
 #[derive(Debug)]
 enum Phase {
-    /// The first worker has not been started yet; whether anything can be is not known.
+    /// The first worker has not been started yet.
     Beginning,
     Running,
-    /// Asked to stop, or given up.
+    /// A stop was requested, or restarts were given up.
     Stopping(Stop),
-    /// All workers are gone; others may be left.
+    /// All workers have exited; other processes may be left.
     Leaving(Leftovers),
 }
 
 impl Supervisor {
-    /// A supervisor of so many workers that has done nothing yet. Without `--instances` there is
-    /// one, whatever `instances` says. `max_memory`: what `--max-memory` comes to, in bytes.
+    /// A supervisor that has started nothing yet. Without `--instances` there is one worker,
+    /// whatever `instances` says. `max_memory`: the value of `--max-memory` in bytes.
     #[must_use]
     pub fn new(config: &RunRules, instances: usize, max_memory: Option<u64>) -> Self {
         let workers = config.workers.as_ref();
@@ -183,12 +183,12 @@ impl Supervisor {
         }
     }
 
-    /// The first thing to do. The other workers follow when the first one could be started.
+    /// Starts the first worker. The others follow once it runs.
     pub fn start(&mut self, now: Moment, actions: &mut Vec<Action>) {
         self.start_in_slot(0, now, actions);
     }
 
-    /// When [`Event::Tick`] is due; `None`: nothing is, sleep for as long as nothing happens.
+    /// When [`Event::Tick`] is due; `None`: sleep until another event.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
         let phase = match &self.phase {
@@ -200,10 +200,10 @@ impl Supervisor {
         earliest(phase, earliest(workers.min(), self.groups.deadline()))
     }
 
-    /// Takes one event and appends what is to be done about it, in order.
+    /// Handles one event and appends the resulting actions, in order.
     pub fn handle(&mut self, event: Event, now: Moment, actions: &mut Vec<Action>) {
         match event {
-            // Nothing else follows from it, and nothing shall delay it.
+            // Nothing else follows from it, so the signal is passed on without delay.
             Event::Signal(signal) if self.rules.transparent => {
                 return self.pass_on(signal, now, actions);
             }
@@ -275,7 +275,7 @@ impl Supervisor {
                     leftovers.on_leftovers(any, actions);
                 }
             }
-            // The last phase is for all who are left.
+            // The last phase signals all remaining processes.
             Event::GroupLeft(_) if matches!(self.phase, Phase::Leaving(_)) => {}
             Event::GroupLeft(worker) => self.groups.on_left(worker, now, actions),
             Event::GroupGone(worker) => self.groups.on_gone(worker),
@@ -287,16 +287,16 @@ impl Supervisor {
             Event::Tick => self.on_tick(now, actions),
         }
         self.fill_slots(now, actions);
-        // First, so that "ready" is true of the next connection.
+        // Before the readiness reports, so that the next connection already reaches a ready worker.
         self.steer(actions);
-        self.look_whether_complete(actions);
+        self.check_complete(actions);
         self.advance(now, actions);
-        self.look_at_scaling(actions);
-        self.look_at_ports(now, actions);
+        self.check_scaling(actions);
+        self.check_ports(now, actions);
         self.steer(actions);
     }
 
-    /// Those who serve, in the order in which they were started.
+    /// The workers that serve, in the order in which they were started.
     pub fn serving(&self) -> impl Iterator<Item = WorkerId> {
         let workers = self.workers.values();
         workers
@@ -304,7 +304,7 @@ impl Supervisor {
             .map(|worker| worker.id)
     }
 
-    /// Whether somebody accepts what comes into this member.
+    /// Whether a worker accepts the connections of this member.
     #[must_use]
     pub fn is_served(&self, member: Member) -> bool {
         let mut workers = self.workers.values();
@@ -335,15 +335,15 @@ impl Supervisor {
         self.groups.on_tick(now, actions);
         match &mut self.phase {
             Phase::Beginning | Phase::Running => {
-                self.start_those_due(now, actions);
-                self.look_after(now, actions);
+                self.start_due(now, actions);
+                self.check_health(now, actions);
             }
             Phase::Stopping(_) => self.on_stop_tick(now, actions),
             Phase::Leaving(leftovers) => leftovers.on_tick(now, actions),
         }
     }
 
-    /// Sends new connections to those who serve; if nobody does, to where somebody will first.
+    /// Steers new connections to the workers that serve; if none does, to every wanted slot.
     fn steer(&mut self, actions: &mut Vec<Action>) {
         let closed = match &self.phase {
             Phase::Stopping(stop) => stop.is_closed(),
@@ -357,13 +357,13 @@ impl Supervisor {
             let current = slot.current.and_then(|current| self.workers.get(current));
             current.is_some_and(Worker::serves)
         };
-        let anybody = self.slots.iter().any(serves);
+        let any_serves = self.slots.iter().any(serves);
         let members: Vec<_> = self
             .slots
             .iter()
             .enumerate()
             .map(|(index, slot)| {
-                let wanted = if anybody {
+                let wanted = if any_serves {
                     serves(slot)
                 } else {
                     index < self.target

@@ -1,12 +1,12 @@
-//! Waiting for something for so long, but only for as long as pidone itself runs.
+//! A time limit that a pause of the container does not use up.
 
 use core::time::Duration;
 
 use super::event::Moment;
 
-/// A time limit in equal steps, each of which begins when pidone has seen the one before end. A
-/// container that is paused (cgroup freezer, SIGSTOP to all) stands still with pidone in it while
-/// the clock goes on: a pause of any length uses up one step at most, not the whole limit.
+/// A time limit in equal steps, each of which begins when pidone has seen the previous one end.
+/// While a container is paused (cgroup freezer, SIGSTOP to all processes), pidone does not run, but
+/// the clock does: a pause of any length uses up one step at most, not the whole limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Patience {
     step_at: Moment,
@@ -15,13 +15,13 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// From now on, in so many steps.
+    /// Starts the limit, in this many steps.
     pub(super) fn begin(limit: Duration, steps: u32, now: Moment) -> Self {
         let step = limit / steps.max(1);
         Self {
             step_at: now + step,
             step,
-            // Nothing to wait for is one step.
+            // A limit of zero is one step.
             left: if step.is_zero() { 1 } else { steps.max(1) },
         }
     }
@@ -31,7 +31,7 @@ impl Patience {
         self.step_at
     }
 
-    /// Whether the limit is reached; takes the next step if it is due.
+    /// Whether the limit is reached; begins the next step if it is due.
     pub(super) fn has_ended(&mut self, now: Moment) -> bool {
         if self.left > 0 && self.step_at <= now {
             self.left -= 1;

@@ -1,5 +1,5 @@
-//! Who comes in the place of a worker that is gone, and when: a successor, a spare, or another one
-//! after a delay; or nobody, because it is a crash loop.
+//! How an exited worker is replaced: by a successor, a spare, or another start after a delay; or
+//! not at all in a crash loop.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -13,26 +13,27 @@ use crate::ended::Ended;
 use crate::rules::{Boot, Readiness, RestartPolicy};
 
 impl Supervisor {
-    /// How long a worker that has ended did well; `None`: it never got ready. Where nothing tells
-    /// whether it did, an end by failure within `--min-uptime` counts as that.
+    /// How long an exited worker was ready; `None`: it never was. Without a readiness signal, a
+    /// failure within `--min-uptime` counts as never ready.
     pub(super) fn run_of(&self, worker: &Worker, ended: Ended, now: Moment) -> Option<Duration> {
-        let run = worker.well_for(now)?;
+        let run = worker.booted_for(now)?;
         let failed = self.expected(ended.status()) != 0;
         let is_short = run < self.rules.restart.min_uptime;
         let tells = self.rules.ready != Readiness::None;
         (tells || !failed || !is_short).then_some(run)
     }
 
-    /// Whether any worker has done well since the start.
+    /// Whether any worker has been ready since the start.
     fn has_ever_served(&self, now: Moment) -> bool {
         let min_uptime = self.rules.restart.min_uptime;
-        let does_well = |worker: &Worker| worker.well_for(now).is_some_and(|run| run >= min_uptime);
+        let does_well =
+            |worker: &Worker| worker.booted_for(now).is_some_and(|run| run >= min_uptime);
         self.has_served
             || (self.rules.ready == Readiness::None && self.workers.values().any(does_well))
     }
 
-    /// Whether the workers may be no servers: nobody has ever asked for a listener, though listening is
-    /// what shows that a worker is ready.
+    /// Whether the workers may be commands instead of servers: none has ever asked for a listener,
+    /// although readiness means listening.
     pub(super) fn may_be_commands(&self) -> bool {
         matches!(self.phase, Phase::Running)
             && self.rules.leave.channel
@@ -41,12 +42,12 @@ impl Supervisor {
             && !self.has_listened
     }
 
-    /// Whether this end is that of a command that is done.
+    /// Whether this exit is that of a finished command.
     pub(super) fn is_command(&self, worker: &Worker, ended: Ended) -> bool {
         self.may_be_commands()
             && ended == Ended::Code(0)
-            // What was told to stop says nothing by its status; what was told to disconnect, when it
-            // had not got ready in time, has ended because nothing was left to do.
+            // The status of a worker that was stopped says nothing. A worker that was told to
+            // disconnect because it was not ready in time, and exited, had nothing left to do.
             && (worker.failed || !worker.is_leaving())
             && !worker.was_sent(self.rules.leave.stop_signal)
             && !worker.killed
@@ -69,15 +70,17 @@ impl Supervisor {
         } else {
             spare.past.restarts = spare.past.restarts.saturating_add(1);
             spare.past.last_end = Some((ended, now));
-            // Those that serve must not suffer from one that does not.
+            // A spare that fails must not stop the workers that serve.
             let rules = &self.rules.restart;
-            let delay = spare.backoff.after(worker.well_for(now), true, now, rules);
+            let delay = spare
+                .backoff
+                .after(worker.booted_for(now), true, now, rules);
             delay.unwrap_or(rules.max_delay)
         };
         self.plan_spare(index, delay, now, actions)
     }
 
-    /// The next spare comes after `delay`, or when somebody serves.
+    /// Starts the next spare after `delay`, or when a worker is ready.
     fn plan_spare(
         &mut self,
         index: usize,
@@ -99,7 +102,7 @@ impl Supervisor {
         Next::Restart(delay)
     }
 
-    /// Finds somebody for a slot whose worker is gone, or going.
+    /// Finds a worker for a slot whose worker has exited or is about to.
     pub(super) fn replace(
         &mut self,
         index: usize,
@@ -135,24 +138,24 @@ impl Supervisor {
         Ok(Next::Restart(delay))
     }
 
-    /// As long as no worker has ever been ready, the last slot whose worker has failed tries again and
-    /// again, and alone: what is broken need not be broken, and be said, by all.
+    /// As long as no worker has ever been ready, only the slot that failed last tries again: the
+    /// same failure need not repeat, and be logged, in every slot.
     fn leaves_retries_to_others(&self, index: usize) -> bool {
-        !self.has_served && self.rules.ready != Readiness::None && self.is_awaited_besides(index)
+        !self.has_served && self.rules.ready != Readiness::None && self.has_pending_other(index)
     }
 
-    /// Another slot's worker is on its way.
-    fn is_awaited_besides(&self, index: usize) -> bool {
+    /// Another slot has a worker, or a start planned.
+    fn has_pending_other(&self, index: usize) -> bool {
         let mut slots = self.slots.iter().take(self.target).enumerate();
         slots.any(|(other, slot)| other != index && (slot.has_worker() || slot.start_at.is_some()))
     }
 
-    /// Some worker is ready, whether or not somebody has stopped it: it has booted.
+    /// Some worker is ready, even if it is stopped by a signal: it has booted.
     fn is_any_ready(&self) -> bool {
         self.workers.values().any(Worker::is_ready)
     }
 
-    /// One boots, and nobody else is to before it is ready: with `--boot first` while none serves.
+    /// With `--boot first` while none is ready: one worker boots, and the others must wait for it.
     pub(super) fn boots_first(&self) -> bool {
         let mut slots = self.slots.iter().take(self.target);
         self.rules.boot == Boot::First && !self.is_any_ready() && slots.any(Slot::has_worker)
@@ -165,7 +168,8 @@ impl Supervisor {
         }
     }
 
-    /// Starts a worker in a slot, if `--boot first` does not want it to wait. Whether it did.
+    /// Starts a worker in a slot unless `--boot first` makes it wait. Returns whether it was
+    /// started.
     pub(super) fn start_or_wait(
         &mut self,
         index: usize,
@@ -199,8 +203,8 @@ impl Supervisor {
         }
     }
 
-    /// Fills empty slots with spares that are booted, and starts those that wait for others, when one
-    /// of these serves, or none is on its way any more.
+    /// Fills empty slots with booted spares, and starts workers that wait for another one when that
+    /// one is ready, or when no other one is starting.
     pub(super) fn fill_slots(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if !matches!(self.phase, Phase::Running) {
             return;
@@ -209,13 +213,13 @@ impl Supervisor {
             let Some(slot) = self.slots.get(index).filter(|slot| slot.is_pending()) else {
                 continue;
             };
-            // The next spare comes when the slot's worker would have.
+            // The next spare is started when the slot's worker would have been.
             let delay = slot.start_at.map(|at| at.saturating_sub(now));
             let all = match self.rules.boot {
                 Boot::First => self.is_any_ready(),
                 Boot::Together => self.has_served,
             };
-            let may_start = slot.waits && (all || !self.is_awaited_besides(index));
+            let may_start = slot.waits && (all || !self.has_pending_other(index));
             if !self.admit_spare(index, delay.unwrap_or_default(), now, actions) && may_start {
                 self.start_in_slot(index, now, actions);
             }
@@ -229,7 +233,7 @@ impl Supervisor {
         }
     }
 
-    /// Gives a slot a spare that is booted, if there is one. The next spare comes after `delay`.
+    /// Gives a slot a booted spare, if there is one. The next spare is started after `delay`.
     fn admit_spare(
         &mut self,
         index: usize,
@@ -250,7 +254,7 @@ impl Supervisor {
             return false;
         };
         spare.worker = None;
-        // The numbers stay unique: the next spare gets the one that has become free.
+        // Instance numbers stay unique: the next spare gets the one that has become free.
         core::mem::swap(&mut slot.instance, &mut spare.instance);
         drop(booted);
         if workers
@@ -267,7 +271,7 @@ impl Supervisor {
             worker.admit(Place::Slot(index), member, self.rules.ready_timeout, now);
         }
         actions.push(Action::Admit { worker: id, member });
-        if workers.get(id).is_some_and(|worker| worker.said_ready) {
+        if workers.get(id).is_some_and(|worker| worker.reported_ready) {
             self.on_ready(id, now, actions);
         }
         self.plan_spare(at, delay, now, actions);

@@ -1,4 +1,4 @@
-//! What is worth a line in the log, as values; the shell finds the words.
+//! Log messages as values; the runtime turns them into text.
 
 use core::time::Duration;
 
@@ -6,14 +6,14 @@ use super::member::WorkerId;
 use crate::ended::Ended;
 use crate::signal::Signal;
 
-/// Something to say.
+/// A log message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
-    /// A worker has ended, and what comes of it.
+    /// A worker has exited, and what follows.
     Ended {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// How.
+        /// The exit status or signal.
         ended: Ended,
         /// How long it ran.
         uptime: Duration,
@@ -22,146 +22,146 @@ pub enum Report {
         /// What happens next.
         next: Next,
     },
-    /// A worker would not end in time, and is about to be killed.
+    /// A worker did not exit in time, and is about to be killed.
     Overdue {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// How long it was given.
+        /// The time it had.
         grace: Duration,
     },
-    /// A worker did not get ready in time, and is told to end.
+    /// A worker did not get ready in time, and is stopped.
     NeverReady {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// How long it was given.
+        /// The time it had.
         timeout: Duration,
     },
-    /// All workers serve, for the first time or again.
+    /// All workers are ready, for the first time or again.
     AllReady {
-        /// How many.
+        /// The number of workers.
         workers: usize,
     },
-    /// A slot's workers die one after the other: pidone gives up.
+    /// A slot's workers keep failing: pidone gives up.
     CrashLoop {
         /// The last of them.
         worker: WorkerId,
-        /// What tells that it is one.
+        /// Why it is a crash loop.
         verdict: Verdict,
-        /// Its own status; `None`: it has not ended yet.
+        /// The worker's own status; `None`: it has not exited yet.
         own: Option<u8>,
-        /// What that makes pidone's, which is never 0.
+        /// pidone's exit status, which is never 0.
         status: u8,
     },
-    /// A worker has ended with 0 before any has ever asked to listen: it is a command, not a server.
-    /// pidone leaves when the others are done.
+    /// A worker has exited with 0 before any has ever asked to listen: it is a command, not a
+    /// server. pidone exits when the others are done.
     Command {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
         /// How many others still run.
         others: usize,
     },
-    /// A reload begins, perhaps in the middle of another one.
+    /// A reload begins, perhaps during another one.
     ReloadBegun,
-    /// A restart of one slot begins, perhaps as part of what is being replaced already.
+    /// A restart of one slot begins, perhaps during a rollout.
     RestartBegun {
-        /// Which.
+        /// The slot.
         slot: usize,
     },
-    /// A slot's worker has been replaced, whatever for: the new one serves.
+    /// A slot's worker has been replaced, for any reason: the new one is ready.
     SlotReplaced {
         /// The slot.
         slot: usize,
         /// The new one.
         worker: WorkerId,
     },
-    /// All that reloads and restarts have asked for is replaced: each of them ends with this, or
-    /// with `ReloadFailed`, `Stopping`, `CrashLoop` or `Command`.
+    /// All requested reloads and restarts are complete. Each of them ends with this, or with
+    /// `ReloadFailed`, `Stopping`, `CrashLoop` or `Command`.
     ReloadDone {
         /// How long it took.
         took: Duration,
     },
-    /// A successor did not get ready: reloads and restarts are over, and the old workers stay.
+    /// A successor did not get ready: reloads and restarts end, and the old workers stay.
     ReloadFailed {
         /// The successor.
         worker: WorkerId,
     },
-    /// A worker is about to be replaced, for what its time or its memory costs.
+    /// A worker is about to be replaced because of its age or memory.
     Recycled {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
         /// Why.
         reason: Reason,
     },
-    /// A worker's event loop has stood still for too long: the worker is killed.
+    /// A worker's event loop has been blocked for too long: the worker is killed.
     Hung {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// For how long.
+        /// The time without an answer.
         after: Duration,
     },
-    /// A worker that serves has not answered a question to its event loop.
+    /// A worker that serves has not answered a ping.
     Unresponsive {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// For so long.
+        /// The time without an answer.
         after: Duration,
     },
-    /// One that was unresponsive has answered.
+    /// An unresponsive worker has answered.
     Responsive {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
     },
-    /// A signal has stopped a worker: it does nothing until it is continued.
+    /// A signal has stopped a worker until it is continued.
     Stopped {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// By what.
+        /// The stop signal.
         signal: Signal,
     },
-    /// It runs again.
+    /// A stopped worker was continued.
     Continued {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
     },
-    /// There shall be more workers, or fewer.
+    /// The number of workers is being changed.
     Scaled {
-        /// So many there were.
+        /// The old number.
         from: usize,
-        /// So many there will be.
+        /// The new number.
         to: usize,
     },
-    /// The last change of their number is complete: those that are to serve do, and the others are
-    /// gone.
+    /// The last change of the number of workers is complete: those wanted are ready, and the others
+    /// have exited.
     ScaleDone {
-        /// How many serve.
+        /// The number of workers that serve.
         workers: usize,
     },
-    /// A request comes to nothing.
+    /// A request is refused.
     RequestRefused {
         /// Why.
         why: Refusal,
     },
-    /// The last worker cannot be taken away.
+    /// The last worker cannot be removed.
     LastWorker,
     /// An orderly stop begins.
     Stopping {
         /// What asked for it.
         signal: Signal,
     },
-    /// The terminal is closed, which is a reason to stop.
+    /// The terminal is closed, which causes a stop.
     TerminalClosed,
-    /// SIGABRT is for pidone itself, which ends at once.
+    /// pidone received SIGABRT and exits at once.
     Aborting,
-    /// Somebody is in a hurry: everything is killed.
+    /// A second stop signal: everything is killed.
     StoppingAtOnce,
-    /// Processes that no worker is are waited for.
+    /// pidone waits for remaining processes that are not workers.
     WaitingForLeftovers,
-    /// They have had their time, and are about to be killed.
+    /// The remaining processes are about to be killed.
     KillingLeftovers,
 }
 
 impl Report {
-    /// Whom it is about, if it is about one worker.
+    /// The worker it concerns, if it concerns one.
     #[must_use]
     pub fn worker(&self) -> Option<WorkerId> {
         match *self {
@@ -199,72 +199,72 @@ impl Report {
 /// Why a worker that serves is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// It has too much in memory (`--max-memory`).
+    /// It uses too much memory (`--max-memory`).
     Memory {
-        /// So much.
+        /// The memory it uses.
         bytes: u64,
-        /// It may have so much.
+        /// The limit.
         limit: u64,
     },
-    /// It has run for long enough (`--max-age`).
+    /// It has reached its age limit (`--max-age`).
     Age,
 }
 
-/// Why a request comes to nothing.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is one child, and nothing to replace or to add.
+    /// Single mode has one child, and no workers to replace or add.
     SingleMode,
     /// The first worker has not been started yet.
     NotStarted,
-    /// All workers are to end.
+    /// pidone is stopping.
     Stopping,
     /// There is no such slot.
     NoSuchSlot {
-        /// What was asked for.
+        /// The requested slot.
         slot: usize,
-        /// There are so many, counted from 0.
+        /// The number of slots, counted from 0.
         slots: usize,
     },
-    /// One worker is the least: to have none is to stop.
+    /// At least one worker must remain; to have none is a stop.
     TooFew,
-    /// There cannot be so many.
+    /// The requested number of workers is too high.
     TooMany {
-        /// The most there can be.
+        /// The limit.
         most: usize,
     },
 }
 
-/// What happens when a worker has ended.
+/// What happens after a worker's exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing: it was meant to end, or nothing is left to do.
+    /// Nothing: the exit was intended, or no restart follows.
     Nothing,
-    /// Its place is taken by a successor that is there already.
+    /// A successor that runs already takes its slot.
     Successor,
-    /// A spare takes its place.
+    /// A spare takes its slot.
     Spare,
-    /// Another one is started, this much later.
+    /// Another worker is started after this delay.
     Restart(Duration),
-    /// Another one is started when some worker is ready, or when all others have failed.
+    /// Another worker is started when some worker is ready, or when all others have failed.
     Wait,
 }
 
-/// What makes a crash loop.
+/// Why pidone gives up restarting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Starts of one slot that failed one after the other, whatever the time.
+    /// Starts of one slot failed in a row, in any time.
     NeverReady {
         /// So many.
         boots: u32,
-        /// Some worker has been ready since pidone has started.
+        /// Some worker has been ready since pidone started.
         ever: bool,
     },
-    /// Restarts of one slot, within a time.
+    /// One slot reached its restart limit within a period.
     Restarts {
-        /// So many were allowed.
+        /// The number of restarts allowed.
         restarts: u32,
-        /// Within this time.
+        /// The period.
         window: Duration,
     },
 }

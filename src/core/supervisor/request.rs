@@ -1,4 +1,4 @@
-//! What people ask for, who waits for what, and what each is told.
+//! Requests, and the replies to the clients that wait for them.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,92 +10,90 @@ use super::{Phase, Supervisor};
 use crate::rules::{Instances, PortEnv};
 use crate::signal::Signal;
 
-/// A request, by a number that no other one of this run has.
+/// A request's id, unique within a run of pidone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// What can be asked for (`pidone ctl`). A signal asks for the same, but has no name and gets no
-/// reply.
+/// A request of `pidone ctl`. Signals request the same, but have no id and get no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// Replace every worker.
     Reload,
     /// Replace the worker of one slot.
     Restart {
-        /// Which.
+        /// The slot.
         slot: usize,
     },
-    /// Have so many workers.
+    /// Change the number of workers.
     Scale {
-        /// How many.
+        /// The number of workers.
         to: usize,
     },
-    /// Stop in good order, which may have begun already.
+    /// Stop gracefully; the stop may have begun already.
     Stop,
 }
 
-/// What somebody is told who has asked for something: `Progress` any number of times, and then one
-/// of the others.
+/// The reply to a request: any number of `Progress`, and then one of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// A part is done: a new worker serves.
+    /// One slot is done: its new worker is ready.
     Progress {
-        /// In this slot.
+        /// The slot.
         slot: usize,
-        /// This worker.
+        /// The new worker.
         worker: WorkerId,
     },
-    /// All is done.
+    /// The request is complete.
     Done(Done),
-    /// It is not done, or no longer, and why.
+    /// The request was refused or aborted, for this reason.
     Refused(Refusal),
     /// A successor did not get ready, and the old workers stay.
     Failed {
         /// The successor.
         worker: WorkerId,
     },
-    /// There are to be so many workers, which somebody has asked for later.
+    /// A later request has set another number of workers.
     Superseded {
-        /// How many.
+        /// The number of workers.
         by: usize,
     },
 }
 
 impl Reply {
-    /// Nothing follows it.
+    /// Whether no other reply follows.
     #[must_use]
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Progress { .. })
     }
 }
 
-/// What is done.
+/// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
     /// The workers have been replaced.
     Replaced {
-        /// How long that took.
+        /// The time it took.
         took: Duration,
-        /// So many serve now.
+        /// The number of workers that serve now.
         serving: usize,
-        /// So many are wanted: others have ended for good.
+        /// The number wanted: the others have exited and are not restarted.
         wanted: usize,
     },
-    /// There are so many workers.
+    /// The number of workers was changed.
     Scaled {
-        /// How many serve.
+        /// The number of workers that serve.
         workers: usize,
     },
-    /// The stop has begun. Its end could not be told: pidone ends then.
+    /// The stop has begun. Its end cannot be reported, as pidone exits then.
     Stopping,
 }
 
-/// The requests that have not got their final reply.
+/// The requests without a final reply.
 #[derive(Debug, Default)]
 pub(super) struct Requests(Vec<(RequestId, Request)>);
 
 impl Requests {
-    /// A new worker serves in this slot.
+    /// Reports that a slot's new worker is ready.
     pub(super) fn tell_progress(&self, slot: usize, worker: WorkerId, actions: &mut Vec<Action>) {
         for (id, request) in &self.0 {
             if *request == Request::Reload || *request == (Request::Restart { slot }) {
@@ -105,15 +103,15 @@ impl Requests {
         }
     }
 
-    /// The final reply to those that are meant.
+    /// Sends the final reply to the requests that match.
     pub(super) fn end(
         &mut self,
-        is_meant: impl Fn(Request) -> bool,
+        is_match: impl Fn(Request) -> bool,
         reply: Reply,
         actions: &mut Vec<Action>,
     ) {
         self.0.retain(|(id, request)| {
-            let ends = is_meant(*request);
+            let ends = is_match(*request);
             if ends {
                 actions.push(Action::Reply { id: *id, reply });
             }
@@ -121,29 +119,29 @@ impl Requests {
         });
     }
 
-    /// The workers that somebody wanted to be replaced are, or will not be.
+    /// Ends all reload and restart requests.
     pub(super) fn end_replacements(&mut self, reply: Reply, actions: &mut Vec<Action>) {
-        let is_meant = |request| matches!(request, Request::Reload | Request::Restart { .. });
-        self.end(is_meant, reply, actions);
+        let is_match = |request| matches!(request, Request::Reload | Request::Restart { .. });
+        self.end(is_match, reply, actions);
     }
 
-    /// Nothing that was asked for will be done any more.
+    /// Refuses all open requests, as pidone stops.
     pub(super) fn end_all(&mut self, actions: &mut Vec<Action>) {
         self.end(|_| true, Reply::Refused(Refusal::Stopping), actions);
     }
 
-    /// There are to be so many workers, whatever others have asked for before.
+    /// Ends earlier requests that a new number of workers overrides.
     pub(super) fn supersede(&mut self, by: usize, actions: &mut Vec<Action>) {
-        let is_meant = |request| match request {
+        let is_match = |request| match request {
             Request::Scale { to } => to != by,
             Request::Restart { slot } => slot >= by,
             Request::Reload | Request::Stop => false,
         };
-        self.end(is_meant, Reply::Superseded { by }, actions);
+        self.end(is_match, Reply::Superseded { by }, actions);
     }
 }
 
-/// How many workers there can be; each has a port of its own with `--port-env`.
+/// The highest number of workers; with `--port-env` each needs a port of its own.
 pub(super) fn most(port_env: Option<&PortEnv>) -> usize {
     let most = usize::from(Instances::MAX);
     let ports = port_env.map(|ports| usize::from(u16::MAX - ports.base) + 1);
@@ -174,7 +172,8 @@ impl Supervisor {
             Request::Reload => self.reload(now, actions),
             Request::Restart { slot } => self.restart(slot, now, actions),
             Request::Scale { to } => self.scale(to, now, actions),
-            // What goes on already need not be asked for, and is no matter of patience.
+            // A stop in progress needs no request, and the request does not count as a second stop
+            // signal.
             Request::Stop if self.stop_requested.is_some() => {}
             Request::Stop if self.rules.transparent => {
                 self.stop_child(Signal::TERM, false, now, actions);
@@ -183,7 +182,7 @@ impl Supervisor {
         }
     }
 
-    /// Why this makes no sense now, if it does not. To stop always does.
+    /// Why the request is refused now, if it is. A stop is never refused.
     fn refusal(&self, request: Request) -> Option<Refusal> {
         let slots = self.target;
         let most = self.rules.most;

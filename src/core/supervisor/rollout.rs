@@ -1,4 +1,4 @@
-//! Replacing workers that serve, one slot at a time, and changing their number.
+//! Rollouts: replaces workers one slot at a time, and changes their number.
 
 use super::event::{Action, Moment};
 use super::member::WorkerId;
@@ -9,29 +9,29 @@ use super::worker::{Place, Worker};
 use super::{Phase, Supervisor};
 use alloc::vec::Vec;
 
-/// What is being replaced: one slot after the other, whatever for. What is asked for in the
-/// meantime joins what goes on, and all of it ends at once; those who are worn out come last.
+/// The rollout: one slot at a time, for any reason. Requests made during a rollout are merged into
+/// it and complete together; workers that exceed a limit come last.
 #[derive(Debug, Default)]
 pub(super) struct Rollout {
-    /// When somebody asked for it; `None`: nobody did.
+    /// When it was requested; `None`: no request is open.
     begun: Option<Moment>,
-    /// Everybody who was started earlier is to be replaced, the spares too.
+    /// All workers that were started before this time are replaced, spares included.
     all_before: Option<Moment>,
     step: Option<Step>,
-    /// The step is for a worker that is worn out, and nobody has asked for it.
+    /// The step replaces a worker that exceeds a limit, without a request.
     recycles: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// This successor boots.
+    /// A successor boots.
     Booting(WorkerId),
-    /// This old worker leaves.
+    /// An old worker leaves.
     Retiring(WorkerId),
 }
 
 impl Rollout {
-    /// Somebody has asked for what goes on.
+    /// Whether a reload or restart was requested.
     pub(super) fn is_asked_for(&self) -> bool {
         self.begun.is_some()
     }
@@ -42,7 +42,7 @@ impl Rollout {
 }
 
 impl Supervisor {
-    /// Replaces every worker, the spares last. While it goes on, it begins anew.
+    /// Replaces every worker, the spares last. During a reload, begins again.
     pub(super) fn reload(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if !matches!(self.phase, Phase::Running) {
             return;
@@ -68,7 +68,7 @@ impl Supervisor {
         }
     }
 
-    /// Takes up the next slot, if none is being seen to.
+    /// Begins with the next slot if none is being replaced.
     pub(super) fn advance(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let is_busy = self.rollout.step.is_some() || self.boots_first();
         if !matches!(self.phase, Phase::Running) || is_busy {
@@ -85,7 +85,7 @@ impl Supervisor {
                 return;
             }
             self.renew_spares(now, actions);
-            self.forget_requests();
+            self.clear_requests();
             let took = now.saturating_sub(begun);
             actions.push(Action::Report(Report::ReloadDone { took }));
             let done = Done::Replaced {
@@ -103,8 +103,8 @@ impl Supervisor {
         }
     }
 
-    /// Whether a slot has a worker that is to be replaced, or waits for one that is due.
-    /// Whoever follows one that leaves is new anyway.
+    /// Whether a slot's worker is to be replaced, or its next start is due. A worker that leaves is
+    /// followed by a new one anyway.
     fn is_outdated(&self, index: usize, now: Moment) -> bool {
         let Some((slot, before)) = self
             .slots
@@ -151,8 +151,8 @@ impl Supervisor {
         }
     }
 
-    /// They are done, or have failed.
-    fn forget_requests(&mut self) {
+    /// Clears the reload and restart requests, which are complete or have failed.
+    fn clear_requests(&mut self) {
         self.rollout.begun = None;
         self.rollout.all_before = None;
         for slot in &mut self.slots {
@@ -184,7 +184,7 @@ impl Supervisor {
         );
     }
 
-    /// A worker of this slot serves from now on.
+    /// A worker of this slot has become ready.
     pub(super) fn on_slot_ready(
         &mut self,
         index: usize,
@@ -209,23 +209,23 @@ impl Supervisor {
         }
     }
 
-    /// The rollout waits for this worker's end.
+    /// Whether the rollout waits for this worker's exit.
     pub(super) fn is_retiring(&self, id: WorkerId) -> bool {
         self.rollout.step == Some(Step::Retiring(id))
     }
 
-    /// That end has come.
+    /// The worker that the rollout waited for has exited.
     pub(super) fn on_retired(&mut self) {
         self.rollout.step = None;
     }
 
-    /// The rollout waits until this slot's new worker is ready.
+    /// Makes the rollout wait until this slot's new worker is ready.
     pub(super) fn watch_boot(&mut self, index: usize) {
         let current = self.slots.get(index).and_then(|slot| slot.current);
         self.rollout.step = current.map(Step::Booting);
     }
 
-    /// A successor takes its slot over; returns whom it replaces.
+    /// Makes a successor the slot's current worker; returns the worker it replaces.
     pub(super) fn promote(&mut self, index: usize, successor: WorkerId) -> Option<WorkerId> {
         let member = self.workers.get(successor).and_then(|worker| worker.member);
         let slot = self.slots.get_mut(index)?;
@@ -234,8 +234,8 @@ impl Supervisor {
         slot.current.replace(successor)
     }
 
-    /// A successor will not do: the old worker stays. What was asked for is over; one that is worn
-    /// out is replaced later.
+    /// A successor has failed: the old worker stays. Requests end with a failure; a worker that
+    /// exceeds a limit is replaced later.
     pub(super) fn give_up_successor(
         &mut self,
         id: WorkerId,
@@ -258,14 +258,14 @@ impl Supervisor {
         }
         self.rollout.step = None;
         if !self.rollout.recycles {
-            self.forget_requests();
+            self.clear_requests();
             actions.push(Action::Report(Report::ReloadFailed { worker: id }));
             let reply = Reply::Failed { worker: id };
             self.requests.end_replacements(reply, actions);
         }
     }
 
-    /// From now on there shall be so many workers.
+    /// Changes the number of workers.
     pub(super) fn scale(&mut self, to: usize, now: Moment, actions: &mut Vec<Action>) {
         let from = self.target;
         if !matches!(self.phase, Phase::Running) {
@@ -282,7 +282,7 @@ impl Supervisor {
         for index in self.slots.len()..to {
             let mut slot = Slot::new(index);
             slot.instance = self.free_instance();
-            // An old spare may come to serve here.
+            // An old spare may get this slot.
             slot.renew_before = self.rollout.all_before;
             self.slots.push(slot);
         }
@@ -303,14 +303,14 @@ impl Supervisor {
         slot.waits = false;
         for worker in [slot.successor.take(), slot.current].into_iter().flatten() {
             self.dismiss(worker, now, actions);
-            // It is the slot that was given up, not the worker that boots for it.
+            // The slot is removed; the booting worker has not failed.
             if self.rollout.step == Some(Step::Booting(worker)) {
                 self.rollout.step = Some(Step::Retiring(worker));
             }
         }
     }
 
-    /// Nobody is on the way, in or out. One that has left for good is not missing.
+    /// Whether no worker starts or leaves. A slot whose worker is not restarted counts as settled.
     pub(super) fn is_settled(&self) -> bool {
         self.slots.iter().all(|slot| self.is_slot_settled(slot))
     }
@@ -322,8 +322,8 @@ impl Supervisor {
         }
     }
 
-    /// Says when a change of their number is complete.
-    pub(super) fn look_at_scaling(&mut self, actions: &mut Vec<Action>) {
+    /// Reports when a change of the number of workers is complete.
+    pub(super) fn check_scaling(&mut self, actions: &mut Vec<Action>) {
         if self.is_scaling
             && matches!(self.phase, Phase::Running)
             && self.slots.len() == self.target
@@ -332,13 +332,13 @@ impl Supervisor {
             self.is_scaling = false;
             let workers = self.serving().count();
             actions.push(Action::Report(Report::ScaleDone { workers }));
-            let is_meant = |request| matches!(request, Request::Scale { .. });
+            let is_match = |request| matches!(request, Request::Scale { .. });
             let reply = Reply::Done(Done::Scaled { workers });
-            self.requests.end(is_meant, reply, actions);
+            self.requests.end(is_match, reply, actions);
         }
     }
 
-    /// Forgets the last slots when they are not wanted and nobody is there any more.
+    /// Removes the last slots when they are not wanted and have no worker any more.
     pub(super) fn trim(&mut self) {
         while self.slots.len() > self.target {
             let last = Place::Slot(self.slots.len() - 1);
@@ -349,7 +349,7 @@ impl Supervisor {
         }
     }
 
-    /// The least number that no slot and no spare has.
+    /// The lowest instance number that no slot and no spare has.
     fn free_instance(&self) -> usize {
         let slots = self.slots.iter().map(|slot| slot.instance);
         let spares = self.spares.iter().map(|spare| spare.instance);

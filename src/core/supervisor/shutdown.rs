@@ -1,4 +1,4 @@
-//! The way out: an orderly stop of the workers, then the processes that are left, then the status.
+//! Shutdown: a graceful stop of the workers, then of remaining processes, then the exit status.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -13,24 +13,24 @@ use super::{Phase, Supervisor};
 use crate::ended::Ended;
 use crate::signal::Signal;
 
-/// How long leftovers may take to finish, within the grace: a shell that somebody has left open must not
-/// hold up the end of a container.
+/// How long leftovers may take to exit, within the grace period: a shell that was left open must
+/// not delay the end of a container.
 pub(super) const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 
-/// Leftovers that end sooner are not worth a line.
-const SAY_AFTER: Duration = Duration::from_millis(250);
+/// Leftovers that exit sooner are not reported.
+const REPORT_AFTER: Duration = Duration::from_millis(250);
 
-/// How often is looked whether they still are there, where nothing tells.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often leftovers are counted when their exit is not notified.
+const COUNT_EVERY: Duration = Duration::from_millis(100);
 
-/// How long after SIGKILL a process is waited for; only one in the middle of a system call that
-/// cannot be interrupted takes longer, and nothing more can be done about that.
+/// How long to wait for a process after SIGKILL; only an uninterruptible system call takes longer,
+/// and nothing more can be done about that.
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// A stop of all workers.
 #[derive(Debug)]
 pub(super) struct Stop {
-    /// The last of those that died one after the other, whose status it will be.
+    /// The worker that ended a crash loop; its status becomes pidone's.
     blamed: Option<WorkerId>,
     status: u8,
     step: Step,
@@ -38,13 +38,14 @@ pub(super) struct Stop {
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// Load balancers look away, and clients are told, while everything is served as ever.
+    /// Workers serve as before, until load balancers stop sending traffic and clients have been
+    /// told.
     Serving { until: Moment },
-    /// New connections are kept away, and what the kernel has accepted is taken in.
+    /// New connections are rejected, and connections already in the accept queues are served.
     Emptying(Emptying),
     /// Every worker leaves.
     Draining { since: Moment },
-    /// Somebody is in a hurry.
+    /// All workers were killed.
     Killing,
 }
 
@@ -61,7 +62,7 @@ impl Stop {
         }
     }
 
-    /// When the grace ends, which workers and leftovers share.
+    /// The end of the grace period, which workers and leftovers share.
     fn ends_by(&self, grace: Duration, now: Moment) -> Moment {
         match self.step {
             Step::Serving { .. } => now + grace,
@@ -81,11 +82,11 @@ impl Stop {
 }
 
 impl Supervisor {
-    /// An orderly stop. `hurry`: at once, if one has begun already.
+    /// Begins a graceful stop. `at_once`: kills everything if one is in progress already.
     pub(super) fn stop(
         &mut self,
         signal: Signal,
-        hurry: bool,
+        at_once: bool,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
@@ -96,14 +97,14 @@ impl Supervisor {
                 self.rules.leave.stop_signal = signal;
                 self.begin_stop(None, 0, now, actions);
             }
-            Phase::Stopping(stop) if hurry && !matches!(stop.step, Step::Killing) => {
+            Phase::Stopping(stop) if at_once && !matches!(stop.step, Step::Killing) => {
                 stop.step = Step::Killing;
                 actions.push(Action::Report(Report::StoppingAtOnce));
                 for worker in self.workers.values_mut() {
                     worker.kill(self.rules.leave.to_group, actions);
                 }
             }
-            Phase::Leaving(leftovers) if hurry => leftovers.hurry(now, actions),
+            Phase::Leaving(leftovers) if at_once => leftovers.kill_now(now, actions),
             Phase::Stopping(_) => {
                 for worker in self.workers.values_mut() {
                     worker.stop_completing(now, &self.rules.leave, actions);
@@ -113,7 +114,7 @@ impl Supervisor {
         }
     }
 
-    /// pidone itself is told to end at once, and its workers end with it.
+    /// SIGABRT: pidone exits at once and kills its workers.
     pub(super) fn abort(&mut self, actions: &mut Vec<Action>) {
         actions.push(Action::Report(Report::Aborting));
         self.requests.end_all(actions);
@@ -124,7 +125,7 @@ impl Supervisor {
         actions.push(Action::Abort);
     }
 
-    /// A slot's workers die one after the other: whoever watches pidone shall see that.
+    /// A crash loop: pidone stops, so that a service manager or orchestrator notices it.
     pub(super) fn crash_loop(
         &mut self,
         worker: WorkerId,
@@ -143,7 +144,8 @@ impl Supervisor {
         self.begin_stop(Some(worker), status, now, actions);
     }
 
-    /// What a crash loop ends with: service managers take 0 for success, and leave the service down.
+    /// pidone's status after a crash loop: never 0, as service managers take 0 for success and do
+    /// not restart the service.
     fn verdict_status(&self, own: u8) -> u8 {
         match self.expected(own) {
             0 => 1,
@@ -151,7 +153,7 @@ impl Supervisor {
         }
     }
 
-    /// A command is done. The others run the same one: they may finish it.
+    /// A command has finished. The other workers run the same one and may finish it.
     pub(super) fn end_command(&mut self, worker: WorkerId, now: Moment, actions: &mut Vec<Action>) {
         for other in self.workers.values_mut() {
             other.may_complete(now, &self.rules.leave, actions);
@@ -225,7 +227,7 @@ impl Supervisor {
         }
     }
 
-    /// Every worker leaves; their grace has begun at `since`.
+    /// Makes every worker leave; their grace period began at `since`.
     fn drain(&mut self, since: Moment, now: Moment, actions: &mut Vec<Action>) {
         if let Phase::Stopping(stop) = &mut self.phase {
             stop.step = Step::Draining { since };
@@ -237,12 +239,12 @@ impl Supervisor {
         }
     }
 
-    /// Single mode: the child has been asked to stop by a signal that is passed on to it. One that
-    /// has ended, and was to be restarted later, is not: its last status is that of the run.
-    pub(super) fn pass_on_stop(&mut self, hurry: bool, now: Moment, actions: &mut Vec<Action>) {
+    /// Single mode: a stop signal is passed on to the child. A child that has exited and waits for
+    /// a restart is not restarted: pidone exits with its last status.
+    pub(super) fn pass_on_stop(&mut self, at_once: bool, now: Moment, actions: &mut Vec<Action>) {
         let first = *self.stop_requested.get_or_insert(now);
-        if let (true, Phase::Leaving(leftovers)) = (hurry, &mut self.phase) {
-            leftovers.hurry(now, actions);
+        if let (true, Phase::Leaving(leftovers)) = (at_once, &mut self.phase) {
+            leftovers.kill_now(now, actions);
         }
         for worker in self.workers.values_mut() {
             if let Some(grace) = self.rules.grace {
@@ -255,7 +257,7 @@ impl Supervisor {
         self.leave_if_done(None, now, actions);
     }
 
-    /// Goes on to the leftovers when nobody serves, and nobody will.
+    /// Continues with the leftovers when all workers have exited and none is to be started.
     pub(super) fn leave_if_done(
         &mut self,
         kill_at: Option<Moment>,
@@ -281,7 +283,7 @@ impl Supervisor {
         self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, now, actions));
     }
 
-    /// What `--expect` makes of a status.
+    /// The status after `--expect`.
     pub(super) fn expected(&self, status: u8) -> u8 {
         if self.rules.expected.contains(&status) {
             0
@@ -296,19 +298,19 @@ impl Supervisor {
 pub(super) struct Leftovers {
     status: u8,
     step: LastStep,
-    /// When those that are waited for are worth a line.
-    say_at: Option<Moment>,
-    /// When it is to be looked who is left.
-    look_at: Option<Moment>,
+    /// When to report that pidone waits for leftovers.
+    report_at: Option<Moment>,
+    /// When to count the leftovers.
+    count_at: Option<Moment>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum LastStep {
-    /// Leftovers were asked to end.
+    /// Leftovers were sent SIGTERM.
     Asked { kill_at: Moment },
     /// Leftovers were killed.
     Killed { leave_at: Moment },
-    /// Nothing more to do.
+    /// pidone exits.
     Done,
 }
 
@@ -318,12 +320,12 @@ impl Leftovers {
         Self {
             status,
             step: LastStep::Asked { kill_at },
-            say_at: Some(now + SAY_AFTER),
-            look_at: None,
+            report_at: Some(now + REPORT_AFTER),
+            count_at: None,
         }
     }
 
-    /// Nothing has ever run.
+    /// The very first start failed: exits without signalling leftovers.
     pub(super) fn none(status: u8, actions: &mut Vec<Action>) -> Self {
         actions.push(Action::Exit(status));
         Self::done(status)
@@ -333,8 +335,8 @@ impl Leftovers {
         Self {
             status,
             step: LastStep::Done,
-            say_at: None,
-            look_at: None,
+            report_at: None,
+            count_at: None,
         }
     }
 
@@ -343,7 +345,7 @@ impl Leftovers {
             LastStep::Asked { kill_at: at } | LastStep::Killed { leave_at: at } => at,
             LastStep::Done => return None,
         };
-        earliest(Some(step), earliest(self.say_at, self.look_at))
+        earliest(Some(step), earliest(self.report_at, self.count_at))
     }
 
     pub(super) fn on_leftovers(&mut self, any: bool, actions: &mut Vec<Action>) {
@@ -353,7 +355,7 @@ impl Leftovers {
     }
 
     pub(super) fn on_unwatched(&mut self, now: Moment) {
-        self.look_at = Some(now + LOOK_EVERY);
+        self.count_at = Some(now + COUNT_EVERY);
     }
 
     pub(super) fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
@@ -362,10 +364,10 @@ impl Leftovers {
             LastStep::Asked { kill_at } if kill_at <= now => self.kill(now, actions),
             LastStep::Killed { leave_at } if leave_at <= now => self.leave(actions),
             LastStep::Asked { .. } | LastStep::Killed { .. } => {
-                if self.say_at.take_if(is_due).is_some() {
+                if self.report_at.take_if(is_due).is_some() {
                     actions.push(Action::Report(Report::WaitingForLeftovers));
                 }
-                if self.look_at.take_if(is_due).is_some() {
+                if self.count_at.take_if(is_due).is_some() {
                     actions.push(Action::CountLeftovers);
                 }
             }
@@ -373,8 +375,8 @@ impl Leftovers {
         }
     }
 
-    /// Nobody wants to wait any longer.
-    fn hurry(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    /// Kills the leftovers if that has not been done yet.
+    fn kill_now(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if let LastStep::Asked { .. } = self.step {
             self.kill(now, actions);
         }
@@ -384,7 +386,7 @@ impl Leftovers {
         self.step = LastStep::Killed {
             leave_at: now + KILL_GRACE,
         };
-        self.say_at = None;
+        self.report_at = None;
         actions.push(Action::Report(Report::KillingLeftovers));
         actions.push(Action::SignalLeftovers(Signal::KILL));
     }

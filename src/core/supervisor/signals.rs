@@ -1,4 +1,4 @@
-//! What becomes of each signal that reaches pidone.
+//! How pidone handles each signal it receives.
 
 use super::Supervisor;
 use super::event::{Action, Moment};
@@ -9,11 +9,11 @@ use alloc::vec::Vec;
 impl Supervisor {
     pub(super) fn on_signal(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
         if let Some(signal) = self.rewritten(signal) {
-            self.obey(signal, now, actions);
+            self.apply(signal, now, actions);
         }
     }
 
-    /// The kernel's SIGHUP asks nobody to reload: whoever sat at the terminal is gone.
+    /// SIGHUP from the kernel is not a reload request: the terminal is closed.
     pub(super) fn on_terminal_closed(&mut self, now: Moment, actions: &mut Vec<Action>) {
         match self.rewritten(Signal::HUP) {
             Some(Signal::HUP) => {
@@ -22,19 +22,19 @@ impl Supervisor {
                 }
                 self.stop(Signal::TERM, false, now, actions);
             }
-            Some(signal) => self.obey(signal, now, actions),
+            Some(signal) => self.apply(signal, now, actions),
             None => {}
         }
     }
 
-    fn obey(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
+    fn apply(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
         match signal {
             _ if signal.asks_to_stop() => {
-                let hurry = self.stop_signals.add(now);
-                self.stop(signal, hurry, now, actions);
+                let at_once = self.stop_signals.add(now);
+                self.stop(signal, at_once, now, actions);
             }
             Signal::HUP => self.reload(now, actions),
-            // A service manager's watchdog (systemd.service(5), WatchdogSignal=).
+            // Sent by a service manager's watchdog (systemd.service(5), WatchdogSignal=).
             Signal::ABRT => self.abort(actions),
             Signal::TTIN if self.target >= self.rules.most => {
                 let why = Refusal::TooMany {
@@ -51,30 +51,30 @@ impl Supervisor {
         }
     }
 
-    /// Single mode: the child gets every signal, and its grace begins when it is asked to stop.
+    /// Single mode: the child gets every signal; its grace period begins with a stop request.
     pub(super) fn pass_on(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
         let Some(signal) = self.rewritten(signal) else {
             return;
         };
         if signal.asks_to_stop() {
-            let hurry = self.stop_signals.add(now);
-            self.stop_child(signal, hurry, now, actions);
+            let at_once = self.stop_signals.add(now);
+            self.stop_child(signal, at_once, now, actions);
         } else {
             self.send_to_all(signal, actions);
         }
     }
 
-    /// Single mode: nobody may be left whom it was meant for.
+    /// Single mode: requests a stop of the child, which may have exited already.
     pub(super) fn stop_child(
         &mut self,
         signal: Signal,
-        hurry: bool,
+        at_once: bool,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
         let signal = self.rules.signals.stop.unwrap_or(signal);
         self.rules.leave.stop_signal = signal;
-        self.pass_on_stop(hurry, now, actions);
+        self.pass_on_stop(at_once, now, actions);
         self.send_to_all(signal, actions);
         for worker in self.workers.values_mut() {
             worker.wake(self.rules.signals.to_group, actions);
@@ -87,7 +87,7 @@ impl Supervisor {
         }
     }
 
-    /// What `--rewrite` makes of a signal; `None`: it is dropped.
+    /// The signal after `--rewrite`; `None`: it is dropped.
     fn rewritten(&self, signal: Signal) -> Option<Signal> {
         let mut rewrites = self.rules.signals.rewrites.iter();
         match rewrites.find(|(from, _)| *from == signal) {

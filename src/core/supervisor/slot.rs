@@ -1,4 +1,4 @@
-//! One place in the set: who serves there, who comes next, and when.
+//! Slots and spares: the current worker, its successor, and the next start.
 
 use super::backoff::Backoff;
 use super::event::Moment;
@@ -6,24 +6,25 @@ use super::health::Recycling;
 use super::member::{Member, WorkerId};
 use crate::ended::Ended;
 
-/// A place for one serving worker, and for its successor while it is being replaced.
+/// One serving worker, and its successor while it is being replaced.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// The number its worker has, or will have.
+    /// The instance number of its worker, or of the next one.
     pub(super) instance: usize,
-    /// Where its worker accepts, or the next one will.
+    /// The member of its worker, or of the next one.
     pub(super) member: Member,
-    /// Who serves, or boots to do so, or leaves without a successor.
+    /// The worker that boots, serves, or leaves without a successor.
     pub(super) current: Option<WorkerId>,
-    /// Who boots to replace `current`.
+    /// The worker that boots to replace `current`.
     pub(super) successor: Option<WorkerId>,
-    /// When the next one is to be started.
+    /// When to start the next worker.
     pub(super) start_at: Option<Moment>,
-    /// The next one is to be started when a worker serves, or when no other slot has one on its way.
+    /// The next worker is started when another one is ready, or when no other slot has one
+    /// starting.
     pub(super) waits: bool,
     pub(super) backoff: Backoff,
     pub(super) past: Past,
-    /// A worker that was started earlier is to be replaced, because somebody has asked for it.
+    /// A request replaces workers that were started before this time.
     pub(super) renew_before: Option<Moment>,
     pub(super) recycling: Recycling,
 }
@@ -44,38 +45,38 @@ impl Slot {
         }
     }
 
-    /// Somebody serves, boots or leaves here.
+    /// The slot has a worker that boots, serves or leaves.
     pub(super) fn has_worker(&self) -> bool {
         self.current.is_some() || self.successor.is_some()
     }
 
-    /// It has no worker, and one is to be started.
+    /// The slot has no worker, and one is to be started.
     pub(super) fn is_pending(&self) -> bool {
         self.start_at.is_some() || self.waits
     }
 
-    /// Whoever is or was here is to be replaced. What failed before may do now: no more delay.
+    /// Requests that the worker be replaced. The next start may succeed, so it is not delayed.
     pub(super) fn renew(&mut self, now: Moment) {
         self.renew_before = Some(now);
         self.start_at = self.start_at.map(|at| at.min(now));
     }
 }
 
-/// What is remembered of the workers that were lost.
+/// Restarts and the last unplanned exit.
 #[derive(Debug, Default)]
 pub(super) struct Past {
-    /// How often another one had to be started for it.
+    /// The number of restarts after an unplanned exit.
     pub(super) restarts: u32,
     pub(super) last_end: Option<(Ended, Moment)>,
 }
 
-/// A place for a worker in reserve.
+/// A worker in reserve.
 #[derive(Debug)]
 pub(super) struct Spare {
     pub(super) instance: usize,
     pub(super) worker: Option<WorkerId>,
     pub(super) start_at: Option<Moment>,
-    /// The next one is to be started when a worker serves.
+    /// The next spare is started when a worker is ready.
     pub(super) waits: bool,
     pub(super) backoff: Backoff,
     pub(super) past: Past,

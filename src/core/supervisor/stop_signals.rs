@@ -1,28 +1,28 @@
-//! The signals that ask to stop, and which of them means that all is to be killed at once.
+//! Signals that request a stop, and which of them mean to kill everything at once.
 
 use core::time::Duration;
 
 use super::event::Moment;
 
-/// A second one within this time is the first one once more: timeout(1) signals its child and then
-/// its whole group, npm and Compose pass on what the terminal has sent to all, and the kubelet sends
-/// SIGTERM when a `preStop` hook has done so already.
-const ECHO: Duration = Duration::from_secs(1);
+/// A second stop signal within this time repeats the first: timeout(1) signals its child and then
+/// its whole group, npm and Compose pass on what the terminal has sent to all, and the kubelet
+/// sends SIGTERM when a `preStop` hook has done so already.
+const REPEAT_WITHIN: Duration = Duration::from_secs(1);
 
-/// So many are no echo.
+/// With this many signals, the user means it even within that time.
 const MANY: u32 = 3;
 
-/// See the [module](self). What `pidone ctl stop` asks for is no part of it.
+/// The stop signals received so far. `pidone ctl stop` does not count.
 #[derive(Debug, Default)]
 pub(super) struct StopSignals {
-    /// When the first and the last one came.
+    /// The times of the first and the last signal.
     times: Option<(Moment, Moment)>,
     count: u32,
 }
 
 impl StopSignals {
-    /// One more has come. Whether it is one of impatience. Those that were taken from the kernel at
-    /// once come at the same moment, and are one.
+    /// Counts a signal; whether it means to kill everything at once. Signals that were read from
+    /// the kernel together have the same time and count as one.
     pub(super) fn add(&mut self, now: Moment) -> bool {
         let (first, last) = *self.times.get_or_insert((now, now));
         if self.count > 0 && last == now {
@@ -30,7 +30,7 @@ impl StopSignals {
         }
         self.times = Some((first, now));
         self.count = self.count.saturating_add(1);
-        self.count > 1 && (self.count >= MANY || first + ECHO <= now)
+        self.count > 1 && (self.count >= MANY || first + REPEAT_WITHIN <= now)
     }
 }
 
@@ -41,8 +41,8 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn echoes_are_not_impatience() {
-        for (times, impatient) in [
+    fn repeated_stop_signals_within_a_second_do_not_kill() {
+        for (times, kills) in [
             (&[0][..], false),
             (&[0, 0, 0, 0], false),
             (&[0, 1], false),
@@ -56,7 +56,7 @@ mod tests {
             let add = |ms: &u64| signals.add(Duration::from_millis(*ms));
             let verdicts: Vec<_> = times.iter().map(add).collect();
             let mut expected = vec![false; times.len()];
-            expected[times.len() - 1] = impatient;
+            expected[times.len() - 1] = kills;
             assert_eq!(verdicts, expected, "{times:?}");
         }
     }

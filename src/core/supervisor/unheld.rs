@@ -1,8 +1,8 @@
-//! When the ports that no worker listens on are closed, and workers' ports are compared.
+//! When ports that no worker listens on are closed, and the workers' ports are compared.
 //!
-//! A port is kept for whoever may still want it: a worker that boots, or one that is to be started.
-//! So the shell is told to look only when every wanted worker serves, nothing is being replaced, and
-//! the workers have opened and closed nothing for a while.
+//! A port is kept open as long as a worker may still need it: one that boots, or is to be started.
+//! So the ports are checked only when every wanted worker is ready, no rollout is in progress, and
+//! the workers have opened and closed no port for a while.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -12,21 +12,21 @@ use super::member::WorkerId;
 use super::worker::{Worker, earliest};
 use super::{Phase, Supervisor};
 
-/// How long nothing may have changed. Apps open their second port when a database has answered, not
-/// all at the same time.
+/// How long no port may have changed. Apps open their second port when a database has answered,
+/// which is not the same time in each worker.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// An app that opens and closes ports all the time puts it off for so long at most.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// An app that keeps opening and closing ports delays the check by this much at most.
+const MAX_DELAY: Duration = Duration::from_secs(20);
 
-/// What an app does at once, it does within this time.
-const MOMENT: Duration = Duration::from_millis(100);
+/// Port changes within this time belong together.
+const BURST: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub(super) struct Review {
-    /// When a worker's ports changed for the first and for the last time since the last look.
+    /// The first and the last port change since the last check.
     changed: Option<(Moment, Moment)>,
-    /// Since when every wanted worker serves.
+    /// Since when every wanted worker is ready.
     settled: Option<Moment>,
 }
 
@@ -41,7 +41,7 @@ impl Supervisor {
     ) {
         self.ports_changed(now);
         if let Some(worker) = self.workers.get_mut(id) {
-            worker.silent_since = (!any).then_some(now);
+            worker.no_listener_since = (!any).then_some(now);
             worker.on_listens(any, actions);
         }
     }
@@ -51,21 +51,21 @@ impl Supervisor {
         self.review.changed = Some((first, now));
     }
 
-    /// When the ports are to be looked at, unless something changes before.
+    /// When to check the ports, unless something changes before.
     pub(super) fn review_due(&self) -> Option<Moment> {
         let ((first, last), settled) = self.review.changed.zip(self.review.settled)?;
-        let quiet = (last + QUIET).min((first + PATIENCE).max(last + MOMENT));
+        let quiet = (last + QUIET).min((first + MAX_DELAY).max(last + BURST));
         let quiet = quiet.max(settled + QUIET);
-        // One that has closed all its ports finishes its requests and leaves, most often; its
-        // successor wants them.
+        // A worker that has closed all its ports usually finishes its requests and exits; its
+        // successor needs the ports.
         let grace = self.rules.leave.grace;
         let serving = self.workers.values().filter(|worker| worker.is_ready());
-        let silent = serving.filter_map(|worker| Some(worker.silent_since? + grace));
+        let silent = serving.filter_map(|worker| Some(worker.no_listener_since? + grace));
         Some(silent.fold(quiet, Moment::max))
     }
 
-    pub(super) fn look_at_ports(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        if self.nobody_is_on_the_way() {
+    pub(super) fn check_ports(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.all_workers_settled() {
             self.review.settled.get_or_insert(now);
         } else {
             self.review.settled = None;
@@ -76,8 +76,8 @@ impl Supervisor {
         }
     }
 
-    /// Nobody boots, waits to be started, or is about to be replaced.
-    fn nobody_is_on_the_way(&self) -> bool {
+    /// Whether no worker boots, waits for its start, or is about to be replaced.
+    fn all_workers_settled(&self) -> bool {
         let boots = |worker: &Worker| worker.member.is_some() && worker.is_starting();
         matches!(self.phase, Phase::Running)
             && self.rollout.is_idle()
@@ -86,7 +86,7 @@ impl Supervisor {
             && !self.workers.values().any(boots)
     }
 
-    /// What is due of a run that goes on.
+    /// The next deadline while no stop is in progress.
     pub(super) fn running_deadline(&self) -> Option<Moment> {
         let slots = self.slots.iter().filter_map(|slot| slot.start_at);
         let spares = self.spares.iter().filter_map(|spare| spare.start_at);

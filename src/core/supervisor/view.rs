@@ -1,4 +1,4 @@
-//! What can be seen of a run from outside: for `pidone ctl status`, probes and metrics.
+//! The state of a run for `pidone ctl status`, probes and metrics.
 
 use core::time::Duration;
 
@@ -9,24 +9,24 @@ use super::worker::Worker;
 use super::{Phase, Supervisor};
 use crate::ended::Ended;
 
-/// A slot, or a spare's place.
+/// A slot or a spare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotView {
     /// Its index among the slots, or among the spares.
     pub slot: usize,
-    /// The number its worker has, or will have.
+    /// The instance number of its worker, or of the next one.
     pub instance: usize,
-    /// Who serves, boots or leaves here.
+    /// The worker that boots, serves or leaves.
     pub worker: Option<WorkerId>,
-    /// Who boots to replace it.
+    /// The worker that boots to replace it.
     pub successor: Option<WorkerId>,
-    /// What the worker does, or what is to come if there is none.
+    /// What the worker does, or what follows if there is none.
     pub state: StateView,
     /// Since when the worker runs.
     pub since: Option<Moment>,
-    /// How often a worker had to be started here because the one before was lost.
+    /// The number of restarts after an unplanned exit.
     pub restarts: u32,
-    /// How the last one that was lost ended, and when.
+    /// The last unplanned exit: its status, and when it was.
     pub last_end: Option<(Ended, Moment)>,
 }
 
@@ -35,30 +35,30 @@ pub struct SlotView {
 pub enum StateView {
     /// It boots.
     Starting,
-    /// It serves; of a spare: it is booted.
+    /// It is ready; a spare: it is booted.
     Ready,
-    /// A signal has stopped it, and it is not to leave: it does nothing until it is continued.
+    /// It is stopped by a signal, and not leaving: it does nothing until it is continued.
     Stopped,
     /// It leaves.
     Draining,
-    /// There is none, and one is to be started later.
+    /// There is none; one is to be started later.
     Waiting,
-    /// There is none, and none will be.
+    /// There is none; none will be started.
     Empty,
 }
 
-/// Why requests are not welcome.
+/// Why pidone is not ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unready {
-    /// Not every worker has been ready yet, or none is.
+    /// Not every worker has been ready yet, or none is ready.
     Starting,
-    /// All workers are to end, or have.
+    /// pidone is stopping.
     Stopping,
-    /// All workers that could serve are stopped by a signal.
+    /// All ready workers are stopped by a signal.
     Stopped,
-    /// No event loop has answered a question.
+    /// No event loop has answered a ping.
     Unresponsive {
-        /// That is older than this.
+        /// The age of that ping.
         after: Duration,
     },
 }
@@ -104,46 +104,46 @@ impl Supervisor {
         is_pending: bool,
         past: &Past,
     ) -> SlotView {
-        let life = worker.and_then(|worker| self.workers.get(worker));
+        let process = worker.and_then(|worker| self.workers.get(worker));
         SlotView {
             slot,
             instance,
             worker,
             successor: None,
-            state: match life {
-                Some(life) if life.is_leaving() => StateView::Draining,
-                Some(life) if life.is_stopped() => StateView::Stopped,
-                Some(life) if life.is_starting() => StateView::Starting,
+            state: match process {
+                Some(process) if process.is_leaving() => StateView::Draining,
+                Some(process) if process.is_stopped() => StateView::Stopped,
+                Some(process) if process.is_starting() => StateView::Starting,
                 Some(_) => StateView::Ready,
                 None if is_pending => StateView::Waiting,
                 None => StateView::Empty,
             },
-            since: life.and_then(Worker::since),
+            since: process.and_then(Worker::since),
             restarts: past.restarts,
             last_end: past.last_end,
         }
     }
 
-    /// Whether requests are welcome: every worker has served once, somebody serves now whose event
-    /// loop turns as far as is known, and nobody wants to stop. In single mode: the child runs.
+    /// Whether pidone is ready: every worker has been ready once, a worker serves now whose event
+    /// loop is not known to be blocked, and no stop was requested. In single mode: the child runs.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.unready().is_none()
     }
 
-    /// Why requests are not welcome; `None`: they are.
+    /// Why pidone is not ready; `None`: it is.
     #[must_use]
     pub fn unready(&self) -> Option<Unready> {
         let complete = self.rules.transparent || self.has_been_complete;
-        let nobody_serves = self.serving().next().is_none();
+        let none_serves = self.serving().next().is_none();
         let mut ready = self.workers.values().filter(|worker| worker.is_ready());
         if self.is_stopping() {
             Some(Unready::Stopping)
         } else if !matches!(self.phase, Phase::Running) || !complete {
             Some(Unready::Starting)
-        } else if nobody_serves && ready.next().is_some() {
+        } else if none_serves && ready.next().is_some() {
             Some(Unready::Stopped)
-        } else if nobody_serves {
+        } else if none_serves {
             Some(Unready::Starting)
         } else if self.is_unresponsive() {
             let after = self.rules.watch.unresponsive_after;
@@ -153,14 +153,13 @@ impl Supervisor {
         }
     }
 
-    /// How long a worker took from its start until it was ready; `None`: it does not serve, or was a
-    /// spare.
+    /// A worker's time from its start until it was ready; `None`: it is not ready, or was a spare.
     #[must_use]
     pub fn boot_time(&self, worker: WorkerId) -> Option<Duration> {
         self.workers.get(worker)?.boot_time()
     }
 
-    /// Since when a worker that served is on its way out; `None`: it is not, or hangs.
+    /// Since when a worker that was ready is leaving; `None`: it is not leaving, or hangs.
     #[must_use]
     pub fn draining_since(&self, worker: WorkerId) -> Option<Moment> {
         let worker = self.workers.get(worker)?;
@@ -168,19 +167,19 @@ impl Supervisor {
         worker.asked_to_leave(&self.rules.leave).filter(|_| drains)
     }
 
-    /// How many workers there shall be.
+    /// The number of workers wanted.
     #[must_use]
     pub fn target(&self) -> usize {
         self.target
     }
 
-    /// Whether workers are being replaced because somebody has asked for it.
+    /// Whether a requested reload or restart is in progress.
     #[must_use]
     pub fn is_reloading(&self) -> bool {
         matches!(self.phase, Phase::Running) && self.rollout.is_asked_for()
     }
 
-    /// Whether all workers are to end, or have.
+    /// Whether pidone is stopping.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         matches!(self.phase, Phase::Stopping(_) | Phase::Leaving(_))

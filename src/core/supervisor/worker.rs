@@ -1,4 +1,4 @@
-//! One process, from its start to its end: its states, and the deadline of each.
+//! A worker's state machine: its states from start to exit, and their deadlines.
 
 mod departure;
 mod watch;
@@ -15,61 +15,62 @@ pub(super) use departure::LeaveRules;
 use departure::Step;
 pub(super) use watch::{Due, Watch, WatchRules};
 
-/// How often a port is tried by `--ready port`, while a worker boots.
+/// How often `--ready port` probes the port of a booting worker.
 const PROBE: Duration = Duration::from_millis(50);
 
-/// Readiness is waited for in so many steps ([`Patience`]).
+/// The steps of `--ready-timeout` ([`Patience`]).
 const BOOT_STEPS: u32 = 32;
 
-/// Where a worker is needed.
+/// What a worker is started for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In this slot.
+    /// This slot.
     Slot(usize),
-    /// In reserve.
+    /// This spare.
     Spare(usize),
 }
 
-/// See the [module](self).
+/// A worker's process.
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) id: WorkerId,
     pub(super) place: Place,
     was_spare: bool,
     pub(super) member: Option<Member>,
-    /// When its start was asked for.
+    /// When its start was requested.
     pub(super) asked: Moment,
-    /// It did not get ready in time; that it is made to leave is its own fault.
+    /// It did not get ready in time, and is stopped because of that.
     pub(super) failed: bool,
-    /// It has said that it serves, which a spare may do before it has a place.
-    pub(super) said_ready: bool,
-    /// It has been killed at the end of its grace.
+    /// It has reported that it is ready, which a spare may do before it gets a slot.
+    pub(super) reported_ready: bool,
+    /// It was sent SIGKILL.
     pub(super) killed: bool,
-    /// Another one has taken its place because it leaves by itself, or hangs.
+    /// Its slot was given to another worker because it leaves on its own or hangs.
     pub(super) lost: bool,
     pub(super) watch: Watch,
-    /// Since when it has listened on nothing any more.
-    pub(super) silent_since: Option<Moment>,
-    /// Its channel has ended: if it goes on, it wants none of pidone's ports from then on.
+    /// Since when it has had no listener any more.
+    pub(super) no_listener_since: Option<Moment>,
+    /// Its channel has closed: if its process still runs at this time, it needs none of pidone's
+    /// ports.
     release_at: Option<Moment>,
     since: Option<Moment>,
-    /// Since when it serves, or, of a spare, is booted.
-    well_since: Option<Moment>,
+    /// Since when it has been ready, or a spare booted.
+    booted_since: Option<Moment>,
     state: State,
-    /// What waits for its program to run.
+    /// Signals that wait until its program runs.
     held: Vec<Signal>,
-    /// What pidone has sent it, as one bit per signal: tells a death that was asked for.
+    /// The signals that pidone has sent it, one bit each, to recognise a requested death.
     sent: u64,
-    /// The terminal's user has stopped it, and pidone with it.
+    /// The terminal's user has stopped it together with pidone.
     suspended: bool,
-    /// A signal has stopped it (state T in /proc), and nothing has continued it since.
+    /// It is stopped by a signal (state T in /proc) and has not been continued since.
     stopped: bool,
     channel_open: bool,
-    /// It has listeners open, which it asked for over the channel.
+    /// It has listeners open that it requested over the channel.
     pub(super) listens: bool,
-    /// The signals its app listens to, as far as it has said so.
+    /// The signals that its app handles, as far as reported.
     pub(super) handles: SignalSet,
-    /// It was sent SIGABRT because its event loop stands still.
+    /// It was sent SIGABRT because its event loop is blocked.
     hung: bool,
     kill_at: Option<Moment>,
 }
@@ -83,9 +84,9 @@ enum State {
     },
     /// A spare that is booted.
     Held,
-    /// It serves.
+    /// It is ready.
     Ready,
-    /// It is on its way out.
+    /// It is leaving.
     Leaving(Step),
 }
 
@@ -98,14 +99,14 @@ impl Worker {
             member,
             asked: now,
             failed: false,
-            said_ready: false,
+            reported_ready: false,
             killed: false,
             lost: false,
             watch: Watch::default(),
-            silent_since: None,
+            no_listener_since: None,
             release_at: None,
             since: None,
-            well_since: None,
+            booted_since: None,
             state: State::Starting {
                 patience: None,
                 probe_at: None,
@@ -130,12 +131,12 @@ impl Worker {
         self.state == State::Held
     }
 
-    /// It has got ready, and nobody wants it to leave.
+    /// Whether it has become ready, and is not leaving.
     pub(super) fn is_ready(&self) -> bool {
         self.state == State::Ready
     }
 
-    /// It is ready, and runs.
+    /// Whether it is ready and not stopped by a signal.
     pub(super) fn serves(&self) -> bool {
         self.is_ready() && !self.stopped
     }
@@ -144,7 +145,7 @@ impl Worker {
         self.stopped
     }
 
-    /// It takes new connections, perhaps for the last time.
+    /// Whether it accepts connections, at least those in its queues.
     pub(super) fn accepts(&self) -> bool {
         match self.state {
             _ if self.stopped => false,
@@ -177,9 +178,9 @@ impl Worker {
         now.saturating_sub(self.since.unwrap_or(now))
     }
 
-    /// How long it served, or, as a spare, was booted; `None`: it never came to that.
-    pub(super) fn well_for(&self, now: Moment) -> Option<Duration> {
-        Some(now.saturating_sub(self.well_since?))
+    /// How long it has been ready, or a spare booted; `None`: it never was.
+    pub(super) fn booted_for(&self, now: Moment) -> Option<Duration> {
+        Some(now.saturating_sub(self.booted_since?))
     }
 
     pub(super) fn was_sent(&self, signal: Signal) -> bool {
@@ -212,7 +213,7 @@ impl Worker {
         }
     }
 
-    /// Its program runs. `ready_timeout`: it has so long to get ready, and its port is `probed`.
+    /// Its program runs. It must get ready within `ready_timeout`; its port is `probed`.
     pub(super) fn on_started(
         &mut self,
         now: Moment,
@@ -236,15 +237,15 @@ impl Worker {
         }
     }
 
-    /// It says that it serves. Whether that is news.
+    /// It reports that it is ready. Returns whether it was not before.
     pub(super) fn on_ready(&mut self, now: Moment) -> bool {
-        self.said_ready = true;
-        // What it has said before it was stopped holds when it is continued.
+        self.reported_ready = true;
+        // A report of a stopped worker takes effect when it is continued.
         let may_serve = self.since.is_some() && self.member.is_some() && !self.stopped;
         let is_news = self.is_starting() && may_serve;
         if is_news {
             self.state = State::Ready;
-            self.well_since = Some(now);
+            self.booted_since = Some(now);
         }
         is_news
     }
@@ -252,22 +253,22 @@ impl Worker {
     pub(super) fn on_held(&mut self, now: Moment) {
         if self.is_starting() && self.member.is_none() {
             self.state = State::Held;
-            self.well_since = Some(now);
+            self.booted_since = Some(now);
         }
     }
 
-    /// It served before it was asked to leave, and its event loop turned.
+    /// Whether it was ready before it began to leave, and does not hang.
     pub(super) fn is_drained(&self) -> bool {
         self.watch.began() > Moment::ZERO && !self.hung
     }
 
-    /// How long it took to get ready, if it serves, and did not wait in reserve meanwhile.
+    /// The time it took to get ready, if it is ready and was not a spare.
     pub(super) fn boot_time(&self) -> Option<Duration> {
         let is_plain = self.is_ready() && !self.was_spare;
         Some(self.watch.began().saturating_sub(self.since?)).filter(|_| is_plain)
     }
 
-    /// A spare takes a place, and will say when it serves.
+    /// Gives a spare a slot; it still has to report that it is ready.
     pub(super) fn admit(
         &mut self,
         place: Place,
@@ -278,7 +279,7 @@ impl Worker {
         self.place = place;
         self.was_spare = true;
         self.member = Some(member);
-        self.well_since = None;
+        self.booted_since = None;
         self.state = State::Starting {
             patience: Some(Patience::begin(ready_timeout, BOOT_STEPS, now)),
             probe_at: None,
@@ -303,14 +304,14 @@ impl Worker {
         }
     }
 
-    /// One that is stopped takes nothing but SIGKILL until it is continued (signal(7)).
+    /// A stopped process handles no signal but SIGKILL until it is continued (signal(7)).
     pub(super) fn wake(&mut self, group: bool, actions: &mut Vec<Action>) {
         if self.stopped {
             self.deliver(Signal::CONT, group, actions);
         }
     }
 
-    /// SIGKILL when this much has passed since `from`, unless it comes sooner anyway.
+    /// Schedules SIGKILL for `grace` after `from`, unless it is due sooner anyway.
     pub(super) fn kill_after(&mut self, grace: Duration, from: Moment) {
         let kill_at = from + grace;
         if self.kill_at.is_none_or(|at| at > kill_at) {
@@ -325,7 +326,7 @@ impl Worker {
         }
     }
 
-    /// SIGSTOP is no terminal's doing: whoever sent it to the child meant the child alone.
+    /// SIGSTOP does not come from a terminal, so it was meant for the child alone.
     pub(super) fn on_stopped(
         &mut self,
         signal: Signal,
@@ -338,7 +339,7 @@ impl Worker {
                 self.suspended = true;
                 actions.push(Action::Suspend(self.id));
             }
-            // Ctrl-Z where nobody could ever resume the job; the kernel, too, ignores it there for
+            // Ctrl-Z without a shell that can resume the job; the kernel, too, ignores it there for
             // a process group without a parent in the session (setpgid(2), "orphaned").
             Signal::TSTP => actions.push(Action::Resume(self.id)),
             _ if self.stopped => {}
@@ -346,8 +347,9 @@ impl Worker {
                 self.stopped = true;
                 let worker = self.id;
                 actions.push(Action::Report(Report::Stopped { worker, signal }));
-                // It was stopped before a stop signal came, and nobody knew. Once is enough: one that
-                // reads from a terminal in vain is stopped again.
+                // It was stopped before the stop signal, which pidone learns only now. It is
+                // continued only once: a process that reads from a terminal in the background is
+                // stopped again each time.
                 let was_told = self.is_leaving() || self.was_sent(rules.stop_signal);
                 if was_told && !self.was_sent(Signal::CONT) {
                     self.wake(rules.to_group, actions);
@@ -356,7 +358,7 @@ impl Worker {
         }
     }
 
-    /// It runs again, whoever has stopped it.
+    /// It was continued, by pidone or another process.
     pub(super) fn on_continued(&mut self, actions: &mut Vec<Action>) {
         self.suspended = false;
         if core::mem::take(&mut self.stopped) {
@@ -365,7 +367,7 @@ impl Worker {
         }
     }
 
-    /// Does what is due. Whether it has missed its time to get ready.
+    /// Does what is due. Returns whether it has missed its time to get ready.
     pub(super) fn on_tick(
         &mut self,
         now: Moment,
@@ -402,7 +404,7 @@ impl Worker {
             }
             State::Leaving(step) => {
                 let step = *step;
-                self.go_on(step, now, rules, actions);
+                self.next_step(step, now, rules, actions);
             }
             State::Held | State::Ready => {}
         }

@@ -1,11 +1,13 @@
-//! How a worker leaves, in the order that loses nothing.
+//! How a worker leaves, in the order that loses no requests.
 //!
 //! Whether an app handles the stop signal decides that order, and only the module of `--http-drain`
-//! can tell. From outside nothing does, on Node.js 18 to 26: the masks in /proc/PID/status, the
-//! descriptors and what epoll watches are the same with a handler and without. Other orders, tried:
-//! - the signal first kills a worker without a handler, with the requests in it;
-//! - the signal at the end of the channel comes too late: with nothing else to do Node.js has ended;
-//! - the signal after the disconnect finds the servers closed, and the handler's own `close()` fails.
+//! can tell. On Node.js 18 to 26 nothing outside the process shows it: the masks in
+//! /proc/PID/status, the descriptors and the epoll set are the same with and without a handler.
+//! Other orders that were tried:
+//! - the stop signal first: kills a worker without a handler, with the requests in it;
+//! - the signal after the channel has closed: too late, as an idle Node.js has exited by then;
+//! - the signal after the disconnect: the servers are closed already, and the handler's own
+//!   `close()` fails.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -16,39 +18,39 @@ use crate::signal::Signal;
 use crate::supervisor::emptying::Emptying;
 use crate::supervisor::event::{Action, Moment, Queues};
 
-/// What a worker that is drained has to end by itself, before it gets the stop signal.
+/// How long a drained worker may take to exit on its own before it gets the stop signal.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How long after a stop signal that comes first a worker is told to disconnect that has no listener
-/// open: without that no cluster worker ends that has a handler.
+/// How long after a stop signal that comes first a worker without open listeners is told to
+/// disconnect: without the disconnect no cluster worker with a handler exits.
 const AFTER_SIGNAL: Duration = Duration::from_millis(50);
 
-/// How long the process of a worker may take to end whose channel has ended: the end of the one is
-/// most often heard before that of the other.
+/// How long a worker's process may take to exit after its channel has closed: pidone usually sees
+/// the close before the exit.
 const RELEASE: Duration = Duration::from_millis(20);
 
-/// What a worker that hangs has between SIGABRT and SIGKILL, if its grace is not shorter: it may
-/// write a report, or a core.
+/// The time between SIGABRT and SIGKILL for a worker that hangs, if its grace period is not
+/// shorter: it may write a report or a core.
 const ABORT: Duration = Duration::from_secs(1);
 
-/// What the departure of a worker depends on.
+/// The options that decide how a worker leaves.
 #[derive(Debug, Clone)]
 pub(in crate::supervisor) struct LeaveRules {
-    /// Signals go to the group.
+    /// Signals go to the process group.
     pub(in crate::supervisor) to_group: bool,
-    /// Node.js' channel is there.
+    /// Workers have a Node.js channel.
     pub(in crate::supervisor) channel: bool,
     /// pidone owns the sockets, so that new connections can be steered away first.
     pub(in crate::supervisor) can_steer: bool,
     pub(in crate::supervisor) stop: StopMode,
     pub(in crate::supervisor) stop_signal: Signal,
     pub(in crate::supervisor) http_drain: Option<Duration>,
-    /// How long a departure may take until SIGKILL.
+    /// The time until SIGKILL.
     pub(in crate::supervisor) grace: Duration,
 }
 
 impl LeaveRules {
-    /// How long it may take until SIGKILL.
+    /// The time until SIGKILL.
     pub(super) fn grace_of(&self, hung: bool) -> Duration {
         if hung {
             ABORT.min(self.grace)
@@ -58,22 +60,22 @@ impl LeaveRules {
     }
 }
 
-/// The way out.
+/// The steps of leaving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It says `Connection: close`, and serves.
+    /// It sends `Connection: close`, and serves.
     Announced { until: Moment },
-    /// It serves what is in its queue; new connections go elsewhere.
+    /// It serves the connections in its queues; new ones go to other workers.
     Emptying(Emptying),
-    /// It answers what it has been asked for, and gets the stop signal then: it has a handler for it,
-    /// which may end the process at once, and its servers still listen.
+    /// It answers its open requests and gets the stop signal then: it handles the signal, and its
+    /// handler may exit at once; its servers still listen.
     Finishing { signal_at: Moment },
     /// It has been told to disconnect.
     Disconnected { signal_at: Moment },
-    /// It has been told to disconnect, and has so long to finish what is probably its only task.
+    /// It has been told to disconnect, and may first finish what is probably its only task.
     Completing { signal_at: Moment },
-    /// It has got the stop signal, and will be told to disconnect: when it has closed its listeners
-    /// itself, or then. Before that its own `server.close()` would be an error
+    /// It has got the stop signal, and is told to disconnect when it has closed its listeners
+    /// itself, or at `disconnect_at`. Before that its own `server.close()` would fail
     /// (`ERR_SERVER_NOT_RUNNING`), and Fastify would answer 503.
     Signalled { disconnect_at: Option<Moment> },
 }
@@ -92,15 +94,15 @@ impl Step {
 }
 
 impl Worker {
-    /// Announces the end, to one that can hear it.
+    /// Announces the stop over the channel, if it is open.
     pub(in crate::supervisor) fn announce(&self, actions: &mut Vec<Action>) {
         if self.channel_open {
             actions.push(Action::Announce(self.id));
         }
     }
 
-    /// Asks it to leave, in the order that loses nothing. `quiet`: new connections are kept away and the
-    /// queues are empty already.
+    /// Makes it leave in the order that loses no requests. `quiet`: new connections are steered
+    /// away and the queues are empty already.
     pub(in crate::supervisor) fn leave(
         &mut self,
         quiet: bool,
@@ -114,7 +116,7 @@ impl Worker {
         let serves = self.is_ready();
         self.kill_after(rules.grace, now);
         match rules.http_drain {
-            // It has nothing to lose.
+            // It has no connections.
             _ if !serves => self.signal(now, rules, actions),
             _ if quiet => self.dismiss(now, rules, actions),
             Some(time) if self.channel_open => {
@@ -125,8 +127,8 @@ impl Worker {
         }
     }
 
-    /// It did not get ready in time. A command that is done, but is kept alive by its channel, ends
-    /// when it is told to disconnect; whatever does not gets the stop signal soon.
+    /// It did not get ready in time. A finished command that only its channel keeps alive exits
+    /// when it is told to disconnect; a worker that does not exit gets the stop signal soon.
     pub(in crate::supervisor) fn leave_idle(
         &mut self,
         now: Moment,
@@ -143,7 +145,7 @@ impl Worker {
         actions.push(Action::Disconnect(self.id));
     }
 
-    /// It has never been ready, and may end by itself, as another one has.
+    /// It has never been ready, and may exit on its own, as another worker has.
     pub(in crate::supervisor) fn may_complete(
         &mut self,
         now: Moment,
@@ -161,7 +163,7 @@ impl Worker {
         }
     }
 
-    /// It may not any more.
+    /// Ends the time that `may_complete` allowed.
     pub(in crate::supervisor) fn stop_completing(
         &mut self,
         now: Moment,
@@ -173,14 +175,14 @@ impl Worker {
         }
     }
 
-    /// It leaves on its own account.
+    /// It disconnects on its own.
     pub(in crate::supervisor) fn leaves_by_itself(&mut self, now: Moment, rules: &LeaveRules) {
         self.kill_after(rules.grace, now);
         let signal_at = now + rules.grace * 4 / 5;
         self.state = State::Leaving(Step::Disconnected { signal_at });
     }
 
-    /// It hangs, and takes in nothing but a signal.
+    /// It hangs, and only a signal can reach it.
     pub(in crate::supervisor) fn abort(
         &mut self,
         now: Moment,
@@ -209,9 +211,9 @@ impl Worker {
         }
     }
 
-    /// Every connection has ended, if it was told to disconnect; what is left may end by itself.
-    /// One that still serves goes on: Node.js ends a worker whose channel is cut, and what does not
-    /// end is still of use. Only it can be told nothing any more.
+    /// After a disconnect, every connection has ended, and the process may exit on its own. A
+    /// worker that was not told to disconnect goes on: Node.js exits when its channel is cut, and a
+    /// process that does not exit is still of use. It can only get no more messages.
     pub(in crate::supervisor) fn on_channel_closed(&mut self, now: Moment) {
         let was_open = core::mem::take(&mut self.channel_open);
         self.watch.on_channel_closed();
@@ -228,7 +230,7 @@ impl Worker {
         }
     }
 
-    /// All that it has been asked for is answered.
+    /// All its requests are answered.
     pub(in crate::supervisor) fn on_finished(
         &mut self,
         now: Moment,
@@ -240,8 +242,8 @@ impl Worker {
         }
     }
 
-    /// It has opened its first listener, or closed the last one. After the stop signal, that is how far
-    /// its handler had to come by itself.
+    /// It has opened its first listener, or closed the last one. After the stop signal, that means
+    /// its handler has closed the servers itself.
     pub(in crate::supervisor) fn on_listens(&mut self, any: bool, actions: &mut Vec<Action>) {
         self.listens = any;
         if let State::Leaving(Step::Signalled { disconnect_at }) = &mut self.state
@@ -252,8 +254,8 @@ impl Worker {
         }
     }
 
-    /// Takes the next step, which is due.
-    pub(super) fn go_on(
+    /// Performs the next step, which is due.
+    pub(super) fn next_step(
         &mut self,
         step: Step,
         now: Moment,
@@ -308,25 +310,25 @@ impl Worker {
         }
     }
 
-    /// When it was asked to leave: its grace counts from then.
+    /// When it began to leave, which is when its grace period began.
     pub(in crate::supervisor) fn asked_to_leave(&self, rules: &LeaveRules) -> Option<Moment> {
         Some(self.kill_at?.saturating_sub(rules.grace))
     }
 
-    /// When four fifths of its grace are over.
+    /// When four fifths of its grace period are over.
     fn patience_ends(&self, now: Moment, rules: &LeaveRules) -> Moment {
         self.asked_to_leave(rules).unwrap_or(now) + rules.grace * 4 / 5
     }
 
     fn signal(&mut self, now: Moment, rules: &LeaveRules, actions: &mut Vec<Action>) {
-        let knows = matches!(
+        let was_disconnected = matches!(
             self.state,
             State::Leaving(Step::Disconnected { .. } | Step::Completing { .. })
         );
-        let tell = rules.channel && self.channel_open && !knows;
+        let tell = rules.channel && self.channel_open && !was_disconnected;
         let disconnect_at = tell.then(|| {
             if self.listens {
-                // One whose requests took that long has a tenth for its handler.
+                // If its requests took that long, its handler gets a tenth of the grace period.
                 self.patience_ends(now, rules).max(now + rules.grace / 10)
             } else {
                 now + AFTER_SIGNAL

@@ -1,4 +1,4 @@
-//! How well a worker does that serves: its age, its memory, and whether its event loop turns.
+//! Watches a worker's age, its memory, and whether its event loop is blocked.
 
 use core::time::Duration;
 
@@ -7,56 +7,56 @@ use crate::supervisor::event::Moment;
 use crate::supervisor::patience::Patience;
 use crate::supervisor::report::Reason;
 
-/// A sign of life is waited for in so many steps ([`Patience`]).
+/// The steps of a ping's time limit ([`Patience`]).
 const STEPS: u32 = 4;
 
-/// How often an event loop is asked for a sign of life, at most and at least.
+/// The shortest and the longest interval between pings of an event loop.
 const PING_EVERY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];
 
-/// What a worker may be like.
+/// The limits of a worker.
 #[derive(Debug, Clone)]
 pub(in crate::supervisor) struct WatchRules {
     /// In bytes.
     pub(in crate::supervisor) max_memory: Option<u64>,
     pub(in crate::supervisor) max_age: Option<Duration>,
-    /// There is a channel to ask over.
+    /// Only with a channel, as pings need one.
     pub(in crate::supervisor) hang_timeout: Option<Duration>,
-    /// A question that somebody's look has caused may be open for so long.
+    /// How long a ping may be unanswered before the worker is unresponsive.
     pub(in crate::supervisor) unresponsive_after: Duration,
 }
 
-/// See the [module](self).
+/// What is known of one worker.
 #[derive(Debug, Default)]
 pub(in crate::supervisor) struct Watch {
     began: Moment,
     old_at: Option<Moment>,
-    pulse: Option<Pulse>,
-    question: Question,
-    /// Why it is to be replaced, and since when.
+    loop_ping: Option<LoopPing>,
+    status_ping: StatusPing,
+    /// Why it is to be replaced, and since when it has exceeded the limit.
     worn: Option<(Reason, Moment)>,
 }
 
-/// What is known of its event loop.
+/// Pings for `--hang-timeout`.
 #[derive(Debug, Clone, Copy)]
-enum Pulse {
-    /// It turns, and is asked again then.
-    Felt { ask_at: Moment },
-    /// It was asked, and has not answered.
-    Awaited(Patience),
+enum LoopPing {
+    /// The last ping was answered; the next one is due at this time.
+    Answered { ask_at: Moment },
+    /// A ping is unanswered.
+    Open(Patience),
 }
 
-/// The last question to its event loop, for those who look from outside.
+/// The last ping for readiness probes and status queries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Question {
-    /// It is answered, or none was ever asked: nothing is known against it.
+enum StatusPing {
+    /// It was answered, or none was ever sent.
     #[default]
     Answered,
     Open(Patience),
-    /// Open for longer than `--unresponsive-after`.
+    /// Unanswered for longer than `--unresponsive-after`.
     Overdue,
 }
 
-/// What a worker's watch wants.
+/// What is due for a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::supervisor) enum Due {
     Ping,
@@ -65,7 +65,7 @@ pub(in crate::supervisor) enum Due {
 }
 
 impl Watch {
-    /// For a worker that serves from now on.
+    /// Begins to watch a worker that has become ready.
     pub(in crate::supervisor) fn begin(
         worker: WorkerId,
         has_channel: bool,
@@ -78,13 +78,12 @@ impl Watch {
             old_at: rules
                 .max_age
                 .map(|age| now.saturating_add(spread(age, worker))),
-            pulse: rules
-                .hang_timeout
-                .filter(|_| has_channel)
-                .map(|timeout| Pulse::Felt {
+            loop_ping: rules.hang_timeout.filter(|_| has_channel).map(|timeout| {
+                LoopPing::Answered {
                     ask_at: ask_at(timeout),
-                }),
-            question: Question::Answered,
+                }
+            }),
+            status_ping: StatusPing::Answered,
             worn: None,
         }
     }
@@ -95,38 +94,38 @@ impl Watch {
     }
 
     pub(in crate::supervisor) fn deadline(&self) -> Option<Moment> {
-        let pulse = self.pulse.map(|pulse| match pulse {
-            Pulse::Felt { ask_at } => ask_at,
-            Pulse::Awaited(patience) => patience.deadline(),
+        let loop_ping = self.loop_ping.map(|loop_ping| match loop_ping {
+            LoopPing::Answered { ask_at } => ask_at,
+            LoopPing::Open(patience) => patience.deadline(),
         });
-        let question = match self.question {
-            Question::Open(patience) => Some(patience.deadline()),
-            Question::Answered | Question::Overdue => None,
+        let status_ping = match self.status_ping {
+            StatusPing::Open(patience) => Some(patience.deadline()),
+            StatusPing::Answered | StatusPing::Overdue => None,
         };
-        earliest(earliest(pulse, question), self.old_at)
+        earliest(earliest(loop_ping, status_ping), self.old_at)
     }
 
-    /// Its event loop is asked for a sign of life. Whether that is a new question.
+    /// Records a ping. Returns whether none was open.
     pub(in crate::supervisor) fn ask(&mut self, now: Moment, rules: &WatchRules) -> bool {
-        let is_new = self.question == Question::Answered;
+        let is_new = self.status_ping == StatusPing::Answered;
         if is_new {
             let patience = Patience::begin(rules.unresponsive_after, STEPS, now);
-            self.question = Question::Open(patience);
+            self.status_ping = StatusPing::Open(patience);
         }
         is_new
     }
 
-    /// It has been asked, and has not answered for too long.
+    /// Whether a ping has been unanswered for too long.
     pub(in crate::supervisor) fn is_unresponsive(&self) -> bool {
-        self.question == Question::Overdue
+        self.status_ping == StatusPing::Overdue
     }
 
-    /// Whether the question has just become overdue.
-    pub(in crate::supervisor) fn has_missed_question(&mut self, now: Moment) -> bool {
-        if let Question::Open(patience) = &mut self.question
+    /// Whether the ping has just become overdue.
+    pub(in crate::supervisor) fn has_missed_ping(&mut self, now: Moment) -> bool {
+        if let StatusPing::Open(patience) = &mut self.status_ping
             && patience.has_ended(now)
         {
-            self.question = Question::Overdue;
+            self.status_ping = StatusPing::Overdue;
             return true;
         }
         false
@@ -136,7 +135,7 @@ impl Watch {
         self.worn.map(|(reason, _)| reason)
     }
 
-    /// How long it served before it was worn out.
+    /// How long it was ready before it exceeded a limit.
     pub(in crate::supervisor) fn lasted(&self) -> Duration {
         let end = self.worn.map_or(self.began, |(_, since)| since);
         end.saturating_sub(self.began)
@@ -151,35 +150,35 @@ impl Watch {
             self.old_at = None;
             self.worn = Some((Reason::Age, now));
         }
-        match self.pulse.as_mut()? {
-            Pulse::Felt { ask_at } if *ask_at <= now => {
+        match self.loop_ping.as_mut()? {
+            LoopPing::Answered { ask_at } if *ask_at <= now => {
                 let patience = Patience::begin(rules.hang_timeout?, STEPS, now);
-                self.pulse = Some(Pulse::Awaited(patience));
+                self.loop_ping = Some(LoopPing::Open(patience));
                 self.ask(now, rules);
                 Some(Due::Ping)
             }
-            Pulse::Awaited(patience) => patience.has_ended(now).then_some(Due::Hung),
-            Pulse::Felt { .. } => None,
+            LoopPing::Open(patience) => patience.has_ended(now).then_some(Due::Hung),
+            LoopPing::Answered { .. } => None,
         }
     }
 
-    /// Its event loop turns. Whether that was doubtful.
+    /// Its event loop has answered. Returns whether the ping was overdue.
     pub(in crate::supervisor) fn on_pong(&mut self, now: Moment, rules: &WatchRules) -> bool {
-        let was_overdue = core::mem::take(&mut self.question) == Question::Overdue;
-        if let (Some(Pulse::Awaited(_)), Some(timeout)) = (self.pulse, rules.hang_timeout) {
+        let was_overdue = core::mem::take(&mut self.status_ping) == StatusPing::Overdue;
+        if let (Some(LoopPing::Open(_)), Some(timeout)) = (self.loop_ping, rules.hang_timeout) {
             let ask_at = now + ping_every(timeout);
-            self.pulse = Some(Pulse::Felt { ask_at });
+            self.loop_ping = Some(LoopPing::Answered { ask_at });
         }
         was_overdue
     }
 
-    /// Nothing can be asked any more.
+    /// No more pings: they need the channel.
     pub(super) fn on_channel_closed(&mut self) {
-        self.pulse = None;
-        self.question = Question::Answered;
+        self.loop_ping = None;
+        self.status_ping = StatusPing::Answered;
     }
 
-    /// It has so much in memory; one that has shrunk since may stay.
+    /// Compares its memory with the limit; a worker below the limit again is not replaced.
     pub(in crate::supervisor) fn on_memory(&mut self, bytes: u64, now: Moment, rules: &WatchRules) {
         if let Some(limit) = rules.max_memory
             && self.worn() != Some(Reason::Age)
@@ -196,8 +195,8 @@ fn ping_every(timeout: Duration) -> Duration {
     (timeout / 4).clamp(least, most)
 }
 
-/// A tenth more or less at most. Workers with numbers next to each other, which are those that
-/// start together, are far apart (multiples of the golden ratio, as in Knuth's hash).
+/// Varies the age by a tenth at most. Workers with consecutive ids, which start together, get ages
+/// far apart (multiples of the golden ratio, as in Knuth's hash).
 fn spread(age: Duration, worker: WorkerId) -> Duration {
     let part = worker.0.wrapping_mul(0x9e37_79b9) >> 16;
     let extra = (age / 5).saturating_mul(part) / (1 << 16);
@@ -210,7 +209,7 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn ages_differ_by_a_tenth_at_most_and_never_by_nothing() {
+    fn age_limits_differ_by_a_tenth_at_most_and_never_coincide() {
         let age = Duration::from_secs(3600);
         let ages: Vec<_> = (1..=16).map(|id| spread(age, WorkerId(id))).collect();
         for (index, one) in ages.iter().enumerate() {
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_are_neither_frequent_nor_rare() {
+    fn ping_interval_is_a_quarter_of_the_timeout_within_limits() {
         let ms = Duration::from_millis;
         for (timeout, every) in [(100, 250), (2000, 500), (60_000, 5000)] {
             assert_eq!(ping_every(ms(timeout)), ms(every));
