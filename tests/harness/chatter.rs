@@ -1,4 +1,4 @@
-//! Processes that log all at once, and whether each line has come through whole.
+//! Processes that all log at the same time, and a check that each line arrives whole.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -6,15 +6,15 @@ use std::process::{Command, Stdio};
 
 use super::TempDir;
 
-/// How many lines each process says.
+/// The number of lines of each process.
 pub const LINES: usize = 3000;
 
-/// At SIGUSR2, logs at full speed, lines of up to 4 KiB, each with its number and what its length should be.
+/// At SIGUSR2, logs at full speed, lines of up to 4 KiB, each with its number and expected length.
 ///
 /// Each line is one write(2), which pipe(7) keeps whole up to `PIPE_BUF`. Neither `pino()` nor
-/// `console.log` writes like that when the pipe is full: Pino 10 gathers lines to blocks of 16 KiB
-/// unless it is told `sync: true`, and Node.js makes the pipe of `process.stdout` non-blocking and
-/// gathers too. Those lines are torn with pidone and without.
+/// `console.log` writes like that when the pipe is full: Pino 10 collects lines into blocks of 16
+/// KiB without `sync: true`, and Node.js makes the pipe of `process.stdout` non-blocking and also
+/// collects. Those lines are torn with pidone and without.
 pub const APP: &str = "
     const { pino } = require('pino');
     const log = pino(pino.destination({ dest: 1, sync: true }));
@@ -28,7 +28,7 @@ pub const APP: &str = "
     });
 ";
 
-/// How many lines of chatter each process has said, all of them whole.
+/// The number of lines that each process has written, all of them whole.
 pub fn count(json: &str) -> BTreeMap<String, usize> {
     const SCRIPT: &str = "
         const counts = {};
@@ -54,7 +54,7 @@ pub fn count(json: &str) -> BTreeMap<String, usize> {
         .collect()
 }
 
-/// What a command makes of this.
+/// The output of a command for this input.
 pub fn filter(command: &mut Command, input: &str) -> String {
     let mut child = command
         .stdin(Stdio::piped())

@@ -1,4 +1,4 @@
-//! How a run ended, and what is left of it.
+//! How a run ended, and its remaining output.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
@@ -11,7 +11,7 @@ pub enum Status {
     Killed(i32),
 }
 
-/// What is left of it.
+/// The output that was not read yet.
 pub struct End {
     pub status: Status,
     pub stdout: Vec<u8>,
@@ -37,21 +37,21 @@ impl std::fmt::Debug for End {
 }
 
 impl End {
-    /// It left with this code.
+    /// It exited with this status.
     #[track_caller]
     pub fn code(&self, code: i32) -> &Self {
         assert_eq!(self.status, Status::Code(code), "{self:#?}");
         self
     }
 
-    /// It said nothing of its own, and neither did the child, on standard error.
+    /// Neither pidone nor the child wrote to standard error.
     #[track_caller]
     pub fn quiet(&self) -> &Self {
         assert_eq!(self.stderr, "", "{self:#?}");
         self
     }
 
-    /// pidone said one line, with all of this in it.
+    /// pidone wrote one line, which contains all of these.
     #[track_caller]
     pub fn says(&self, parts: &[&str]) -> &Self {
         assert_eq!(self.stderr.lines().count(), 1, "{self:#?}");

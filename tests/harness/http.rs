@@ -1,8 +1,8 @@
-//! HTTP/1.1 as a strict client sees it: one response, complete, and nothing else.
+//! A strict HTTP/1.1 client: one complete response, and no further bytes.
 
 use std::io::{ErrorKind, Read, Write};
 
-/// A response on its way in.
+/// A response while it arrives.
 #[derive(Default)]
 pub struct Response {
     bytes: Vec<u8>,
@@ -12,13 +12,13 @@ pub struct Response {
 #[derive(Clone, Copy)]
 struct Head {
     status: u16,
-    /// Where the body begins.
+    /// The start of the body.
     end: usize,
     length: usize,
     closing: bool,
 }
 
-/// What there is of it.
+/// What a response contains so far.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
     Incomplete,
@@ -28,7 +28,7 @@ pub enum Progress {
 }
 
 impl Response {
-    /// Adds what was read. An error is a head that this client does not understand.
+    /// Adds received bytes. An error is a head that this client cannot parse.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress, String> {
         self.bytes.extend_from_slice(bytes);
         if self.head.is_none() {
@@ -44,17 +44,17 @@ impl Response {
         })
     }
 
-    /// How many bytes of it are here.
+    /// The number of bytes received.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Its status, 0 before there is one.
+    /// Its status, 0 if unknown.
     pub fn status(&self) -> u16 {
         self.head.map_or(0, |head| head.status)
     }
 
-    /// Whether it says `Connection: close`.
+    /// Whether it has `Connection: close`.
     pub fn closing(&self) -> bool {
         self.head.is_some_and(|head| head.closing)
     }
@@ -108,7 +108,7 @@ pub fn request(path: &str, keep_alive: bool) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n\r\n")
 }
 
-/// Asks on a stream that blocks, and waits for the answer.
+/// Sends a request on a blocking stream, and waits for the response.
 #[track_caller]
 pub fn ask(stream: &mut (impl Read + Write), path: &str, keep_alive: bool) -> Response {
     stream
@@ -117,7 +117,7 @@ pub fn ask(stream: &mut (impl Read + Write), path: &str, keep_alive: bool) -> Re
     answer(stream)
 }
 
-/// The process that answers, as the apps do, with its id and the name of the request.
+/// The process that responds: the apps answer with their id and the name of the request.
 #[track_caller]
 pub fn server_of(mut stream: impl Read + Write) -> i32 {
     let response = ask(&mut stream, "/who?", false);
@@ -127,14 +127,14 @@ pub fn server_of(mut stream: impl Read + Write) -> i32 {
         .unwrap_or_else(|| panic!("{:?}", response.body()))
 }
 
-/// Waits for the answer to what has been asked.
+/// Waits for the response to a request that was sent.
 #[track_caller]
 pub fn answer(stream: &mut impl Read) -> Response {
     let mut response = Response::default();
     let mut block = [0; 65_536];
     loop {
         let read = match stream.read(&mut block) {
-            // The machine was stopped for a moment, which a read with a time limit does not survive
+            // The machine was stopped for a moment, which interrupts a read with a time limit
             // (signal(7), "Interruption of system calls by stop signals").
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             read => read.unwrap(),

@@ -1,7 +1,7 @@
 //! Starts the real pidone with real processes, and waits for events, never for time to pass.
 //!
-//! Whatever is waited for has [`patience`]; then the test fails and prints all there is to know.
-//! Whoever is still alive at the end of a test is killed.
+//! Every wait has the time limit [`patience`]; then the test fails and prints all it knows.
+//! Processes that still run at the end of a test are killed.
 
 #![allow(
     missing_docs,
@@ -40,15 +40,15 @@ pub use end::{End, Status};
 pub use run::Run;
 pub use start::Pidone;
 
-/// How long anything may take before the test fails: 30 s, times `PIDONE_TEST_PATIENCE` where the
-/// machine is that many times slower.
+/// The time limit of every wait: 30 s, times `PIDONE_TEST_PATIENCE` on a machine that is that many
+/// times slower.
 pub fn patience() -> Duration {
     static FACTOR: OnceLock<u32> = OnceLock::new();
     let factor = FACTOR.get_or_init(|| match std::env::var("PIDONE_TEST_PATIENCE") {
         Err(_) => 1,
         Ok(text) => text
             .parse()
-            .unwrap_or_else(|_| panic!("PIDONE_TEST_PATIENCE={text}: a whole number is wanted")),
+            .unwrap_or_else(|_| panic!("PIDONE_TEST_PATIENCE={text}: must be a whole number")),
     });
     Duration::from_secs(30) * *factor
 }
@@ -62,13 +62,14 @@ pub fn root() -> &'static Path {
     })
 }
 
-/// Where cargo has built the program that runs: a test's is in `deps` below it, a benchmark's too.
+/// The directory of cargo's build: a test's binary is in `deps` below it, and a benchmark's too.
 fn built() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     program.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// For what tests make once and keep. `CARGO_TARGET_TMPDIR` is known to tests only, not to this crate.
+/// For files that tests make once and keep. Only tests know `CARGO_TARGET_TMPDIR`, this crate does
+/// not.
 pub fn keep() -> PathBuf {
     let directory = built().with_file_name("tmp");
     std::fs::create_dir_all(&directory).unwrap();
@@ -100,7 +101,7 @@ pub fn probe() -> &'static Path {
     })
 }
 
-/// A directory that is gone when the test is over.
+/// A directory that is removed at the end of the test.
 pub struct TempDir(PathBuf);
 
 impl TempDir {
@@ -111,7 +112,7 @@ impl TempDir {
             let name = format!("pidone-test.{}.{count}", std::process::id());
             let path = std::env::temp_dir().join(name);
             match std::fs::create_dir(&path) {
-                // Of a run that was killed, whose process id has come round.
+                // Left by a run that was killed and had the same process id.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 made => {
                     made.unwrap();
@@ -148,24 +149,25 @@ impl Drop for TempDir {
     }
 }
 
-/// Whether pidone can be made PID 1 here. If not, says which test is left out.
+/// Whether pidone can run as PID 1 here. If not, reports the test as skipped.
 pub fn can_be_init(test: &str) -> bool {
     start::init_wrapper().is_some() || skipped(test, "this machine permits no PID namespace")
 }
 
-/// Whether the tests run as root. If not, says which test is left out.
+/// Whether the tests run as root. If not, reports the test as skipped.
 pub fn is_root(test: &str) -> bool {
     nix::unistd::geteuid().is_root() || skipped(test, "it needs root")
 }
 
-/// Whether a program is in PATH. If not, says which test is left out, and which Debian package has it.
+/// Whether a program is in PATH. If not, reports the test as skipped, with the Debian package to
+/// install.
 pub fn is_installed(test: &str, program: &str, package: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
         || skipped(test, &format!("no {program} here (Debian: {package})"))
 }
 
-/// Says so where the test harness does not swallow it, and in the file of `PIDONE_TEST_SKIPPED`.
+/// Reports it where the test harness does not capture it, and in the file of `PIDONE_TEST_SKIPPED`.
 pub fn skipped(test: &str, why: &str) -> bool {
     let line = format!("SKIPPED {test}: {why}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
@@ -176,7 +178,7 @@ pub fn skipped(test: &str, why: &str) -> bool {
     false
 }
 
-/// Waits for the others that take the whole machine, or measure what it can do.
+/// Waits for other tests that load the whole machine or measure its speed.
 pub fn alone() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,14 +1,14 @@
-//! The end of sd_notify(3) at which a service manager listens.
+//! A service manager's end of sd_notify(3).
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use super::{TempDir, patience};
 
-/// Stands for the manager.
+/// Stands in for the manager.
 pub struct Manager {
     pub socket: UnixDatagram,
-    /// What `NOTIFY_SOCKET` is to be.
+    /// The value for `NOTIFY_SOCKET`.
     pub name: String,
     _directory: TempDir,
 }

@@ -1,4 +1,4 @@
-//! Ports, and who holds which connection.
+//! Ports, and the connections of processes.
 
 use std::collections::HashSet;
 use std::fs;
@@ -17,21 +17,21 @@ use nix::sys::socket::{
 
 use super::patience;
 
-/// A port that nobody has. Below those the kernel gives to clients, so that none of them takes it
-/// before the test does.
+/// A free port. Below those that the kernel gives to clients, so that no client takes it before the
+/// test does.
 pub fn fresh_port() -> u16 {
     fresh_ports(1)
 }
 
-/// The first of so many ports in a row that nobody has.
+/// The first of this many free ports in a row.
 pub fn fresh_ports(count: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 10_000;
     const RANGE: u16 = 20_000;
-    // Test programs that run beside this one begin elsewhere.
+    // Test programs that run at the same time begin at another port.
     let start = u16::try_from(std::process::id() % 200).unwrap() * 100;
     loop {
-        // With a gap behind: an app may listen on the next ones too.
+        // With a gap behind: an app may listen on the next ports too.
         let step = NEXT.fetch_add(count + 8, Ordering::Relaxed);
         let port = FIRST + (start + step) % RANGE;
         let is_free = |port: u16| {
@@ -44,7 +44,7 @@ pub fn fresh_ports(count: u16) -> u16 {
     }
 }
 
-/// One that needs rights, or a sysctl, to be bound.
+/// A port that can only be bound with privileges, or with a sysctl.
 pub fn fresh_port_below_1024() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 100).unwrap() * 3;
@@ -57,7 +57,7 @@ pub fn fresh_port_below_1024() -> u16 {
     }
 }
 
-/// A listener on this port that would share it (SO_REUSEPORT).
+/// A listener on this port with SO_REUSEPORT.
 pub fn shared_listener(port: u16) -> OwnedFd {
     let flags = SockFlag::SOCK_CLOEXEC;
     let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
@@ -67,11 +67,11 @@ pub fn shared_listener(port: u16) -> OwnedFd {
     fd
 }
 
-/// A connection that does not wait for ever.
+/// A connection with a time limit.
 #[track_caller]
 pub fn connect(address: impl Into<SocketAddr>) -> TcpStream {
     let address = address.into();
-    // connect(2) is the one call that the library does not repeat when it is interrupted.
+    // connect(2) is the one call that the standard library does not repeat after an interruption.
     let stream = loop {
         match TcpStream::connect(address) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -90,7 +90,7 @@ pub fn connect_unix(path: &Path) -> UnixStream {
     stream
 }
 
-/// The same by a name that is in no file system (unix(7), "abstract").
+/// The same to an abstract name (unix(7), "abstract").
 #[track_caller]
 pub fn connect_abstract(name: &str) -> UnixStream {
     let address = unix::SocketAddr::from_abstract_name(name).unwrap();
@@ -99,7 +99,7 @@ pub fn connect_abstract(name: &str) -> UnixStream {
     stream
 }
 
-/// Sends a datagram, and waits for the answer.
+/// Sends a datagram, and waits for the reply.
 #[track_caller]
 pub fn echo(address: impl Into<SocketAddr>, text: &str) -> String {
     let address = address.into();
@@ -122,8 +122,8 @@ pub fn echo(address: impl Into<SocketAddr>, text: &str) -> String {
 
 /// The client's ports of all connections that a process has accepted on this port.
 ///
-/// By its descriptors, and sock_diag(7): /proc/net/tcp takes a quarter of a second when thousands of
-/// connections are in TIME_WAIT.
+/// From its descriptors and sock_diag(7): /proc/net/tcp takes 250 ms when thousands of connections
+/// are in TIME_WAIT.
 pub fn accepted(pid: i32, port: u16) -> HashSet<u16> {
     let mut inodes = HashSet::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))
@@ -146,7 +146,7 @@ pub fn accepted(pid: i32, port: u16) -> HashSet<u16> {
         .collect()
 }
 
-/// Inode and remote port of each connection of this local port that is open in some way
+/// Inode and remote port of each connection of this local port in one of these states
 /// (linux/inet_diag.h).
 fn connections(family: u8, port: u16) -> Vec<(u32, u16)> {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;

@@ -1,4 +1,5 @@
-//! Which Node.js to try: the one of PATH, and all that `.ci/node-versions` has fetched.
+//! The Node.js binaries to test with: the one in PATH, and all that `.ci/node-versions` has
+//! fetched.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,7 +45,7 @@ impl Node {
     }
 }
 
-/// Runs a test on every Node.js at once, and says on which it failed.
+/// Runs a test on every Node.js at the same time, and reports the ones it failed on.
 pub fn on_every_node(test: impl Fn(&Node) + Sync) {
     let test = &test;
     let failed: Vec<String> = thread::scope(|scope| {

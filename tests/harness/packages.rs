@@ -1,4 +1,4 @@
-//! npm packages that apps need: installed once, and without the network from then on.
+//! npm packages that apps need: installed once, then used without the network.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,8 @@ pub fn node_modules(project: &str) -> PathBuf {
     home.join("node_modules")
 }
 
-/// Beside its place first, and renamed: an installation that is interrupted leaves nothing half done.
+/// Installs in a directory beside it first, then renames: an interrupted installation leaves
+/// nothing incomplete.
 fn install(source: &Path, home: &Path) {
     let staging = home.with_extension(std::process::id().to_string());
     fs::create_dir_all(&staging).unwrap();

@@ -1,4 +1,4 @@
-//! The machine's processes, as /proc tells of them.
+//! The machine's processes, from /proc.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,13 +12,13 @@ use nix::unistd::Pid;
 
 use super::{Status, patience, probe};
 
-/// Sends any signal at all, from a process of its own.
+/// Sends a signal by number, from a separate process.
 #[track_caller]
 pub fn kill(pid: i32, number: i32) {
     kill_often(pid, number, 1);
 }
 
-/// The same, many times, as fast as can be.
+/// The same, many times, as fast as possible.
 #[track_caller]
 pub fn kill_often(pid: i32, number: i32, times: i32) {
     let mut command = Command::new(probe());
@@ -28,13 +28,13 @@ pub fn kill_often(pid: i32, number: i32, times: i32) {
     assert!(command.status().unwrap().success(), "kill {pid} {number}");
 }
 
-/// How a child that is dead and not reaped yet has ended.
+/// The status of a child that has exited and is not reaped yet.
 pub(super) fn wait_status(pid: i32) -> Status {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
         Ok(WaitStatus::Exited(_, code)) => Status::Code(code),
         Ok(WaitStatus::Signaled(_, signal, _)) => Status::Killed(signal as i32),
-        other => panic!("the end of {pid}: {other:?}"),
+        other => panic!("wait status of {pid}: {other:?}"),
     }
 }
 
@@ -46,15 +46,15 @@ fn stat(pid: i32) -> Option<(char, i32)> {
     Some((state, fields.next()?.parse().ok()?))
 }
 
-/// Everybody, with state and parent.
-fn everybody() -> Vec<(i32, char, i32)> {
+/// All processes, with state and parent.
+fn all_processes() -> Vec<(i32, char, i32)> {
     let entries = fs::read_dir("/proc").unwrap();
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid| stat(pid).map(|(state, parent)| (pid, state, parent)))
         .collect()
 }
 
-/// The time a process has had on a processor (the first field of /proc/PID/schedstat).
+/// The time that a process has run on a processor (the first field of /proc/PID/schedstat).
 #[track_caller]
 pub fn cpu_time(pid: i32) -> Duration {
     let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap();
@@ -69,12 +69,12 @@ pub fn state(pid: i32) -> Option<char> {
 
 /// A process and all its descendants, itself first.
 pub fn family(root: i32) -> Vec<i32> {
-    let everybody = everybody();
+    let processes = all_processes();
     let mut family = vec![root];
     let mut next = 0;
     while let Some(parent) = family.get(next).copied() {
         family.extend(
-            everybody
+            processes
                 .iter()
                 .filter(|entry| entry.2 == parent)
                 .map(|entry| entry.0),
@@ -86,19 +86,19 @@ pub fn family(root: i32) -> Vec<i32> {
 
 /// The children of a process, zombies included.
 pub fn children(parent: i32) -> Vec<i32> {
-    let everybody = everybody().into_iter();
-    everybody
+    let processes = all_processes().into_iter();
+    processes
         .filter(|entry| entry.2 == parent)
         .map(|entry| entry.0)
         .collect()
 }
 
-/// Waits until something is so that no descriptor tells of.
+/// Waits for a condition that no descriptor reports.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + patience();
     while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        assert!(Instant::now() < deadline, "timed out waiting until {what}");
         std::thread::yield_now();
     }
 }
@@ -117,22 +117,23 @@ pub fn status(pid: i32, name: &str) -> String {
         .to_owned()
 }
 
-/// How many descriptors a process has.
+/// The number of open descriptors of a process.
 #[track_caller]
 pub fn descriptors(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// A line of /proc/PID/status that counts memory, in KiB: `RssAnon`, what a process has made itself,
-/// without the code that pidone lets go of from time to time; `VmHWM` for the most of all so far.
+/// A line of /proc/PID/status that counts memory, in KiB: `RssAnon` is the memory that a process
+/// has allocated, without the code that pidone releases from time to time; `VmHWM` is the maximum
+/// so far.
 #[track_caller]
 pub fn memory(pid: i32, name: &str) -> usize {
     let size = status(pid, name);
     size.strip_suffix(" kB").unwrap().trim().parse().unwrap()
 }
 
-/// Sets a limit of a process that runs, as `prlimit(1)` names it: `nproc=1:`. As its own user, since
-/// for another's it takes CAP_SYS_RESOURCE.
+/// Sets a limit of a running process, as `prlimit(1)` names it: `nproc=1:`. Runs as the process's
+/// own user, since for another user's it takes CAP_SYS_RESOURCE.
 #[track_caller]
 pub fn limit(pid: i32, limit: &str) {
     let about = fs::metadata(format!("/proc/{pid}")).unwrap();
@@ -144,7 +145,7 @@ pub fn limit(pid: i32, limit: &str) {
     assert!(command.status().unwrap().success(), "{limit} of {pid}");
 }
 
-/// No more descriptors for a process than it has: the limit is the first free number.
+/// Allows a process no more descriptors than it has: the limit is the first free number.
 #[track_caller]
 pub fn limit_descriptors(pid: i32) {
     let free =
@@ -152,7 +153,7 @@ pub fn limit_descriptors(pid: i32) {
     limit(pid, &format!("nofile={}:", free.unwrap()));
 }
 
-/// Kills a process, its descendants, and everybody who has this in the environment.
+/// Kills a process, its descendants, and every process with this mark in the environment.
 pub(super) fn kill_all(root: i32, mark: &str) {
     let marked = |pid: i32| {
         let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -162,7 +163,7 @@ pub(super) fn kill_all(root: i32, mark: &str) {
     };
     let mut pids = family(root);
     pids.extend(
-        everybody()
+        all_processes()
             .into_iter()
             .map(|entry| entry.0)
             .filter(|pid| marked(*pid)),
@@ -173,12 +174,12 @@ pub(super) fn kill_all(root: i32, mark: &str) {
 }
 
 /// Waits until a process sleeps without a time limit, in poll(2), or in sigtimedwait(2) where it
-/// waits for signals only. Tells where its code will go on (/proc/PID/syscall: the call's number,
+/// waits for signals only. Returns where its code continues (/proc/PID/syscall: the call's number,
 /// six arguments, stack and code pointer).
 #[track_caller]
 pub fn wait_for_sleep(pid: i32) -> u64 {
     let mut resumes_at = 0;
-    wait_until("it waits for as long as nothing happens", || {
+    wait_until("it sleeps without a time limit", || {
         let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
         let mut words = call.split_whitespace();
         let Some(number) = words.next().and_then(|word| word.parse::<i64>().ok()) else {

@@ -1,4 +1,4 @@
-//! A pidone that runs: what it says, who belongs to it, and how to wait for either.
+//! A running pidone: its output, its processes, and waiting for either.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,10 +14,10 @@ use nix::unistd::Pid;
 
 use super::{End, Status, binary, patience, processes};
 
-/// Names every process of a test in its environment, so that none is left behind.
+/// Marks every process of a test in its environment, so that all can be killed.
 pub(super) const MARK: &str = "TEST_MARK_OF_PIDONE";
 
-/// What is known of a run by now.
+/// What is known of a run so far.
 #[derive(Default)]
 struct Known {
     stdout: Vec<u8>,
@@ -37,7 +37,7 @@ impl Known {
 
 type News = Arc<(Mutex<Known>, Condvar)>;
 
-/// A pidone that runs.
+/// A running pidone.
 pub struct Run {
     child: Child,
     line: Vec<OsString>,
@@ -81,8 +81,8 @@ impl Run {
             (pipe, None) => pipe,
             (None, Some(terminal)) => Some(Box::new(terminal) as Box<dyn Read + Send>),
             (Some(pipe), Some(terminal)) => {
-                // The test reads the pipe; the terminal is kept from filling up, and stands in for
-                // standard error where that is no pipe.
+                // The test reads the pipe; the terminal is read too so that it does not fill up,
+                // and serves as standard error where that is not a pipe.
                 errors = Some(Box::new(terminal) as Box<dyn Read + Send>);
                 Some(pipe)
             }
@@ -98,7 +98,7 @@ impl Run {
         let pid = Pid::from_raw(child.id().try_into().unwrap());
         let shared = Arc::clone(&news);
         thread::spawn(move || {
-            // Left a zombie, so that its process id stays its own for as long as the test runs.
+            // Not reaped, so that its process id is not reused while the test runs.
             let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
             while waitid(Id::Pid(pid), flags) == Err(nix::errno::Errno::EINTR) {}
             let status = processes::wait_status(pid.as_raw());
@@ -117,7 +117,7 @@ impl Run {
         }
     }
 
-    /// Waits until there is something to be found in what is known.
+    /// Waits until `find` returns a value.
     fn wait<T>(&self, what: &str, mut find: impl FnMut(&mut Known) -> Option<T>) -> T {
         let (known, changed) = &*self.news;
         let mut known = known.lock().unwrap();
@@ -129,13 +129,13 @@ impl Run {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 drop(known);
-                panic!("waited in vain for {what}");
+                panic!("timed out waiting for {what}");
             }
             known = changed.wait_timeout(known, left).unwrap().0;
         }
     }
 
-    /// The next line of its output, without the line's end.
+    /// The next line of its output, without the newline.
     #[track_caller]
     pub fn line(&self) -> String {
         let line = self.wait("a line", |known| {
@@ -149,11 +149,11 @@ impl Run {
                 None => known.stdout_ended.then_some(None),
             }
         });
-        let line = line.unwrap_or_else(|| panic!("its output has ended, and a line was wanted"));
+        let line = line.unwrap_or_else(|| panic!("its output ended where a line was expected"));
         line.trim_end_matches('\r').to_owned()
     }
 
-    /// The next line must begin like this; the rest of it is returned.
+    /// The next line must begin like this; returns the rest of it.
     #[track_caller]
     pub fn expect(&self, start: &str) -> String {
         let line = self.line();
@@ -163,7 +163,7 @@ impl Run {
             .to_owned()
     }
 
-    /// Reads on until this has been seen; for terminals, where more than lines is said.
+    /// Reads on until this text; for terminals, whose output is not only lines.
     #[track_caller]
     pub fn until(&self, text: &str) -> String {
         let found = self.wait(&format!("{text:?}"), |known| {
@@ -180,16 +180,16 @@ impl Run {
                 None => known.stdout_ended.then_some(None),
             }
         });
-        found.unwrap_or_else(|| panic!("its output has ended without {text:?}"))
+        found.unwrap_or_else(|| panic!("its output ended without {text:?}"))
     }
 
-    /// Reads its standard error until this has been seen.
+    /// Reads its standard error until this text.
     #[track_caller]
     pub fn until_stderr(&self, text: &str) {
         self.until_stderr_times(text, 1);
     }
 
-    /// Reads its standard error until this has been seen so often.
+    /// Reads its standard error until this text has occurred this many times.
     #[track_caller]
     pub fn until_stderr_times(&self, text: &str, times: usize) {
         let found = self.wait(&format!("{text:?} on stderr, {times} times"), |known| {
@@ -199,10 +199,10 @@ impl Run {
                 known.stderr_ended.then_some(false)
             }
         });
-        assert!(found, "its standard error has ended without {text:?}");
+        assert!(found, "its standard error ended without {text:?}");
     }
 
-    /// How often this has been seen on its standard error until now.
+    /// How often this text has occurred on its standard error so far.
     pub fn stderr_count(&self, text: &str) -> usize {
         self.news.0.lock().unwrap().stderr_count(text)
     }
@@ -214,17 +214,17 @@ impl Run {
         stdin.flush().unwrap();
     }
 
-    /// The end of its stdin.
+    /// Closes its stdin.
     pub fn close_stdin(&mut self) {
         self.stdin = None;
     }
 
-    /// The process that was started: pidone, or what it was started with.
+    /// The process that was started: pidone, or the program it was started with.
     pub fn outer_pid(&self) -> i32 {
         self.child.id().try_into().unwrap()
     }
 
-    /// pidone's process id, seen from here. Ask when its child has said something.
+    /// pidone's process id, in this namespace. Call it after the child's first output.
     #[track_caller]
     pub fn pid(&self) -> i32 {
         let pids = processes::family(self.outer_pid());
@@ -234,7 +234,7 @@ impl Run {
         pids.into_iter().find(pidone).expect("pidone runs")
     }
 
-    /// The process id, seen from here, of pidone's only child.
+    /// The process id of pidone's only child, in this namespace.
     #[track_caller]
     pub fn child_pid(&self) -> i32 {
         let children = processes::children(self.pid());
@@ -242,14 +242,14 @@ impl Run {
         children[0]
     }
 
-    /// The process id of pidone's first child, whoever else has come to pidone since.
+    /// The process id of pidone's first child, even if pidone has adopted others since.
     #[track_caller]
     pub fn child_of_pid(&self) -> i32 {
         let children = processes::children(self.pid());
         *children.iter().min().expect("a child")
     }
 
-    /// Waits until the child runs its program, for programs that say nothing.
+    /// Waits until the child runs its program, for programs without output.
     #[track_caller]
     pub fn until_started(&self) {
         let name = binary().canonicalize().unwrap();
@@ -269,7 +269,8 @@ impl Run {
         processes::kill(self.pid(), number);
     }
 
-    /// Waits for its end and for the end of its output, when all who could write to it are gone.
+    /// Waits for its exit and for the end of its output, when all processes that could write to it
+    /// have exited.
     #[track_caller]
     pub fn end(mut self) -> End {
         let status = self.wait("its end", |known| known.status);
@@ -291,7 +292,7 @@ impl Run {
     }
 }
 
-/// Reads a stream to its end in a thread of its own, so that nobody ever waits for the test.
+/// Reads a stream to its end in a separate thread, so that no process blocks on the test.
 fn collect(news: &News, stream: Option<Box<dyn Read + Send>>, put: fn(&mut Known, Option<&[u8]>)) {
     let Some(mut stream) = stream else {
         put(&mut news.0.lock().unwrap(), None);
@@ -301,7 +302,7 @@ fn collect(news: &News, stream: Option<Box<dyn Read + Send>>, put: fn(&mut Known
     thread::spawn(move || {
         let mut block = [0; 65_536];
         loop {
-            // A terminal that nobody holds any more ends with EIO.
+            // A terminal that no process has open ends with EIO.
             let read = stream.read(&mut block).unwrap_or(0);
             let (known, changed) = &*news;
             put(
@@ -333,7 +334,7 @@ impl Drop for Run {
         }
         if !self.over {
             processes::kill_all(self.outer_pid(), &format!("{MARK}={}", self.mark));
-            // Who watches it must have seen its end before it is reaped.
+            // The waiting thread must have seen its exit before it is reaped.
             let (known, changed) = &*self.news;
             if let Ok(known) = known.lock() {
                 drop(changed.wait_while(known, |known| known.status.is_none()));

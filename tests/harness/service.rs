@@ -1,4 +1,4 @@
-//! pidone with N workers of an app, as the tests want it.
+//! pidone with N workers of an app.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -14,7 +14,7 @@ use super::net::{accepted, fresh_ports};
 use super::packages::node_modules;
 use super::{End, Pidone, Run, TempDir, processes, words};
 
-/// An app by the name of its script, or with a script of the test's own.
+/// An app by the name of its script, or with a test's own script.
 pub const PLAIN: &str = "plain.js";
 pub const CLOSE: &str = "close.js";
 pub const FASTIFY: &str = "fastify.js";
@@ -43,7 +43,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("typed.ts", include_str!("apps/typed.ts")),
 ];
 
-/// An app in a directory of its own, and the port it is to use.
+/// An app in a directory of its own, and its port.
 #[must_use]
 pub struct App {
     pub directory: TempDir,
@@ -75,7 +75,7 @@ impl App {
         Self {
             script: directory.path(script),
             directory,
-            // A few in a row, for apps that listen on more than one.
+            // Several in a row, for apps that listen on more than one.
             port: fresh_ports(8),
             node: "node".into(),
             flags: Vec::new(),
@@ -83,14 +83,14 @@ impl App {
         }
     }
 
-    /// A script of the test's own, which may require those.
+    /// A test's own script, which may require those.
     pub fn script(text: &str) -> Self {
         let mut app = Self::named(PLAIN);
         app.script = app.directory.file("test.js", text, 0o644);
         app
     }
 
-    /// An app that is no script, but a snapshot that this Node.js (20 or newer) has made of one.
+    /// An app that is a snapshot, made by this Node.js (20 or newer), instead of a script.
     pub fn snapshot(node: &Path) -> Self {
         const APP: &str = "
             require('v8').startupSnapshot.setDeserializeMainFunction(() => {
@@ -163,7 +163,7 @@ impl App {
         self
     }
 
-    /// So many workers of it, with these options of pidone.
+    /// Starts this many workers of it, with these options of pidone.
     pub fn workers<S: AsRef<OsStr>>(
         self,
         count: usize,
@@ -172,7 +172,7 @@ impl App {
         self.start_with(count, options, |pidone| pidone)
     }
 
-    /// The same, with more to say about the start.
+    /// The same, with changes to the start.
     pub fn start_with<S: AsRef<OsStr>>(
         self,
         count: usize,
@@ -184,7 +184,7 @@ impl App {
         self.start_as(count, all, more)
     }
 
-    /// The same with all of pidone's options, from which, or from a variable, so many workers come.
+    /// The same with all of pidone's options; they, or a variable, set the number of workers.
     pub fn start_as<S: AsRef<OsStr>>(
         self,
         count: usize,
@@ -217,7 +217,7 @@ impl App {
     }
 }
 
-/// An app that runs.
+/// A running app.
 pub struct Service {
     pub app: App,
     pub run: Run,
@@ -225,13 +225,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// Waits until so many more processes listen.
+    /// Waits until this many more processes listen.
     #[track_caller]
     pub fn up(&self, count: usize) -> BTreeSet<i32> {
         (0..count).map(|_| self.pid_after("up ")).collect()
     }
 
-    /// Waits until all listen, and pidone has said so.
+    /// Waits until all listen, and pidone has logged it.
     #[track_caller]
     pub fn ready(self) -> Self {
         self.up(self.count);
@@ -245,7 +245,7 @@ impl Service {
         self.after(start).parse().unwrap()
     }
 
-    /// The rest of the next line that begins like this; those before it are of no interest.
+    /// The rest of the next line that begins like this; skips the lines before it.
     #[track_caller]
     pub fn after(&self, start: &str) -> String {
         loop {
@@ -255,7 +255,7 @@ impl Service {
         }
     }
 
-    /// Waits until pidone says that all workers are ready.
+    /// Waits until pidone logs that all workers are ready.
     #[track_caller]
     pub fn until_ready(self) -> Self {
         self.run.until_stderr(words::READY);
@@ -272,12 +272,12 @@ impl Service {
             .collect()
     }
 
-    /// A load on it, to be adjusted.
+    /// A load on it, which can be adjusted.
     pub fn load(&self) -> Plan {
         Plan::of(self.app.port)
     }
 
-    /// Reloads, and waits for the end of it.
+    /// Reloads, and waits until the reload is done.
     #[track_caller]
     pub fn reload(&self) {
         let times = self.run.stderr_count(words::RELOADED);
@@ -285,13 +285,13 @@ impl Service {
         self.run.until_stderr_times(words::RELOADED, times + 1);
     }
 
-    /// Asks it to stop, and waits for its end.
+    /// Tells it to stop, and waits for its exit.
     #[track_caller]
     pub fn stop(self) -> End {
         self.stop_and_keep().1
     }
 
-    /// The same; the app's directory is still there to be looked at.
+    /// The same; keeps the app's directory for inspection.
     #[track_caller]
     pub fn stop_and_keep(self) -> (App, End) {
         self.run.signal(libc::SIGTERM);
@@ -299,7 +299,7 @@ impl Service {
     }
 }
 
-/// All workers answer to this, and nobody else does.
+/// Waits until all workers, and only they, have responded to this.
 #[track_caller]
 pub fn all_answer(service: &Service, ask: impl Fn() -> i32) {
     let workers = service.workers();
@@ -312,7 +312,7 @@ pub fn all_answer(service: &Service, ask: impl Fn() -> i32) {
     }
 }
 
-/// A process that was killed, and what was inside it then.
+/// A process that was killed, and the connections inside it at that time.
 pub struct Killed {
     pub pid: i32,
     /// Right before the signal.
@@ -323,13 +323,14 @@ pub struct Killed {
 }
 
 impl Killed {
-    /// kill -9, of a process that is stopped first: what it has accepted by then is known exactly.
+    /// kill -9, of a process that is stopped first: then the connections it has accepted are known
+    /// exactly.
     #[track_caller]
     pub fn now(pid: i32, port: u16) -> Self {
         Self::if_alive(pid, port).expect("it is alive")
     }
 
-    /// The same, unless it ends by itself at this moment.
+    /// The same, unless it exits by itself at this moment.
     #[track_caller]
     pub fn if_alive(pid: i32, port: u16) -> Option<Self> {
         let send = |signal| nix::sys::signal::kill(Pid::from_raw(pid), signal);
@@ -338,7 +339,7 @@ impl Killed {
         processes::wait_until("it is stopped, or gone", || {
             state = processes::state(pid);
             let is_over = matches!(state, Some('T' | 'Z') | None);
-            // pidone continues a stopped worker once that is to leave.
+            // pidone continues a stopped worker that must exit.
             is_over || send(Signal::SIGSTOP).is_err()
         });
         if state != Some('T') {
@@ -355,7 +356,7 @@ impl Killed {
         })
     }
 
-    /// kill -9, out of the blue.
+    /// kill -9, without stopping it first.
     #[track_caller]
     pub fn suddenly(pid: i32) -> Self {
         let from = Instant::now();
@@ -368,8 +369,8 @@ impl Killed {
         }
     }
 
-    /// Whether a request that has failed was lost inside it. What is asked on a kept connection is
-    /// lost too between the death and the end of the connection.
+    /// Whether a failed request was lost inside it. A request on a kept connection is also lost
+    /// between the death and the end of the connection.
     pub fn explains(&self, failure: &Failure) -> bool {
         failure.established
             && (failure.asked <= self.at || failure.reused > 0)

@@ -1,4 +1,4 @@
-//! How pidone is started: its options, its command, and the circumstances.
+//! How pidone is started: its options, its command, and its environment.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::run::MARK;
 use super::{End, Run, binary, probe, words};
 
-/// How to become PID 1 of a namespace of its own here; `None`: this machine does not let us.
+/// The command that makes pidone PID 1 of a new namespace; `None`: this machine does not permit it.
 pub(super) fn init_wrapper() -> Option<&'static [&'static str]> {
     static WRAPPER: OnceLock<Option<&'static [&'static str]>> = OnceLock::new();
     const ROOT: &[&str] = &[
@@ -52,7 +52,7 @@ pub struct Pidone {
     options: Vec<OsString>,
     command: Vec<OsString>,
     wrapper: Vec<OsString>,
-    circumstances: Vec<OsString>,
+    conditions: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     clean_env: bool,
     as_init: bool,
@@ -71,7 +71,7 @@ impl Pidone {
             options: words(options),
             command: Vec::new(),
             wrapper: Vec::new(),
-            circumstances: Vec::new(),
+            conditions: Vec::new(),
             env: Vec::new(),
             clean_env: false,
             as_init: false,
@@ -88,7 +88,7 @@ impl Pidone {
         Self::new::<&str>([])
     }
 
-    /// Another program, with pidone left out.
+    /// Another program, without pidone.
     pub fn program<S: AsRef<OsStr>>(line: impl IntoIterator<Item = S>) -> Self {
         let mut line = words(line);
         let arguments = line.split_off(1);
@@ -125,19 +125,19 @@ impl Pidone {
         self
     }
 
-    /// The circumstances of the start, in the words of the probe's mode `with`.
-    pub fn with<S: AsRef<OsStr>>(mut self, circumstances: impl IntoIterator<Item = S>) -> Self {
-        self.circumstances.extend(words(circumstances));
+    /// The conditions of the start, as arguments of the probe's mode `with`.
+    pub fn with<S: AsRef<OsStr>>(mut self, conditions: impl IntoIterator<Item = S>) -> Self {
+        self.conditions.extend(words(conditions));
         self
     }
 
-    /// As PID 1 of a namespace of its own.
+    /// As PID 1 of a new namespace.
     pub fn init(mut self) -> Self {
         self.as_init = true;
         self
     }
 
-    /// Where it is started.
+    /// The working directory.
     pub fn directory(mut self, path: PathBuf) -> Self {
         self.directory = Some(path);
         self
@@ -148,7 +148,7 @@ impl Pidone {
         self
     }
 
-    /// Nothing in the environment but what [`Self::env`] puts there.
+    /// An empty environment, except for what [`Self::env`] sets.
     pub fn clean_env(mut self) -> Self {
         self.clean_env = true;
         self
@@ -169,34 +169,34 @@ impl Pidone {
         self
     }
 
-    /// In a session of its own on a pseudo-terminal, as `docker run -it` does it.
-    /// What is not redirected goes there, and what is written there is the run's output.
+    /// In a new session on a pseudo-terminal, as with `docker run -it`. Standard streams that are
+    /// not redirected use it, and its output is the run's output.
     pub fn in_terminal(self) -> Self {
         self.on_terminal(&["terminal"])
     }
 
-    /// As a job of a shell on a pseudo-terminal. The shell says at the end who has the foreground.
+    /// As a job of a shell on a pseudo-terminal. At the end, the shell prints which group has the
+    /// foreground.
     pub fn job(self, background: bool) -> Self {
         self.on_terminal(&["terminal", if background { "background" } else { "job" }])
     }
 
-    fn on_terminal(mut self, circumstances: &[&str]) -> Self {
+    fn on_terminal(mut self, conditions: &[&str]) -> Self {
         let pty = nix::pty::openpty(None, None).unwrap();
         let slave = || Stdio::from(pty.slave.try_clone().unwrap());
         self.stdin.get_or_insert_with(slave);
         self.stdout.get_or_insert_with(slave);
         self.stderr.get_or_insert_with(slave);
-        // Kept from the child by CLOEXEC, which openpty(3) does not set.
+        // CLOEXEC keeps it from the child; openpty(3) does not set it.
         for fd in [&pty.master, &pty.slave] {
             use nix::fcntl::{FcntlArg, FdFlag, fcntl};
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
         }
         self.terminal = Some(pty.master);
-        self.with(circumstances.iter().copied())
+        self.with(conditions.iter().copied())
     }
 
-    /// A shell on a pseudo-terminal, waiting for pidone's command line to be typed. Its prompt is
-    /// `SHELL> `.
+    /// A shell on a pseudo-terminal, ready for pidone's command line. Its prompt is `SHELL> `.
     pub fn interactive_shell(shell: &str, arguments: &[&str]) -> Run {
         let path = std::env::split_paths(&std::env::var_os("PATH").unwrap())
             .map(|directory| directory.join(shell))
@@ -213,12 +213,12 @@ impl Pidone {
     pub fn start(self) -> Run {
         let mut line: Vec<OsString> = Vec::new();
         if self.as_init {
-            line.extend(words(init_wrapper().expect("asked can_be_init() before")));
+            line.extend(words(init_wrapper().expect("called can_be_init() before")));
         }
         line.extend(self.wrapper);
-        if !self.circumstances.is_empty() {
+        if !self.conditions.is_empty() {
             line.extend(words([probe().as_os_str(), OsStr::new("with")]));
-            line.extend(self.circumstances);
+            line.extend(self.conditions);
             line.push("--".into());
         }
         line.push(self.program);
@@ -239,7 +239,8 @@ impl Pidone {
                 }
             }
             command.env(MARK, &mark);
-            // The usual place of the control socket is one for all, and tests run side by side.
+            // The default path of the control socket is the same for all, and tests run in
+            // parallel.
             command.env("PIDONE_CONTROL", "off");
         }
         command.envs(self.env);
@@ -255,7 +256,7 @@ impl Pidone {
         Run::start(command, line, mark, self.terminal)
     }
 
-    /// Starts it with nothing on stdin, and waits for its end.
+    /// Starts it with an empty stdin, and waits for its exit.
     pub fn run(self) -> End {
         let run = if self.stdin.is_none() {
             self.stdin(Stdio::null())

@@ -1,14 +1,14 @@
-//! What pidone says of its workers, each in one place: a part of the line that is waited for.
+//! The parts of pidone's messages that tests wait for, each in one place.
 
-/// All serve, after the start or a change of their number.
+/// All workers are ready, after the start or a change of their number.
 pub const READY: &str = " ready";
-/// The same of more than one, in no other line.
+/// The same for more than one worker; no other line contains it.
 pub const ALL_READY: &str = "workers are ready";
 /// A reload has begun.
 pub const RELOAD_BEGUN: &str = "reload started";
 /// A reload is complete.
 pub const RELOADED: &str = "reload done";
-/// A reload was given up.
+/// A reload has failed.
 pub const RELOAD_FAILED: &str = "reload failed";
 /// Too many restarts.
 pub const CRASH_LOOP: &str = "crash loop";
@@ -16,50 +16,50 @@ pub const CRASH_LOOP: &str = "crash loop";
 pub const NEVER_READY: &str = "was not ready within";
 /// A worker is restarted, now or later.
 pub const RESTARTING: &str = "; restarting";
-/// A restart is put off.
+/// A restart is postponed.
 pub const WAITS: &str = "; restarting when another worker serves";
-/// What was run is no server.
+/// The command is not a server.
 pub const COMMAND: &str = "before any worker called listen()";
-/// A spare has taken a place.
+/// A spare has taken a slot.
 pub const SPARE: &str = "a spare takes over";
 /// `--http-drain` does nothing in a worker.
 pub const NO_DRAIN_MODULE: &str = "--http-drain has no effect in worker";
-/// What a worker has written is no message of Node.js'.
+/// What a worker has written is not a message of Node.js.
 pub const BABBLES: &str = "sent malformed IPC messages";
-/// There is only one, and it was to be taken away.
+/// A scale-down was refused for the last worker.
 pub const LAST_ONE: &str = "one worker is left";
 /// The stop has begun.
 pub const STOPPING: &str = ": stopping";
-/// A further request: everything is killed.
+/// A second request to stop: everything is killed.
 pub const STOPPING_AT_ONCE: &str = "second request to stop";
-/// It took longer than it may.
+/// A worker exceeded the grace period.
 pub const OVERDUE: &str = "did not exit within the grace period";
-/// An event loop stands still.
+/// An event loop is blocked.
 pub const HANGS: &str = "hangs: its event loop has not responded for";
-/// It has served for `--max-age`.
+/// A worker has reached `--max-age`.
 pub const OLD: &str = "has reached its --max-age";
 
-/// Ports that nobody listens on any more.
+/// Ports on which no worker listens any more.
 pub const CLOSED_PORTS: &str = "the workers that listened there have exited";
-/// Not all workers have the same.
+/// Not all workers listen on the same ports.
 pub const DIFFERENT_PORTS: &str = "workers listen on different ports";
 
-/// A worker was killed by somebody else.
+/// A worker was killed by another process than pidone.
 pub fn killed(pid: i32) -> String {
     format!("(pid {pid}) was killed by SIGKILL")
 }
 
-/// A worker has left by itself.
+/// A worker has exited.
 pub fn left(pid: i32, status: u8) -> String {
     format!("(pid {pid}) exited with status {status}")
 }
 
-/// A worker is about to be replaced for what it has in memory.
+/// A worker is about to be replaced because of its memory.
 pub fn grown(pid: i32) -> String {
     format!("(pid {pid}) uses more memory than --max-memory")
 }
 
-/// One that hangs has been killed.
+/// A hanging worker was killed.
 pub fn aborted(pid: i32) -> String {
     format!("(pid {pid}) was killed by SIGABRT (sent by pidone)")
 }

@@ -1,9 +1,9 @@
-//! The supervisor, and the channel to a worker, in simulated worlds: random configurations, apps and
-//! people, from a seed.
+//! Simulates random histories of the supervisor, and of the channel to a worker: configurations,
+//! apps and requests, all from a seed.
 //!
-//! `PIDONE_SIM_SEEDS=1000000 cargo test --release --test simulation` lives through more lives;
-//! `PIDONE_SIM_SEED=42 cargo test --test simulation whatever_happens -- --nocapture` through one, and
-//! prints all that was told and done.
+//! `PIDONE_SIM_SEEDS=1000000 cargo test --release --test simulation` runs more seeds;
+//! `PIDONE_SIM_SEED=42 cargo test --test simulation supervisor_rules -- --nocapture` runs one, and
+//! prints all events and actions.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,24 +31,24 @@ mod world;
 
 use oracle::Broken;
 use record::Record;
-use seeds::{Aloud, live_through};
+use seeds::{Print, run_seeds};
 use world::World;
 
-fn live(seed: u64, record: Record) -> (Result<(), Broken>, Record) {
+fn run(seed: u64, record: Record) -> (Result<(), Broken>, Record) {
     let mut world = World::new(seed, record);
     let run = world.run();
     (run, world.record)
 }
 
-/// Lives are short: a debug build lives through these in a few seconds.
+/// Runs are short: a debug build takes a few seconds for these.
 #[test]
-fn whatever_happens_what_must_never_be_is_not() {
-    live_through("whatever_happens", 3000, |seed, aloud| {
+fn supervisor_rules_hold_in_every_run() {
+    run_seeds("supervisor_rules", 3000, |seed, print| {
         let record = Record {
-            aloud: aloud == Aloud::Yes,
+            print: print == Print::Yes,
             ..Record::default()
         };
-        let (run, record) = live(seed, record);
+        let (run, record) = run(seed, record);
         run.map(|()| record.steps)
     });
 }
@@ -60,7 +60,7 @@ fn the_same_events_give_the_same_actions() {
             digest: Some(0),
             ..Record::default()
         };
-        live(seed, record).1.digest
+        run(seed, record).1.digest
     };
     for seed in 0..100 {
         assert_eq!(digest(seed), digest(seed), "seed {seed}");
@@ -68,6 +68,6 @@ fn the_same_events_give_the_same_actions() {
 }
 
 #[test]
-fn on_the_channel_nothing_is_lost_and_nothing_comes_twice() {
-    live_through("on_the_channel", 3000, channel::live);
+fn channel_messages_are_neither_lost_nor_repeated() {
+    run_seeds("channel_messages", 3000, channel::run);
 }

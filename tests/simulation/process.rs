@@ -1,4 +1,4 @@
-//! One simulated process: what it will do of its own accord, and how it takes what it is told.
+//! A simulated process: what it does by itself, and how it reacts.
 
 use std::time::Duration;
 
@@ -10,42 +10,43 @@ use pidone::supervisor::Moment;
 use crate::random::Random;
 use crate::scenario::MEMORY;
 
-/// Settled when it is started.
+/// Fixed at its start.
 pub struct Process {
-    /// The status, if it cannot be started at all.
+    /// The exit status, if it cannot be started.
     pub cannot_start: Option<u8>,
-    /// How long until it serves, or waits for its place; `None`: it never does.
+    /// How long until it serves, or waits for its slot; `None`: never.
     pub boots_in: Option<Duration>,
-    /// It ends all by itself.
+    /// It exits by itself.
     pub crashes: Option<(Duration, Ended)>,
-    /// It leaves by itself, so long after it has begun to serve.
+    /// It exits by itself, this long after it has begun to serve.
     pub leaves_in: Option<Duration>,
-    /// It closes its channel, and goes on.
+    /// It closes its channel, and continues to run.
     pub hangs_up_in: Option<Duration>,
-    /// It closes all its ports, so long after it has begun to serve.
+    /// It closes all its ports, this long after it has begun to serve.
     pub silent_in: Option<Duration>,
     pub on_stop: OnStop,
-    /// How long after the stop signal its handler closes what it listens on; `None`: it does not.
+    /// How long after the stop signal its handler closes its listeners; `None`: it does not.
     pub closes_in: Option<Duration>,
-    /// How long after it was told to disconnect its last connection ends.
+    /// How long after the disconnect message its last connection ends.
     pub drains_in: Option<Duration>,
-    /// How long after its channel is closed it ends; `None`: something keeps it alive.
+    /// How long after its channel is closed it exits; `None`: something keeps its event loop alive.
     pub lingers: Option<Duration>,
-    /// It leaves helpers in its group, which end so long after SIGTERM; `None` within: they ignore it.
+    /// It leaves child processes in its group, which exit this long after SIGTERM; `None` within:
+    /// they ignore it.
     pub leaves_behind: Option<Option<Duration>>,
-    /// It does not empty its queue.
+    /// It does not empty its accept queue.
     pub hangs: bool,
-    /// Its event loop stops to turn, so long after it has begun to serve.
+    /// Its event loop blocks, this long after it has begun to serve.
     pub stuck_in: Option<Duration>,
     pub stuck: bool,
-    /// A signal stops it so long after it has begun to serve, for so long.
+    /// A signal stops it: how long after it has begun to serve, and for how long.
     pub halts: Option<(Duration, Duration)>,
     pub halted: bool,
-    /// What it was sent meanwhile.
+    /// The signals and messages it was sent meanwhile.
     pub pending: Vec<Signal>,
-    /// It was asked for a sign of life meanwhile.
+    /// It was pinged meanwhile.
     pub asked: bool,
-    /// It needs so much memory, and so much more with each second.
+    /// Its memory, and its growth per second.
     pub bytes: u64,
     pub growth: u64,
     pub started: Moment,
@@ -58,13 +59,13 @@ pub struct Process {
     pub admitted: bool,
 }
 
-/// What it does about a stop signal.
+/// Its reaction to a stop signal.
 #[derive(Clone, Copy)]
 pub enum OnStop {
     Dies,
-    /// It has a handler, which leaves.
+    /// It has a handler, which exits.
     Leaves(Duration, u8),
-    /// It has a handler, which closes what it knows of; the channel keeps it alive.
+    /// It has a handler, which closes its listeners; the channel keeps it alive.
     WaitsForChannel,
     Ignores,
 }

@@ -1,4 +1,4 @@
-//! Chance from a seed: the same seed, the same run (splitmix64).
+//! Random numbers from a seed: the same seed, the same run (splitmix64).
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Random {
         from[usize::try_from(self.below(from.len() as u64)).unwrap()]
     }
 
-    /// Up to so many milliseconds, short times as likely as long ones.
+    /// Up to this many milliseconds, short times as likely as long ones.
     pub fn up_to(&mut self, ms: u64) -> Duration {
         let most = match self.below(3) {
             0 => ms / 100,

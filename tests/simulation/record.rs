@@ -1,20 +1,20 @@
-//! What was told and done, to compare runs and to print one.
+//! The events and actions of a run, to compare runs and to print one.
 
 use pidone::supervisor::{Action, Moment};
 
 #[derive(Default)]
 pub struct Record {
-    /// All of it is printed, as it happens: a run that panics has then been told to that point.
-    pub aloud: bool,
-    /// Events told.
+    /// Prints everything as it happens: a run that panics is then printed up to that point.
+    pub print: bool,
+    /// The number of events.
     pub steps: u64,
-    /// Of all actions, to compare runs.
+    /// A digest of all actions, to compare runs.
     pub digest: Option<u64>,
 }
 
 impl Record {
     pub fn note(&self, now: Moment, what: impl std::fmt::Debug, arrow: &str) {
-        if self.aloud {
+        if self.print {
             println!("{:>12.6} {arrow} {what:?}", now.as_secs_f64());
         }
     }

@@ -1,4 +1,4 @@
-//! What a run is about: how pidone was called, how good the app is, what people ask for.
+//! The setting of a run: pidone's configuration, how faulty the app is, and the requests.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ use crate::random::Random;
 pub struct Scenario {
     pub config: RunRules,
     pub instances: usize,
-    /// How many of a hundred workers have something wrong with them.
+    /// The percentage of workers with a fault.
     pub faults: u64,
-    /// What reaches pidone, and when; the last ones ask it to stop.
+    /// The signals sent to pidone, and when; the last ones tell it to stop.
     pub signals: Vec<(Moment, Signal)>,
-    /// What people ask for besides.
+    /// The control requests.
     pub requests: Vec<(Moment, Request)>,
-    /// How often somebody looks.
+    /// The interval of status requests.
     pub looks: Option<Duration>,
-    /// Processes besides the workers.
+    /// Processes other than workers.
     pub others: u64,
-    /// How often in ten thousand turns time jumps.
+    /// How often in 10,000 steps time jumps.
     pub jumps: u64,
 }
 
-/// The limit, where there is one.
+/// The memory limit, if there is one.
 pub const MEMORY: u64 = 300;
 
 pub fn ms(ms: u64) -> Duration {
@@ -68,8 +68,8 @@ fn config(random: &mut Random, instances: Option<usize>) -> RunRules {
             RestartPolicy::Always,
         ],
     };
-    // In a short window no crash loop is ever found; then only the delay keeps a run from being
-    // made of nothing but crashes.
+    // In a short window no crash loop is detected; then only the delay keeps a run from consisting
+    // of crashes only.
     let restart = if random.chance(30) {
         RestartRules {
             policy: random.pick(&policies),
@@ -109,7 +109,7 @@ fn config(random: &mut Random, instances: Option<usize>) -> RunRules {
     }
 }
 
-/// As `cli` would let it pass.
+/// As `cli` would accept it.
 fn workers(
     random: &mut Random,
     instances: usize,
@@ -204,7 +204,7 @@ fn signals(random: &mut Random) -> Vec<(Moment, Signal)> {
     for _ in 0..many {
         let at = random.up_to(life);
         signals.push((at, random.pick(&wishes)));
-        // People are impatient.
+        // Some users signal again very soon.
         if random.chance(30) {
             signals.push((at + random.up_to(20), random.pick(&wishes)));
         }
@@ -212,7 +212,7 @@ fn signals(random: &mut Random) -> Vec<(Moment, Signal)> {
     let stop = [Signal::TERM, Signal::TERM, Signal::INT, Signal::QUIT];
     let mut at = ms(life);
     signals.push((at, random.pick(&stop)));
-    // Both of a pair may come in one batch.
+    // Both of a pair may arrive in one batch.
     while random.chance(40) {
         let longest = random.pick(&[0, 3, 900, 10_000]);
         at += random.up_to(longest);

@@ -1,4 +1,4 @@
-//! Runs from many seeds, on every processor; the one that fails is lived through once more, aloud.
+//! Runs many seeds, on every processor; a seed that fails is run again and printed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,9 +7,9 @@ use std::thread;
 
 use crate::oracle::Broken;
 
-/// How much a run says of itself.
+/// Whether a run prints its events.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Aloud {
+pub enum Print {
     No,
     Yes,
 }
@@ -19,22 +19,18 @@ fn number_of(variable: &str) -> Option<u64> {
     Some(
         value
             .parse()
-            .unwrap_or_else(|_| panic!("{variable}={value}: no number")),
+            .unwrap_or_else(|_| panic!("{variable}={value}: not a number")),
     )
 }
 
-/// Lives from each seed, or from the one that is asked for. `live` tells how many events there were.
-pub fn live_through(
-    test: &str,
-    usual: u64,
-    live: impl Fn(u64, Aloud) -> Result<u64, Broken> + Sync,
-) {
-    let carefully = |seed, aloud| {
-        catch_unwind(AssertUnwindSafe(|| live(seed, aloud)))
+/// Runs each seed, or the requested one. `run` returns the number of events.
+pub fn run_seeds(test: &str, usual: u64, run: impl Fn(u64, Print) -> Result<u64, Broken> + Sync) {
+    let run_caught = |seed, print| {
+        catch_unwind(AssertUnwindSafe(|| run(seed, print)))
             .unwrap_or_else(|_| Err("it panicked".into()))
     };
     if let Some(seed) = number_of("PIDONE_SIM_SEED") {
-        if let Err(broken) = carefully(seed, Aloud::Yes) {
+        if let Err(broken) = run_caught(seed, Print::Yes) {
             panic!("seed {seed}: {broken}");
         }
         return;
@@ -47,7 +43,7 @@ pub fn live_through(
         if seed >= seeds {
             return;
         }
-        match carefully(seed, Aloud::No) {
+        match run_caught(seed, Print::No) {
             Ok(more) => events.fetch_add(more, Ordering::Relaxed),
             Err(broken) => {
                 next.store(seeds, Ordering::Relaxed);
@@ -67,9 +63,9 @@ pub fn live_through(
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
     if let Some((seed, broken)) = broken {
-        let _ = carefully(seed, Aloud::Yes);
+        let _ = run_caught(seed, Print::Yes);
         panic!(
-            "{broken}; once more: PIDONE_SIM_SEED={seed} cargo test --test simulation {test} -- --nocapture"
+            "{broken}; reproduce with: PIDONE_SIM_SEED={seed} cargo test --test simulation {test} -- --nocapture"
         );
     }
 }

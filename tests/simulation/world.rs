@@ -1,4 +1,4 @@
-//! The simulated kernel: it does what the real supervisor says, in a time of its own.
+//! The simulated kernel: it performs the real supervisor's actions, with a simulated clock.
 
 mod actions;
 
@@ -16,7 +16,7 @@ use crate::random::Random;
 use crate::record::Record;
 use crate::scenario::{MEMORY, Scenario, ms};
 
-/// How many events a run may have before it is called endless.
+/// The number of events after which a run counts as endless.
 const MANY: u64 = 200_000;
 
 pub struct World {
@@ -27,26 +27,26 @@ pub struct World {
     oracle: Oracle,
     processes: BTreeMap<WorkerId, Process>,
     others: Vec<Other>,
-    /// What workers have left in their groups, and how long it takes to end.
+    /// The processes that workers have left in their groups, and how long they take to exit.
     groups: BTreeMap<WorkerId, Option<Duration>>,
-    /// Nothing tells when one of them ends.
+    /// There is no notification when one of them exits.
     unwatched: bool,
     leftovers_asked: bool,
-    /// What has happened and has not been told yet.
+    /// Events that have happened and were not delivered yet.
     news: VecDeque<Event>,
-    /// What will happen; the number keeps the order of what happens at the same time.
+    /// Future events; the number keeps the order of those at the same time.
     future: BTreeMap<(Moment, u64), Happening>,
     numbers: u64,
     status: Option<u8>,
     pub record: Record,
 }
 
-/// A process that is nobody's worker.
+/// A process that is not a worker.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Other {
     Obeys,
     Ignores,
-    /// In the middle of a system call.
+    /// Uninterruptible, in the middle of a system call.
     CannotDie,
     Gone,
 }
@@ -64,13 +64,13 @@ enum Happening {
     Leaves(WorkerId),
     HangsUp(WorkerId),
     Closes(WorkerId),
-    FallsSilent(WorkerId),
+    ClosesPorts(WorkerId),
     ListensAgain(WorkerId),
     Drained(WorkerId),
     OtherDies(usize),
     GroupDies(WorkerId),
     Told(Event),
-    /// The container runtime has waited long enough.
+    /// The container runtime's stop timeout has passed.
     RuntimeKills,
 }
 
@@ -123,7 +123,7 @@ impl World {
         world
     }
 
-    /// Lives from the start to the exit.
+    /// Runs from the start to the exit.
     pub fn run(&mut self) -> Result<(), Broken> {
         let mut actions = Vec::new();
         self.supervisor.start(self.now, &mut actions);
@@ -141,7 +141,7 @@ impl World {
             self.record.note(self.now, event, "  <-");
             self.record.steps += 1;
             if self.record.steps > MANY {
-                return Err("it does not end".into());
+                return Err("the run does not end".into());
             }
             self.oracle.before(&event, &self.supervisor, self.now);
             self.supervisor.handle(event, self.now, &mut actions);
@@ -155,7 +155,7 @@ impl World {
         }
     }
 
-    /// The next thing that pidone is told; `None`: something has happened that it does not see.
+    /// The next event for pidone; `None`: something has happened that it does not see.
     fn next_event(&mut self) -> Result<Option<Event>, Broken> {
         self.shuffle();
         if let Some(event) = self.news.pop_front() {
@@ -168,7 +168,7 @@ impl World {
         let due = self.supervisor.next_deadline();
         let happens = self.future.first_key_value().map(|((at, _), _)| *at);
         match (due, happens) {
-            (None, None) => Err("nothing will ever happen, and it has not left".into()),
+            (None, None) => Err("no event is left, and pidone has not exited".into()),
             (Some(due), happens) if happens.is_none_or(|at| due <= at) => {
                 self.now = self.now.max(due);
                 if self.random.chance(10) {
@@ -186,14 +186,14 @@ impl World {
         }
     }
 
-    /// The machine was stopped, or so busy that pidone had no turn, for up to a day.
+    /// The machine was suspended, or so busy that pidone did not run, for up to a day.
     fn jump(&mut self) {
         let wait = self.random.up_to(86_400_000);
         self.now += wait;
         self.oracle.jumped(wait);
     }
 
-    /// Nobody says who of two workers is heard first.
+    /// The order of events of different workers is arbitrary.
     fn shuffle(&mut self) {
         let worker = |event: &Event| match *event {
             Event::Started(id)
@@ -221,7 +221,7 @@ impl World {
         }
     }
 
-    /// Some things are told twice, or too late, or for no reason.
+    /// Repeats some events, delays some, and adds spurious ones.
     fn disturb(&mut self, event: Event) {
         if self.random.chance(2) {
             self.news.push_back(Event::Tick);
@@ -247,7 +247,7 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            // Sometimes it is the terminal's end.
+            // Sometimes the terminal closes instead.
             Happening::Asked(Signal::HUP) if self.random.chance(5) => {
                 self.news.push_back(Event::TerminalClosed);
             }
@@ -284,7 +284,7 @@ impl World {
             }
             Happening::HangsUp(id) => self.close_channel(id),
             Happening::Closes(id) => self.listens(id, false),
-            Happening::FallsSilent(id) => self.falls_silent(id),
+            Happening::ClosesPorts(id) => self.closes_ports(id),
             Happening::ListensAgain(id) => {
                 if self.alive(id).is_some_and(|process| process.channel_open) {
                     self.listens(id, true);
@@ -322,8 +322,7 @@ impl World {
         }
     }
 
-    /// The shell never says that a worker which does not accept anything does: what is repeated is
-    /// about its past.
+    /// The runtime never reports a leaving worker as accepting: a repeated event is about its past.
     fn is_known(&self, event: &Event) -> bool {
         match event {
             Event::Leaving(id) => self
@@ -348,7 +347,7 @@ impl World {
         workers.map_or(Readiness::None, |workers| workers.ready)
     }
 
-    /// It is up to its `listen()`.
+    /// It has run up to its `listen()`.
     fn booted(&mut self, id: WorkerId) {
         let early = self.random.chance(30);
         let readiness = self.readiness();
@@ -360,7 +359,7 @@ impl World {
             self.serves(id);
             return;
         }
-        // An app that says so before it listens.
+        // An app that reports readiness before it listens.
         if early && matches!(readiness, Readiness::Message | Readiness::Notify) {
             process.admitted = true;
             self.news.push_back(Event::Ready(id));
@@ -372,12 +371,12 @@ impl World {
         if self.has_channel() {
             self.news.push_back(Event::Asked(id));
         }
-        // Not everybody who serves takes connections.
+        // A worker that serves may accept no connections.
         let must_listen = matches!(self.readiness(), Readiness::Listen | Readiness::Port);
         if must_listen || self.random.chance(70) {
             self.listens(id, true);
         }
-        // Of a port, only those who ask are told.
+        // With a readiness port, only the workers that pidone probes are reported.
         if !matches!(self.readiness(), Readiness::None | Readiness::Port) {
             self.news.push_back(Event::Ready(id));
         }
@@ -387,7 +386,7 @@ impl World {
         if let Some(wait) = self.alive(id).and_then(|process| process.silent_in)
             && self.has_channel()
         {
-            self.after(wait, Happening::FallsSilent(id));
+            self.after(wait, Happening::ClosesPorts(id));
         }
         if let Some((wait, time)) = self.alive(id).and_then(|process| process.halts) {
             self.after(wait, Happening::Halted(id, time));
@@ -442,8 +441,8 @@ impl World {
         }
     }
 
-    /// It closes all its ports, by itself, and may open one again or leave.
-    fn falls_silent(&mut self, id: WorkerId) {
+    /// It closes all its ports by itself, and may open one again or exit.
+    fn closes_ports(&mut self, id: WorkerId) {
         self.listens(id, false);
         if self.random.chance(50) {
             let again = self.random.up_to(60_000);

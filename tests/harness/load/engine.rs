@@ -1,4 +1,4 @@
-//! The client's one thread: epoll(7), sockets that do not block, and a time table.
+//! The client's only thread: epoll(7), non-blocking sockets, and a schedule.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
@@ -16,7 +16,7 @@ use super::{Answer, Failure, Kind, Plan, Shared};
 
 type Token = u64;
 
-/// A request that has no answer yet.
+/// A request without a response so far.
 struct Flight {
     number: u64,
     asked: Instant,
@@ -30,12 +30,12 @@ struct Connection {
     stream: TcpStream,
     from: SocketAddr,
     established: bool,
-    /// Requests that it has had answered.
+    /// The number of responses on this connection.
     answered: u32,
     flight: Option<Flight>,
-    /// Whether the epoll instance watches for room to write.
+    /// Whether epoll watches it for room to write.
     watches_room: bool,
-    /// Why it could not even begin to connect.
+    /// Why connect(2) failed at once.
     stillborn: Option<Errno>,
 }
 
@@ -44,9 +44,9 @@ struct Engine<'a> {
     shared: &'a Shared,
     epoll: Epoll,
     connections: HashMap<Token, Connection>,
-    /// The longest idle one first.
+    /// The one that has been idle longest first.
     idle: VecDeque<Token>,
-    /// In the order of their ends, for all have the same time.
+    /// In the order of their deadlines, for all have the same timeout.
     deadlines: VecDeque<(Instant, Token, u64)>,
     next_token: Token,
     next_number: u64,
@@ -54,7 +54,7 @@ struct Engine<'a> {
     block: Vec<u8>,
 }
 
-/// Asks until it is told to stop, and then waits for the answers.
+/// Sends requests until it is told to stop, then waits for the responses.
 pub(super) fn run(plan: Plan, shared: &Shared) {
     let mut engine = Engine {
         epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap(),
@@ -84,8 +84,8 @@ pub(super) fn run(plan: Plan, shared: &Shared) {
         } else {
             due
         };
-        // What has come in the meantime is seen before the next request goes out, as in any event
-        // loop: a connection that is known to be closed is not used.
+        // Events that have arrived meanwhile are handled before the next request is sent, as in any
+        // event loop: a connection that is known to be closed is not used.
         engine.wait(next);
         engine.expire();
         if !stopping {
@@ -99,7 +99,7 @@ pub(super) fn run(plan: Plan, shared: &Shared) {
 }
 
 impl Engine<'_> {
-    /// Handles what happens until then.
+    /// Handles events until then.
     fn wait(&mut self, until: Instant) {
         let mut events = [EpollEvent::empty(); 256];
         loop {
@@ -119,7 +119,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Requests whose time is over.
+    /// Fails the requests that have timed out.
     fn expire(&mut self) {
         let now = Instant::now();
         while let Some((at, token, number)) = self.deadlines.front().copied() {
@@ -203,7 +203,7 @@ impl Engine<'_> {
         token
     }
 
-    /// Does on a connection what can be done now.
+    /// Makes all possible progress on a connection.
     fn go_on(&mut self, token: Token) {
         let Some(connection) = self.connections.get_mut(&token) else {
             return;
@@ -254,7 +254,7 @@ impl Engine<'_> {
         }
     }
 
-    /// A response is complete. Is it the right one?
+    /// A response is complete. Checks that it is the right one.
     fn answered(&mut self, token: Token) {
         let connection = self.connections.get_mut(&token).unwrap();
         let response = &connection.flight.as_ref().unwrap().response;
@@ -284,7 +284,7 @@ impl Engine<'_> {
         });
         connection.answered += 1;
         self.in_flight -= 1;
-        // One that is to be closed stays until the server closes it: something could still come.
+        // One that must be closed stays until the server closes it: more bytes could still arrive.
         if let Some(most) = self.plan.idle.filter(|_| !closing) {
             if self.idle.len() < most {
                 self.idle.push_back(token);
@@ -324,7 +324,7 @@ impl Engine<'_> {
         self.fail(token, kind, error.to_string());
     }
 
-    /// Bytes have come that are part of no answer.
+    /// Bytes have arrived that belong to no response.
     fn unasked(&mut self, token: Token, detail: String) {
         let Some(connection) = self.remove(token) else {
             return;

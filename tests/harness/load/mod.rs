@@ -1,8 +1,9 @@
-//! A load of HTTP requests at a steady rate, whatever the answers do, and a check of each answer.
+//! A load of HTTP requests at a constant rate, independent of the responses, and a check of each
+//! response.
 //!
-//! Each request names itself, and the apps of [`super::apps`] answer with their process id and that
-//! name, so that no answer can pass for another. Nothing is ever tried again: a request that a
-//! forgiving client would repeat is a failure here.
+//! Each request has a name, and the apps of [`super::apps`] respond with their process id and that
+//! name, so that no response can be taken for another. No request is retried: a request that a
+//! tolerant client would repeat is a failure here.
 
 mod engine;
 mod report;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::patience;
 
-/// What to ask for.
+/// What to send.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Plan {
@@ -47,27 +48,26 @@ impl Plan {
         }
     }
 
-    /// So many requests a second.
+    /// This many requests per second.
     pub fn rate(mut self, rate: u32) -> Self {
         self.interval = Duration::from_secs(1) / rate;
         self
     }
 
-    /// Connections are used again, the one that has been idle longest first, unless the last
-    /// response said `Connection: close`. At most so many are kept; a request that finds none
-    /// opens one.
+    /// Connections are reused, the one that has been idle longest first, unless the last response
+    /// had `Connection: close`. At most this many are kept; a request that finds none opens one.
     pub fn keep_alive(mut self, idle: usize) -> Self {
         self.idle = Some(idle);
         self
     }
 
-    /// Answers that take so long.
+    /// Responses that take this long.
     pub fn slow(mut self, time: Duration) -> Self {
         self.slow = Some(time);
         self
     }
 
-    /// A request that has no answer by then has failed.
+    /// A request without a response within this time has failed.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -79,7 +79,7 @@ impl Plan {
         self
     }
 
-    /// Starts to ask.
+    /// Starts to send requests.
     pub fn start(self) -> Load {
         let shared = Arc::new(Shared {
             report: Mutex::new(Report::new()),
@@ -120,14 +120,14 @@ impl Shared {
     }
 }
 
-/// A load that goes on.
+/// A running load.
 pub struct Load {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Load {
-    /// Waits for so many more answers.
+    /// Waits for this many more responses.
     #[track_caller]
     pub fn until_answered(&self, more: usize) {
         self.until(&format!("{more} more answers"), |answers| {
@@ -135,7 +135,7 @@ impl Load {
         });
     }
 
-    /// Waits for answers of so many different processes.
+    /// Waits for responses of this many different processes.
     #[track_caller]
     pub fn until_answered_by(&self, processes: usize) {
         self.until(&format!("answers of {processes} processes"), |answers| {
@@ -146,7 +146,7 @@ impl Load {
         });
     }
 
-    /// Waits until there is something to be found in the answers since this call.
+    /// Waits until `find` returns a value for the responses since this call.
     #[track_caller]
     pub fn until<T>(&self, what: &str, find: impl Fn(&[Answer]) -> Option<T>) -> T {
         let mut report = self.shared.report();
@@ -160,13 +160,13 @@ impl Load {
             if left.is_zero() {
                 let seen = report.clone();
                 drop(report);
-                panic!("waited in vain for {what}\n{seen}\n{:?}", seen.failures);
+                panic!("timed out waiting for {what}\n{seen}\n{:?}", seen.failures);
             }
             report = self.shared.changed.wait_timeout(report, left).unwrap().0;
         }
     }
 
-    /// The next so many answers.
+    /// The next responses, this many.
     #[track_caller]
     pub fn next(&self, count: usize) -> Vec<Answer> {
         self.until(&format!("{count} more answers"), |answers| {
@@ -174,12 +174,12 @@ impl Load {
         })
     }
 
-    /// What there is until now.
+    /// The results so far.
     pub fn report(&self) -> Report {
         self.shared.report().clone()
     }
 
-    /// Asks no more, waits for the answers that are due, and tells.
+    /// Sends no more requests, waits for the outstanding responses, and returns the results.
     #[track_caller]
     pub fn stop(mut self) -> Report {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -192,7 +192,7 @@ impl Load {
 }
 
 impl Drop for Load {
-    /// A test that has failed waits for nobody; the thread ends by itself.
+    /// A failed test does not wait; the thread ends by itself.
     fn drop(&mut self) {
         if thread::panicking() {
             eprintln!("load: {}", self.report());

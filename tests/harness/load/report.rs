@@ -1,32 +1,32 @@
-//! What a load has seen.
+//! The results of a load.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A request that was answered as it should be.
+/// A request with the right response.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer {
-    /// When it was due: what the client does late counts as the server's delay.
+    /// When it was due: a delay of the client counts as the server's delay.
     pub asked: Instant,
     pub at: Instant,
-    /// Who answered.
+    /// The process that responded.
     pub pid: i32,
     /// The client.
     pub from: SocketAddr,
-    /// Requests on this connection before.
+    /// The number of requests on this connection before.
     pub reused: u32,
-    /// It said `Connection: close`.
+    /// The response had `Connection: close`.
     pub closing: bool,
 }
 
-/// What went wrong.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Nobody listens.
+    /// Connection refused: there is no listener.
     Refused,
-    /// Reset, with any part of the answer here or none.
+    /// Reset, after any part of the response or none.
     Reset,
     /// Closed before the first byte.
     Closed,
@@ -34,19 +34,19 @@ pub enum Kind {
     Short,
     /// No answer in time.
     TimedOut,
-    /// Another status than 200.
+    /// A status other than 200.
     Status(u16),
-    /// The answer to something else.
+    /// The response to another request.
     Wrong,
-    /// More bytes than one response has, or bytes that nobody has asked for.
+    /// More bytes than one response has, or bytes without a request.
     TooMuch,
-    /// No HTTP that this client understands.
+    /// Not HTTP that this client can parse.
     Malformed,
     /// Any other error of the socket.
     Other(i32),
 }
 
-/// A request that was not.
+/// A failed request.
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub kind: Kind,
@@ -60,9 +60,9 @@ pub struct Failure {
     pub established: bool,
     /// Requests on this connection before: 0 is a new connection.
     pub reused: u32,
-    /// Bytes of the response that were seen.
+    /// Bytes of the response that were received.
     pub bytes: usize,
-    /// More words where there are any.
+    /// More details, if there are any.
     pub detail: String,
 }
 
@@ -87,13 +87,13 @@ impl Report {
         }
     }
 
-    /// Every request has had its answer.
+    /// Every request was answered.
     #[track_caller]
     pub fn no_failures(&self) -> &Self {
         self.only_failures("none", |_| false)
     }
 
-    /// No request has failed but those that may.
+    /// No request has failed except those that may.
     #[track_caller]
     pub fn only_failures(&self, which: &str, may: impl Fn(&Failure) -> bool) -> &Self {
         let bad: Vec<_> = self.failures.iter().filter(|one| !may(one)).collect();
@@ -106,7 +106,7 @@ impl Report {
         self.all_accounted_for()
     }
 
-    /// Each request was answered or has failed; none is missing, none counted twice.
+    /// Each request was answered or has failed; none is missing or counted twice.
     #[track_caller]
     fn all_accounted_for(&self) -> &Self {
         assert!(self.sent > 0, "nothing was asked");
@@ -119,7 +119,7 @@ impl Report {
         self
     }
 
-    /// The client was able to ask so often, so that the load was one.
+    /// The client was able to send at this rate, so that the load was as planned.
     #[track_caller]
     pub fn rate_of_at_least(&self, wanted: f64) -> &Self {
         let rate = self.rate();
@@ -127,14 +127,14 @@ impl Report {
         self
     }
 
-    /// Requests a second.
+    /// Requests per second.
     #[allow(clippy::cast_precision_loss)]
     pub fn rate(&self) -> f64 {
         let end = self.stopped.unwrap_or_else(Instant::now);
         self.sent as f64 / (end - self.started).as_secs_f64()
     }
 
-    /// How many answers each process gave.
+    /// The number of responses of each process.
     pub fn by_pid(&self) -> BTreeMap<i32, usize> {
         let mut pids = BTreeMap::new();
         for answer in &self.answers {
@@ -153,7 +153,7 @@ impl Report {
         answers.map(|answer| answer.at).min()
     }
 
-    /// How long the slowest of the fastest `percent` took.
+    /// The latency of the slowest of the fastest `percent`.
     pub fn latency(&self, percent: usize) -> Duration {
         let mut all: Vec<_> = self.answers.iter().map(|one| one.at - one.asked).collect();
         all.sort_unstable();

@@ -1,5 +1,5 @@
-//! The channel to one worker: what pidone keeps of it, against a worker that is as particular as
-//! Node.js, over a socket that has little room.
+//! The channel to one worker: pidone's side of it, against a worker with the same checks as
+//! Node.js, over a socket with a small buffer.
 
 mod node;
 mod wire;
@@ -13,16 +13,16 @@ use pidone::protocol::query::Query;
 
 use crate::oracle::Broken;
 use crate::random::Random;
-use crate::seeds::Aloud;
+use crate::seeds::Print;
 use node::Node;
 use wire::Wire;
 
-/// errno(3), EMFILE and EADDRINUSE: what an app may be told.
+/// errno(3), EMFILE and EADDRINUSE: errors that an app may get.
 const TOO_MANY: i32 = 24;
 const IN_USE: i32 = 98;
 
-/// Lives through one seed; how much has happened.
-pub fn live(seed: u64, aloud: Aloud) -> Result<u64, Broken> {
+/// Runs one seed; returns the number of steps.
+pub fn run(seed: u64, print: Print) -> Result<u64, Broken> {
     let mut random = Random::new(seed);
     let steps = random.pick(&[10, 100, 300, 1000]);
     let full = random.pick(&[0, 15, 70]);
@@ -36,15 +36,15 @@ pub fn live(seed: u64, aloud: Aloud) -> Result<u64, Broken> {
         given: 0,
         out: BTreeSet::new(),
         answered: BTreeSet::new(),
-        dismissed: false,
+        disconnected: false,
         full,
-        aloud: aloud == Aloud::Yes,
+        print: print == Print::Yes,
     };
     for _ in 0..steps {
         channel.step()?;
     }
     if channel.random.chance(50) {
-        channel.dismiss()?;
+        channel.disconnect()?;
     }
     if channel.random.chance(70) {
         channel.settle()?;
@@ -59,18 +59,18 @@ struct Channel {
     splitter: Splitter,
     down: Wire,
     node: Node,
-    /// Listeners that pidone takes for open.
+    /// Listeners that pidone considers open.
     keys: Vec<Key>,
-    /// The next descriptor's number.
+    /// The number of the next descriptor.
     given: u32,
-    /// Descriptors that the outbox has.
+    /// Descriptors in the outbox.
     out: BTreeSet<u32>,
-    /// Queries that it has taken an answer to.
+    /// Queries whose answer it has taken.
     answered: BTreeSet<i64>,
-    dismissed: bool,
-    /// How often in a hundred times the worker's table of descriptors is full.
+    disconnected: bool,
+    /// The percentage of reads with a full descriptor table in the worker.
     full: u64,
-    aloud: bool,
+    print: bool,
 }
 
 impl Channel {
@@ -83,22 +83,22 @@ impl Channel {
                 self.node.close(which);
             }
             18..24 if self.is_connected() => self.node.send_descriptor(),
-            24..26 if self.is_connected() => self.node.say(),
+            24..26 if self.is_connected() => self.node.send_message(),
             26 if self.is_connected() && self.random.chance(20) => self.node.leave(),
             27..50 => self.connect()?,
             50..60 => drop(self.outbox.ping()),
             60 => self.outbox.announce(),
-            61 if self.random.chance(20) => self.dismiss()?,
+            61 if self.random.chance(20) => self.disconnect()?,
             62..65 => self.node.drained()?,
             65..120 => self.write(),
             120..160 => self.turn()?,
-            _ => self.hear()?,
+            _ => self.receive()?,
         }
         Ok(())
     }
 
-    fn dismiss(&mut self) -> Result<(), Broken> {
-        self.dismissed = true;
+    fn disconnect(&mut self) -> Result<(), Broken> {
+        self.disconnected = true;
         self.note("disconnect");
         for (_, handle) in self.outbox.disconnect() {
             self.back(handle, None)?;
@@ -107,7 +107,7 @@ impl Channel {
     }
 
     fn note(&self, what: impl std::fmt::Debug) {
-        if self.aloud {
+        if self.print {
             println!("{what:?}");
         }
     }
@@ -116,21 +116,21 @@ impl Channel {
         !self.node.is_disconnected
     }
 
-    fn give(&mut self) -> u32 {
+    fn new_handle(&mut self) -> u32 {
         self.given += 1;
         self.out.insert(self.given);
         self.given
     }
 
-    /// A descriptor is the caller's again; whether the worker has it, if that is known.
+    /// The outbox returns a descriptor; with it, if known, whether the worker has it.
     fn back(&mut self, handle: u32, fate: Option<Fate>) -> Result<(), Broken> {
         self.note(("back", handle, fate));
-        must!(self.out.remove(&handle), "{handle} comes back twice");
+        must!(self.out.remove(&handle), "{handle} is returned twice");
         let has = self.node.has.contains(&handle);
         let wanted = fate == Some(Fate::Delivered);
         must!(
             has == wanted,
-            "{handle}: {fate:?}, and the app has it: {has}"
+            "{handle}: {fate:?}, but the app has it: {has}"
         );
         Ok(())
     }
@@ -141,7 +141,7 @@ impl Channel {
             return Ok(());
         }
         let key = self.keys[usize::try_from(self.random.below(count)).unwrap()];
-        let handle = self.give();
+        let handle = self.new_handle();
         match self.outbox.queue_connection(key, handle) {
             Ok(()) => Ok(()),
             Err((_, handle)) => self.back(handle, None),
@@ -160,7 +160,7 @@ impl Channel {
         }
         if size > 0 {
             let written = &transmit.bytes[..size];
-            if self.aloud {
+            if self.print {
                 println!(
                     "-> {:?} {:?}",
                     String::from_utf8_lossy(written),
@@ -178,7 +178,7 @@ impl Channel {
         self.node.turn(&mut self.down, most, full)
     }
 
-    fn hear(&mut self) -> Result<(), Broken> {
+    fn receive(&mut self) -> Result<(), Broken> {
         let most = self.random.pick(&[1, 50, 500, 65_536]);
         let (bytes, _) = self.node.up.read(most);
         let mut input = bytes.as_slice();
@@ -189,7 +189,7 @@ impl Channel {
             match self.outbox.on_message(&message) {
                 Outcome::HandleReleased { key, handle, fate } => {
                     if fate == Fate::Refused && !self.node.has.contains(&handle) {
-                        self.forget_if_unopened(key);
+                        self.remove_if_unopened(key);
                     }
                     self.back(handle, Some(fate))?;
                 }
@@ -205,8 +205,8 @@ impl Channel {
         Ok(())
     }
 
-    /// A listener that did not arrive is none; one whose connection did not is one all the same.
-    fn forget_if_unopened(&mut self, key: Key) {
+    /// A listener that did not arrive is not open; one whose connection did not arrive still is.
+    fn remove_if_unopened(&mut self, key: Key) {
         let name = format!("{key:?}");
         let arrived = |listener: &String| name == format!("Key({listener})");
         if !self.node.listeners.iter().any(arrived) {
@@ -214,14 +214,15 @@ impl Channel {
         }
     }
 
-    /// As the shell does it: an answer that is not taken becomes an error, which may not be either.
+    /// As the runtime does it: an answer that is rejected becomes an error, which may be rejected
+    /// too.
     fn answer(&mut self, query: &Query) -> Result<(), Broken> {
         let (seq, data) = (query.seq, &query.data);
         let opened = match self.random.below(10) {
             0 => None,
             1..4 => self.outbox.queue_round_robin(seq, data, None).ok(),
             _ => {
-                let handle = self.give();
+                let handle = self.new_handle();
                 let kind = HandleKind::Stream;
                 match self.outbox.queue_listener(seq, data, handle, kind) {
                     Ok(key) => Some(key),
@@ -236,17 +237,17 @@ impl Channel {
         let taken = opened.is_some() || self.outbox.queue_failure(seq, errno, data).is_ok();
         self.keys.extend(opened);
         if taken {
-            must!(self.answered.insert(seq), "query {seq} was asked twice");
+            must!(self.answered.insert(seq), "query {seq} arrived twice");
         }
         Ok(())
     }
 
-    /// Nothing more is begun, and what is in progress comes to its end.
+    /// Begins nothing more, and completes what is in progress.
     fn settle(&mut self) -> Result<(), Broken> {
         for _ in 0..100_000 {
             self.write();
             self.node.turn(&mut self.down, 65_536, false)?;
-            self.hear()?;
+            self.receive()?;
             let is_heard = self.node.up.is_empty();
             let is_read = self.down.is_empty() || self.node.is_disconnected;
             if is_heard
@@ -256,39 +257,39 @@ impl Channel {
                 return self.is_settled();
             }
         }
-        Err("it never settles".into())
+        Err("it never becomes idle".into())
     }
 
     fn is_settled(&self) -> Result<(), Broken> {
         let node = &self.node;
         must!(
             !self.outbox.ping_in_flight() || node.is_disconnected,
-            "a ping without an answer"
+            "a ping without a reply"
         );
-        if self.dismissed {
+        if self.disconnected {
             let knows = node.told_to_leave || node.is_disconnected;
-            must!(knows, "the disconnect is lost");
+            must!(knows, "the disconnect message is lost");
         } else if !node.is_disconnected {
             let once = |seq: &&i64| node.queries.get(*seq) == Some(&1);
             let forgotten = self.answered.iter().find(|seq| !once(seq));
             must!(forgotten.is_none(), "query {forgotten:?} has no answer");
-            must!(self.out.is_empty(), "{:?} do not come back", self.out);
+            must!(self.out.is_empty(), "{:?} were not returned", self.out);
         }
         Ok(())
     }
 
-    /// The worker dies: what it has said is heard first.
+    /// The worker dies: its messages are read first.
     fn die(mut self) -> Result<(), Broken> {
         while !self.node.up.is_empty() {
-            self.hear()?;
+            self.receive()?;
         }
         let outbox = std::mem::take(&mut self.outbox);
         for (_, handle) in outbox.into_unfinished() {
             self.note(("unfinished", handle));
-            must!(self.out.remove(&handle), "{handle} comes back twice");
-            // What it had no leave to say yet, it has not said.
-            let has = self.node.has.contains(&handle) && !self.node.is_silent();
-            must!(!has, "{handle} reaches a second app");
+            must!(self.out.remove(&handle), "{handle} is returned twice");
+            // Messages that it was not allowed to send yet do not count.
+            let has = self.node.has.contains(&handle) && !self.node.may_not_send();
+            must!(!has, "{handle} is unfinished, but the app has it");
         }
         must!(self.out.is_empty(), "{:?} are lost", self.out);
         Ok(())

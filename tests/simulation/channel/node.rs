@@ -1,5 +1,5 @@
-//! A worker as Node.js has them: `lib/internal/cluster/child.js`, `lib/internal/child_process.js`.
-//! Where an assertion would end it, the run is broken.
+//! A worker with Node.js' own checks: `lib/internal/cluster/child.js`,
+//! `lib/internal/child_process.js`. Where an assertion there would fail, the run fails.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,23 +11,23 @@ use crate::oracle::Broken;
 
 #[derive(Default)]
 pub struct Node {
-    /// What it has said, and pidone has not heard.
+    /// What it has written, and pidone has not read.
     pub up: Wire,
     splitter: Splitter,
-    /// A descriptor that came before the line it belongs to was complete.
+    /// A descriptor that arrived before the line it belongs to was complete.
     pending: Option<u32>,
-    /// What it has to say while a descriptor of its own is under way.
+    /// Messages held back while a descriptor of its own is in flight.
     waits_for_ack: Option<VecDeque<String>>,
     seq: i64,
-    /// How often each query has been answered.
+    /// The number of answers to each query.
     pub queries: BTreeMap<i64, u32>,
     pub listeners: Vec<String>,
     names: BTreeSet<String>,
-    /// Descriptors that have reached the app.
+    /// Descriptors that the app has received.
     pub has: BTreeSet<u32>,
     turns: u64,
     last_connection: Option<u64>,
-    /// It has asked for leave with this number.
+    /// It has sent `exitedAfterDisconnect` with this number.
     asked_leave: Option<i64>,
     pub told_to_leave: bool,
     pub is_disconnected: bool,
@@ -41,12 +41,12 @@ impl Node {
         }
     }
 
-    /// It may not speak before a descriptor of its own is acknowledged.
-    pub fn is_silent(&self) -> bool {
+    /// It may send nothing before a descriptor of its own is acknowledged.
+    pub fn may_not_send(&self) -> bool {
         self.waits_for_ack.is_some()
     }
 
-    /// Acknowledgements wait for nobody (`target._send` in `setupChannel`).
+    /// Acknowledgements are never held back (`target._send` in `setupChannel`).
     fn acknowledge(&mut self, name: &str) {
         let line = format!("{{\"cmd\":\"NODE_HANDLE_{name}\"}}\n");
         self.up.write(line.as_bytes(), None);
@@ -80,7 +80,7 @@ impl Node {
         self.waits_for_ack.get_or_insert_default();
     }
 
-    pub fn say(&mut self) {
+    pub fn send_message(&mut self) {
         self.send(r#"{"hello":"primary"}"#.into());
     }
 
@@ -105,7 +105,7 @@ impl Node {
         Ok(())
     }
 
-    /// The event loop turns: it reads once. `full`: its table of descriptors is.
+    /// One turn of the event loop: it reads once. `full`: its descriptor table is full.
     pub fn turn(&mut self, down: &mut Wire, most: usize, full: bool) -> Result<(), Broken> {
         if self.is_disconnected {
             return Ok(());
@@ -113,24 +113,27 @@ impl Node {
         self.turns += 1;
         let (bytes, handle) = down.read(most);
         if let Some(handle) = handle.filter(|_| !full) {
-            must!(self.pending.is_none(), "a descriptor takes another's place");
+            must!(
+                self.pending.is_none(),
+                "a descriptor replaces an unused one"
+            );
             self.pending = Some(handle);
         }
         let mut input = bytes.as_slice();
         let mut splitter = std::mem::take(&mut self.splitter);
         while let Some(line) = splitter.next(&mut input) {
             let Line::Whole(line) = line else {
-                return Err("a line without end".into());
+                return Err("a line without a newline".into());
             };
-            self.hear(line)?;
+            self.receive(line)?;
         }
         self.splitter = splitter;
         Ok(())
     }
 
-    fn hear(&mut self, line: &[u8]) -> Result<(), Broken> {
+    fn receive(&mut self, line: &[u8]) -> Result<(), Broken> {
         let text = String::from_utf8_lossy(line);
-        let message = Object::parse(line).ok_or_else(|| format!("no JSON: {text}"))?;
+        let message = Object::parse(line).ok_or_else(|| format!("not JSON: {text}"))?;
         let is = |name| message.get("cmd").is_some_and(|cmd| cmd.is_string(name));
         if is("NODE_HANDLE_ACK") {
             let queue = self.waits_for_ack.take();
@@ -165,18 +168,24 @@ impl Node {
         let act = message.get("act").and_then(Value::string);
         match (act.as_deref(), number("ack")) {
             (None, Some(ack)) if self.asked_leave == Some(ack) => {
-                must!(!self.told_to_leave, "leave is granted, and it was told to");
+                must!(
+                    !self.told_to_leave,
+                    "exitedAfterDisconnect is answered after the disconnect message"
+                );
                 self.asked_leave = None;
                 self.disconnect()
             }
             (None, Some(ack)) => {
                 must!(!self.told_to_leave, "an answer after the disconnect");
                 let answers = self.queries.get_mut(&ack);
-                *answers.ok_or("an answer to nothing")? += 1;
+                *answers.ok_or("an answer without a query")? += 1;
                 must!(self.queries[&ack] == 1, "query {ack} is answered twice");
                 if number("errno") == Some(0) {
                     let key = key.ok_or("no key")?;
-                    must!(self.names.insert(key.clone()), "two listeners are {key}");
+                    must!(
+                        self.names.insert(key.clone()),
+                        "two listeners have the key {key}"
+                    );
                     self.listeners.push(key);
                     self.act(
                         "listening",
@@ -187,7 +196,7 @@ impl Node {
                 Ok(())
             }
             (Some("newconn"), _) => {
-                let handle = handle.ok_or("a connection without one")?;
+                let handle = handle.ok_or("a connection without a descriptor")?;
                 let accepted = key.is_some_and(|key| self.listeners.contains(&key));
                 let ack = number("seq").ok_or("no number")?;
                 self.seq += 1;
@@ -202,16 +211,16 @@ impl Node {
                 Ok(())
             }
             (Some("disconnect"), _) => {
-                must!(!self.told_to_leave, "it is told twice");
+                must!(!self.told_to_leave, "the disconnect message is repeated");
                 let reads = self.last_connection.is_none_or(|at| at + 2 < self.turns);
-                must!(reads, "a connection is reset that it has not read from");
+                must!(reads, "a connection is reset with unread data");
                 self.told_to_leave = true;
                 if self.asked_leave.is_none() {
                     self.close_all();
                 }
                 Ok(())
             }
-            other => Err(format!("what is {other:?}?")),
+            other => Err(format!("unknown message {other:?}")),
         }
     }
 

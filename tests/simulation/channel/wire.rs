@@ -1,6 +1,6 @@
-//! A stream socket with descriptors, as the kernel hands it out (`unix_stream_read_generic`,
-//! net/unix/af_unix.c): what was written in several pieces may come in one, but nothing that follows
-//! a descriptor comes along with it.
+//! A stream socket with descriptors, as the kernel delivers it (`unix_stream_read_generic`,
+//! net/unix/af_unix.c): one read may return several writes, but nothing written after a descriptor
+//! is read along with it.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ impl Wire {
         }
     }
 
-    /// At most so many bytes, and a descriptor if one came with them.
+    /// At most this many bytes, and a descriptor if one came with them.
     pub fn read(&mut self, most: usize) -> (Vec<u8>, Option<u32>) {
         let mut bytes = Vec::new();
         while bytes.len() < most
@@ -41,7 +41,7 @@ impl Wire {
         self.pieces.is_empty()
     }
 
-    /// How much waits in it.
+    /// The number of bytes in it.
     pub fn len(&self) -> usize {
         self.pieces.iter().map(|(bytes, _)| bytes.len()).sum()
     }

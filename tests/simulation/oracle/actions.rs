@@ -1,4 +1,4 @@
-//! What must hold of each action.
+//! Rules for each action.
 
 use super::*;
 
@@ -18,8 +18,8 @@ impl Oracle {
             Action::Admit { worker, member } => {
                 self.check_free(*member)?;
                 let seen = self.seen(*worker)?;
-                must!(seen.member.is_none(), "it has a place already");
-                must!(!seen.stopped, "it is to leave");
+                must!(seen.member.is_none(), "it has a slot already");
+                must!(!seen.stopped, "it must exit");
                 seen.member = Some(*member);
                 seen.waits_since = Some(now);
                 self.count_admission(*member)?;
@@ -29,7 +29,7 @@ impl Oracle {
                     .as_ref()
                     .is_some_and(|workers| workers.ready == Readiness::None);
                 self.seen(*worker)?.said_ready |= at_once;
-                must!(!self.is_ending(), "it is over");
+                must!(!self.is_ending(), "pidone is stopping");
             }
             Action::Signal { worker, signal, .. } => {
                 let stops = signal.asks_to_stop() || *signal == Signal::ABRT;
@@ -38,14 +38,14 @@ impl Oracle {
                     self.check_answered(*worker, *signal, now)?;
                 }
                 let seen = self.seen(*worker)?;
-                must!(seen.waits_since.is_some(), "it does not run yet");
+                must!(seen.waits_since.is_some(), "it is not running yet");
                 if signal.asks_to_stop() && seen.listens {
                     seen.signalled.get_or_insert(now);
                 }
                 seen.stopped |= stops || *signal == Signal::KILL;
                 must!(
                     *signal != Signal::KILL || !seen.killed,
-                    "it is killed already"
+                    "it was killed already"
                 );
                 seen.killed |= *signal == Signal::KILL;
             }
@@ -56,10 +56,13 @@ impl Oracle {
                 seen.announced = true;
             }
             Action::Finish(worker) => {
-                must!(self.drains(), "it gets the signal first anyway");
+                must!(self.drains(), "it gets the signal first in this mode");
                 self.check_quiet(*worker, now)?;
                 let seen = self.seen(*worker)?;
-                must!(seen.announced && !seen.finishing, "out of turn");
+                must!(
+                    seen.announced && !seen.finishing,
+                    "not announced, or finishing already"
+                );
                 must!(!seen.disconnected && !seen.stopped, "too late");
                 must!(!seen.hung_up, "its channel is closed");
                 seen.finishing = true;
@@ -77,20 +80,31 @@ impl Oracle {
                 must!(self.can_steer(), "there are no queues");
                 self.seen(*worker)?;
             }
-            Action::CheckQueues(None) => must!(self.end.closed.is_some(), "it is not closed"),
+            Action::CheckQueues(None) => {
+                must!(self.end.closed.is_some(), "not closed to new connections");
+            }
             Action::ProbePort(worker) => must!(self.seen(*worker)?.boots(), "it does not boot"),
             Action::Ping(worker) => self.check_ping(*worker, now)?,
             Action::MeasureMemory(worker) => self.check_measure(*worker, now)?,
             Action::Steer(members) => {
-                must!(self.can_steer(), "there is nothing to steer");
-                must!(self.end.closed.is_none(), "it is closed");
-                must!(self.steered.as_ref() != Some(members), "that is no change");
+                must!(self.can_steer(), "steering is not available");
+                must!(self.end.closed.is_none(), "closed to new connections");
+                must!(
+                    self.steered.as_ref() != Some(members),
+                    "the same members again"
+                );
                 self.steered = Some(members.clone());
             }
             Action::CloseToNewConnections => {
-                must!(self.can_steer(), "there is nothing to close");
-                must!(self.end.closed.is_none(), "it is closed already");
-                must!(self.end.asked.is_some(), "nobody wants to stop");
+                must!(
+                    self.can_steer(),
+                    "closing to new connections is not available"
+                );
+                must!(
+                    self.end.closed.is_none(),
+                    "closed to new connections already"
+                );
+                must!(self.end.asked.is_some(), "no stop was requested");
                 self.end.closed = Some(now);
             }
             Action::CloseUnheldPorts => self.check_unheld(now)?,
@@ -98,7 +112,7 @@ impl Oracle {
                 let seen = self.seen(*worker)?;
                 must!(seen.hung_up, "its channel is open");
                 must!(!seen.released, "twice");
-                must!(!seen.disconnected && !seen.stopped, "it leaves");
+                must!(!seen.disconnected && !seen.stopped, "it is stopping");
                 seen.released = true;
             }
             Action::Suspend(worker) | Action::Resume(worker) => {
@@ -109,7 +123,7 @@ impl Oracle {
             Action::SignalLeftovers(signal) => {
                 self.end.leftovers_killed |= *signal == Signal::KILL;
                 let waited_for = self.known.values().any(|seen| seen.member.is_some());
-                must!(!waited_for, "a worker is still there");
+                must!(!waited_for, "a worker still runs");
                 self.end.leftovers.get_or_insert(now);
             }
             Action::SignalGroup { worker, signal } => {
@@ -120,7 +134,7 @@ impl Oracle {
                 };
                 must!(
                     since.is_some_and(|since| now >= *since + is_time),
-                    "{signal} for the group of {worker:?}, where somebody is since {since:?}"
+                    "{signal} for the group of {worker:?}, which has members since {since:?}"
                 );
                 if *signal == Signal::KILL {
                     self.groups.remove(worker);
@@ -130,8 +144,8 @@ impl Oracle {
             Action::Exit(_) => self.exited = true,
             Action::Abort => {
                 let runs = |seen: &Seen| seen.waits_since.is_some() && !seen.killed;
-                must!(!self.known.values().any(runs), "a worker stays");
-                must!(self.end.aborted, "nobody has asked for it");
+                must!(!self.known.values().any(runs), "a worker still runs");
+                must!(self.end.aborted, "it was not requested");
                 self.exited = true;
             }
         }
@@ -145,9 +159,15 @@ impl Oracle {
     }
 
     fn starts(&mut self, start: &Start, now: Moment) -> Result<(), Broken> {
-        must!(start.worker.0 == self.newest + 1, "no fresh number");
+        must!(
+            start.worker.0 == self.newest + 1,
+            "not the next worker number"
+        );
         self.newest += 1;
-        must!(!self.is_ending() && !self.end.child_asked, "it is over");
+        must!(
+            !self.is_ending() && !self.end.child_asked,
+            "pidone is stopping"
+        );
         if let Some(member) = start.member {
             self.check_free(member)?;
         }
@@ -162,7 +182,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Nobody serves or boots in this member.
+    /// No worker that serves or boots has this member.
     fn check_free(&self, member: Member) -> Result<(), Broken> {
         let taken = |id: &WorkerId, seen: &Seen| {
             let serves = self.serving.contains(id)
@@ -174,58 +194,58 @@ impl Oracle {
         let taker = self.known.iter().find(|(id, seen)| taken(id, seen));
         must!(
             taker.is_none(),
-            "the member is {:?}'s",
+            "the member belongs to {:?}",
             taker.map(|it| it.0)
         );
-        let somebody_in = |member| self.known.values().any(|seen| seen.member == Some(member));
+        let is_taken = |member| self.known.values().any(|seen| seen.member == Some(member));
         must!(
-            !somebody_in(member) || somebody_in(member.other()),
-            "somebody still leaves from there"
+            !is_taken(member) || is_taken(member.other()),
+            "another worker of this member still stops"
         );
         Ok(())
     }
 
-    /// Nothing can be waiting for a worker that has served and is to close.
+    /// The accept queue of a worker that has served must be empty before it closes.
     fn check_quiet(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
         let (can_steer, grace, closed) = (self.can_steer(), self.grace(), self.end.closed);
         let all_empty = self.end.queues_empty;
-        let in_a_hurry = self.end.in_a_hurry;
+        let urgent = self.end.urgent;
         let seen = self.seen(id)?;
-        let out_of_patience = |since: Option<Moment>| since.is_some_and(|at| at + grace / 2 <= now);
+        let has_waited = |since: Option<Moment>| since.is_some_and(|at| at + grace / 2 <= now);
         let quiet = !can_steer
             || !seen.has_served
             || seen.leaves_by_itself
             || seen.hung
             || seen.queue_empty
             || all_empty
-            || in_a_hurry
-            || out_of_patience(seen.retired)
-            || out_of_patience(closed);
-        must!(quiet, "connections may wait for it");
+            || urgent
+            || has_waited(seen.retired)
+            || has_waited(closed);
+        must!(quiet, "its accept queue may not be empty");
         Ok(())
     }
 
-    /// A handler that has been called closes what it listens on itself, or has had its time.
+    /// Once a handler was called, it closes its listeners itself, unless its time is over.
     fn check_handler_done(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
         let Some(seen) = self.known.get(&id) else {
             return Ok(());
         };
-        let is_over = self.is_out_of_patience(seen, now);
+        let is_over = self.has_used_most_grace(seen, now);
         let may = seen.signalled.is_none() || !seen.listens || is_over;
-        must!(may, "its handler is at work");
-        // What has been told to stop before it served has had its signal.
+        must!(may, "its handler is still running");
+        // A worker that was told to stop before it served has had its signal.
         let has_handler = seen.announced && seen.handles.contains(self.stop_signal());
         must!(!has_handler || seen.stopped, "its handler was not called");
         Ok(())
     }
 
-    /// The stop signal may end a worker at once: before that it is told to disconnect, or has said
-    /// that it has a handler and that all is answered.
+    /// The stop signal may kill a worker at once: before that it must be told to disconnect, or
+    /// have reported that it has a handler and that all requests are answered.
     fn check_answered(&self, id: WorkerId, signal: Signal, now: Moment) -> Result<(), Broken> {
         let Some(seen) = self.known.get(&id).filter(|_| self.drains()) else {
             return Ok(());
         };
-        let is_over = self.is_out_of_patience(seen, now);
+        let is_over = self.has_used_most_grace(seen, now);
         let called = seen.handles.contains(signal) && seen.finishing && (seen.finished || is_over);
         let may = !seen.has_served
             || seen.disconnected
@@ -236,29 +256,34 @@ impl Oracle {
         Ok(())
     }
 
-    /// Nobody may come who wants what is closed, and the workers have had time to listen.
+    /// Ports may only be closed when no starting worker may want them and the workers have had time
+    /// to listen.
     fn check_unheld(&mut self, now: Moment) -> Result<(), Broken> {
         let changed = self.ports_changed.take();
-        must!(!self.is_ending(), "it is over");
+        must!(!self.is_ending(), "pidone is stopping");
         must!(
             changed.is_some_and(|at| at < now),
-            "nothing has changed, or just now"
+            "no change of ports, or only at this moment"
         );
         let boots = |seen: &Seen| seen.boots() && !seen.said_ready;
-        must!(!self.known.values().any(boots), "somebody boots");
-        must!(self.reload.is_none(), "workers are being replaced");
+        must!(!self.known.values().any(boots), "a worker boots");
+        must!(self.reload.is_none(), "a reload is in progress");
         let always = self.config.restart.policy == RestartPolicy::Always;
-        // One that a signal has stopped keeps its place, and its ports.
+        // A worker that a signal has stopped keeps its slot and its ports.
         let halted = self.known.values().filter(|seen| seen.halted).count();
         must!(
             !always || self.serving.len() + halted >= self.target,
-            "somebody is missing"
+            "a worker is missing"
         );
         let grace = self.grace();
         let silent = self.known.iter().find(|(id, seen)| {
             self.serving.contains(id) && seen.silent_since.is_some_and(|at| now < at + grace)
         });
-        must!(silent.is_none(), "{:?} may leave", silent.map(|it| it.0));
+        must!(
+            silent.is_none(),
+            "{:?} may be exiting",
+            silent.map(|it| it.0)
+        );
         Ok(())
     }
 
@@ -272,7 +297,7 @@ impl Oracle {
                 let bounds = rules.min_delay..=rules.max_delay;
                 must!(
                     delay.is_zero() || bounds.contains(&delay),
-                    "a delay out of bounds"
+                    "the delay is out of bounds"
                 );
             }
             Report::Ended { .. } | Report::Overdue { .. } | Report::LastWorker => {}
@@ -280,23 +305,23 @@ impl Oracle {
                 let expected = self.ready_timeout();
                 let seen = self.seen(worker)?;
                 let waited = seen.waits_since.map(|since| now - since);
-                must!(timeout == expected, "another timeout was asked for");
+                must!(timeout == expected, "not the configured timeout");
                 must!(
                     waited.is_some_and(|waited| waited >= timeout),
                     "it has waited {waited:?}"
                 );
                 let said_ready = seen.said_ready && seen.member.is_some();
-                must!(!said_ready || seen.halted, "it said it is");
+                must!(!said_ready || seen.halted, "it has reported readiness");
                 seen.never_ready = true;
             }
-            // Where one leaves first to be replaced, they are so for a moment.
+            // If a worker exits before its replacement starts, this lasts only for a moment.
             Report::AllReady { workers } => {
-                must!(!self.is_ending(), "it is over");
-                must!(workers == self.target, "so many were not wanted");
+                must!(!self.is_ending(), "pidone is stopping");
+                must!(workers == self.target, "not the requested number");
                 self.has_been_complete = true;
             }
             Report::Command { worker, .. } => {
-                must!(self.starts.command_ended, "it was none");
+                must!(self.starts.command_ended, "it is not a command");
                 let own = self.statuses.get(&worker);
                 must!(own == Some(&0), "it has failed");
                 self.end.asked.get_or_insert(now);
@@ -304,7 +329,7 @@ impl Oracle {
                 self.reload = None;
             }
             Report::CrashLoop { worker, status, .. } => {
-                must!(status != 0, "it would count as success");
+                must!(status != 0, "status 0 would count as success");
                 self.end.asked.get_or_insert(now);
                 self.end.crash_loop = Some(worker);
                 self.reload = None;
@@ -329,31 +354,31 @@ impl Oracle {
             Report::Hung { worker, after } => self.hung(worker, after, now)?,
             Report::Unresponsive { worker, after } => {
                 let expected = self.unresponsive_after();
-                must!(expected == after, "another time was asked for");
+                must!(expected == after, "not the configured time");
                 let open = self.seen(worker)?.question.map(|at| now - at);
                 must!(
                     open.is_some_and(|open| open >= after),
-                    "its question is open for {open:?}"
+                    "its ping is unanswered for {open:?}"
                 );
             }
             Report::Stopped { worker, .. } => {
-                must!(self.seen(worker)?.halted, "it runs");
+                must!(self.seen(worker)?.halted, "it is running");
             }
             Report::Continued { worker } => {
-                must!(!self.seen(worker)?.halted, "it does not run");
+                must!(!self.seen(worker)?.halted, "it is stopped");
             }
             Report::Responsive { worker } => {
                 must!(self.seen(worker)?.question.is_none(), "it has not answered");
             }
             Report::ScaleDone { workers } => {
-                must!(self.scale_pending, "nobody has asked for it");
+                must!(self.scale_pending, "it was not requested");
                 self.scale_pending = false;
-                must!(workers <= self.target, "so many were not wanted");
+                must!(workers <= self.target, "not the requested number");
             }
             Report::RequestRefused { why } => self.refused(why)?,
             Report::ReloadDone { .. } => {
                 let begun = self.reload.take();
-                must!(begun.is_some(), "none was begun");
+                must!(begun.is_some(), "no reload has begun");
                 let whole = std::mem::take(&mut self.whole_reload);
                 let old = self.known.iter().find(|(id, seen)| {
                     let serves = self.serving.contains(id) && !seen.leaves_by_itself;
@@ -361,10 +386,14 @@ impl Oracle {
                     let stays = (serves && seen.retired.is_none()) || seen.boots() || in_reserve;
                     whole && stays && Some(seen.asked) < begun
                 });
-                must!(old.is_none(), "{:?} is an old one", old.map(|it| it.0));
+                must!(
+                    old.is_none(),
+                    "{:?} is older than the reload",
+                    old.map(|it| it.0)
+                );
             }
             Report::ReloadFailed { worker } => {
-                must!(self.reload.take().is_some(), "none was begun");
+                must!(self.reload.take().is_some(), "no reload has begun");
                 self.whole_reload = false;
                 let seen = self.known.get(&worker).or(self.just_gone.as_ref());
                 let by_itself = seen.is_some_and(|seen| seen.never_ready || !seen.stopped);
@@ -382,18 +411,21 @@ impl Oracle {
                 self.end.asked = Some(now);
                 self.reload = None;
             }
-            Report::TerminalClosed => must!(!self.is_ending(), "it is over"),
+            Report::TerminalClosed => must!(!self.is_ending(), "pidone is stopping"),
             Report::Aborting => {
-                must!(!self.single(), "it is the child's");
+                must!(!self.single(), "SIGABRT belongs to the child");
                 self.end.aborted = true;
             }
             Report::StoppingAtOnce => {
-                must!(self.is_impatient(), "nobody is in a hurry");
-                must!(!self.end.in_a_hurry, "twice");
-                self.end.in_a_hurry = true;
+                must!(self.is_urgent(), "no second request to stop");
+                must!(!self.end.urgent, "twice");
+                self.end.urgent = true;
             }
             Report::WaitingForLeftovers | Report::KillingLeftovers => {
-                must!(self.end.leftovers.is_some(), "they were not asked");
+                must!(
+                    self.end.leftovers.is_some(),
+                    "they were not signalled before"
+                );
             }
         }
         Ok(())

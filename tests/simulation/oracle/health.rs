@@ -1,16 +1,16 @@
-//! What must hold of those that are worn out or hang, and of what people ask for.
+//! Rules for workers that hang or are replaced for age or memory, and for what `pidone ctl` shows.
 
 use super::*;
 use crate::scenario::MEMORY;
 
-/// How often memory is measured.
+/// The interval of memory measurements.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
-/// How long at most until an event loop that turns is asked again.
+/// The maximum interval of pings to a worker that answers.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
 impl Oracle {
-    /// One that serves; perhaps only since a moment ago, as a spare that was ready before.
+    /// A worker that serves, perhaps only since a moment ago, as a spare that was ready before.
     fn serves(&mut self, id: WorkerId) -> Result<&mut Seen, Broken> {
         let served_before = self.serving.contains(&id);
         let seen = self.seen(id)?;
@@ -22,19 +22,19 @@ impl Oracle {
     pub(super) fn check_ping(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
         let watched = self.rule(|rules| rules.hang_timeout).is_some();
         let looked = self.looked;
-        must!(watched || looked, "nobody wants to know");
+        must!(watched || looked, "no option or status request needs it");
         must!(self.channel(), "there is no channel");
         if looked && self.serves(id).is_err() {
             let seen = self.seen(id)?;
-            must!(seen.waits_since.is_some(), "it does not run yet");
-            must!(!seen.hung_up, "it cannot be asked");
+            must!(seen.waits_since.is_some(), "it is not running yet");
+            must!(!seen.hung_up, "its channel is closed");
             return Ok(());
         }
         let seen = self.serves(id)?;
-        must!(!seen.hung_up, "it cannot be asked");
+        must!(!seen.hung_up, "its channel is closed");
         must!(
             !looked || seen.question.is_none(),
-            "it has not answered the last one"
+            "it has not answered the last ping"
         );
         seen.pinged.get_or_insert(now);
         seen.question.get_or_insert(now);
@@ -46,7 +46,7 @@ impl Oracle {
         workers.map_or(Duration::MAX, |workers| workers.unresponsive_after)
     }
 
-    /// No event loop of those who serve has answered for so long.
+    /// No serving worker has answered a ping for this long.
     fn all_open_for(&self, time: Duration, now: Moment) -> bool {
         let is_open = |id: &WorkerId| {
             let question = self.known.get(id).and_then(|seen| seen.question);
@@ -58,7 +58,7 @@ impl Oracle {
     pub(super) fn check_measure(&mut self, id: WorkerId, now: Moment) -> Result<(), Broken> {
         must!(
             self.rule(|rules| rules.max_memory).is_some(),
-            "nobody wants to know"
+            "no option or status request needs it"
         );
         let seen = self.serves(id)?;
         let last = seen.measured.replace(now);
@@ -74,12 +74,12 @@ impl Oracle {
         now: Moment,
     ) -> Result<(), Broken> {
         let timeout = self.rule(|rules| rules.hang_timeout);
-        must!(timeout == Some(after), "another timeout was asked for");
+        must!(timeout == Some(after), "not the configured timeout");
         let seen = self.seen(id)?;
         let waited = seen.pinged.map(|at| now - at);
         must!(
             waited.is_some_and(|waited| waited >= after),
-            "it was waited for {waited:?}"
+            "its ping is unanswered for {waited:?}"
         );
         must!(!seen.hung, "twice");
         seen.hung = true;
@@ -96,33 +96,33 @@ impl Oracle {
     ) -> Result<(), Broken> {
         let halted = self.seen(id)?.halted;
         must!(halted || self.serving.contains(&id), "it does not serve");
-        must!(!self.is_ending(), "it is over");
-        must!(self.reload.is_none(), "a reload comes first");
+        must!(!self.is_ending(), "pidone is stopping");
+        must!(self.reload.is_none(), "a reload is in progress");
         let mut others = self.known.values();
         let boots = others.any(|seen| seen.member.is_some() && !seen.said_ready && !seen.stopped);
-        must!(!self.in_place() || !boots, "somebody else boots");
+        must!(!self.in_place() || !boots, "another worker boots");
         let max_age = self.rule(|rules| rules.max_age);
         let seen = self.seen(id)?;
         match reason {
             Reason::Memory { bytes, limit } => {
-                must!(limit == MEMORY, "another limit was asked for");
+                must!(limit == MEMORY, "not the configured limit");
                 must!(
                     bytes == seen.bytes && bytes > limit,
-                    "it has {}",
+                    "it uses {}",
                     seen.bytes
                 );
             }
             Reason::Age => {
                 let served = seen.served_since.map(|since| now - since);
                 let (Some(served), Some(age)) = (served, max_age) else {
-                    return Err("nobody wants that".into());
+                    return Err("no maximum age is configured".into());
                 };
                 must!(served >= age * 9 / 10, "it has served for {served:?}");
             }
         }
         let last = seen.recycled.replace(now);
         let is_rare = last.is_none_or(|last| now >= last + MEASURE_EVERY);
-        must!(is_rare, "that was tried at {last:?}");
+        must!(is_rare, "it was replaced at {last:?} already");
         Ok(())
     }
 
@@ -136,11 +136,11 @@ impl Oracle {
             Refusal::TooFew => true,
             Refusal::TooMany { most } => self.target <= most,
         };
-        must!(right, "that is not so");
+        must!(right, "the reason is wrong");
         Ok(())
     }
 
-    /// Nobody stands still for long, or is forgotten.
+    /// A hanging worker is detected in time.
     pub(super) fn check_health(&mut self, now: Moment) -> Result<(), Broken> {
         for id in &self.serving {
             if let Some(seen) = self.known.get_mut(id) {
@@ -152,39 +152,39 @@ impl Oracle {
         }
         if let Some(timeout) = self.rule(|rules| rules.hang_timeout) {
             let most = timeout + PING_EVERY + self.slack;
-            let stands_still = |id: &&WorkerId| {
+            let is_stuck = |id: &&WorkerId| {
                 let seen = self.known.get(id);
                 seen.is_some_and(|seen| {
                     !seen.hung_up && seen.stuck_since.is_some_and(|since| since + most < now)
                 })
             };
-            let still = self.serving.iter().find(stands_still);
-            must!(still.is_none(), "{still:?} hangs, and nobody sees it");
+            let stuck = self.serving.iter().find(is_stuck);
+            must!(stuck.is_none(), "{stuck:?} hangs undetected");
         }
         Ok(())
     }
 
-    /// Nothing else is going on: whoever is old was to be replaced.
+    /// When nothing else is in progress, no worker is beyond its maximum age.
     pub(super) fn check_ages(&self, now: Moment) -> Result<(), Broken> {
         let Some(age) = self.rule(|rules| rules.max_age) else {
             return Ok(());
         };
-        let is_forgotten = |id: &&WorkerId| {
+        let is_too_old = |id: &&WorkerId| {
             let seen = self.known.get(id);
             seen.is_some_and(|seen| {
-                // It may wait because those before it were replaced in vain.
+                // It may wait because replacements of workers before it have failed.
                 let wait = self.config.restart.max_delay.max(MEASURE_EVERY);
                 let most = age * 11 / 10 + wait + self.slack;
                 let old = seen.served_since.is_some_and(|at| at + most < now);
                 old && seen.recycled.is_none()
             })
         };
-        let forgotten = self.serving.iter().find(is_forgotten);
-        must!(forgotten.is_none(), "{forgotten:?} is too old");
+        let too_old = self.serving.iter().find(is_too_old);
+        must!(too_old.is_none(), "{too_old:?} is too old");
         Ok(())
     }
 
-    /// What is seen from outside is what is.
+    /// The status must match the actual state.
     pub(super) fn check_views(
         &mut self,
         supervisor: &Supervisor,
@@ -195,19 +195,25 @@ impl Oracle {
             .filter(|slot| slot.state == StateView::Ready);
         let seen: BTreeSet<_> = ready.filter_map(|slot| slot.worker).collect();
         let serving: BTreeSet<_> = self.serving.iter().copied().collect();
-        must!(seen == serving, "{seen:?} are seen, and {serving:?} serve");
-        must!(supervisor.target() == self.target, "another number is seen");
+        must!(
+            seen == serving,
+            "{seen:?} are shown as ready, but {serving:?} serve"
+        );
+        must!(
+            supervisor.target() == self.target,
+            "the target number is wrong"
+        );
         if self.config.restart.policy != RestartPolicy::Never && !self.is_ending() {
             let is_hung = |id: &WorkerId| self.known.get(id).is_some_and(|seen| seen.hung);
-            let mut places = supervisor.slots().filter_map(|slot| slot.worker);
+            let mut held = supervisor.slots().filter_map(|slot| slot.worker);
             must!(
-                !places.any(|id| is_hung(&id)),
-                "one that hangs keeps its place"
+                !held.any(|id| is_hung(&id)),
+                "a hanging worker keeps its slot"
             );
         }
         must!(
             !supervisor.is_reloading() || self.reload.is_some(),
-            "nobody has asked for a reload"
+            "no reload was requested"
         );
         let wanted = supervisor.slots().take(self.target);
         let all = wanted
@@ -218,18 +224,18 @@ impl Oracle {
         let is_ready = self.has_been_complete && !serving.is_empty() && !ending;
         let after = self.unresponsive_after();
         if is_ready && self.all_open_for(after, now) {
-            // A pause does not count, as far as it can be told.
+            // Time in which pidone did not run does not count, as far as pidone can know.
             let for_sure = after.saturating_add(self.slack);
             let may_be = !self.all_open_for(for_sure, now);
             must!(
                 !supervisor.is_ready() || may_be,
-                "all hang, and it is ready"
+                "all workers hang, but pidone is ready"
             );
             return Ok(());
         }
         must!(
             supervisor.is_ready() == is_ready,
-            "it is said to be ready: {}",
+            "pidone's readiness is {}",
             !is_ready
         );
         Ok(())

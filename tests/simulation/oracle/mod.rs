@@ -1,4 +1,4 @@
-//! What must hold, judged from outside: by the events that go in and the actions that come out.
+//! Rules checked from outside: by the events that go in and the actions that come out.
 
 mod actions;
 mod health;
@@ -19,24 +19,24 @@ use pidone::supervisor::{
 
 use restarts::Starts;
 
-/// The sentence that says what does not hold.
+/// The rule that was broken, as a sentence.
 pub type Broken = String;
 
-/// Deaths and ticks take a moment.
+/// Tolerance for exits and ticks.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// How long the last leftovers are waited for after SIGKILL.
+/// How long pidone waits for the last leftovers after SIGKILL.
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
 pub struct Oracle {
     config: RunRules,
-    /// Those whose end has not been told.
+    /// Workers whose exit was not reported.
     known: BTreeMap<WorkerId, Seen>,
-    /// Those whose helpers are left, and since when.
+    /// Workers with remaining processes in their group, and since when.
     groups: BTreeMap<WorkerId, Moment>,
-    /// Whose end is being told.
+    /// The worker whose exit is being reported.
     just_gone: Option<Seen>,
-    /// How the others ended.
+    /// The exit statuses of the others.
     statuses: BTreeMap<WorkerId, u8>,
     last_to_end: Option<WorkerId>,
     newest: u32,
@@ -44,15 +44,15 @@ pub struct Oracle {
     serving: Vec<WorkerId>,
     steered: Option<Vec<Option<Member>>>,
     reload: Option<Moment>,
-    /// All have been asked for, not only one slot's.
+    /// A reload of all workers, not only of one slot.
     whole_reload: bool,
-    /// Their number was asked for, and has not been said to be complete.
+    /// A scale request is not complete.
     scale_pending: bool,
-    /// Before the last event.
+    /// The same before the last event.
     scale_was_pending: bool,
     /// All wanted slots have served at the same time.
     has_been_complete: bool,
-    /// A worker's ports have changed, and nobody has looked at them since.
+    /// When a worker's ports changed, until pidone has looked at them.
     ports_changed: Option<Moment>,
     requests: requests::Requests,
     starts: Starts,
@@ -60,35 +60,35 @@ pub struct Oracle {
     exited: bool,
     last_tick: Option<Moment>,
     ticks_in_a_row: u32,
-    /// The last event was a look.
+    /// The last event was [`Event::Look`].
     looked: bool,
-    /// By how much anything may be late.
+    /// By how much deadlines may be missed.
     slack: Duration,
 }
 
-/// What is known of how the run ends.
+/// The state of the end of the run.
 #[derive(Default)]
 struct End {
     asked: Option<Moment>,
-    /// The signal that asks the workers to stop.
+    /// The signal that tells the workers to stop.
     signal: Option<Signal>,
     crash_loop: Option<WorkerId>,
-    /// A command was done.
+    /// A command has finished.
     command: bool,
     closed: Option<Moment>,
     queues_empty: bool,
     leftovers: Option<Moment>,
     any_left: bool,
     killed: bool,
-    /// Single mode: the child was asked to stop.
+    /// Single mode: the child was told to stop.
     child_asked: bool,
-    in_a_hurry: bool,
-    /// When signals asked to stop; those of one moment are one.
+    urgent: bool,
+    /// When stop signals arrived; those of one moment count once.
     stop_signals: BTreeSet<Moment>,
-    /// The last one came with another one.
+    /// The last one arrived together with another one.
     echo: bool,
     leftovers_killed: bool,
-    /// SIGABRT was for pidone.
+    /// SIGABRT was sent to pidone.
     aborted: bool,
     first_failed: Option<u8>,
 }
@@ -99,17 +99,17 @@ struct Seen {
     member: Option<Member>,
     asked: Moment,
     waits_since: Option<Moment>,
-    /// It has said that it serves.
+    /// It has reported readiness.
     said_ready: bool,
-    /// It waits for a place.
+    /// It waits for a slot.
     held: bool,
     has_served: bool,
     retired: Option<Moment>,
     queue_empty: bool,
     announced: bool,
-    /// What its app listens to, as far as it has said so.
+    /// The signals its app handles, as far as it has reported them.
     handles: SignalSet,
-    /// It was asked to say when all is answered, and has.
+    /// It was told to report when all requests are answered, and has done so.
     finishing: bool,
     finished: bool,
     disconnected: bool,
@@ -121,25 +121,25 @@ struct Seen {
     hung_up: bool,
     /// It has listeners that it has not closed.
     listens: bool,
-    /// When it first got a stop signal while it listened, so that its handler has something to close.
+    /// When it first got a stop signal while it listened, so that its handler can close listeners.
     signalled: Option<Moment>,
-    /// It has closed all its ports.
+    /// When it closed all its ports.
     silent_since: Option<Moment>,
     released: bool,
     served_since: Option<Moment>,
-    /// A sign of life was asked for, and has not come.
+    /// When it was pinged, until it answers.
     pinged: Option<Moment>,
-    /// A question that somebody's look or pidone itself has caused while it served is open.
+    /// When a status request or pidone itself pinged it while it served, until it answers.
     question: Option<Moment>,
     /// A signal has stopped it.
     halted: bool,
-    /// Its event loop has stopped to turn.
+    /// When its event loop blocked.
     stuck_since: Option<Moment>,
-    /// It was said to hang.
+    /// It was reported as hanging.
     hung: bool,
     measured: Option<Moment>,
     bytes: u64,
-    /// When it was last said to be worn out.
+    /// When its replacement for age or memory was last reported.
     recycled: Option<Moment>,
 }
 
@@ -225,8 +225,8 @@ impl Oracle {
         own.or(self.end.signal).unwrap_or(Signal::TERM)
     }
 
-    /// Whether a worker has had four fifths of its grace.
-    fn is_out_of_patience(&self, seen: &Seen, now: Moment) -> bool {
+    /// Whether a worker has used four fifths of its grace.
+    fn has_used_most_grace(&self, seen: &Seen, now: Moment) -> bool {
         let begun = [seen.signalled, seen.retired, self.end.closed];
         let begun = begun.into_iter().flatten().min();
         begun.is_some_and(|begun| begun + self.grace() * 4 / 5 <= now)
@@ -246,7 +246,7 @@ impl Oracle {
         self.config.workers.as_ref().and_then(of)
     }
 
-    /// What `--rewrite` makes of a signal.
+    /// The signal after `--rewrite`.
     fn rewritten(&self, signal: Signal) -> Option<Signal> {
         let rewrites = &self.config.signals.rewrites;
         let rewrite = rewrites.iter().find(|(from, _)| *from == signal);
@@ -257,7 +257,7 @@ impl Oracle {
         self.end.asked.is_some() || self.end.leftovers.is_some()
     }
 
-    /// It is a signal to stop, after `--rewrite`.
+    /// The event is a signal to stop, after `--rewrite`.
     fn asks_to_stop(&self, event: &Event) -> bool {
         let signal = match event {
             Event::Signal(signal) => self.rewritten(*signal),
@@ -268,7 +268,7 @@ impl Oracle {
     }
 
     /// A second signal to stop, a second or more after the first; or a third.
-    fn is_impatient(&self) -> bool {
+    fn is_urgent(&self) -> bool {
         let signals = &self.end.stop_signals;
         let apart = match (signals.first(), signals.last()) {
             (Some(first), Some(last)) => *last - *first,
@@ -278,7 +278,7 @@ impl Oracle {
     }
 
     pub fn before(&mut self, event: &Event, supervisor: &Supervisor, now: Moment) {
-        // What still arrives has a quarter of a second, from when new connections were kept away.
+        // Connections that still arrive have 250 ms, from when new connections were steered away.
         let is_done = |queues, since: Option<Moment>| match queues {
             Queues::Waiting => false,
             Queues::Unread => since.is_some_and(|at| at + Duration::from_millis(250) <= now),
@@ -369,9 +369,9 @@ impl Oracle {
             Event::GroupGone(id) => {
                 self.groups.remove(&id);
             }
-            Event::Asked(_) => self.starts.anybody_asked = true,
+            Event::Asked(_) => self.starts.any_asked = true,
             Event::Held(id) => {
-                self.starts.anybody_asked = true;
+                self.starts.any_asked = true;
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.held = true;
                 }
@@ -425,12 +425,12 @@ impl Oracle {
         }
     }
 
-    /// Time has passed in which pidone could do nothing.
+    /// Time has passed in which pidone did not run.
     pub fn jumped(&mut self, by: Duration) {
         self.slack += by;
     }
 
-    /// What pidone cannot see by itself.
+    /// A state that pidone cannot see directly.
     pub fn stuck(&mut self, id: WorkerId, now: Moment) {
         if let Some(seen) = self.known.get_mut(&id) {
             seen.stuck_since = Some(now);

@@ -1,8 +1,8 @@
-//! What must hold of requests: each gets one final reply, which is its own and is true.
+//! Rules for requests: each gets one final reply, which belongs to it and is true.
 
 use super::*;
 
-/// Those that wait for their final reply.
+/// Requests without their final reply.
 #[derive(Default)]
 pub struct Requests {
     open: BTreeMap<RequestId, (Request, Moment)>,
@@ -15,7 +15,7 @@ impl Oracle {
 
     pub(super) fn replied(&mut self, id: RequestId, reply: Reply) -> Result<(), Broken> {
         let asked = self.requests.open.get(&id).copied();
-        let (request, at) = asked.ok_or("nobody waits for that")?;
+        let (request, at) = asked.ok_or("no such request is open")?;
         if reply.is_final() {
             self.requests.open.remove(&id);
         }
@@ -62,7 +62,7 @@ impl Oracle {
             (_, Reply::Refused(Refusal::NotStarted)) => self.newest == 1,
             _ => false,
         };
-        must!(right, "that is no true reply to {request:?}");
+        must!(right, "the reply to {request:?} is wrong");
         Ok(())
     }
 
@@ -70,24 +70,24 @@ impl Oracle {
         !self.known.values().any(|seen| seen.member.is_some())
     }
 
-    /// Nobody waits in vain.
+    /// No request stays without a reply.
     pub(super) fn check_requests(&self, actions: &[Action]) -> Result<(), Broken> {
         let waits = self.requests.open.iter().next();
         must!(
             waits.is_none() || !(self.is_ending() || self.exited),
-            "{waits:?} waits in vain"
+            "{waits:?} has no reply"
         );
         let is_done = |action: &Action| match action {
             Action::Reply { reply, .. } => matches!(reply, Reply::Done(Done::Replaced { .. })),
             _ => false,
         };
-        // One that is worn out may be the next to be replaced in place.
+        // A worker beyond its age or memory may be the next to be replaced in place.
         let always = self.config.restart.policy == RestartPolicy::Always && !self.in_place();
         let halted = self.known.values().filter(|seen| seen.halted).count();
         let empty = self.serving.len() + halted < self.target;
         must!(
             !(always && empty && actions.iter().any(is_done)),
-            "a reload is done, and a slot is empty"
+            "a reload is done, but a slot is empty"
         );
         Ok(())
     }

@@ -1,24 +1,24 @@
-//! What must hold of starts: how often, who beside whom, and when it is over.
+//! Rules for starts: how often, which at the same time, and when pidone gives up.
 
 use super::*;
 
-/// While none has ever been ready, so many in a row that fail are the end.
+/// While no worker has ever been ready, pidone gives up after this many failures in a row.
 const FIRST_BOOTS: u32 = 5;
 
 pub struct Starts {
-    /// By slot: starts that people have not asked for, since the last worker that got ready there.
+    /// By slot: unrequested starts since the last worker that was ready there.
     in_a_row: BTreeMap<usize, u32>,
-    /// By slot, where nothing shows when a worker is ready: runs that have failed in a short time.
+    /// By slot, if readiness is not visible: runs in a row that have failed in a short time.
     failed: BTreeMap<usize, u32>,
-    /// Slots that have had a worker, so that another one is a second attempt.
+    /// Slots that have had a worker; a further one is another attempt.
     tried: BTreeSet<usize>,
     /// Some worker has been ready.
-    anybody_served: bool,
+    any_served: bool,
     /// Some worker has asked for a listener.
-    pub anybody_asked: bool,
-    /// People have asked for a change since the start.
-    any_wish: bool,
-    /// The end that is told is that of a command.
+    pub any_asked: bool,
+    /// A change was requested since the start.
+    any_request: bool,
+    /// The exit being reported is that of a command.
     pub command_ended: bool,
 }
 
@@ -28,21 +28,21 @@ impl Starts {
             in_a_row: BTreeMap::from([(0, 1)]),
             failed: BTreeMap::new(),
             tried: BTreeSet::from([0]),
-            anybody_served: false,
-            anybody_asked: false,
-            any_wish: false,
+            any_served: false,
+            any_asked: false,
+            any_request: false,
             command_ended: false,
         }
     }
 
-    /// Somebody wants something to be started, however often it has failed.
+    /// A start was requested, however often it has failed.
     pub fn wanted(&mut self) {
-        self.any_wish = true;
+        self.any_request = true;
         self.in_a_row.clear();
         self.failed.clear();
     }
 
-    /// A worker that served is replaced before it has ended: that is no failure in the row.
+    /// A worker that served is replaced before it has exited: that does not count as a failure.
     pub fn lost(&mut self, member: Option<Member>) {
         if let Some(member) = member {
             self.failed.remove(&member.slot());
@@ -51,8 +51,8 @@ impl Starts {
 }
 
 impl Oracle {
-    /// Something shows when a worker is ready.
-    fn tells(&self) -> bool {
+    /// Whether readiness is visible.
+    fn shows_readiness(&self) -> bool {
         self.rule(|rules| Some(rules.ready))
             .is_some_and(|ready| ready != Readiness::None)
     }
@@ -65,17 +65,17 @@ impl Oracle {
         listens
             && self.channel()
             && self.config.restart.policy == RestartPolicy::Always
-            && !self.starts.anybody_asked
-            && !self.starts.anybody_served
+            && !self.starts.any_asked
+            && !self.starts.any_served
             && !told
             && ended == Ended::Code(0)
             && !self.is_ending()
     }
 
-    /// So many starts, or short runs, in a row are allowed.
+    /// The allowed number of starts, or short runs, in a row.
     fn allowed(&self) -> u32 {
         let restarts = self.config.restart.max_restarts + 1;
-        if self.starts.anybody_served {
+        if self.starts.any_served {
             restarts
         } else {
             restarts.min(FIRST_BOOTS)
@@ -88,38 +88,38 @@ impl Oracle {
             (begins || seen.boots()) && !seen.said_ready
         };
         let serves = |seen: &Seen| {
-            let has_place = seen.member.is_some() && seen.waits_since.is_some();
-            let leaves = seen.stopped || seen.disconnected || seen.retired.is_some();
-            has_place && seen.said_ready && !leaves
+            let has_slot = seen.member.is_some() && seen.waits_since.is_some();
+            let stopping = seen.stopped || seen.disconnected || seen.retired.is_some();
+            has_slot && seen.said_ready && !stopping
         };
-        let somebody_serves = self.known.values().any(serves);
-        let somebody_boots = self.known.values().any(boots);
+        let any_serves = self.known.values().any(serves);
+        let any_boots = self.known.values().any(boots);
         let first = self.rule(|rules| Some(rules.boot)) == Some(Boot::First);
         must!(
-            !first || somebody_serves || !(somebody_boots || start.member.is_none()),
-            "somebody else boots, and is to be the first"
+            !first || any_serves || !(any_boots || start.member.is_none()),
+            "another worker boots, and must be ready first"
         );
         let Some(slot) = start.member.map(Member::slot) else {
             return Ok(());
         };
         let is_first_try = self.starts.tried.insert(slot);
-        let early = self.tells()
-            && !self.starts.anybody_served
-            && !somebody_serves
-            && !self.starts.any_wish;
+        let early = self.shows_readiness()
+            && !self.starts.any_served
+            && !any_serves
+            && !self.starts.any_request;
         must!(
-            is_first_try || !early || !somebody_boots,
-            "another try, while somebody else may get ready"
+            is_first_try || !early || !any_boots,
+            "another attempt, while another worker may become ready"
         );
         self.count_start(slot)
     }
 
-    /// Whoever is started in a slot where nobody serves or boots follows one that has failed.
+    /// A worker started in a slot where none serves or boots follows one that has failed.
     fn count_start(&mut self, slot: usize) -> Result<(), Broken> {
         let here = |seen: &Seen| seen.member.map(Member::slot) == Some(slot);
         let mut others = self.known.iter().filter(|(_, seen)| here(seen));
         let is_there = others.any(|(id, seen)| self.serving.contains(id) || seen.boots());
-        if is_there || !self.tells() {
+        if is_there || !self.shows_readiness() {
             return Ok(());
         }
         let allowed = self.allowed();
@@ -134,7 +134,7 @@ impl Oracle {
         self.count_start(member.slot())
     }
 
-    /// Where nothing else shows whether a worker did well.
+    /// If only its exit shows whether a worker did well.
     pub(super) fn count_failure(&mut self, status: u8, now: Moment) {
         let Some(seen) = &self.just_gone else {
             return;
@@ -142,7 +142,7 @@ impl Oracle {
         let (Some(member), Some(since)) = (seen.member, seen.waits_since) else {
             return;
         };
-        if self.tells() || seen.retired.is_some() || self.is_ending() {
+        if self.shows_readiness() || seen.retired.is_some() || self.is_ending() {
             return;
         }
         let failed = status != 0 && !self.config.expected.contains(&status);
@@ -154,19 +154,19 @@ impl Oracle {
     pub(super) fn check_restarts(&mut self, supervisor: &Supervisor) -> Result<(), Broken> {
         for seen in self.known.values().chain(&self.just_gone) {
             if let Some(member) = seen.member.filter(|_| seen.has_served) {
-                self.starts.anybody_served |= self.tells();
+                self.starts.any_served |= self.shows_readiness();
                 self.starts.in_a_row.remove(&member.slot());
             }
         }
         must!(
             !self.starts.command_ended || self.end.command || self.exited,
-            "a command that is done is taken for a server"
+            "a finished command is treated as a server"
         );
         let ending = self.is_ending() || self.end.child_asked || self.exited;
         if self.config.restart.policy != RestartPolicy::Never && !ending {
             let most = self.config.restart.max_restarts;
-            let looping = self.starts.failed.values().find(|count| **count > most);
-            must!(looping.is_none(), "{looping:?} runs in a row have failed");
+            let failing = self.starts.failed.values().find(|count| **count > most);
+            must!(failing.is_none(), "{failing:?} runs in a row have failed");
         }
         let waits = |state| state == StateView::Waiting;
         let empty = supervisor
@@ -176,7 +176,7 @@ impl Oracle {
 
         let idle = self.known.iter().find(|(_, seen)| seen.rests());
         if let (Some(slot), Some((id, _)), false) = (empty, idle, ending) {
-            return Err(format!("{id:?} is booted, and slot {} is empty", slot.slot));
+            return Err(format!("{id:?} is booted, but slot {} is empty", slot.slot));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What must hold after each event, and at the end.
+//! Rules after each event, and at the end.
 
 use super::*;
 
@@ -19,8 +19,8 @@ impl Oracle {
             .collect();
         for (id, seen) in &mut self.known {
             let serves = self.serving.contains(id);
-            must!(!serves || !seen.halted, "{id:?} is stopped, and serves");
-            // Perhaps only for a moment: a reload that was asked for while it booted is next.
+            must!(!serves || !seen.halted, "{id:?} is stopped, but serves");
+            // Perhaps only for a moment: a reload that was requested while it booted comes next.
             let could_serve =
                 seen.said_ready && seen.member.is_some() && seen.waits_since.is_some();
             let may_serve = could_serve && !seen.stopped && !seen.disconnected && !seen.halted;
@@ -46,7 +46,7 @@ impl Oracle {
         self.check_deadline(event, actions, supervisor, now)
     }
 
-    /// One for each place, and not too many.
+    /// One worker for each slot, and not too many.
     fn check_serving(&self, supervisor: &Supervisor) -> Result<(), Broken> {
         let mut instances = BTreeSet::new();
         let mut slots = BTreeSet::new();
@@ -54,11 +54,11 @@ impl Oracle {
             let seen = self
                 .known
                 .get(id)
-                .ok_or_else(|| format!("{id:?} serves, and is dead"))?;
+                .ok_or_else(|| format!("{id:?} serves, but has exited"))?;
             let member = seen
                 .member
-                .ok_or_else(|| format!("{id:?} is a spare, and serves"))?;
-            must!(seen.said_ready, "{id:?} never said that it serves");
+                .ok_or_else(|| format!("{id:?} is a spare, but serves"))?;
+            must!(seen.said_ready, "{id:?} has not reported readiness");
             must!(
                 instances.insert(seen.instance),
                 "two have the number of {id:?}"
@@ -67,7 +67,7 @@ impl Oracle {
                 slots.insert(member.slot()),
                 "two serve in the slot of {id:?}"
             );
-            must!(supervisor.is_served(member), "nobody accepts for {id:?}");
+            must!(supervisor.is_served(member), "{id:?} is not served");
         }
         let booting: Vec<_> = self.known.values().filter(|seen| seen.boots()).collect();
         let most = self.target + 1;
@@ -78,7 +78,7 @@ impl Oracle {
             booting.len(),
             self.target
         );
-        // A replacement has the number of the one before.
+        // A replacement has the number of its predecessor.
         let mut numbers = BTreeMap::new();
         for seen in self.known.values().filter(|seen| seen.boots()) {
             *numbers.entry(seen.instance).or_insert(0) += 1;
@@ -90,17 +90,17 @@ impl Oracle {
         Ok(())
     }
 
-    /// Nobody is there without a reason: they serve, boot, are held in reserve, or leave.
+    /// Every worker has a purpose: it serves, boots, is a spare, or stops.
     fn check_numbers(&self) -> Result<(), Broken> {
         let mut spares = 0;
         for (id, seen) in &self.known {
             spares += usize::from(seen.member.is_none() && !seen.stopped);
-            let has_place = self.serving.contains(id) || seen.boots() || seen.member.is_none();
+            let has_slot = self.serving.contains(id) || seen.boots() || seen.member.is_none();
             let begins = seen.waits_since.is_none();
-            let leaves = seen.stopped || seen.disconnected || seen.retired.is_some();
+            let stopping = seen.stopped || seen.disconnected || seen.retired.is_some();
             must!(
-                has_place || seen.halted || begins || leaves || self.single(),
-                "nobody wants {id:?}"
+                has_slot || seen.halted || begins || stopping || self.single(),
+                "{id:?} has no purpose"
             );
         }
         let most = self.spares();
@@ -108,7 +108,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Who is to leave is killed in time.
+    /// A worker that must exit is killed in time.
     fn check_departures(&self, now: Moment) -> Result<(), Broken> {
         let Some(workers) = &self.config.workers else {
             return Ok(());
@@ -118,11 +118,15 @@ impl Oracle {
             let is_over = seen.retired.is_some_and(|at| at + most < now);
             is_over && !seen.killed && self.end.leftovers.is_none()
         });
-        must!(late.is_none(), "{:?} leaves for ever", late.map(|it| it.0));
+        must!(
+            late.is_none(),
+            "{:?} was not killed in time",
+            late.map(|it| it.0)
+        );
         Ok(())
     }
 
-    /// Who is asked to stop does.
+    /// A request to stop is obeyed.
     fn check_stop(&self, event: &Event) -> Result<(), Broken> {
         let wanted = match event {
             Event::Signal(signal) => self.rewritten(*signal).is_some_and(Signal::asks_to_stop),
@@ -133,31 +137,31 @@ impl Oracle {
         let wanted = wanted || (closed && self.rewritten(Signal::HUP) == Some(Signal::HUP));
         let aborts = matches!(event, Event::Signal(signal)
             if self.rewritten(*signal) == Some(Signal::ABRT) && !self.single());
-        must!(!aborts || self.exited, "SIGABRT is lost");
-        let hears = self.single() || self.exited || self.is_ending();
-        must!(!wanted || hears, "the stop is lost");
+        must!(!aborts || self.exited, "SIGABRT has no effect");
+        let obeys = self.single() || self.exited || self.is_ending();
+        must!(!wanted || obeys, "the request to stop has no effect");
         let by_signal = wanted && matches!(event, Event::Signal(_));
         let end = &self.end;
         let at_once = end.leftovers_killed || self.exited;
-        let at_once = at_once || (end.leftovers.is_none() && (self.single() || end.in_a_hurry));
+        let at_once = at_once || (end.leftovers.is_none() && (self.single() || end.urgent));
         must!(
-            !by_signal || end.echo || !self.is_impatient() || at_once,
-            "the hurry is lost"
+            !by_signal || end.echo || !self.is_urgent() || at_once,
+            "the second request to stop has no effect"
         );
         Ok(())
     }
 
-    /// What a worker leaves behind has two seconds.
+    /// The remaining processes of a worker's group have two seconds.
     fn check_groups(&self, supervisor: &Supervisor) -> Result<(), Broken> {
         let next = supervisor.next_deadline();
         let grace = Duration::from_secs(2);
         let mut left = self.groups.iter().filter(|_| !self.exited);
         let forgotten = left.find(|(_, since)| next.is_none_or(|at| at > **since + grace));
-        must!(forgotten.is_none(), "{forgotten:?} stay for ever");
+        must!(forgotten.is_none(), "{forgotten:?} are not killed in time");
         Ok(())
     }
 
-    /// What is left of others holds up nothing for longer than two seconds.
+    /// Leftover processes delay the exit by at most two seconds.
     fn check_leftovers(&self, supervisor: &Supervisor, now: Moment) -> Result<(), Broken> {
         let waits = !self.exited && !self.end.leftovers_killed;
         if let Some(asked) = self.end.leftovers.filter(|_| waits) {
@@ -165,13 +169,13 @@ impl Oracle {
             let next = supervisor.next_deadline();
             must!(
                 next.is_some_and(|at| at <= until) && now <= until + self.slack,
-                "leftovers asked at {asked:?} have until {next:?}"
+                "leftovers signalled at {asked:?} are killed at {next:?}"
             );
         }
         Ok(())
     }
 
-    /// One that is stopped takes no stop signal before it is continued.
+    /// A stopped worker is continued when it gets a stop signal.
     fn check_continued(&self, actions: &[Action]) -> Result<(), Broken> {
         let continued = |id| {
             let is_so = |action: &Action| match action {
@@ -187,14 +191,14 @@ impl Oracle {
                 && signal.asks_to_stop()
                 && let Some(seen) = self.known.get(worker)
             {
-                let hears = !seen.halted || continued(*worker);
-                must!(hears, "{worker:?} is stopped, and does not hear {signal}");
+                let obeys = !seen.halted || continued(*worker);
+                must!(obeys, "{worker:?} is stopped, and does not get {signal}");
             }
         }
         Ok(())
     }
 
-    /// A handler that has closed what it listens on does not wait for the disconnect.
+    /// A worker whose handler has closed its listeners is told to disconnect.
     fn check_closed(&self, event: &Event, actions: &[Action]) -> Result<(), Broken> {
         if let Event::Listens { worker, any: false } = event
             && let Some(seen) = self.known.get(worker)
@@ -204,13 +208,13 @@ impl Oracle {
             let told = seen.disconnected || actions.contains(&Action::Disconnect(*worker));
             must!(
                 told,
-                "{worker:?} is done, and nobody tells it to disconnect"
+                "{worker:?} has closed its listeners, but is not told to disconnect"
             );
         }
         Ok(())
     }
 
-    /// Nobody stops to serve without a reason.
+    /// A worker stops serving only for a reason.
     fn check_loss(
         &self,
         before: &[WorkerId],
@@ -233,21 +237,21 @@ impl Oracle {
         let allowed = usize::from(explained || self.in_place()) + wanted.sum::<usize>();
         must!(
             lost <= allowed || self.is_ending(),
-            "{lost} less serve than before"
+            "{lost} fewer serve than before"
         );
         Ok(())
     }
 
-    /// New connections go to all those who serve, and to nobody else.
+    /// New connections go to all workers that serve, and to no others.
     fn check_steering(&self) -> Result<(), Broken> {
         if !self.can_steer() || self.exited || self.is_ending() {
             return Ok(());
         }
         let Some(members) = &self.steered else {
-            return Err("nothing is steered".into());
+            return Err("no member is steered to".into());
         };
         let named: BTreeSet<_> = members.iter().copied().flatten().collect();
-        must!(!named.is_empty(), "new connections go nowhere");
+        must!(!named.is_empty(), "no member gets new connections");
         let serve: BTreeSet<_> = self
             .serving
             .iter()
@@ -255,7 +259,7 @@ impl Oracle {
             .collect();
         must!(
             serve.is_empty() || serve == named,
-            "{serve:?} serve, and new connections go to {named:?}"
+            "{serve:?} serve, but new connections go to {named:?}"
         );
         let in_order = members.iter().enumerate();
         let mut orphaned_queues =
@@ -281,7 +285,7 @@ impl Oracle {
         if *event == Event::Tick {
             let overdue = deadline.is_some_and(|at| at <= now);
             let same_time = self.last_tick == Some(now);
-            // One may show that something else is overdue, when time has jumped.
+            // After a time jump, one tick may make another deadline due.
             let has_jumped = self.slack > SLACK && !same_time;
             let progress = !overdue || !actions.is_empty() || has_jumped;
             must!(progress, "a tick without progress");
@@ -291,7 +295,7 @@ impl Oracle {
             } else {
                 0
             };
-            must!(self.ticks_in_a_row < 50, "it ticks and ticks");
+            must!(self.ticks_in_a_row < 50, "too many ticks at one time");
         }
         if let Some(asked) = self.end.asked
             && let Some(workers) = &self.config.workers
@@ -300,7 +304,7 @@ impl Oracle {
                 .drain_delay
                 .max(workers.http_drain.unwrap_or_default());
             let most = serving + self.grace() + KILL_GRACE + self.slack;
-            must!(now <= asked + most, "it takes longer to stop than {most:?}");
+            must!(now <= asked + most, "the stop takes longer than {most:?}");
         }
         if !self.is_ending() {
             self.check_rest(deadline, now)?;
@@ -308,12 +312,12 @@ impl Oracle {
         Ok(())
     }
 
-    /// Who has nothing to do sleeps; who lacks a worker does not.
+    /// When there is nothing to do, pidone sleeps; when a worker is missing, it does not.
     fn check_rest(&self, deadline: Option<Moment>, now: Moment) -> Result<(), Broken> {
-        let all_there = self.serving.len() == self.target;
+        let complete = self.serving.len() == self.target;
         let rests = |(id, seen): (&WorkerId, &Seen)| self.serving.contains(id) || seen.rests();
-        let nobody_else = self.known.len() == self.target + self.spares();
-        if all_there && nobody_else && self.known.iter().all(rests) && !self.single() {
+        let no_others = self.known.len() == self.target + self.spares();
+        if complete && no_others && self.known.iter().all(rests) && !self.single() {
             let looks_after = |rules: &WorkerRules| {
                 rules.max_memory.is_some()
                     || rules.max_age.is_some()
@@ -322,7 +326,7 @@ impl Oracle {
             let has_news = self.ports_changed.is_some();
             must!(
                 !has_news || deadline.is_some(),
-                "ports have changed, and nobody will look at them"
+                "ports have changed, but no check is scheduled"
             );
             let may_wake = |seen: &Seen| seen.hung_up || seen.question.is_some();
             let sleeps = deadline.is_none()
@@ -330,21 +334,21 @@ impl Oracle {
                 || !self.groups.is_empty()
                 || self.known.values().any(may_wake)
                 || self.config.workers.as_ref().is_some_and(looks_after);
-            must!(sleeps, "nothing is going on, but it wakes up");
-            must!(self.reload.is_none(), "a reload does not go on");
+            must!(sleeps, "pidone wakes up without work");
+            must!(self.reload.is_none(), "a reload makes no progress");
             must!(
                 !self.scale_pending,
-                "the number is right, and nobody says so"
+                "the scaling is complete, but was not reported"
             );
             self.check_ages(now)?;
         }
         let always = self.config.restart.policy == RestartPolicy::Always;
-        if always && !self.single() && !all_there {
+        if always && !self.single() && !complete {
             let mut others = self.known.iter().filter(|(_, seen)| seen.member.is_some());
             let changes = others.any(|(id, _)| !self.serving.contains(id));
             must!(
                 changes || deadline.is_some(),
-                "somebody is missing, and nobody comes"
+                "a worker is missing, but no start is scheduled"
             );
         }
         Ok(())
@@ -352,12 +356,12 @@ impl Oracle {
 
     pub fn at_the_end(&self, status: u8, left: bool, now: Moment) -> Result<(), Broken> {
         if self.end.aborted {
-            must!(status == 134, "it ends by SIGABRT");
+            must!(status == 134, "pidone must end by SIGABRT");
             return Ok(());
         }
         must!(
             !(left && self.end.leftovers.is_none_or(|at| now < at)),
-            "somebody is left behind"
+            "a process is left running"
         );
         let expected = |status: u8| {
             if self.config.expected.contains(&status) {
@@ -378,7 +382,7 @@ impl Oracle {
                 0 => expected(killed),
                 own => expected(own),
             };
-            // Whoever watches pidone would take 0 for success.
+            // 0 would look like success.
             status.max(1)
         } else if self.end.asked.is_some() {
             expected(killed)

@@ -1,4 +1,4 @@
-//! What the kernel does when it is told to.
+//! How the simulated kernel performs each action.
 
 use std::time::Duration;
 
@@ -147,12 +147,12 @@ impl World {
             let wait = process.dies_in;
             self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
         } else if signal.asks_to_stop() || signal == Signal::ABRT {
-            // Node.js itself handles a signal in the event loop only.
+            // Node.js handles signals in its event loop only.
             if process.stuck && signal != Signal::ABRT && !matches!(process.on_stop, OnStop::Dies) {
                 return;
             }
             if process.stuck {
-                // It may write a large core first.
+                // It may write a large core dump first.
                 let wait = process.dies_in * 30;
                 self.after(wait, Happening::Ends(id, Ended::Killed(signal)));
                 return;
@@ -184,7 +184,7 @@ impl World {
         }
     }
 
-    /// A signal stops a process, for as long as nobody continues it.
+    /// A signal stops a process until it is continued.
     pub(super) fn halt(&mut self, id: WorkerId, signal: Signal, job_control: bool, time: Duration) {
         let Some(process) = self.alive(id).filter(|process| !process.halted) else {
             return;
