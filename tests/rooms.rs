@@ -1,5 +1,5 @@
-//! The walls of the house that the compiler does not keep: what a room must not know, its sources must not name. That the core
-//! reaches no system is a matter of its crate (src/core/lib.rs).
+//! Module boundaries that the compiler does not check: names that a module's sources must not
+//! contain. The core's boundary is its own crate (src/core/lib.rs).
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -17,7 +17,7 @@ fn sources(under: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines of a source that are code and no test, with their numbers.
+/// The code lines of a source outside its tests, with their numbers.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines()
         .take_while(|line| !line.starts_with("#[cfg(test)]"))
@@ -25,18 +25,18 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
-fn offences(rooms: &[&str], words: &[&str]) -> Vec<String> {
+fn offences(modules: &[&str], words: &[&str]) -> Vec<String> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut offences = Vec::new();
-    for room in rooms {
-        let path = src.join(room);
+    for module in modules {
+        let path = src.join(module);
         let mut files = Vec::new();
         if path.is_dir() {
             sources(&path, &mut files);
         } else {
             files.push(path);
         }
-        assert!(!files.is_empty(), "no sources in {room}");
+        assert!(!files.is_empty(), "no sources in {module}");
         files.retain(|file| file.file_name().is_none_or(|name| name != "tests.rs"));
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
@@ -51,7 +51,7 @@ fn offences(rooms: &[&str], words: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn only_sys_is_unsafe_and_names_the_c_library() {
+fn only_sys_uses_unsafe_and_libc() {
     let others = ["runtime", "ctl", "cli", "logging.rs", "main.rs"];
     assert_eq!(
         offences(&others, &["unsafe ", "libc::"]),
@@ -59,10 +59,10 @@ fn only_sys_is_unsafe_and_names_the_c_library() {
     );
 }
 
-/// Somebody may set it while workers drain: no deadline goes by the time of day. What waits in the
-/// kernel waits by CLOCK_MONOTONIC (poll(2)), as `Instant` does.
+/// The time of day may be changed while workers drain: no deadline may depend on it. Waits in the
+/// kernel use CLOCK_MONOTONIC (poll(2)), as `Instant` does.
 #[test]
-fn only_what_is_shown_knows_the_time_of_day() {
+fn only_logs_and_metrics_use_the_time_of_day() {
     let clocks = [
         "SystemTime",
         "UNIX_EPOCH",
@@ -75,22 +75,22 @@ fn only_what_is_shown_knows_the_time_of_day() {
     let others: Vec<_> = lines
         .iter()
         .filter(|line| !line.contains("/src/logging.rs:"))
-        // Metrics tell when pidone and its workers were started.
+        // Metrics contain the start times of pidone and its workers.
         .filter(|line| !line.contains("/src/sys/host.rs:"))
         .collect();
     assert_eq!(others, Vec::<&String>::new());
-    assert!(!lines.is_empty(), "this sees nothing");
+    assert!(!lines.is_empty(), "the search finds nothing");
 }
 
-/// The client learns all it shows from what the other pidone says.
+/// The client learns all it shows from the other pidone's replies.
 #[test]
-fn the_client_knows_nothing_of_supervision() {
+fn the_client_uses_no_supervision_code() {
     let inside = ["supervisor", "runtime", "cli::", "cgroup", "procfs"];
     assert_eq!(offences(&["ctl"], &inside), Vec::<String>::new());
 }
 
-/// The lines that say `unsafe` and have nobody who says why it is not: a comment above the statement
-/// (`// SAFETY:`), or what callers must see to above a function (`# Safety`).
+/// The lines with `unsafe` that have no justification: a comment above the statement (`//
+/// SAFETY:`), or the callers' duties above a function (`# Safety`).
 fn unexplained(text: &str) -> Vec<usize> {
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     let is_comment = |line: &str| line.starts_with("//");
@@ -114,7 +114,7 @@ fn unexplained(text: &str) -> Vec<usize> {
 }
 
 #[test]
-fn whatever_is_unsafe_says_why_it_is_not() {
+fn each_unsafe_has_a_safety_comment() {
     let explained = "// SAFETY: it is.\nlet x =\n    unsafe { y() };\n";
     assert_eq!(unexplained(explained), []);
     assert_eq!(unexplained("a();\nlet x = unsafe { y() };\n"), [2]);
@@ -132,9 +132,9 @@ fn whatever_is_unsafe_says_why_it_is_not() {
     assert_eq!(lines, Vec::<String>::new());
 }
 
-/// Every test that SECURITY.md names is one.
+/// Every test that SECURITY.md names exists.
 #[test]
-fn the_tests_that_security_md_names_are_there() {
+fn tests_named_in_security_md_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     sources(&root.join("src"), &mut files);
@@ -144,7 +144,7 @@ fn the_tests_that_security_md_names_are_there() {
         .map(|file| fs::read_to_string(file).unwrap())
         .collect();
     let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
-    // A name of a test has several words; that of an option has none with such marks.
+    // A test's name contains underscores; an option's does not.
     let quoted = text.split('`').skip(1).step_by(2);
     let is_name = |word: &&str| {
         word.contains('_')
