@@ -1,4 +1,4 @@
-//! Commands that end, where servers were expected.
+//! Commands that exit where servers were expected.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn begun(count: u16) -> Run {
     run
 }
 
-/// The time to get ready is over.
+/// The worker has missed `--ready-timeout`.
 fn late() -> Run {
     let mut run = begun(1);
     while !run.tick().contains(&disconnect(1)) {}
@@ -23,7 +23,7 @@ fn command(worker: u32, others: usize) -> Action {
 }
 
 #[test]
-fn a_command_that_is_done_is_not_started_again_and_ends_with_zero() {
+fn a_finished_command_ends_pidone_with_zero_without_a_restart() {
     let mut run = begun(1);
     assert_eq!(
         done(run.exits(1, 0)),
@@ -37,7 +37,7 @@ fn a_command_that_is_done_is_not_started_again_and_ends_with_zero() {
 }
 
 #[test]
-fn the_others_may_finish_the_same_command() {
+fn other_workers_may_finish_the_same_command() {
     let mut run = begun(2);
     let actions = done(run.exits(2, 0));
     assert_eq!(actions[..2], [disconnect(1), command(2, 1)]);
@@ -48,7 +48,7 @@ fn the_others_may_finish_the_same_command() {
 }
 
 #[test]
-fn a_stop_does_not_wait_until_the_others_have_finished() {
+fn a_stop_does_not_wait_for_unfinished_commands() {
     let mut run = begun(2);
     run.exits(2, 0);
     assert!(
@@ -59,13 +59,13 @@ fn a_stop_does_not_wait_until_the_others_have_finished() {
 }
 
 #[test]
-fn one_kept_alive_by_its_channel_alone_is_a_command_too() {
+fn a_command_kept_alive_only_by_its_channel_is_recognised() {
     let mut run = late();
     assert!(done(run.exits(1, 0)).contains(&command(1, 0)));
 }
 
 #[test]
-fn what_has_listened_or_failed_or_was_told_to_stop_is_no_command() {
+fn workers_that_listened_failed_or_were_stopped_are_not_commands() {
     let mut run = begun(2);
     run.tell(Event::Asked(WorkerId(1)));
     assert!(!run.exits(2, 0).contains(&command(2, 1)));
@@ -78,7 +78,7 @@ fn what_has_listened_or_failed_or_was_told_to_stop_is_no_command() {
 }
 
 #[test]
-fn where_listening_is_not_what_shows_it_ends_with_zero_are_restarted() {
+fn without_ready_listen_workers_that_exit_with_zero_are_restarted() {
     for ready in [Readiness::Message, Readiness::None] {
         let mut run = Run::begin(&workers_with(1, |rules| rules.ready = ready));
         run.started(1);

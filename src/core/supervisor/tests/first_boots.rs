@@ -1,4 +1,4 @@
-//! Starts before any worker has ever been ready, and starts one by one.
+//! Starts before any worker has ever been ready, and `--boot first`.
 
 use super::*;
 use crate::rules::Boot;
@@ -22,7 +22,7 @@ fn started_by(actions: &[Action]) -> Vec<u32> {
     started.collect()
 }
 
-/// Workers that fail after so long, each as soon as it is started, until there is a verdict.
+/// Workers that each exit with `code` after `each`, until pidone gives up.
 fn fails(config: &RunRules, each: Duration, code: u8) -> (Run, u32, (Verdict, u8)) {
     let mut run = Run::begin(config);
     let mut booting = vec![(each, 1)];
@@ -54,20 +54,20 @@ const NEVER: Verdict = Verdict::NeverReady {
 };
 
 #[test]
-fn five_first_boots_that_fail_are_a_verdict_within_seconds() {
+fn pidone_gives_up_after_five_failed_first_boots() {
     for (each, most) in [(50, 2000), (1500, 9000), (12_000, 61_000)] {
         for count in [1, 8] {
             let (run, starts, found) = fails(&workers(count), each * MS, 7);
             assert_eq!(found, (NEVER, 7));
             assert!(run.now <= most * MS, "{:?}", run.now);
-            // One of them tries again, and not all.
+            // Only one slot tries again.
             assert_eq!(starts, u32::from(count) + 4);
         }
     }
 }
 
 #[test]
-fn fewer_restarts_allowed_are_fewer_first_boots() {
+fn max_restarts_also_limits_first_boots() {
     let mut config = workers(1);
     config.restart.max_restarts = 1;
     let (_, starts, found) = fails(&config, MS, 1);
@@ -76,7 +76,7 @@ fn fewer_restarts_allowed_are_fewer_first_boots() {
 }
 
 #[test]
-fn a_single_child_that_fails_at_once_is_the_same() {
+fn failed_first_boots_are_limited_in_single_mode_too() {
     for (code, policy) in [(1, RestartPolicy::Always), (9, RestartPolicy::OnFailure)] {
         let mut config = config();
         config.restart.policy = policy;
@@ -87,7 +87,7 @@ fn a_single_child_that_fails_at_once_is_the_same() {
 }
 
 #[test]
-fn a_single_child_that_is_done_again_and_again_ends_with_one() {
+fn a_child_that_keeps_succeeding_ends_with_status_one() {
     let mut config = config();
     config.restart.policy = RestartPolicy::Always;
     let (mut run, starts, found) = fails(&config, MS, 0);
@@ -97,7 +97,7 @@ fn a_single_child_that_is_done_again_and_again_ends_with_one() {
 }
 
 #[test]
-fn an_end_before_ready_is_no_good_run_however_long_it_took() {
+fn an_exit_before_ready_never_resets_the_delay() {
     let mut run = Run::serving(&workers(1));
     let mut id = 1;
     let mut delays = Vec::new();
@@ -117,7 +117,7 @@ fn an_end_before_ready_is_no_good_run_however_long_it_took() {
 }
 
 #[test]
-fn those_that_failed_beside_a_slow_one_start_when_it_is_ready() {
+fn failed_workers_restart_when_a_slow_one_is_ready() {
     let mut run = Run::begin(&workers(3));
     run.started(1);
     run.started(2);
@@ -131,7 +131,7 @@ fn those_that_failed_beside_a_slow_one_start_when_it_is_ready() {
     );
     let actions = run.after(SECOND).ready(3);
     assert_eq!(started_by(&actions), [4, 5]);
-    // From now on each slot is for itself.
+    // From now on each slot restarts independently.
     run.started(4);
     run.started(5);
     assert_eq!(next(&run.exits(4, 1)), Some(Next::Restart(100 * MS)));
@@ -142,7 +142,7 @@ fn first(count: u16) -> RunRules {
 }
 
 #[test]
-fn with_first_one_boots_alone_and_the_others_when_it_is_ready() {
+fn boot_first_starts_others_when_one_is_ready() {
     let mut config = first(3);
     config.workers.as_mut().unwrap().spares = 1;
     let mut run = Run::begin(&config);
@@ -151,7 +151,7 @@ fn with_first_one_boots_alone_and_the_others_when_it_is_ready() {
 }
 
 #[test]
-fn with_first_the_one_that_fails_tries_again_and_the_others_wait() {
+fn boot_first_retries_the_failed_worker_while_others_wait() {
     let mut run = Run::begin(&first(3));
     run.started(1);
     assert_eq!(started_by(&run.exits(1, 1)), [2]);
@@ -163,7 +163,7 @@ fn with_first_the_one_that_fails_tries_again_and_the_others_wait() {
 }
 
 #[test]
-fn with_first_all_that_went_down_come_back_one_first() {
+fn boot_first_applies_again_after_all_workers_crashed() {
     let mut run = Run::serving_in_turn(&first(3));
     assert_eq!(run.serve(), [1, 2, 3]);
     run.after(20 * SECOND);
@@ -172,7 +172,7 @@ fn with_first_all_that_went_down_come_back_one_first() {
     assert_eq!(started_by(&run.exits(2, 1)), [5], "worker 3 serves");
     run.started(5);
     assert_eq!(next(&run.exits(4, 1)), Some(Next::Restart(100 * MS)));
-    // Worker 5 boots, and nobody else does any more.
+    // While worker 5 boots, no other worker starts.
     assert_eq!(next(&run.exits(3, 1)), Some(Next::Wait));
     assert_eq!(started_by(&run.tick()), [0; 0]);
     assert_eq!(started_by(&run.ready(5)), [6, 7]);

@@ -1,4 +1,4 @@
-//! What workers leave behind in their process groups.
+//! Processes left in the workers' process groups.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn to_group(worker: u32, signal: Signal) -> Action {
 }
 
 #[test]
-fn what_a_dead_worker_leaves_is_asked_and_then_killed() {
+fn processes_left_in_a_group_are_terminated_then_killed() {
     let mut run = Run::serving(&workers(2));
     run.after(SECOND).exits(1, 1);
     let asked = [to_group(1, Signal::TERM), to_group(1, Signal::CONT)];
@@ -19,9 +19,9 @@ fn what_a_dead_worker_leaves_is_asked_and_then_killed() {
     assert_eq!(run.tell(Event::GroupGone(WorkerId(1))), []);
 }
 
-/// Its number may be another one's by then.
+/// The group's number may have been reused by then.
 #[test]
-fn a_group_that_is_gone_gets_no_signal() {
+fn an_empty_group_gets_no_signal() {
     let mut run = Run::serving(&workers(2));
     run.after(SECOND).exits(1, 1);
     let due = run.supervisor.next_deadline();
@@ -31,9 +31,9 @@ fn a_group_that_is_gone_gets_no_signal() {
     assert_eq!(run.after(5 * SECOND).tell(Event::Tick), []);
 }
 
-/// They are signalled with all others that are left.
+/// They are signalled with all other leftovers.
 #[test]
-fn what_the_last_worker_leaves_is_a_leftover() {
+fn processes_left_by_the_last_worker_are_leftovers() {
     let mut run = Run::serving(&workers(1));
     run.signal(Signal::TERM);
     run.exits(1, 0);

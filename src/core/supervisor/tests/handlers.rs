@@ -1,4 +1,4 @@
-//! Workers whose app handles the stop signal, and says so (`--http-drain`).
+//! Workers whose app handles the stop signal and reports that (`--http-drain`).
 
 use super::*;
 use alloc::vec::Vec;
@@ -22,7 +22,7 @@ impl Run {
         self.tell(Event::Finished(WorkerId(worker)))
     }
 
-    /// All have been told of the end of the run, and their queues are empty.
+    /// The stop is announced to all, and their queues are empty.
     fn stops(&mut self, handles: &[&[Signal]]) -> Vec<Action> {
         self.signal(Signal::TERM);
         for (worker, handles) in (1..).zip(handles) {
@@ -37,7 +37,7 @@ impl Run {
 }
 
 #[test]
-fn a_handler_is_called_when_all_is_answered_and_closes_the_server() {
+fn a_handler_runs_after_all_requests_and_closes_the_server() {
     let mut run = Run::serving(&config(3));
     let actions = run.stops(&[&[Signal::TERM], &[Signal::INT], &[]]);
     assert_eq!(actions, [finish(1), disconnect(2), disconnect(3)]);
@@ -49,7 +49,7 @@ fn a_handler_is_called_when_all_is_answered_and_closes_the_server() {
 }
 
 #[test]
-fn a_reload_calls_it_too() {
+fn a_reload_runs_the_handler_too() {
     let mut run = Run::serving(&config(1));
     run.listens(1, true);
     run.after(SECOND).signal(Signal::HUP);
@@ -64,11 +64,11 @@ fn a_reload_calls_it_too() {
 }
 
 #[test]
-fn answers_without_end_leave_it_a_fifth_of_the_grace() {
+fn endless_responses_leave_the_handler_a_fifth_of_the_grace() {
     let mut run = Run::serving(&config(1));
     assert_eq!(run.stops(&[&[Signal::TERM]]), [finish(1)]);
     assert_eq!(run.tick(), [signal(1, Signal::TERM)]);
-    // Its grace begins when new connections are kept away.
+    // Its grace period begins when new connections are steered away.
     assert_eq!(run.now, 29 * SECOND);
     assert_eq!(run.tick(), [disconnect(1)]);
     assert_eq!(run.now, 32 * SECOND);
@@ -76,7 +76,7 @@ fn answers_without_end_leave_it_a_fifth_of_the_grace() {
 }
 
 #[test]
-fn it_is_called_at_once_when_the_channel_ends_and_nothing_can_be_said() {
+fn the_handler_runs_at_once_when_the_channel_closes() {
     let mut run = Run::serving(&config(1));
     assert_eq!(run.stops(&[&[Signal::TERM]]), [finish(1)]);
     run.tell(Event::ChannelClosed(WorkerId(1)));

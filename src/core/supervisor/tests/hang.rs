@@ -1,4 +1,4 @@
-//! `--hang-timeout`: an event loop that does not turn any more.
+//! `--hang-timeout`: a blocked event loop.
 
 use super::*;
 
@@ -28,23 +28,23 @@ impl Run {
 }
 
 #[test]
-fn who_answers_is_asked_again_for_ever() {
+fn a_responsive_worker_is_pinged_again() {
     let mut run = Run::serving(&with_hang_timeout(1));
     for _ in 0..1000 {
         let asked = run.now;
         assert_eq!(run.tick(), [ping(1)]);
         assert_eq!(run.now - asked, 2 * SECOND);
-        // As late as can be.
+        // The latest possible answer.
         run.after(TIMEOUT - MS).pong(1);
     }
 }
 
 #[test]
-fn who_does_not_answer_is_killed_and_somebody_takes_over_at_once() {
+fn a_hung_worker_is_killed_and_replaced_at_once() {
     let mut run = Run::serving(&with_hang_timeout(2));
     run.tell(Event::ChannelClosed(WorkerId(2)));
     assert_eq!(run.tick(), [Action::ReleasePorts(WorkerId(2))]);
-    assert_eq!(run.tick(), [ping(1)], "there is no asking the other one");
+    assert_eq!(run.tick(), [ping(1)], "worker 2 has no channel");
     let asked = run.now;
     assert_eq!(
         run.next_actions(),
@@ -59,7 +59,7 @@ fn who_does_not_answer_is_killed_and_somebody_takes_over_at_once() {
     run.started(3);
     run.ready(3);
     assert_eq!(run.serve(), [2, 3]);
-    // It writes its report, but not for ever.
+    // It has a limited time to write its report.
     let (worker, grace) = (WorkerId(1), SECOND);
     let overdue = report(Report::Overdue { worker, grace });
     let killed = run.next_actions();
@@ -73,14 +73,14 @@ fn who_does_not_answer_is_killed_and_somebody_takes_over_at_once() {
 }
 
 #[test]
-fn a_spare_takes_over() {
+fn a_spare_replaces_a_hung_worker() {
     let config = workers_with(1, |rules| {
         rules.hang_timeout = Some(TIMEOUT);
         rules.unresponsive_after = 3600 * SECOND;
         rules.spares = 1;
     });
     let mut run = Run::serving(&config);
-    assert_eq!(run.tick(), [ping(1)], "nobody asks a spare");
+    assert_eq!(run.tick(), [ping(1)], "spares are not pinged");
     let (worker, member) = (WorkerId(2), Member(1));
     let actions = run.next_actions();
     assert_eq!(
@@ -94,7 +94,7 @@ fn a_spare_takes_over() {
 }
 
 #[test]
-fn a_successor_that_boots_already_takes_over() {
+fn a_booting_successor_replaces_a_hung_worker() {
     let mut run = Run::serving(&with_hang_timeout(1));
     run.tick();
     run.after(SECOND).asks(Request::Reload);
@@ -118,7 +118,7 @@ fn a_successor_that_boots_already_takes_over() {
 }
 
 #[test]
-fn who_hangs_again_and_again_waits_longer_and_is_a_crash_loop_in_the_end() {
+fn repeated_hangs_delay_restarts_and_become_a_crash_loop() {
     let mut config = with_hang_timeout(1);
     config.restart.window = 3600 * SECOND;
     config.restart.min_uptime = 60 * SECOND;
@@ -156,10 +156,10 @@ fn who_hangs_again_and_again_waits_longer_and_is_a_crash_loop_in_the_end() {
 }
 
 #[test]
-fn a_container_that_was_paused_has_no_hung_workers() {
+fn a_paused_container_has_no_hung_workers() {
     let mut run = Run::serving(&with_hang_timeout(2));
     assert_eq!(run.tick(), [ping(1), ping(2)]);
-    // What they answer can be read only after the tick that is long overdue.
+    // Their answers can be read only after the tick, which is long overdue.
     assert_eq!(run.after(3600 * SECOND).tell(Event::Tick), []);
     run.pong(1);
     run.pong(2);
@@ -168,13 +168,13 @@ fn a_container_that_was_paused_has_no_hung_workers() {
 }
 
 #[test]
-fn who_boots_or_leaves_is_not_asked() {
+fn booting_and_leaving_workers_are_not_pinged() {
     let mut run = Run::serving(&with_hang_timeout(1));
     run.after(SECOND).asks(Request::Reload);
     run.started(2);
     assert_eq!(run.next_actions(), [ping(1)]);
     run.ready(2);
-    // Its queue is looked at, and it is told to disconnect; but it is not killed before its time.
+    // Its queue is checked and it is told to disconnect, but it is not killed early.
     let left = run.now;
     while run.now < left + 20 * SECOND {
         let actions = run.next_actions();

@@ -1,4 +1,4 @@
-//! Workers with a port of their own and no channel: a successor needs the port of the one before.
+//! Workers with a port of their own and no channel: a successor needs the port of the old worker.
 
 use super::*;
 use crate::rules::PortEnv;
@@ -16,7 +16,7 @@ fn ports() -> RunRules {
 }
 
 #[test]
-fn each_is_replaced_where_it_was_one_after_the_other() {
+fn workers_are_replaced_in_place_one_at_a_time() {
     let mut run = Run::serving(&ports());
     assert_eq!(
         run.after(SECOND).signal(Signal::HUP),
@@ -37,7 +37,7 @@ fn each_is_replaced_where_it_was_one_after_the_other() {
 }
 
 #[test]
-fn one_that_crashes_as_it_boots_ends_the_reload_and_the_others_stay() {
+fn a_crash_during_boot_ends_the_reload_and_others_stay() {
     let mut run = Run::serving(&ports());
     run.after(SECOND).signal(Signal::HUP);
     run.exits(1, 0);
@@ -54,7 +54,7 @@ fn one_that_crashes_as_it_boots_ends_the_reload_and_the_others_stay() {
 }
 
 #[test]
-fn one_that_is_worn_out_stays_until_the_others_serve() {
+fn a_worker_over_its_limit_stays_until_the_others_serve() {
     let mut config = ports();
     if let Some(rules) = &mut config.workers {
         rules.max_memory = Some(MemoryLimit::Bytes(1));
@@ -78,7 +78,7 @@ fn one_that_is_worn_out_stays_until_the_others_serve() {
 }
 
 #[test]
-fn a_place_that_is_given_up_meanwhile_does_not_hold_the_reload_up() {
+fn a_slot_removed_during_a_reload_does_not_block_it() {
     let mut run = Run::serving(&ports());
     run.after(SECOND).signal(Signal::HUP);
     run.exits(1, 0);

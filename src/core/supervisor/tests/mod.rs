@@ -1,4 +1,4 @@
-//! The important lives, event by event; `tests/simulation` lives the others.
+//! The most important histories, event by event; `tests/simulation` generates random ones.
 
 mod commands;
 mod first_boots;
@@ -26,7 +26,7 @@ use alloc::vec::Vec;
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Who asks, where it does not matter.
+/// A request id for tests with one client.
 const ME: RequestId = RequestId(1);
 
 /// Single mode.
@@ -34,7 +34,7 @@ fn config() -> RunRules {
     RunRules::default()
 }
 
-/// `-i COUNT`, and what follows from it.
+/// `-i COUNT` and its defaults.
 fn workers(count: u16) -> RunRules {
     RunRules {
         grace: Some(30 * SECOND),
@@ -65,21 +65,21 @@ fn workers(count: u16) -> RunRules {
     }
 }
 
-/// `workers`, some of whose rules are other ones.
+/// `workers` with changed rules.
 fn workers_with(count: u16, change: impl FnOnce(&mut WorkerRules)) -> RunRules {
     let mut config = workers(count);
     change(config.workers.as_mut().unwrap());
     config
 }
 
-/// A run under a clock that the test moves.
+/// A supervisor with a clock that the test sets.
 struct Run {
     supervisor: Supervisor,
     now: Moment,
 }
 
 impl Run {
-    /// The first worker is being started.
+    /// The first worker is starting.
     fn begin(config: &RunRules) -> Self {
         let count = match config.workers.as_ref().map(|workers| workers.instances) {
             Some(Instances::Count(count)) => usize::from(count),
@@ -107,15 +107,15 @@ impl Run {
         run
     }
 
-    /// All serve, spares are booted, and nothing is due.
+    /// All workers are ready, spares are booted, and nothing is due.
     fn serving(config: &RunRules) -> Self {
         let mut run = Self::begin(config);
         let actions = run.tell(Event::Started(WorkerId(1)));
-        let followers = actions.iter().filter_map(|action| match action {
+        let others = actions.iter().filter_map(|action| match action {
             Action::Start(start) => Some(start),
             _ => None,
         });
-        for start in followers {
+        for start in others {
             run.tell(Event::Started(start.worker));
             if start.member.is_some() {
                 run.ready(start.worker.0);
@@ -135,7 +135,7 @@ impl Run {
         run
     }
 
-    /// The same where one boots first.
+    /// The same with `--boot first`.
     fn serving_in_turn(config: &RunRules) -> Self {
         let mut run = Self::begin(config);
         run.started(1);
@@ -190,7 +190,7 @@ impl Run {
         self.tell(Event::Listens { worker, any })
     }
 
-    /// A worker leaves with this status.
+    /// A worker exits with this status.
     fn exits(&mut self, worker: u32, code: u8) -> Vec<Action> {
         let worker = WorkerId(worker);
         let ended = Ended::Code(code);
@@ -214,7 +214,7 @@ impl Run {
         self.tell(Event::Tick)
     }
 
-    /// Until a tick has something to do.
+    /// Ticks until one has actions.
     fn next_actions(&mut self) -> Vec<Action> {
         loop {
             let actions = self.tick();
@@ -224,7 +224,7 @@ impl Run {
         }
     }
 
-    /// A worker that has begun to leave does so without further ado.
+    /// A leaving worker drains its queue, disconnects and exits.
     fn drains(&mut self, worker: u32) -> Vec<Action> {
         assert_eq!(self.tick(), [Action::CheckQueues(Some(WorkerId(worker)))]);
         assert_eq!(self.queue_is_empty(Some(worker)), [disconnect(worker)]);
@@ -258,7 +258,7 @@ fn replies(actions: &[Action]) -> Vec<(RequestId, Reply)> {
     replies.collect()
 }
 
-/// A new worker serves in this slot.
+/// The report that a slot has a new worker.
 fn replaced(slot: usize, worker: u32) -> Action {
     let worker = WorkerId(worker);
     report(Report::SlotReplaced { slot, worker })
@@ -276,7 +276,7 @@ fn disconnect(worker: u32) -> Action {
     Action::Disconnect(WorkerId(worker))
 }
 
-/// New connections go to these members, which is said with a `None` for each slot that gets none.
+/// Steers new connections to these members; `None`: the slot gets none.
 fn steer(members: &[Option<usize>]) -> Action {
     Action::Steer(members.iter().map(|member| member.map(Member)).collect())
 }
@@ -292,7 +292,7 @@ fn report(report: Report) -> Action {
     Action::Report(report)
 }
 
-/// All but what is said about an end, whose uptime a test would only repeat, and but replies.
+/// The actions without exit reports (a test would only repeat their uptime) and replies.
 fn done(actions: Vec<Action>) -> Vec<Action> {
     let is_other = |action: &Action| {
         matches!(
@@ -304,7 +304,7 @@ fn done(actions: Vec<Action>) -> Vec<Action> {
     rest.collect()
 }
 
-/// What is said to follow from an end.
+/// What follows from an exit, as reported.
 fn next(actions: &[Action]) -> Option<Next> {
     actions.iter().find_map(|action| match action {
         Action::Report(Report::Ended { next, .. }) => Some(*next),

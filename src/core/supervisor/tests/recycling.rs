@@ -1,4 +1,4 @@
-//! `--max-memory` and `--max-age`: who is worn out is replaced, successor first.
+//! `--max-memory` and `--max-age`: a worker over its limit is replaced, successor first.
 
 use super::*;
 use alloc::vec::Vec;
@@ -31,7 +31,7 @@ impl Run {
 }
 
 #[test]
-fn a_worker_that_grows_is_replaced_by_one_that_serves_before_it_leaves() {
+fn a_worker_over_max_memory_leaves_after_its_successor_serves() {
     let mut run = Run::serving(&with_max_memory(2));
     assert_eq!(run.tick(), [measure(1), measure(2)]);
     assert_eq!(run.now, 5 * SECOND);
@@ -41,8 +41,8 @@ fn a_worker_that_grows_is_replaced_by_one_that_serves_before_it_leaves() {
         [recycled(2, LIMIT + 1), start(3, 1, Some(3))]
     );
     run.started(3);
-    assert!(!run.supervisor.is_reloading(), "nobody has asked for it");
-    // Not again while that is under way.
+    assert!(!run.supervisor.is_reloading(), "no reload was requested");
+    // Not again during the replacement.
     assert_eq!(run.next_actions(), [measure(1), measure(2)]);
     assert_eq!(run.memory(2, LIMIT + 2), []);
     assert_eq!(run.ready(3), [replaced(1, 3), steer(&[Some(0), Some(3)])]);
@@ -52,12 +52,12 @@ fn a_worker_that_grows_is_replaced_by_one_that_serves_before_it_leaves() {
     assert_eq!(
         (slot.restarts, slot.last_end),
         (0, None),
-        "nothing was lost"
+        "no unplanned exit"
     );
 }
 
 #[test]
-fn one_that_has_shrunk_before_its_turn_stays() {
+fn a_worker_below_its_limit_again_is_not_replaced() {
     let mut run = Run::serving(&with_max_memory(2));
     run.tick();
     run.memory(1, LIMIT + 1);
@@ -70,7 +70,7 @@ fn one_that_has_shrunk_before_its_turn_stays() {
 }
 
 #[test]
-fn a_replacement_that_fails_is_tried_again_later_and_later() {
+fn failed_replacements_are_retried_with_growing_delays() {
     let mut run = Run::serving(&with_max_memory(1));
     run.tick();
     let mut actions = run.memory(1, LIMIT + 1);
@@ -82,7 +82,7 @@ fn a_replacement_that_fails_is_tried_again_later_and_later() {
         // Its boot takes a while.
         let end = run.after(3 * SECOND).exits(id, 1);
         let failed = run.now;
-        assert_eq!(done(end), [], "nobody's request has failed");
+        assert_eq!(done(end), [], "no request has failed");
         assert_eq!(run.serve(), [1]);
         actions = run.tick();
         while actions == [measure(1)] {
@@ -96,7 +96,7 @@ fn a_replacement_that_fails_is_tried_again_later_and_later() {
 }
 
 #[test]
-fn an_app_that_always_needs_more_is_not_replaced_all_the_time() {
+fn an_app_always_over_its_limit_is_replaced_less_often() {
     let mut run = Run::serving(&with_max_memory(1));
     let mut begins = Vec::new();
     for old in 1..10 {
@@ -119,7 +119,7 @@ fn an_app_that_always_needs_more_is_not_replaced_all_the_time() {
 }
 
 #[test]
-fn a_reload_goes_first_and_makes_do_with_what_is_replaced_already() {
+fn a_reload_takes_precedence_and_keeps_the_replacement_in_progress() {
     let mut run = Run::serving(&with_max_memory(2));
     run.tick();
     run.memory(2, LIMIT + 1);
@@ -128,7 +128,7 @@ fn a_reload_goes_first_and_makes_do_with_what_is_replaced_already() {
         run.after(SECOND).asks(Request::Reload),
         [report(Report::ReloadBegun)]
     );
-    // What is under way was not asked for: its failure is not the reload's.
+    // The replacement in progress was not requested: its failure does not end the reload.
     assert_eq!(done(run.exits(3, 1)), [start(4, 0, Some(1))]);
     assert!(run.supervisor.is_reloading());
     run.started(4);
@@ -138,7 +138,7 @@ fn a_reload_goes_first_and_makes_do_with_what_is_replaced_already() {
 }
 
 #[test]
-fn where_the_port_is_needed_the_old_one_goes_first() {
+fn with_a_port_per_worker_the_old_one_exits_first() {
     let config = workers_with(2, |rules| {
         rules.channel = false;
         rules.ready = Readiness::None;
@@ -161,7 +161,7 @@ fn where_the_port_is_needed_the_old_one_goes_first() {
 }
 
 #[test]
-fn those_who_started_together_do_not_grow_old_together() {
+fn workers_started_together_reach_max_age_at_different_times() {
     let hour = 3600 * SECOND;
     let config = workers_with(4, |rules| rules.max_age = Some(hour));
     let mut run = Run::serving(&config);
@@ -190,7 +190,7 @@ fn those_who_started_together_do_not_grow_old_together() {
 }
 
 #[test]
-fn who_leaves_anyway_is_not_measured_and_nobody_is_once_all_are_to_stop() {
+fn leaving_workers_are_not_measured() {
     let mut run = Run::serving(&with_max_memory(2));
     run.tell(Event::Leaving(WorkerId(1)));
     run.started(3);

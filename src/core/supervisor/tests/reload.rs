@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn each_worker_is_replaced_by_one_that_serves_before_it_leaves() {
+fn each_worker_leaves_after_its_successor_serves() {
     let mut run = Run::serving(&workers(2));
     run.after(SECOND);
     assert_eq!(
@@ -12,7 +12,7 @@ fn each_worker_is_replaced_by_one_that_serves_before_it_leaves() {
     );
     assert_eq!(run.started(3), []);
     assert_eq!(run.serve(), [1, 2]);
-    // New connections go to the successor, and the one before it empties its own queue.
+    // New connections go to the successor, and the old worker drains its own queue.
     assert_eq!(run.ready(3), [replaced(0, 3), steer(&[Some(1), Some(2)])]);
     assert_eq!(run.serve(), [2, 3]);
     assert_eq!(run.supervisor.next_deadline(), Some(run.now + 10 * MS));
@@ -37,7 +37,7 @@ fn a_successor_that_crashes_ends_the_reload_and_the_old_worker_stays() {
     );
     assert_eq!(run.serve(), [1, 2]);
     assert_eq!(run.supervisor.next_deadline(), None);
-    // And another one can be tried.
+    // Another reload can be requested.
     assert_eq!(
         run.after(SECOND).signal(Signal::HUP)[1],
         start(4, 0, Some(1))
@@ -61,7 +61,7 @@ fn a_successor_that_cannot_be_started_ends_the_reload() {
 }
 
 #[test]
-fn a_successor_that_never_gets_ready_is_told_to_end() {
+fn a_successor_that_never_gets_ready_is_stopped() {
     let mut run = Run::serving(&workers(1));
     run.after(SECOND).signal(Signal::HUP);
     run.started(2);
@@ -76,13 +76,13 @@ fn a_successor_that_never_gets_ready_is_told_to_end() {
         ]
     );
     assert_eq!(run.serve(), [1]);
-    // It has a handler, and would wait for ever: its channel keeps it alive.
+    // Its handler closes nothing, and its channel would keep it alive.
     assert_eq!(run.tick(), [disconnect(2)]);
     assert_eq!(done(run.exits(2, 0)), []);
 }
 
 #[test]
-fn a_successor_takes_over_at_once_when_the_old_worker_crashes() {
+fn a_booting_successor_takes_over_when_the_old_worker_crashes() {
     let mut run = Run::serving(&workers(2));
     run.after(SECOND).signal(Signal::HUP);
     run.started(3);
@@ -98,7 +98,7 @@ fn a_successor_takes_over_at_once_when_the_old_worker_crashes() {
 }
 
 #[test]
-fn a_second_request_replaces_those_too_that_came_by_the_first() {
+fn a_second_reload_replaces_workers_of_the_first() {
     let mut run = Run::serving(&workers(1));
     run.after(SECOND).signal(Signal::HUP);
     run.started(2);
@@ -117,8 +117,8 @@ fn a_second_request_replaces_those_too_that_came_by_the_first() {
     ));
 }
 
-/// The successor serves.
-fn one_that_leaves() -> Run {
+/// A worker that leaves; its successor is ready.
+fn with_leaving_worker() -> Run {
     let mut run = Run::serving(&workers(1));
     run.after(SECOND).signal(Signal::HUP);
     run.started(2);
@@ -127,15 +127,15 @@ fn one_that_leaves() -> Run {
 }
 
 #[test]
-fn a_busy_queue_is_waited_for_but_not_for_ever() {
-    let mut run = one_that_leaves();
+fn draining_a_busy_queue_has_a_time_limit() {
+    let mut run = with_leaving_worker();
     let dismissed = run.now;
     let worker = Some(WorkerId(1));
     while run.tick() == [Action::CheckQueues(worker)] {
         let queues = Queues::Waiting;
         assert_eq!(run.tell(Event::Queues { worker, queues }), []);
     }
-    // Half the grace for the queue, and four fifths until the signal, whose disconnect is over.
+    // Half of the grace period for the queue, and four fifths of it until the stop signal.
     assert_eq!(run.now, dismissed + 15 * SECOND);
     assert_eq!(run.tick(), [signal(1, Signal::TERM)]);
     assert_eq!(run.now, dismissed + 24 * SECOND);
@@ -148,8 +148,8 @@ fn a_busy_queue_is_waited_for_but_not_for_ever() {
 }
 
 #[test]
-fn what_is_arriving_is_waited_for_a_quarter_of_a_second() {
-    let mut run = one_that_leaves();
+fn unread_connections_are_waited_for_250_ms() {
+    let mut run = with_leaving_worker();
     let dismissed = run.now;
     let worker = Some(WorkerId(1));
     let actions = loop {
@@ -165,7 +165,7 @@ fn what_is_arriving_is_waited_for_a_quarter_of_a_second() {
 }
 
 #[test]
-fn with_http_drain_the_end_is_announced_while_new_connections_go_elsewhere_already() {
+fn http_drain_announces_the_stop_after_steering_connections_away() {
     let config = workers_with(1, |rules| rules.http_drain = Some(5 * SECOND));
     let mut run = Run::serving(&config);
     run.after(SECOND).signal(Signal::HUP);

@@ -1,9 +1,9 @@
-//! `pidone ctl`: what it asks for is done, or refused with a reason, and always comes to an end.
+//! `pidone ctl`: each request is completed, or refused with a reason, and gets a final reply.
 
 use super::*;
 use alloc::vec::Vec;
 
-/// The reports among the actions that end what was asked for.
+/// The number of reports that end a reload or restart.
 fn ends(actions: &[Action]) -> usize {
     let is_end = |action: &&Action| {
         matches!(
@@ -49,7 +49,7 @@ fn a_restart_that_fails_keeps_the_old_worker() {
 }
 
 #[test]
-fn a_restart_during_another_one_waits_its_turn_and_both_end_together() {
+fn a_restart_during_another_is_queued_and_both_complete_together() {
     let mut run = Run::serving(&workers(2));
     run.after(SECOND).asks(Request::Restart { slot: 0 });
     run.started(3);
@@ -68,7 +68,7 @@ fn a_restart_during_another_one_waits_its_turn_and_both_end_together() {
 }
 
 #[test]
-fn a_slot_that_waits_for_its_next_start_is_started_at_once() {
+fn a_restart_request_skips_the_backoff_delay() {
     let mut run = Run::serving(&workers(2));
     run.exits(1, 1);
     run.started(3);
@@ -88,12 +88,12 @@ fn a_slot_that_waits_for_its_next_start_is_started_at_once() {
 }
 
 #[test]
-fn a_slot_whose_worker_has_left_for_good_can_be_filled_again() {
+fn a_restart_request_fills_an_empty_slot() {
     let mut config = workers(2);
     config.restart.policy = RestartPolicy::Never;
     let mut run = Run::serving(&config);
     assert_eq!(done(run.exits(1, 0)), [steer(&[None, Some(2)])]);
-    // A reload leaves it alone.
+    // A reload does not start a worker there.
     let actions = run.after(SECOND).asks(Request::Reload);
     assert_eq!(actions[1..], [start(3, 1, Some(3))]);
     run.started(3);
@@ -106,7 +106,7 @@ fn a_slot_whose_worker_has_left_for_good_can_be_filled_again() {
 }
 
 #[test]
-fn a_number_that_is_reached_already_is_reached_at_once() {
+fn scaling_to_the_present_number_completes_at_once() {
     let mut run = Run::serving(&workers(2));
     assert_eq!(
         done(run.asks(Request::Scale { to: 2 })),
@@ -121,7 +121,7 @@ fn a_number_that_is_reached_already_is_reached_at_once() {
             start(4, 3, Some(6))
         ]
     );
-    // Asked once more, it is no news, and still not done.
+    // A repeated request changes nothing, and waits as well.
     assert_eq!(run.asks(Request::Scale { to: 4 }), []);
     run.started(3);
     run.started(4);
@@ -132,7 +132,7 @@ fn a_number_that_is_reached_already_is_reached_at_once() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_a_reason() {
+fn invalid_requests_are_refused_with_a_reason() {
     let mut run = Run::begin(&workers(2));
     assert_eq!(run.refuses(Request::Reload), Refusal::NotStarted);
     let mut run = Run::serving(&workers(2));
@@ -155,7 +155,7 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
 }
 
 #[test]
-fn there_are_no_more_workers_than_ports() {
+fn workers_are_limited_to_the_available_ports() {
     let config = workers_with(1, |rules| {
         rules.port_env = Some(crate::rules::PortEnv {
             name: "PORT".into(),
@@ -176,7 +176,7 @@ fn there_are_no_more_workers_than_ports() {
 }
 
 #[test]
-fn a_single_child_can_be_stopped_and_nothing_else() {
+fn single_mode_accepts_only_stop_requests() {
     let mut run = Run::of(&config());
     assert_eq!(run.refuses(Request::Reload), Refusal::SingleMode);
     assert_eq!(done(run.asks(Request::Stop)), [signal(1, Signal::TERM)]);
@@ -184,11 +184,11 @@ fn a_single_child_can_be_stopped_and_nothing_else() {
     assert_eq!(done(run.after(SECOND).asks(Request::Stop)), []);
 }
 
-const HER: RequestId = RequestId(7);
-const HIM: RequestId = RequestId(3);
+const FIRST_CLIENT: RequestId = RequestId(7);
+const SECOND_CLIENT: RequestId = RequestId(3);
 
 #[test]
-fn a_refusal_is_told_only_to_whom_it_is_for() {
+fn a_refusal_goes_only_to_its_client() {
     let config = workers_with(2, |rules| {
         rules.port_env = Some(crate::rules::PortEnv {
             name: "PORT".into(),
@@ -196,17 +196,17 @@ fn a_refusal_is_told_only_to_whom_it_is_for() {
         });
     });
     let mut run = Run::serving(&config);
-    run.after(SECOND).asks_as(HER, Request::Reload);
-    // A signal has no name.
+    run.after(SECOND).asks_as(FIRST_CLIENT, Request::Reload);
+    // A signal has no request id.
     assert_eq!(replies(&run.signal(Signal::TTIN)), []);
     let why = Refusal::TooFew;
-    let actions = run.asks_as(HIM, Request::Scale { to: 0 });
-    assert_eq!(replies(&actions), [(HIM, Reply::Refused(why))]);
+    let actions = run.asks_as(SECOND_CLIENT, Request::Scale { to: 0 });
+    assert_eq!(replies(&actions), [(SECOND_CLIENT, Reply::Refused(why))]);
     for (old, new) in [(1, 3), (2, 4)] {
         run.started(new);
         let slot = usize::try_from(old - 1).unwrap();
         let worker = WorkerId(new);
-        let progress = reply_to(HER, Reply::Progress { slot, worker });
+        let progress = reply_to(FIRST_CLIENT, Reply::Progress { slot, worker });
         assert!(run.ready(new).contains(&progress));
         let actions = run.drains(old);
         assert_eq!(replies(&actions).len(), slot);
@@ -219,38 +219,41 @@ fn a_refusal_is_told_only_to_whom_it_is_for() {
                     ..
                 })
             );
-            *id == HER && done
+            *id == FIRST_CLIENT && done
         }));
     }
 }
 
 #[test]
-fn a_number_that_another_request_changes_is_superseded() {
+fn a_later_scale_request_supersedes_earlier_ones() {
     let mut run = Run::serving(&workers(2));
-    run.asks_as(HER, Request::Scale { to: 3 });
+    run.asks_as(FIRST_CLIENT, Request::Scale { to: 3 });
     run.asks_as(ME, Request::Scale { to: 3 });
     run.asks_as(RequestId(8), Request::Restart { slot: 1 });
     let superseded = |id, by| (id, Reply::Superseded { by });
     assert_eq!(
-        replies(&run.asks_as(HIM, Request::Scale { to: 1 })),
+        replies(&run.asks_as(SECOND_CLIENT, Request::Scale { to: 1 })),
         [
-            superseded(HER, 1),
+            superseded(FIRST_CLIENT, 1),
             superseded(ME, 1),
             superseded(RequestId(8), 1)
         ]
     );
-    assert_eq!(replies(&run.signal(Signal::TTIN)), [superseded(HIM, 2)]);
+    assert_eq!(
+        replies(&run.signal(Signal::TTIN)),
+        [superseded(SECOND_CLIENT, 2)]
+    );
 }
 
 #[test]
-fn a_stop_answers_all_who_wait() {
+fn a_stop_answers_all_open_requests() {
     let mut run = Run::serving(&workers(2));
-    run.asks_as(HER, Request::Scale { to: 3 });
-    run.asks_as(HIM, Request::Reload);
+    run.asks_as(FIRST_CLIENT, Request::Scale { to: 3 });
+    run.asks_as(SECOND_CLIENT, Request::Reload);
     let stopping = Reply::Refused(Refusal::Stopping);
     assert_eq!(
         replies(&run.signal(Signal::TERM)),
-        [(HER, stopping), (HIM, stopping)]
+        [(FIRST_CLIENT, stopping), (SECOND_CLIENT, stopping)]
     );
     assert_eq!(
         replies(&run.asks_as(ME, Request::Stop)),
@@ -259,12 +262,12 @@ fn a_stop_answers_all_who_wait() {
 }
 
 #[test]
-fn a_reload_waits_for_a_new_worker_that_was_killed() {
+fn a_reload_waits_while_a_new_worker_is_restarted() {
     let mut run = Run::serving(&workers(2));
     run.after(SECOND).asks(Request::Reload);
     run.started(3);
     run.ready(3);
-    // It has just begun to serve, and dies; so does the next one.
+    // The new worker exits as soon as it is ready; so does the next one.
     run.exits(3, 1);
     run.started(4);
     assert_eq!(next(&run.exits(4, 1)), Some(Next::Restart(100 * MS)));
@@ -274,7 +277,10 @@ fn a_reload_waits_for_a_new_worker_that_was_killed() {
     assert_eq!(replies(&run.exits(2, 0)), []);
     assert!(run.supervisor.is_reloading());
     let due = run.supervisor.next_deadline();
-    assert!(due.is_some_and(|due| due > run.now), "it sleeps");
+    assert!(
+        due.is_some_and(|due| due > run.now),
+        "no deadline is overdue"
+    );
     assert_eq!(run.tick(), [start(6, 0, Some(1))]);
     assert_eq!(replies(&run.started(6)), []);
     assert_eq!(ends(&run.ready(6)), 1);
@@ -282,7 +288,7 @@ fn a_reload_waits_for_a_new_worker_that_was_killed() {
 }
 
 #[test]
-fn a_reload_says_which_slots_have_ended_for_good() {
+fn a_reload_reports_slots_without_a_worker() {
     let mut config = workers(3);
     config.restart.policy = RestartPolicy::Never;
     let mut run = Run::serving(&config);

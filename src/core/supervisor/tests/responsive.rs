@@ -1,4 +1,4 @@
-//! Whether event loops turn, as far as those who look can know; and workers that are stopped.
+//! Unresponsive event loops, as status queries see them; and stopped workers.
 
 use super::*;
 use alloc::vec::Vec;
@@ -29,16 +29,16 @@ impl Run {
 }
 
 #[test]
-fn a_look_after_hours_asks_and_finds_all_ready() {
+fn a_query_after_hours_pings_and_reports_ready() {
     let mut run = Run::serving(&workers(2));
     for _ in 0..3 {
         run.after(3600 * SECOND);
         assert_eq!(run.tell(Event::Look), [ping(1), ping(2)]);
         assert!(run.supervisor.is_ready());
-        assert_eq!(run.tell(Event::Look), [], "it is being asked");
+        assert_eq!(run.tell(Event::Look), [], "the ping is open");
         run.after(MS);
         assert_eq!([run.pongs(1), run.pongs(2)], [[], []]);
-        assert_eq!(run.supervisor.next_deadline(), None, "idle is idle");
+        assert_eq!(run.supervisor.next_deadline(), None, "no wake-up when idle");
     }
 }
 
@@ -51,19 +51,19 @@ fn not_ready_once_no_worker_has_answered_for_five_seconds() {
     assert_eq!(run.now, asked + AFTER);
     let why = Some(Unready::Unresponsive { after: AFTER });
     assert_eq!(run.supervisor.unready(), why);
-    assert_eq!(run.supervisor.next_deadline(), None, "nobody polls");
-    // A look ten seconds after the first sees it, and asks nothing new.
+    assert_eq!(run.supervisor.next_deadline(), None, "no polling");
+    // A query ten seconds after the first gets the result, and sends no new ping.
     assert_eq!(run.after(5 * SECOND).tell(Event::Look), []);
     assert_eq!(run.supervisor.unready(), why);
     let responsive = report(Report::Responsive {
         worker: WorkerId(2),
     });
     assert_eq!(run.pongs(2), [responsive]);
-    assert!(run.supervisor.is_ready(), "one is enough");
+    assert!(run.supervisor.is_ready(), "one responsive worker is enough");
 }
 
 #[test]
-fn one_that_gets_ready_is_not_blamed_for_its_boot() {
+fn a_slow_boot_does_not_make_a_worker_unresponsive() {
     let mut run = Run::begin(&workers(1));
     run.started(1);
     assert_eq!(run.tell(Event::Look), [ping(1)]);
@@ -73,7 +73,7 @@ fn one_that_gets_ready_is_not_blamed_for_its_boot() {
 }
 
 #[test]
-fn a_pause_is_no_hang_and_costs_no_time_to_get_ready() {
+fn a_pause_does_not_count_as_hang_or_ready_time() {
     let mut run = Run::serving(&workers(2));
     run.tell(Event::Look);
     assert_eq!(run.after(3600 * SECOND).tell(Event::Tick), []);
@@ -100,7 +100,7 @@ fn a_pause_is_no_hang_and_costs_no_time_to_get_ready() {
 }
 
 #[test]
-fn who_cannot_be_asked_is_ready() {
+fn workers_without_a_channel_count_as_responsive() {
     let config = workers_with(1, |rules| {
         rules.channel = false;
         rules.ready = Readiness::None;
@@ -119,7 +119,7 @@ fn who_cannot_be_asked_is_ready() {
 }
 
 #[test]
-fn one_that_is_stopped_serves_nothing_until_it_is_continued() {
+fn a_stopped_worker_gets_no_connections_until_continued() {
     let mut run = Run::serving(&workers(2));
     let (worker, signal) = (WorkerId(1), Signal::TTIN);
     assert_eq!(
@@ -129,7 +129,7 @@ fn one_that_is_stopped_serves_nothing_until_it_is_continued() {
             steer(&[None, Some(2)])
         ]
     );
-    assert_eq!(run.tell(halted(1)), [], "that is known");
+    assert_eq!(run.tell(halted(1)), [], "reported already");
     assert_eq!(run.serve(), [2]);
     assert!(!run.supervisor.is_served(Member(0)));
     let state = run.supervisor.slots().next().map(|slot| slot.state);
@@ -154,7 +154,7 @@ fn one_that_is_stopped_serves_nothing_until_it_is_continued() {
 }
 
 #[test]
-fn a_successor_that_is_stopped_takes_over_only_when_continued() {
+fn a_stopped_successor_takes_the_slot_only_when_continued() {
     let mut run = Run::serving(&workers(1));
     run.after(SECOND).asks(Request::Reload);
     run.started(2);

@@ -1,4 +1,4 @@
-//! What follows from an end that nobody asked for.
+//! What follows from an unplanned exit.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn policy(policy: RestartPolicy) -> RunRules {
 }
 
 #[test]
-fn a_worker_that_dies_is_followed_at_once_and_new_connections_go_to_the_others() {
+fn a_crashed_worker_restarts_at_once_and_connections_go_elsewhere() {
     let mut run = Run::serving(&workers(2));
     let actions = run.after(20 * SECOND).exits(1, 1);
     assert_eq!(next(&actions), Some(Next::Restart(Duration::ZERO)));
@@ -20,7 +20,7 @@ fn a_worker_that_dies_is_followed_at_once_and_new_connections_go_to_the_others()
 }
 
 #[test]
-fn a_crash_loop_ends_with_the_apps_own_status_after_the_others_have_left() {
+fn after_a_crash_loop_pidone_exits_with_the_apps_status() {
     let mut run = Run::serving(&workers(2));
     let mut id = 1;
     let last = loop {
@@ -48,7 +48,7 @@ fn a_crash_loop_ends_with_the_apps_own_status_after_the_others_have_left() {
     };
     assert_eq!(done(last), [report(looped), Action::CloseToNewConnections]);
     assert_eq!(run.tick(), [Action::CheckQueues(None)]);
-    // Somebody's first request to stop is no reason to kill the one that serves.
+    // A first stop signal does not kill the worker that still serves.
     assert_eq!(run.signal(Signal::TERM), []);
     assert_eq!(run.queue_is_empty(None), [disconnect(2)]);
     assert_eq!(
@@ -59,13 +59,13 @@ fn a_crash_loop_ends_with_the_apps_own_status_after_the_others_have_left() {
 }
 
 #[test]
-fn to_wait_for_one_that_never_gets_ready_is_no_good_run() {
+fn a_run_that_never_gets_ready_does_not_reset_backoff() {
     let mut run = Run::begin(&workers(1));
     run.started(1);
     for (id, delay) in [(1, 0), (2, 100), (3, 200), (4, 400)] {
         let late = run.next_actions();
         assert!(matches!(late[0], Action::Report(Report::NeverReady { .. })));
-        // A command that is done would end by that.
+        // A finished command would exit after the disconnect.
         assert_eq!(late[1..], [disconnect(id)]);
         assert_eq!(run.tick(), [signal(id, Signal::TERM)]);
         let actions = run.exits(id, 0);
@@ -78,7 +78,7 @@ fn to_wait_for_one_that_never_gets_ready_is_no_good_run() {
 }
 
 #[test]
-fn one_that_leaves_by_itself_is_replaced_while_it_does() {
+fn a_worker_that_disconnects_itself_is_replaced_before_its_exit() {
     let mut run = Run::serving(&workers(2));
     run.after(20 * SECOND);
     assert_eq!(
@@ -88,14 +88,14 @@ fn one_that_leaves_by_itself_is_replaced_while_it_does() {
     run.started(3);
     run.ready(3);
     assert_eq!(run.serve(), [2, 3]);
-    // It gets the stop signal after four fifths of the grace, and no second disconnect.
+    // It gets the stop signal after four fifths of the grace period, and no second disconnect.
     assert_eq!(run.tick(), [signal(1, Signal::TERM)]);
     assert_eq!(run.now, 44 * SECOND);
     assert_eq!(done(run.exits(1, 0)), []);
 }
 
 #[test]
-fn a_crash_loop_of_workers_that_say_goodbye_ends_with_their_status_too() {
+fn crash_loop_of_disconnecting_workers_ends_with_their_status() {
     let mut config = workers(1);
     config.restart.max_restarts = 0;
     let mut run = Run::serving(&config);
@@ -109,7 +109,7 @@ fn a_crash_loop_of_workers_that_say_goodbye_ends_with_their_status_too() {
 }
 
 #[test]
-fn on_failure_a_worker_that_is_done_is_not_followed() {
+fn on_failure_does_not_restart_a_worker_that_succeeded() {
     let mut run = Run::serving(&policy(RestartPolicy::OnFailure));
     assert_eq!(done(run.exits(1, 0)), [steer(&[None, Some(2)])]);
     assert_eq!(run.supervisor.next_deadline(), None);
@@ -126,7 +126,7 @@ fn on_failure_a_worker_that_is_done_is_not_followed() {
 }
 
 #[test]
-fn without_restarts_the_last_one_ends_it_with_its_status() {
+fn without_restarts_pidone_exits_with_the_last_workers_status() {
     let mut run = Run::serving(&policy(RestartPolicy::Never));
     assert_eq!(done(run.exits(2, 0)), [steer(&[Some(0), None])]);
     assert_eq!(
@@ -137,7 +137,7 @@ fn without_restarts_the_last_one_ends_it_with_its_status() {
 }
 
 #[test]
-fn a_channel_that_is_cut_makes_a_worker_neither_leave_nor_hear() {
+fn a_worker_without_channel_keeps_serving_and_is_signalled() {
     let mut run = Run::serving(&workers(1));
     assert_eq!(run.tell(Event::ChannelClosed(WorkerId(1))), []);
     assert_eq!(run.serve(), [1]);

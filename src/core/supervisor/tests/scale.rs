@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn one_more_is_started_beside_the_others_and_gets_new_connections_when_it_serves() {
+fn an_added_worker_gets_connections_when_it_is_ready() {
     let mut run = Run::serving(&workers(1));
     let scaled = report(Report::Scaled { from: 1, to: 2 });
     assert_eq!(
@@ -22,7 +22,7 @@ fn one_more_is_started_beside_the_others_and_gets_new_connections_when_it_serves
 }
 
 #[test]
-fn one_less_leaves_in_peace_and_its_place_is_forgotten() {
+fn a_removed_worker_drains_and_its_slot_is_removed() {
     let mut run = Run::serving(&workers(2));
     let scaled = report(Report::Scaled { from: 2, to: 1 });
     assert_eq!(run.signal(Signal::TTOU), [scaled, steer(&[Some(0), None])]);
@@ -32,14 +32,14 @@ fn one_less_leaves_in_peace_and_its_place_is_forgotten() {
 }
 
 #[test]
-fn the_last_one_cannot_be_taken_away() {
+fn the_last_worker_cannot_be_removed() {
     let mut run = Run::serving(&workers(1));
     assert_eq!(run.signal(Signal::TTOU), [report(Report::LastWorker)]);
     assert_eq!(run.serve(), [1]);
 }
 
 #[test]
-fn a_place_that_is_wanted_again_gets_a_worker_while_the_old_one_still_leaves() {
+fn a_slot_added_again_starts_before_the_old_worker_exits() {
     let mut run = Run::serving(&workers(2));
     run.signal(Signal::TTOU);
     let actions = run.after(SECOND).signal(Signal::TTIN);
@@ -47,14 +47,14 @@ fn a_place_that_is_wanted_again_gets_a_worker_while_the_old_one_still_leaves() {
     run.started(3);
     run.ready(3);
     assert_eq!(run.serve(), [1, 3]);
-    // The place is not given up when its former worker ends.
+    // The slot is kept when its old worker exits.
     assert_eq!(done(run.drains(2)), []);
     assert_eq!(run.serve(), [1, 3]);
     assert_eq!(run.supervisor.next_deadline(), None);
 }
 
 #[test]
-fn a_place_that_is_given_up_during_its_reload_is_no_failure() {
+fn removing_a_slot_during_its_reload_is_not_a_failure() {
     let mut run = Run::serving(&workers(2));
     run.after(SECOND).signal(Signal::HUP);
     run.started(3);

@@ -22,7 +22,7 @@ fn exited(ended: Ended) -> Event {
 }
 
 #[test]
-fn every_signal_goes_to_the_child_and_nothing_is_ever_due() {
+fn every_signal_goes_to_the_child_without_deadlines() {
     let mut run = Run::of(&config());
     for signal in (1..=64).filter_map(Signal::from_number) {
         assert_eq!(run.signal(signal), [to_child(signal)]);
@@ -31,7 +31,7 @@ fn every_signal_goes_to_the_child_and_nothing_is_ever_due() {
 }
 
 #[test]
-fn signals_that_come_before_the_child_wait_for_it_in_order() {
+fn signals_before_the_child_runs_are_delivered_in_order() {
     let mut run = Run::begin(&config());
     assert_eq!(run.signal(Signal::HUP), []);
     assert_eq!(run.signal(Signal::TERM), []);
@@ -42,7 +42,7 @@ fn signals_that_come_before_the_child_wait_for_it_in_order() {
 }
 
 #[test]
-fn grace_counts_from_the_first_request_even_when_that_came_before_the_child() {
+fn grace_counts_from_the_first_stop_signal() {
     let config = RunRules {
         grace: Some(5 * SECOND),
         ..config()
@@ -67,7 +67,7 @@ fn grace_counts_from_the_first_request_even_when_that_came_before_the_child() {
 }
 
 #[test]
-fn rewriting_comes_first_and_zero_drops() {
+fn rewrites_apply_first_and_zero_drops_the_signal() {
     let mut config = config();
     config.signals.rewrites = vec![(Signal::TERM, Some(Signal::QUIT)), (Signal::HUP, None)];
     let mut run = Run::of(&config);
@@ -77,7 +77,7 @@ fn rewriting_comes_first_and_zero_drops() {
 }
 
 #[test]
-fn the_stop_signal_stands_in_for_those_that_ask_to_stop() {
+fn stop_signal_replaces_term_int_and_quit() {
     let mut config = config();
     config.signals.stop = Some(Signal::HUP);
     config.signals.to_group = true;
@@ -95,7 +95,7 @@ fn the_stop_signal_stands_in_for_those_that_ask_to_stop() {
 }
 
 #[test]
-fn the_status_is_the_childs_own_unless_it_is_expected() {
+fn the_status_is_the_childs_unless_expected() {
     for (ended, expected, status) in [
         (Ended::Code(7), vec![], 7),
         (Ended::Code(7), vec![7], 0),
@@ -117,7 +117,7 @@ fn the_status_is_the_childs_own_unless_it_is_expected() {
 }
 
 #[test]
-fn a_death_by_signal_is_reported_with_its_sender() {
+fn a_kill_report_says_whether_pidone_sent_the_signal() {
     let mut run = Run::of(&config());
     run.signal(Signal::TERM);
     let killed = exited(Ended::Killed(Signal::TERM));
@@ -143,7 +143,7 @@ fn a_death_by_signal_is_reported_with_its_sender() {
 }
 
 #[test]
-fn leftovers_get_two_seconds_or_what_remains_of_the_grace() {
+fn leftovers_get_two_seconds_or_the_remaining_grace() {
     for (grace, asked, left) in [
         (None, false, 2),
         (Some(10 * SECOND), false, 2),
@@ -166,7 +166,7 @@ fn leftovers_get_two_seconds_or_what_remains_of_the_grace() {
 }
 
 #[test]
-fn the_way_out_ends_even_when_something_cannot_be_killed() {
+fn pidone_exits_even_if_a_leftover_cannot_be_killed() {
     let mut run = Run::of(&config());
     run.tell(exited(Ended::Code(3)));
     run.tell(Event::Leftovers { any: true });
@@ -178,7 +178,7 @@ fn the_way_out_ends_even_when_something_cannot_be_killed() {
 }
 
 #[test]
-fn a_second_request_to_stop_does_not_wait_for_leftovers() {
+fn a_second_stop_signal_kills_leftovers() {
     let mut run = Run::of(&config());
     run.signal(Signal::TERM);
     run.tell(exited(Ended::Code(0)));
@@ -188,7 +188,7 @@ fn a_second_request_to_stop_does_not_wait_for_leftovers() {
 }
 
 #[test]
-fn leftovers_whose_end_nothing_tells_are_looked_at() {
+fn leftovers_without_exit_notification_are_counted_regularly() {
     let mut run = Run::of(&config());
     run.tell(exited(Ended::Code(0)));
     for _ in 0..2 {
@@ -221,13 +221,13 @@ fn a_job_is_suspended_as_a_whole_and_continued_once() {
 }
 
 #[test]
-fn what_nobody_could_resume_does_not_stay_stopped() {
+fn a_job_without_a_shell_is_resumed() {
     let mut run = Run::of(&config());
     assert_eq!(
         run.tell(stopped(Signal::TSTP, false)),
         [Action::Resume(CHILD)]
     );
-    // A background read would only be stopped again.
+    // A process that reads in the background is not resumed: it would be stopped again.
     let halted = |signal| {
         let worker = CHILD;
         report(Report::Stopped { worker, signal })
@@ -240,7 +240,7 @@ fn what_nobody_could_resume_does_not_stay_stopped() {
     let continued = report(Report::Continued { worker: CHILD });
     assert_eq!(run.tell(Event::Continued(CHILD)), [continued]);
     assert!(run.supervisor.is_ready());
-    // SIGSTOP is no terminal's doing: whoever sent it to the child meant the child alone.
+    // SIGSTOP does not come from a terminal, so it was meant for the child alone.
     assert_eq!(
         run.tell(stopped(Signal::STOP, true)),
         [halted(Signal::STOP)]
@@ -254,7 +254,7 @@ fn restarted(policy: RestartPolicy) -> RunRules {
 }
 
 #[test]
-fn a_child_that_is_restarted_ends_with_its_own_status_once_a_stop_was_asked_for() {
+fn a_restarted_child_is_not_restarted_after_a_stop_request() {
     let mut run = Run::of(&restarted(RestartPolicy::Always));
     let actions = run.tell(exited(Ended::Code(1)));
     assert_eq!(actions.last(), Some(&start(2, 0, Some(0))));
@@ -269,7 +269,7 @@ fn a_child_that_is_restarted_ends_with_its_own_status_once_a_stop_was_asked_for(
 }
 
 #[test]
-fn a_stop_between_two_runs_ends_with_the_status_of_the_last() {
+fn a_stop_between_runs_exits_with_the_last_status() {
     let mut run = Run::of(&restarted(RestartPolicy::OnFailure));
     run.tell(exited(Ended::Code(1)));
     run.tell(Event::Started(WorkerId(2)));
@@ -286,7 +286,7 @@ fn a_stop_between_two_runs_ends_with_the_status_of_the_last() {
 }
 
 #[test]
-fn a_command_that_cannot_be_started_leaves_with_its_status_even_when_asked_to_stop() {
+fn a_failed_first_start_sets_the_status_even_when_stopping() {
     for asked in [false, true] {
         let mut run = Run::begin(&config());
         if asked {

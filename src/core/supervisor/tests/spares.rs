@@ -1,4 +1,4 @@
-//! Workers in reserve.
+//! Spares.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn spare(ready: Readiness) -> RunRules {
 }
 
 #[test]
-fn a_spare_takes_a_dead_workers_place_at_once_and_another_one_boots() {
+fn a_spare_replaces_a_crashed_worker_and_another_boots() {
     let mut run = Run::serving(&spare(Readiness::Listen));
     assert_eq!(run.serve(), [1]);
     let actions = run.after(20 * SECOND).exits(1, 1);
@@ -19,7 +19,7 @@ fn a_spare_takes_a_dead_workers_place_at_once_and_another_one_boots() {
         worker: WorkerId(2),
         member: Member(0),
     };
-    // The numbers stay unique: the next one gets the dead one's.
+    // Instance numbers stay unique: the next spare gets the exited worker's.
     assert_eq!(done(actions), [admit, start(3, 0, None)]);
     assert_eq!(run.serve(), []);
     assert_eq!(run.ready(2), [report(Report::AllReady { workers: 1 })]);
@@ -27,7 +27,7 @@ fn a_spare_takes_a_dead_workers_place_at_once_and_another_one_boots() {
 }
 
 #[test]
-fn a_spare_that_still_boots_is_of_no_help() {
+fn a_booting_spare_is_not_used() {
     let mut run = Run::begin(&spare(Readiness::Listen));
     assert!(run.started(1).contains(&start(2, 1, None)));
     run.ready(1);
@@ -36,7 +36,7 @@ fn a_spare_that_still_boots_is_of_no_help() {
 }
 
 #[test]
-fn one_that_has_said_so_before_it_has_a_place_serves_as_soon_as_it_has() {
+fn a_spare_that_reported_ready_serves_when_admitted() {
     let mut run = Run::serving(&spare(Readiness::Message));
     assert_eq!(run.ready(2), []);
     assert_eq!(run.serve(), [1]);
@@ -48,7 +48,7 @@ fn one_that_has_said_so_before_it_has_a_place_serves_as_soon_as_it_has() {
 }
 
 #[test]
-fn where_workers_are_ready_at_once_a_spare_is_when_it_gets_its_place() {
+fn without_readiness_a_spare_is_ready_when_admitted() {
     let mut run = Run::serving(&spare(Readiness::None));
     assert_eq!(run.serve(), [1]);
     run.exits(1, 1);
@@ -56,7 +56,7 @@ fn where_workers_are_ready_at_once_a_spare_is_when_it_gets_its_place() {
 }
 
 #[test]
-fn spares_that_crash_wait_longer_and_longer_and_end_nothing() {
+fn crashing_spares_are_delayed_and_never_stop_pidone() {
     let mut run = Run::serving(&spare(Readiness::Listen));
     let mut id = 2;
     for _ in 0..100 {
@@ -73,12 +73,12 @@ fn spares_that_crash_wait_longer_and_longer_and_end_nothing() {
 }
 
 #[test]
-fn a_reload_replaces_spares_too_and_leaves_none_of_the_old_ones_behind() {
+fn a_reload_replaces_every_spare() {
     let mut run = Run::serving(&spare(Readiness::Listen));
     run.after(SECOND).signal(Signal::HUP);
     run.started(3);
     run.ready(3);
-    // The new worker dies while the old one leaves, and an old spare stands in.
+    // The new worker exits while the old one leaves, and an old spare replaces it.
     let actions = run.after(MS).exits(3, 1);
     assert_eq!(next(&actions), Some(Next::Spare));
     run.started(4);
@@ -100,9 +100,9 @@ fn a_reload_replaces_spares_too_and_leaves_none_of_the_old_ones_behind() {
     assert_eq!(run.serve(), [5]);
 }
 
-/// A thousand take seconds.
+/// Starting a thousand spares takes seconds.
 #[test]
-fn a_stop_is_heard_while_many_spares_are_started() {
+fn a_stop_is_handled_while_many_spares_start() {
     let mut run = Run::begin(&workers_with(1, |rules| rules.spares = 1000));
     let starts = |actions: &[Action]| {
         let starts = actions.iter().filter(|it| matches!(it, Action::Start(_)));
@@ -117,7 +117,7 @@ fn a_stop_is_heard_while_many_spares_are_started() {
 }
 
 #[test]
-fn a_spare_that_gets_booted_does_not_wait_beside_an_empty_slot() {
+fn a_booted_spare_fills_an_empty_slot_at_once() {
     let mut config = spare(Readiness::Listen);
     (config.restart.min_delay, config.restart.max_delay) = (8 * SECOND, 8 * SECOND);
     let mut run = Run::serving(&config);
@@ -134,13 +134,13 @@ fn a_spare_that_gets_booted_does_not_wait_beside_an_empty_slot() {
     assert_eq!(actions, [admit]);
     run.ready(3);
     assert_eq!(run.serve(), [3]);
-    // The spare after it comes when the slot's worker would have.
+    // The next spare is started when the slot's worker would have been.
     assert_eq!(run.tick(), [start(4, 1, None)]);
     assert_eq!(run.now, 8 * SECOND);
 }
 
 #[test]
-fn slots_that_spares_fill_are_a_crash_loop_all_the_same() {
+fn crash_loops_are_detected_with_spares_too() {
     let mut run = Run::serving(&spare(Readiness::Listen));
     let mut newest = 2;
     let mut ends = 0;
@@ -153,7 +153,7 @@ fn slots_that_spares_fill_are_a_crash_loop_all_the_same() {
         if next(&actions) == Some(Next::Nothing) {
             break;
         }
-        // Whoever is started is booted at once.
+        // Every spare is booted as soon as it is started.
         loop {
             for start in actions {
                 if let Action::Start(start) = start {

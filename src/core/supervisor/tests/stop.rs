@@ -10,7 +10,7 @@ fn stopping() -> Action {
 }
 
 #[test]
-fn new_connections_first_then_the_queues_then_the_workers() {
+fn a_stop_closes_ports_drains_queues_then_stops_workers() {
     let config = workers_with(2, |rules| {
         rules.drain_delay = 10 * SECOND;
         rules.http_drain = Some(5 * SECOND);
@@ -34,7 +34,7 @@ fn new_connections_first_then_the_queues_then_the_workers() {
     assert_eq!(run.queue_is_empty(None), [disconnect(1), disconnect(2)]);
     run.tell(Event::ChannelClosed(WorkerId(1)));
     assert_eq!(done(run.exits(1, 0)), []);
-    // Its connections have ended, and something keeps it alive.
+    // Its connections have ended, but something keeps the process alive.
     run.tell(Event::ChannelClosed(WorkerId(2)));
     assert_eq!(run.tick(), [signal(2, Signal::TERM)]);
     assert_eq!(
@@ -45,7 +45,7 @@ fn new_connections_first_then_the_queues_then_the_workers() {
 }
 
 #[test]
-fn whoever_does_not_leave_is_killed_which_shows_in_the_status() {
+fn a_worker_killed_after_its_grace_shows_in_the_status() {
     let mut run = Run::serving(&workers(1));
     run.signal(Signal::TERM);
     run.tick();
@@ -68,7 +68,7 @@ fn whoever_does_not_leave_is_killed_which_shows_in_the_status() {
 }
 
 #[test]
-fn after_the_stop_signal_a_worker_closes_its_listeners_before_it_disconnects() {
+fn a_signalled_worker_closes_its_listeners_before_disconnecting() {
     let config = workers_with(3, |rules| rules.stop = StopMode::Signal);
     let mut run = Run::serving(&config);
     for worker in [1, 2] {
@@ -78,7 +78,7 @@ fn after_the_stop_signal_a_worker_closes_its_listeners_before_it_disconnects() {
     run.tick();
     let signals = [1, 2, 3].map(|worker| signal(worker, Signal::INT));
     assert_eq!(run.queue_is_empty(None), signals);
-    // One that has never listened has nothing to close.
+    // A worker that has never listened has no listeners to close.
     let signalled = run.now;
     assert_eq!(run.tick(), [disconnect(3)]);
     assert_eq!(run.now, signalled + 50 * MS);
@@ -89,7 +89,7 @@ fn after_the_stop_signal_a_worker_closes_its_listeners_before_it_disconnects() {
 }
 
 #[test]
-fn whose_channel_ends_after_the_stop_signal_is_told_nothing_more() {
+fn a_signalled_worker_without_channel_gets_no_disconnect() {
     let config = workers_with(1, |rules| rules.stop = StopMode::Signal);
     let mut run = Run::serving(&config);
     run.listens(1, true);
@@ -102,7 +102,7 @@ fn whose_channel_ends_after_the_stop_signal_is_told_nothing_more() {
 }
 
 #[test]
-fn those_that_boot_have_nothing_to_lose() {
+fn booting_workers_are_signalled_at_once() {
     let mut run = Run::serving(&workers(1));
     run.after(SECOND).signal(Signal::HUP);
     run.started(2);
@@ -117,7 +117,7 @@ fn those_that_boot_have_nothing_to_lose() {
 }
 
 #[test]
-fn a_stop_before_anything_runs_waits_for_it() {
+fn a_stop_before_the_first_start_waits_for_it() {
     let mut run = Run::begin(&workers(2));
     let actions = run.signal(Signal::TERM);
     assert_eq!(actions, [stopping(), Action::CloseToNewConnections]);
@@ -127,7 +127,7 @@ fn a_stop_before_anything_runs_waits_for_it() {
 }
 
 #[test]
-fn a_second_request_kills_workers_and_leftovers() {
+fn a_second_stop_signal_kills_workers_and_leftovers() {
     let mut run = Run::serving(&workers(2));
     run.signal(Signal::TERM);
     assert_eq!(
@@ -151,7 +151,7 @@ fn a_second_request_kills_workers_and_leftovers() {
     );
 }
 
-/// Both modes have the same signals; what they mean is in `stop_signals`.
+/// Both modes count signals in the same way; the rules are in `stop_signals`.
 #[test]
 fn two_stop_signals_within_a_second_are_one() {
     let mut run = Run::serving(&workers(2));
@@ -168,7 +168,7 @@ fn two_stop_signals_within_a_second_are_one() {
 }
 
 #[test]
-fn a_request_to_stop_is_never_impatient() {
+fn stop_requests_never_kill() {
     for requests_first in [true, false] {
         let mut run = Run::serving(&workers(1));
         let mut ask = |by_request: bool| {
@@ -188,17 +188,17 @@ fn a_request_to_stop_is_never_impatient() {
 }
 
 #[test]
-fn a_terminal_that_closes_asks_to_stop_once() {
+fn a_closed_terminal_stops_pidone_once() {
     let mut run = Run::serving(&workers(1));
     assert_eq!(
         run.tell(Event::TerminalClosed)[..2],
         [report(Report::TerminalClosed), stopping()]
     );
     assert_eq!(run.after(2 * SECOND).tell(Event::TerminalClosed), []);
-    assert_eq!(run.signal(Signal::TERM), [], "the first one");
-    let mut deaf = workers(1);
-    deaf.signals.rewrites = vec![(Signal::HUP, None)];
-    assert_eq!(Run::serving(&deaf).tell(Event::TerminalClosed), []);
+    assert_eq!(run.signal(Signal::TERM), [], "the first stop signal");
+    let mut ignoring_hup = workers(1);
+    ignoring_hup.signals.rewrites = vec![(Signal::HUP, None)];
+    assert_eq!(Run::serving(&ignoring_hup).tell(Event::TerminalClosed), []);
     // In single mode it is a signal like any other.
     let mut run = Run::of(&config());
     assert_eq!(run.tell(Event::TerminalClosed), [signal(1, Signal::HUP)]);
@@ -244,19 +244,19 @@ fn a_stopped_process_is_continued_after_the_stop_signal() {
             actions = run.queue_is_empty(None);
         }
         assert_eq!(actions, told, "single: {single}");
-        // One that reads from a terminal in vain is not continued again and again.
+        // A process that reads from a terminal in the background is continued only once.
         run.tell(Event::Continued(WorkerId(1)));
         let actions = run.tell(stops(1));
         assert!(!actions.contains(&told[1]), "{actions:?}");
     }
-    // pidone hears of it only after the signal was sent.
+    // pidone learns that it is stopped only after the stop signal.
     let mut run = Run::of(&config());
     assert_eq!(run.signal(Signal::TERM), [signal(1, Signal::TERM)]);
     assert!(run.tell(stops(1)).contains(&signal(1, Signal::CONT)));
 }
 
 #[test]
-fn nobody_is_started_any_more() {
+fn no_worker_starts_during_a_stop() {
     let mut run = Run::serving(&workers_with(2, |rules| rules.drain_delay = SECOND));
     run.signal(Signal::TERM);
     assert_eq!(done(run.exits(1, 1)), [steer(&[None, Some(2)])]);
@@ -266,7 +266,7 @@ fn nobody_is_started_any_more() {
 }
 
 #[test]
-fn one_that_leaves_by_itself_meanwhile_gets_no_more_time_than_the_others() {
+fn a_worker_disconnecting_during_a_stop_gets_no_extra_time() {
     let mut run = Run::serving(&workers(1));
     run.signal(Signal::TERM);
     run.after(10 * SECOND).tell(Event::Leaving(WorkerId(1)));
@@ -275,7 +275,7 @@ fn one_that_leaves_by_itself_meanwhile_gets_no_more_time_than_the_others() {
 }
 
 #[test]
-fn leftovers_get_no_new_grace_when_the_last_worker_dies_meanwhile() {
+fn leftovers_share_the_grace_of_the_last_worker() {
     let mut run = Run::serving(&workers(1));
     run.signal(Signal::TERM);
     run.after(29 * SECOND).exits(1, 1);

@@ -3,14 +3,14 @@
 use super::*;
 
 #[test]
-fn ports_are_looked_at_once_nothing_has_changed_for_a_while() {
+fn ports_are_checked_after_two_seconds_without_changes() {
     let mut run = Run::serving(&workers(2));
     assert_eq!(run.listens(1, true), []);
     assert_eq!(run.after(SECOND).listens(2, true), []);
     assert_eq!(run.supervisor.next_deadline(), Some(3 * SECOND));
     assert_eq!(run.tick(), [Action::CloseUnheldPorts]);
     assert_eq!(run.supervisor.next_deadline(), None);
-    // Something changes all the time.
+    // Ports change all the time.
     let begun = run.now;
     for _ in 0..45 {
         assert_eq!(run.after(SECOND / 2).listens(1, true), []);
@@ -23,11 +23,11 @@ fn ports_are_looked_at_once_nothing_has_changed_for_a_while() {
 }
 
 #[test]
-fn ports_stay_open_while_somebody_is_on_the_way() {
+fn ports_stay_open_while_a_worker_is_starting() {
     let mut run = Run::serving(&workers(1));
     run.listens(1, true);
     run.tick();
-    // Its successor boots, and takes its time.
+    // Its successor boots slowly.
     run.after(10 * SECOND).exits(1, 1);
     run.started(2);
     // A part of --ready-timeout.
@@ -36,17 +36,14 @@ fn ports_stay_open_while_somebody_is_on_the_way() {
     run.after(20 * SECOND).listens(2, true);
     run.ready(2);
     assert_eq!(run.supervisor.next_deadline(), Some(run.now + 2 * SECOND));
-    // It ends too soon, and the next one waits for its delay.
+    // It exits early, and the next start is delayed.
     run.after(SECOND).exits(2, 1);
     run.tick();
     run.started(3);
     run.listens(3, true);
     run.ready(3);
     run.after(SECOND).exits(3, 1);
-    let restart = run
-        .supervisor
-        .next_deadline()
-        .expect("another one is started");
+    let restart = run.supervisor.next_deadline().expect("a start is planned");
     assert!(restart < run.now + 2 * SECOND);
     run.tick();
     run.started(4);
@@ -58,7 +55,7 @@ fn ports_stay_open_while_somebody_is_on_the_way() {
 }
 
 #[test]
-fn ports_stay_open_while_workers_are_being_replaced() {
+fn ports_stay_open_during_a_reload() {
     let mut run = Run::serving(&workers(2));
     run.listens(1, true);
     run.listens(2, true);
@@ -79,9 +76,9 @@ fn ports_stay_open_while_workers_are_being_replaced() {
     assert_eq!(run.now, begun + 2 * SECOND);
 }
 
-/// It finishes its requests first, and its successor wants the port.
+/// It finishes its requests first, and its successor needs the port.
 #[test]
-fn a_worker_that_has_closed_its_ports_may_be_leaving() {
+fn closed_ports_are_kept_while_a_worker_may_be_exiting() {
     let mut run = Run::serving(&workers(1));
     run.listens(1, true);
     run.tick();
@@ -95,7 +92,7 @@ fn a_worker_that_has_closed_its_ports_may_be_leaving() {
     let begun = run.now;
     assert_eq!(run.tick(), [Action::CloseUnheldPorts]);
     assert_eq!(run.now, begun + 2 * SECOND);
-    // One that stays does not keep them for ever.
+    // A worker that stays does not keep the ports open without limit.
     run.after(10 * SECOND).listens(2, false);
     let begun = run.now;
     assert_eq!(run.tick(), [Action::CloseUnheldPorts]);
@@ -104,7 +101,7 @@ fn a_worker_that_has_closed_its_ports_may_be_leaving() {
 
 /// As after `process.execve`: the new program has no channel, and binds for itself.
 #[test]
-fn a_process_that_outlives_its_channel_has_no_ports() {
+fn a_process_without_its_channel_releases_its_ports() {
     let mut run = Run::serving(&workers(1));
     let closed = Event::ChannelClosed(WorkerId(1));
     assert_eq!(run.tell(closed), []);
@@ -113,7 +110,7 @@ fn a_process_that_outlives_its_channel_has_no_ports() {
     assert_eq!(run.supervisor.next_deadline(), None);
     assert_eq!(run.now, 20 * MS);
 
-    // One that ends, or is told to leave, keeps them to its end.
+    // A worker that exits or leaves keeps its ports until its exit.
     let mut run = Run::serving(&workers(1));
     run.tell(closed);
     run.exits(1, 0);

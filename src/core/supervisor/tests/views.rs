@@ -1,4 +1,4 @@
-//! What can be seen from outside.
+//! The state that status, probes and metrics show.
 
 use super::*;
 use alloc::vec::Vec;
@@ -8,18 +8,18 @@ fn states(run: &Run) -> Vec<StateView> {
 }
 
 #[test]
-fn it_is_ready_when_all_have_served_and_somebody_does() {
+fn pidone_is_ready_once_all_served_and_one_serves() {
     let mut run = Run::begin(&workers(2));
     run.started(1);
     run.started(2);
     run.ready(1);
-    assert!(!run.supervisor.is_ready(), "one has never served");
+    assert!(!run.supervisor.is_ready(), "worker 2 has never been ready");
     run.ready(2);
     assert!(run.supervisor.is_ready());
     run.exits(1, 1);
-    assert!(run.supervisor.is_ready(), "the other one serves");
+    assert!(run.supervisor.is_ready(), "the other worker serves");
     run.exits(2, 1);
-    assert!(!run.supervisor.is_ready(), "nobody serves");
+    assert!(!run.supervisor.is_ready(), "no worker serves");
     run.started(3);
     run.ready(3);
     assert!(run.supervisor.is_ready());
@@ -30,7 +30,7 @@ fn it_is_ready_when_all_have_served_and_somebody_does() {
 }
 
 #[test]
-fn during_the_drain_delay_it_serves_but_is_not_ready() {
+fn during_the_drain_delay_pidone_serves_but_is_not_ready() {
     let config = workers_with(1, |rules| rules.drain_delay = 5 * SECOND);
     let mut run = Run::serving(&config);
     run.signal(Signal::TERM);
@@ -51,7 +51,7 @@ fn a_single_child_is_ready_while_it_runs() {
 }
 
 #[test]
-fn a_slot_tells_of_its_worker_and_of_those_that_were_lost() {
+fn a_slot_shows_its_worker_and_past_crashes() {
     let config = workers_with(2, |rules| rules.spares = 1);
     let mut run = Run::begin(&config);
     run.after(SECOND).started(1);
@@ -91,7 +91,7 @@ fn a_slot_tells_of_its_worker_and_of_those_that_were_lost() {
 }
 
 #[test]
-fn a_slot_that_is_replaced_shows_both_and_one_that_is_given_up_who_leaves() {
+fn a_slot_shows_its_successor_and_a_leaving_worker() {
     let mut run = Run::serving(&workers(2));
     run.after(SECOND).signal(Signal::HUP);
     let seen = run.supervisor.slots().next().unwrap();
