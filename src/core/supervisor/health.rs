@@ -27,7 +27,7 @@ impl Recycling {
     fn begin(&mut self, worker: &Worker, now: Moment, rules: &RestartRules) {
         let is_new = self.last.replace(worker.id) != Some(worker.id);
         let watch = &worker.watch;
-        let is_old = watch.worn() == Some(Reason::Age);
+        let is_old = watch.over_limit() == Some(Reason::Age);
         if is_new && (is_old || watch.lasted() >= rules.min_uptime) {
             self.failures = 0;
         }
@@ -58,8 +58,8 @@ impl Supervisor {
     pub(super) fn health_deadline(&self) -> Option<Moment> {
         let ready = self.workers.values().filter(|worker| worker.is_ready());
         let watches = ready.filter_map(|worker| worker.watch.deadline()).min();
-        let worn = self.worn().map(|(index, ..)| index);
-        let recycling = worn
+        let over_limit = self.over_limit().map(|(index, ..)| index);
+        let recycling = over_limit
             .filter_map(|index| Some(self.slots.get(index)?.recycling.not_before))
             .min()
             .filter(|_| self.rollout.is_idle() && !self.rollout.is_asked_for());
@@ -137,12 +137,12 @@ impl Supervisor {
     }
 
     /// The first worker that exceeds a limit and may be replaced now.
-    pub(super) fn worn_out(&self, now: Moment) -> Option<(usize, WorkerId, Reason)> {
+    pub(super) fn first_over_limit(&self, now: Moment) -> Option<(usize, WorkerId, Reason)> {
         let may_go = |index: usize| {
             let slot = self.slots.get(index);
             slot.is_some_and(|slot| slot.recycling.not_before <= now)
         };
-        self.worn().find(|(index, ..)| may_go(*index))
+        self.over_limit().find(|(index, ..)| may_go(*index))
     }
 
     pub(super) fn begin_recycling(&mut self, index: usize, id: WorkerId, now: Moment) {
@@ -162,7 +162,7 @@ impl Supervisor {
 
     /// The ready workers that exceed a limit. Where a worker must exit before its successor can
     /// boot, only while all the others are ready.
-    fn worn(&self) -> impl Iterator<Item = (usize, WorkerId, Reason)> {
+    fn over_limit(&self) -> impl Iterator<Item = (usize, WorkerId, Reason)> {
         let may_leave = !self.rules.in_place || self.is_settled();
         let may_leave = may_leave && matches!(self.phase, Phase::Running);
         let slots = self.slots.iter().take(self.target).enumerate();
@@ -171,7 +171,7 @@ impl Supervisor {
             .filter_map(|(index, slot)| {
                 let worker = self.workers.get(slot.current?)?;
                 let worker = Some(worker).filter(|worker| Worker::is_ready(worker))?;
-                Some((index, worker.id, worker.watch.worn()?))
+                Some((index, worker.id, worker.watch.over_limit()?))
             })
     }
 }

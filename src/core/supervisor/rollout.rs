@@ -95,7 +95,7 @@ impl Supervisor {
             };
             self.requests.end_replacements(Reply::Done(done), actions);
         }
-        if let Some((index, worker, reason)) = self.worn_out(now) {
+        if let Some((index, worker, reason)) = self.first_over_limit(now) {
             self.rollout.recycles = true;
             actions.push(Action::Report(Report::Recycled { worker, reason }));
             self.begin_recycling(index, worker, now);

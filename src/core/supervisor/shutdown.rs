@@ -41,7 +41,7 @@ enum Step {
     /// Workers serve as before, until load balancers stop sending traffic and clients have been
     /// told.
     Serving { until: Moment },
-    /// New connections are rejected, and connections already in the accept queues are served.
+    /// New connections are kept away; those already in the accept queues are served.
     Emptying(Emptying),
     /// Every worker leaves.
     Draining { since: Moment },

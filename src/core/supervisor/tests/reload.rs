@@ -26,7 +26,7 @@ fn each_worker_leaves_after_its_successor_serves() {
 }
 
 #[test]
-fn a_successor_that_crashes_ends_the_reload_and_the_old_worker_stays() {
+fn a_crashed_successor_ends_the_reload_and_the_old_worker_stays() {
     let mut run = Run::serving(&workers(2));
     run.after(SECOND).signal(Signal::HUP);
     run.started(3);

@@ -15,7 +15,7 @@ fn ends(actions: &[Action]) -> usize {
 }
 
 #[test]
-fn a_restart_replaces_the_worker_of_one_slot_and_no_other() {
+fn a_restart_replaces_only_the_worker_of_its_slot() {
     let mut run = Run::serving(&workers(3));
     assert_eq!(
         run.after(SECOND).asks(Request::Restart { slot: 1 }),

@@ -33,7 +33,7 @@ pub(in crate::supervisor) struct Watch {
     loop_ping: Option<LoopPing>,
     status_ping: StatusPing,
     /// Why it is to be replaced, and since when it has exceeded the limit.
-    worn: Option<(Reason, Moment)>,
+    over_limit: Option<(Reason, Moment)>,
 }
 
 /// Pings for `--hang-timeout`.
@@ -84,7 +84,7 @@ impl Watch {
                 }
             }),
             status_ping: StatusPing::Answered,
-            worn: None,
+            over_limit: None,
         }
     }
 
@@ -131,13 +131,13 @@ impl Watch {
         false
     }
 
-    pub(in crate::supervisor) fn worn(&self) -> Option<Reason> {
-        self.worn.map(|(reason, _)| reason)
+    pub(in crate::supervisor) fn over_limit(&self) -> Option<Reason> {
+        self.over_limit.map(|(reason, _)| reason)
     }
 
     /// How long it was ready before it exceeded a limit.
     pub(in crate::supervisor) fn lasted(&self) -> Duration {
-        let end = self.worn.map_or(self.began, |(_, since)| since);
+        let end = self.over_limit.map_or(self.began, |(_, since)| since);
         end.saturating_sub(self.began)
     }
 
@@ -148,7 +148,7 @@ impl Watch {
     ) -> Option<Due> {
         if self.old_at.is_some_and(|at| at <= now) {
             self.old_at = None;
-            self.worn = Some((Reason::Age, now));
+            self.over_limit = Some((Reason::Age, now));
         }
         match self.loop_ping.as_mut()? {
             LoopPing::Answered { ask_at } if *ask_at <= now => {
@@ -181,11 +181,11 @@ impl Watch {
     /// Compares its memory with the limit; a worker below the limit again is not replaced.
     pub(in crate::supervisor) fn on_memory(&mut self, bytes: u64, now: Moment, rules: &WatchRules) {
         if let Some(limit) = rules.max_memory
-            && self.worn() != Some(Reason::Age)
+            && self.over_limit() != Some(Reason::Age)
         {
-            let since = self.worn.map_or(now, |(_, since)| since);
+            let since = self.over_limit.map_or(now, |(_, since)| since);
             let reason = Reason::Memory { bytes, limit };
-            self.worn = (bytes > limit).then_some((reason, since));
+            self.over_limit = (bytes > limit).then_some((reason, since));
         }
     }
 }
