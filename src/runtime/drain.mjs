@@ -65,11 +65,14 @@ if (cluster.isWorker && send) {
     };
   };
 
-  // Closes an HTTP/2 session in two steps (RFC 9113, section 6.8). A GOAWAY frame with the highest
-  // stream number sends the client elsewhere, while requests in flight are still answered. It is sent
-  // right after a request has come: after an answer the client has its next request ready, and would
-  // lose it. `close()` would lose it too, so it follows one second later, if the client has not closed
-  // the session by then.
+  // Closes an HTTP/2 session (RFC 9113, section 6.8). A GOAWAY frame with the highest stream number sends
+  // the client elsewhere, and refuses no request that came in the same read. nghttp2 ignores requests that
+  // come after it. When it has been sent, a second GOAWAY names the last request that was accepted, so that
+  // the client can send the later ones elsewhere at once. The first is sent right after a request has
+  // come: after an answer the client has its next request ready. `close()` follows one second later, if
+  // the client has not closed the session by then, and when no request is in flight: earlier it could
+  // reset the connection of a client that still reads, and Node.js 18 drops the end of an answer that
+  // is written at the same moment.
   const soften = (session) => {
     const { close } = session;
     let state = 0;
@@ -77,6 +80,7 @@ if (cluster.isWorker && send) {
       if (state > 1 || session.closed || session.destroyed) return;
       state = 2;
       session.goaway(0, 2 ** 31 - 1);
+      setTimeout(() => session.destroyed || session.goaway(), 50).unref();
     };
     const prepare = () => {
       if (state > 0) return;
@@ -87,7 +91,13 @@ if (cluster.isWorker && send) {
     };
     session.close = (...args) => {
       prepare();
-      setTimeout(() => close.apply(session, args), 1000).unref();
+      const end = () => {
+        const stream = [...unanswered].find((one) => one.session === session);
+        if (stream) stream.once('close', later);
+        else close.apply(session, args);
+      };
+      const later = () => setTimeout(end, 1000).unref();
+      later();
     };
     return prepare;
   };

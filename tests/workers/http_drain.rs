@@ -154,12 +154,11 @@ fn an_app_that_says_keep_alive_itself_loses_nothing() {
 struct Clients(Child);
 
 impl Clients {
-    fn of(service: &Service, without: &str) -> Self {
+    fn of(service: &Service) -> Self {
         let directory = service.app.directory.path(".");
         let child = Command::new("node")
             .arg("http2-client.js")
             .env("PORT", service.app.port.to_string())
-            .env("WITHOUT", without)
             .current_dir(directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -204,9 +203,7 @@ fn persistent_clients_of_http2_and_grpc_lose_nothing() {
             .node(&node.path)
             .workers(1, ["--http-drain", "1s"])
             .ready();
-        // There a busy server may drop a call of gRPC that is in progress.
-        let without = if node.major < 20 { "grpc" } else { "" };
-        let mut clients = Clients::of(&service, without);
+        let mut clients = Clients::of(&service);
         let begin = Instant::now();
         service.reload();
         assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
@@ -216,6 +213,77 @@ fn persistent_clients_of_http2_and_grpc_lose_nothing() {
         assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
         let told = clients.line();
         assert!(told.contains(r#""pids":2,"lost":[]"#), "{told}");
+    });
+}
+
+/// A frame of HTTP/2: its type, flags, stream, and what is in it.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()];
+    [&head.concat()[..], payload].concat()
+}
+
+/// `GET` of this path (RFC 7541, appendix A).
+fn request(stream: u32, path: &str) -> Vec<u8> {
+    let length = u8::try_from(path.len()).unwrap();
+    let fields = [b"\x82\x86\x01\x01a\x04", &[length][..], path.as_bytes()].concat();
+    frame(HEADERS, 0x5, stream, &fields)
+}
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+
+/// Node.js answers none that comes after its GOAWAY: the client learns it at once, not at the end.
+#[test]
+fn a_request_that_crosses_the_goaway_is_refused_at_once() {
+    const SCRIPT: &str = "
+        require('http2').createServer(require('./answer.js'))
+            .listen(process.env.PORT, () => console.log('up', process.pid));
+    ";
+    on_every_node(|node| {
+        if node.major < 18 {
+            return;
+        }
+        let app = App::script(SCRIPT).node(&node.path);
+        let service = app.workers(1, ["--http-drain", "1s"]).ready();
+        let mut client = connect((LOCALHOST, service.app.port));
+        client
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            .unwrap();
+        client.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
+        client.write_all(&request(1, "/")).unwrap();
+        let mut told = Vec::new();
+        loop {
+            let mut head = [0; 9];
+            if client.read_exact(&mut head).is_err() {
+                break;
+            }
+            let [a, b, c, kind, _, stream @ ..] = head;
+            let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+            client.read_exact(&mut payload).unwrap();
+            let stream = u32::from_be_bytes(stream);
+            if kind == DATA && !payload.is_empty() {
+                told.push(format!("answer {stream}"));
+                if stream == 1 {
+                    client.write_all(&request(3, "/?ms=1500")).unwrap();
+                    service.run.signal(libc::SIGTERM);
+                }
+            } else if kind == GOAWAY {
+                let last = u32::from_be_bytes(payload[..4].try_into().unwrap());
+                told.push(format!("until {last}"));
+                if last > 3 {
+                    client.write_all(&request(5, "/")).unwrap();
+                }
+            }
+        }
+        drop(client);
+        // `close()` says it again.
+        told.dedup();
+        let expected = ["answer 1", "until 2147483647", "until 3", "answer 3"];
+        assert_eq!(told[..4], expected, "{told:?}");
+        service.run.end().code(0);
     });
 }
 
