@@ -1,4 +1,4 @@
-//! Where to listen: what `--listen` and an app's `listen()` can name, as values.
+//! Addresses to listen on, from `--listen` and an app's `listen()`.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-/// Something to listen on.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
     /// `[HOST:]PORT`
@@ -22,25 +22,25 @@ pub enum ListenAddress {
 /// A host's address and a port; port 0 lets the kernel choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Which of this machine's addresses.
+    /// The local address.
     pub host: Host,
     /// The port.
     pub port: u16,
 }
 
-/// Which of this machine's addresses.
+/// The local address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Host {
-    /// Every one, IPv6 and IPv4; on a kernel without IPv6, every IPv4 one. What Node.js does when
+    /// All addresses, IPv6 and IPv4; on a kernel without IPv6, all IPv4 ones. As in Node.js when
     /// `listen()` names no host.
     Any,
     /// An IPv4 address.
     V4(Ipv4Addr),
-    /// An IPv6 address; `::` stands for IPv4 too, unless `only` is set (`IPV6_V6ONLY`, ipv6(7)).
+    /// An IPv6 address; `::` includes IPv4, unless `only` is set (`IPV6_V6ONLY`, ipv6(7)).
     V6 {
         /// The address.
         address: Ipv6Addr,
-        /// No IPv4 (Node.js: `ipv6Only`).
+        /// IPv6 only (Node.js: `ipv6Only`).
         only: bool,
         /// The interface of a link-local address, by its index; else 0.
         scope: u32,
@@ -52,27 +52,26 @@ pub enum Host {
 pub enum UnixName {
     /// A file.
     Path(PathBuf),
-    /// A name in the network namespace's own list, without the NUL byte it begins with.
+    /// An abstract name in the network namespace, without its leading NUL byte.
     Abstract(String),
 }
 
-/// Why a text is no address to listen on. Says what is, without the option's name.
+/// Why a text is not a valid address. The message says what is valid, without the option's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressError {
-    /// No number from 0 to 65535 at the end.
+    /// No port from 0 to 65535 at the end.
     Port,
-    /// Neither a literal address nor `localhost` nor `*`.
+    /// The host is neither a literal address nor `localhost` nor `*`.
     Host,
     /// An IPv6 address without brackets.
     Brackets,
     /// An empty path or name, or a NUL byte in it.
     UnixEmpty,
-    /// More bytes than the kernel has room for.
+    /// Longer than the kernel allows.
     UnixTooLong,
 }
 
-/// A path of `sun_path` with the NUL byte that ends it; the one that begins an abstract name takes
-/// as much (unix(7)).
+/// The size of `sun_path` less the NUL byte that ends a path or begins an abstract name (unix(7)).
 pub const LONGEST_UNIX_NAME: usize = 107;
 
 impl FromStr for ListenAddress {
@@ -145,7 +144,7 @@ impl FromStr for UnixName {
     }
 }
 
-/// As it can be given to `--listen`; but that cannot ask for IPv6 only.
+/// The form of `--listen`, which cannot express IPv6 only.
 impl fmt::Display for ListenAddress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -191,7 +190,7 @@ impl fmt::Display for AddressError {
             }
             Self::Brackets => "an IPv6 address needs brackets, as in [::1]:8080",
             Self::UnixEmpty => "a path or an @name must follow \"unix:\"",
-            Self::UnixTooLong => "the path of a UNIX socket can have 107 bytes at most",
+            Self::UnixTooLong => "the path of a UNIX socket must have at most 107 bytes",
         })
     }
 }
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_told_why() {
+    fn invalid_addresses_have_a_reason() {
         for text in [
             "",
             "http",
@@ -306,7 +305,7 @@ mod tests {
         for text in ["::1:80", ":::80", "::1"] {
             assert_eq!(parse(text), Err(AddressError::Brackets), "{text:?}");
         }
-        // Each thing that an error says to write can be written.
+        // Every example in an error message is valid.
         for text in [
             "8080",
             "127.0.0.1:8080",
@@ -320,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_can_be_given() {
+    fn a_displayed_address_can_be_parsed() {
         for text in [
             "*:8080",
             "127.0.0.1:80",

@@ -1,11 +1,11 @@
-//! Errors of the system, as people read them.
+//! System errors, formatted for people.
 
 #![forbid(unsafe_code)]
 
 use std::fmt;
 use std::io;
 
-/// What the system says, without the "(os error 2)" that Rust adds to it.
+/// The system's error message, without the "(os error 2)" that Rust appends.
 #[derive(Debug, Clone, Copy)]
 pub struct Cause<'a>(pub &'a io::Error);
 

@@ -1,6 +1,6 @@
-//! What the user asked for, typed: all that the rest of the house knows of the command line.
+//! The configuration, typed: all that the other modules know of the command line.
 //!
-//! Every value in here is valid; `cli` has already refused what is not.
+//! Every value is valid; `cli` has already rejected invalid ones.
 
 #![forbid(unsafe_code)]
 
@@ -17,45 +17,45 @@ pub use crate::rules::{
 };
 use crate::signal::Signal;
 
-/// A whole run of pidone.
+/// The configuration of a run of pidone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The program to run, and its arguments.
     pub command: Command,
-    /// What becomes of a signal on its way to the child.
+    /// How signals are passed to the child.
     pub signals: SignalRules,
     /// How long a stop may take before SIGKILL (`--grace`); `None`, in single mode only: the
-    /// container runtime's own deadline rules.
+    /// container runtime's own timeout applies.
     pub grace: Option<Duration>,
-    /// Sockets that are bound before anything starts, and inherited by children (`--listen`).
+    /// Sockets that are bound before the first child starts, and inherited by children (`--listen`).
     pub listen: Vec<ListenAddress>,
-    /// What happens when a child ends by itself.
+    /// What happens when a child exits by itself.
     pub restart: RestartRules,
     /// N workers (`--instances`); `None`: single mode, a transparent init.
     pub workers: Option<WorkerRules>,
-    /// Insist on being a subreaper (`--subreaper`): failing to become one is an error.
+    /// Fail unless pidone can be a subreaper (`--subreaper`).
     pub subreaper: bool,
     /// The signal that pidone gets when its own parent dies (`--parent-death`).
     pub parent_death: Option<Signal>,
     /// Exit statuses that are reported as 0 (`--expect`).
     pub expected: Vec<u8>,
-    /// Who the child runs as (`--user`); `None`: as pidone itself.
+    /// The user the child runs as (`--user`); `None`: pidone's own.
     pub user: Option<UserSpec>,
     /// Log each orphan that is reaped (`--warn-on-reap`).
     pub warn_on_reap: bool,
-    /// Where `pidone ctl` finds it (`--control`).
+    /// The control socket (`--control`).
     pub control: Control,
-    /// Where probes and metrics are served (`--http`); `None`: nowhere.
+    /// The address for probes and metrics (`--http`); `None`: off.
     pub http: Option<Endpoint>,
-    /// How pidone itself speaks.
+    /// pidone's own log.
     pub logging: Logging,
-    /// Variables that mean this pidone, and would be in the way of another one that runs below it: its
-    /// children do not get them.
+    /// Variables for this pidone that its children do not inherit, as a nested pidone would
+    /// apply them too.
     pub own_variables: Vec<String>,
 }
 
 impl Config {
-    /// Nothing said but the command.
+    /// A configuration without options.
     #[must_use]
     pub fn of(command: Command) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl Config {
 }
 
 impl Config {
-    /// What the supervisor goes by.
+    /// The rules of the supervisor.
     #[must_use]
     pub fn rules(&self) -> RunRules {
         RunRules {
@@ -93,15 +93,15 @@ impl Config {
     }
 }
 
-/// Where `pidone ctl` finds pidone (`--control`).
+/// The control socket (`--control`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Control {
-    /// At the usual places, with `-i` only.
+    /// At the default paths, with `-i` only.
     #[default]
     Default,
-    /// At this path, in single mode too.
+    /// At this path, also in single mode.
     Path(PathBuf),
-    /// Nowhere.
+    /// None.
     Off,
 }
 
@@ -115,7 +115,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// Program and arguments, as far as they are text.
+    /// Program and arguments as text; invalid UTF-8 is replaced.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let words = std::iter::once(&self.program).chain(&self.args);
@@ -124,7 +124,7 @@ impl Command {
             .collect()
     }
 
-    /// Whether it is a pidone in its turn, going by its name.
+    /// Whether it is a nested pidone, judged by its name.
     #[must_use]
     pub fn is_pidone(&self) -> bool {
         std::path::Path::new(&self.program).file_name() == Some("pidone".as_ref())
@@ -134,22 +134,22 @@ impl Command {
 /// `USER[:GROUP]`, names or numbers, not yet looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSpec {
-    /// A name of /etc/passwd, or a number.
+    /// A name in /etc/passwd, or a number.
     pub user: String,
-    /// A name of /etc/group, or a number; `None`: the user's own group.
+    /// A name in /etc/group, or a number; `None`: the user's own group.
     pub group: Option<String>,
 }
 
-/// How pidone itself speaks.
+/// pidone's own log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Logging {
     /// `--log-format`.
     pub format: LogFormat,
-    /// A filter in `env_logger`'s form: `PIDONE_LOG`, or what `-v` asks for.
+    /// A filter in `env_logger`'s form, from `PIDONE_LOG` or `-v`.
     pub filter: String,
 }
 
-/// The shape of a log line.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -159,13 +159,13 @@ pub enum LogFormat {
     Json,
 }
 
-/// What `pidone ctl` is to do.
+/// A command of `pidone ctl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlCommand {
-    /// Where a pidone may be found, the likeliest place first.
+    /// The paths to try for the control socket, in order.
     pub places: Vec<PathBuf>,
-    /// What to ask it for.
+    /// The request.
     pub request: Request,
-    /// How often `top` looks; `None`: until somebody has seen enough.
+    /// The number of updates of `top`; `None`: until the user quits.
     pub count: Option<u32>,
 }

@@ -1,18 +1,18 @@
-//! pidone, the init for Node.js containers: the map of the house.
+//! pidone, the init for Node.js containers: the modules.
 //!
-//! | room | what it does | what it deliberately does not know |
+//! | module | what it does | what it deliberately does not know |
 //! | --- | --- | --- |
-//! | [`cause`] | errors of the system, as people read them | what was tried |
-//! | [`address`] | where to listen, as values | sockets |
-//! | [`config`] | what the user asked for, typed | how it was spelled |
-//! | [`cli`] | options, variables, help, sentences about wrong values | processes |
-//! | [`logging`] | the shape of a log line | what is worth saying |
+//! | [`cause`] | formats system errors | the operation that failed |
+//! | [`address`] | addresses to listen on | sockets |
+//! | [`config`] | the configuration, typed | how the user wrote it |
+//! | [`cli`] | options, variables, help, errors about invalid values | processes |
+//! | [`logging`] | writes log lines | what to log |
 //! | [`sys`] | thin typed wrappers around system calls; the only `unsafe` | decisions |
-//! | [`runtime`] | waits, tells the supervisor, does what it says | why |
-//! | [`ctl`] | asks a pidone that runs, and shows what it says | how that one finds out |
+//! | [`runtime`] | waits for events, reports them to the supervisor, performs its actions | why |
+//! | [`ctl`] | sends requests to a running pidone, and prints the answers | how pidone answers them |
 //!
-//! All that decides, and never calls, is in a crate of its own, `pidone_core`, which has no standard library to call with:
-//! see its map.
+//! All decisions are in a crate of their own, `pidone_core`, which makes no system calls and has no standard library:
+//! see its module list.
 //!
 //! Imports point down only: `main -> cli -> {config, core}`, `main -> runtime -> {core, sys}`, `main -> ctl -> {core, sys}`.
 

@@ -1,4 +1,4 @@
-//! How pidone speaks: to standard error, through `log`, as text for people or as Pino's NDJSON.
+//! pidone's own log: on standard error, through `log`, as text for people or as Pino's NDJSON.
 
 #![forbid(unsafe_code)]
 
@@ -13,7 +13,7 @@ use crate::config::{LogFormat, Logging};
 use crate::protocol::json::Quoted;
 use crate::sys::output::Output;
 
-/// Sets up the log for the rest of the process' life.
+/// Sets up the log, once per process.
 pub fn init(logging: &Logging) -> Log {
     let shape = match logging.format {
         LogFormat::Text => Shape::Text,
@@ -30,25 +30,25 @@ pub fn init(logging: &Logging) -> Log {
     log
 }
 
-/// The log that has been set up.
+/// The log.
 #[derive(Debug)]
 pub struct Log(Arc<Mutex<Sink>>);
 
 impl Log {
-    /// Tells how many lines were lost, if that has not been told: there will be no next line.
+    /// Logs how many lines were dropped, if not logged yet: there will be no next line.
     pub fn close(&self) {
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = sink.tell_losses(PATIENCE);
+        let _ = sink.report_dropped(TIMEOUT);
     }
 }
 
-/// How long a line waits for room. Workers must be looked after, signals heard and the dead reaped.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a line waits for room. Longer waits would delay signals, reaping and restarts.
+const TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How much of the time may be spent waiting, in the long run: a tenth.
+/// The share of the time that waits may take in the long run: a tenth.
 const SHARE: u32 = 10;
 
-/// What env_logger writes to: whole lines, one at a time.
+/// The target of env_logger, which writes whole lines, one at a time.
 struct Lines(Arc<Mutex<Sink>>);
 
 impl Write for Lines {
@@ -63,17 +63,17 @@ impl Write for Lines {
     }
 }
 
-/// Standard error, where nobody may read. A line that finds no room within its time is dropped, and
-/// so are the next ones, without any wait, until one finds room; how many is told before that.
+/// Standard error, which may not be read. A line that finds no room in time is dropped, and
+/// so are the next ones, without waiting, until there is room; then the number of dropped lines is logged first.
 #[derive(Debug)]
 struct Sink {
     out: Output,
     shape: Arc<Shape>,
     dropped: u64,
-    /// The last line is there in part.
+    /// The last line was written in part.
     torn: bool,
-    /// How long lines may wait for now. A reader that is too slow for a storm of lines takes no more than
-    /// its share of pidone's time.
+    /// How long lines may wait at present. A slow reader must not take more than its share of pidone's
+    /// time.
     patience: Duration,
     waited: Option<Instant>,
 }
@@ -85,21 +85,21 @@ impl Sink {
             shape,
             dropped: 0,
             torn: false,
-            patience: PATIENCE,
+            patience: TIMEOUT,
             waited: None,
         }
     }
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        let told = self.tell_losses(Duration::ZERO);
+        let told = self.report_dropped(Duration::ZERO);
         if !told? || !self.put(line, self.patience())? {
             self.dropped += 1;
         }
         Ok(())
     }
 
-    /// Whether nothing is left to tell.
-    fn tell_losses(&mut self, limit: Duration) -> io::Result<bool> {
+    /// Logs the number of dropped lines; returns whether none is left to log.
+    fn report_dropped(&mut self, limit: Duration) -> io::Result<bool> {
         if self.dropped == 0 {
             return Ok(true);
         }
@@ -120,7 +120,7 @@ impl Sink {
         Ok(done)
     }
 
-    /// Whether there was room for all of it.
+    /// Writes a line; returns whether there was room for all of it.
     fn put(&mut self, line: &[u8], limit: Duration) -> io::Result<bool> {
         let begun = Instant::now();
         let written = self.out.write_within(line, limit)?;
@@ -136,11 +136,11 @@ impl Sink {
 
     fn patience(&self) -> Duration {
         let regained = self.waited.map(|waited| waited.elapsed() / SHARE);
-        (self.patience + regained.unwrap_or_default()).min(PATIENCE)
+        (self.patience + regained.unwrap_or_default()).min(TIMEOUT)
     }
 }
 
-/// How a line looks.
+/// The format of a line.
 #[derive(Debug)]
 enum Shape {
     Text,
@@ -167,7 +167,7 @@ fn text(out: &mut dyn Write, level: Level, message: &str) -> io::Result<()> {
     writeln!(out, "pidone: {mark}{}", one_line(message))
 }
 
-/// What a command is called may hold anything; a line of the log stays one line.
+/// Escapes control characters: a command's name may have any, but a log line must stay one line.
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -180,7 +180,7 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// What every line of Pino's begins with (`pino/lib/tools.js`).
+/// The fields that every line of Pino has (`pino/lib/tools.js`).
 #[derive(Debug)]
 struct Origin {
     pid: u32,
@@ -197,7 +197,7 @@ impl Origin {
 }
 
 fn json(out: &mut dyn Write, level: Level, message: &str, origin: &Origin) -> io::Result<()> {
-    // Pino's numbers (`pino/lib/constants.js`).
+    // Pino's levels (`pino/lib/constants.js`).
     let level = match level {
         Level::Error => 50,
         Level::Warn => 40,

@@ -1,5 +1,5 @@
-//! The entry: reads what the user said, sets up the log, runs, or asks one that runs. Here alone an error becomes a line
-//! and an exit status.
+//! The entry point: parses the command line, sets up the log, and runs, or sends a request to a running pidone.
+//! Only here, an error becomes a message and an exit status.
 
 #![no_main]
 
@@ -16,14 +16,14 @@ use pidone::{logging, runtime};
 
 pidone::entry!(run);
 
-/// pidone's own failure, as `docker run` numbers it.
+/// The exit status of pidone's own errors, as in `docker run`.
 const OWN_ERROR: u8 = 125;
 
-/// `pidone ctl` could not ask; to a HEALTHCHECK that is as bad as a no, and it knows only 0 and 1.
+/// The exit status if `pidone ctl` gets no answer. A HEALTHCHECK knows only 0 and 1, and must fail then.
 const NO_ANSWER: u8 = 1;
 
 fn run(args: Vec<OsString>) -> u8 {
-    // First of all, so that no signal is lost from here on.
+    // First, so that no later signal is lost.
     let signals = SignalQueue::open();
     match cli::read(args, std::env::vars_os(), &|path| read_to_string(path).ok()) {
         Ok(Invocation::Run { config, warnings }) => supervise(&config, &warnings, signals),

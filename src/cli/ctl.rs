@@ -1,4 +1,4 @@
-//! `pidone ctl`: what to ask a running pidone for, and where it is.
+//! The command line of `pidone ctl`: the request, and the path of the socket.
 
 #![forbid(unsafe_code)]
 
@@ -102,13 +102,13 @@ fn value(
     })
 }
 
-/// The socket that an option or the variable names.
+/// The socket's path from an option or the variable.
 fn find(name: &str, path: &OsStr) -> Result<PathBuf, CliError> {
     match values::control(&path.to_string_lossy()) {
         Ok(Control::Path(path)) => Ok(path),
         Ok(_) => Err(CliError::Senseless {
             name: name.to_owned(),
-            why: "with off there is no socket; give pidone and pidone ctl a path".to_owned(),
+            why: "off means no control socket; use a path with pidone and pidone ctl".to_owned(),
         }),
         Err(wrong) => Err(CliError::bad(name.to_owned(), path.to_owned(), wrong)),
     }

@@ -1,5 +1,5 @@
-//! What was said, as far as it goes; and, when everything was read, the rest: what `-i` has as
-//! defaults, and what makes no sense together.
+//! The options given so far. When all were read, sets the defaults, also those of `-i`, and rejects
+//! combinations without effect.
 
 #![forbid(unsafe_code)]
 
@@ -20,19 +20,19 @@ use crate::config::{
 use crate::launch::{ReadFile, inspector};
 use channel::Channel;
 
-/// How long a worker has for its end, and for its start, when nothing is said.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The default grace period and ready timeout of workers.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a question to an event loop may be open before a worker is unresponsive.
-const RESPONSE: Duration = Duration::from_secs(5);
+/// The default of `--unresponsive-after`.
+const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(5);
 
-/// How long a worker has for its start that waits for somebody to attach a debugger: a year.
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The ready timeout of a worker that waits for a debugger: a year.
+const DEBUGGER_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// What was said. `None`: nothing, so that a default can depend on the rest.
+/// The given options. `None`: not given, so that a default can depend on other options.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// What needs no second thought.
+    /// Options whose defaults do not depend on other options.
     pub(super) config: Config,
     pub(super) restart: Option<RestartPolicy>,
     pub(super) instances: Option<Instances>,
@@ -57,11 +57,11 @@ pub(super) struct Draft {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Given {
     pub(super) option: &'static OptionSpec,
-    /// As its variable, not on the command line.
+    /// Given as its variable, not on the command line.
     pub(super) variable: bool,
 }
 
-/// Where the words came from, and what else the environment holds.
+/// The options as given, and the environment.
 pub(super) struct Surroundings<'a> {
     pub(super) given: &'a [Given],
     pub(super) environment: &'a [(OsString, OsString)],
@@ -69,7 +69,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// An option as it was given: by its own name or by that of its variable.
+    /// The name under which an option was given: its own or that of its variable.
     fn name(&self, long: &str) -> String {
         let given = self.given.iter().find(|given| given.option.long == long);
         match given {
@@ -89,7 +89,7 @@ impl Surroundings<'_> {
         })
     }
 
-    /// A variable of the environment, if it holds anything.
+    /// A variable of the environment, if it is not empty.
     fn variable(&self, name: &str) -> Option<&OsString> {
         let mut all = self.environment.iter();
         let (_, value) = all.find(|(known, _)| known == name)?;
@@ -98,7 +98,7 @@ impl Surroundings<'_> {
 }
 
 impl Draft {
-    /// Nothing said but the command.
+    /// A draft without options.
     pub(super) fn new(command: Command, filter: String) -> Self {
         Self {
             config: Config {
@@ -128,7 +128,7 @@ impl Draft {
         }
     }
 
-    /// The whole of it, and what is worth a warning.
+    /// The complete configuration, and warnings.
     pub(super) fn finish(
         mut self,
         around: &Surroundings<'_>,
@@ -144,7 +144,7 @@ impl Draft {
         self.check_admin(around)?;
         match self.instances {
             Some(instances) => {
-                self.config.grace.get_or_insert(PATIENCE);
+                self.config.grace.get_or_insert(DEFAULT_TIMEOUT);
                 let rules = self.workers(instances, around, &mut warnings)?;
                 self.config.workers = Some(rules);
             }
@@ -158,7 +158,7 @@ impl Draft {
         Ok((self.config, warnings))
     }
 
-    /// Where probes are answered, and where `pidone ctl` is, nobody else can be.
+    /// The app's sockets must not have the address of the admin endpoints.
     fn check_admin(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
         let config = &self.config;
         let is_taken = |address: &&ListenAddress| match (address, config.http, &config.control) {
@@ -174,7 +174,7 @@ impl Draft {
             _ => ("http", "address"),
         };
         let listen = around.name("listen");
-        let why = format!("{address} is what {listen} gives to the app; give another {what}");
+        let why = format!("{address} is already used by {listen}; use another {what}");
         around.senseless(long, why)
     }
 
@@ -188,7 +188,7 @@ impl Draft {
         let channel = self.find_channel(around, warnings)?;
         if let Channel::Off(why) = &channel {
             self.check_without_channel(why, around)?;
-            warnings.extend(self.shared_by_nothing(why));
+            warnings.extend(self.unshared_port_warning(why));
         }
         let channel = matches!(channel, Channel::On);
         let port_env = match &self.port_env {
@@ -211,7 +211,7 @@ impl Draft {
             (false, None) => Readiness::None,
         });
         if self.boot == Some(Boot::First) && ready == Readiness::None {
-            let why = "first waits until a worker is ready, and nothing shows when that is; \
+            let why = "first waits until a worker is ready, which needs a ready check; \
                        give --ready listen, message, notify or port, or leave it out";
             return around.senseless("boot", why);
         }
@@ -222,8 +222,8 @@ impl Draft {
             ready,
             port_env,
             ready_timeout: match inspector {
-                Some(inspector) if inspector.waits => FOR_EVER,
-                _ => self.ready_timeout.unwrap_or(PATIENCE),
+                Some(inspector) if inspector.waits => DEBUGGER_TIMEOUT,
+                _ => self.ready_timeout.unwrap_or(DEFAULT_TIMEOUT),
             },
             inspector,
             boot: self.boot.unwrap_or(Boot::Together),
@@ -239,13 +239,13 @@ impl Draft {
             max_memory: self.max_memory,
             max_age: self.max_age,
             hang_timeout: self.hang_timeout,
-            unresponsive_after: self.unresponsive_after.unwrap_or(RESPONSE),
+            unresponsive_after: self.unresponsive_after.unwrap_or(UNRESPONSIVE_AFTER),
         })
     }
 
     fn check_readiness(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
         if self.ready == Some(Readiness::Port) && self.port_env.is_none() {
-            let why = "port asks at each worker's own port; add --port-env NAME, or give another";
+            let why = "port connects to each worker's own port; add --port-env NAME, or use another value";
             return around.senseless("ready", why);
         }
         if self.ready == Some(Readiness::None) && self.ready_timeout.is_some() {
@@ -262,18 +262,19 @@ impl Draft {
         }
         if self.port_env.is_some() {
             let other = around.name("port-env");
-            let why = format!("a spare cannot know its port in advance; leave it or {other} out");
+            let why =
+                format!("a spare needs its port before it knows its slot; leave it or {other} out");
             return around.senseless("spares", why);
         }
         if self.config.restart.policy == RestartPolicy::Never {
             let other = around.name("restart");
-            let why = format!("a spare takes a dead worker's place; leave it or {other} out");
+            let why = format!("a spare replaces a worker that exited; leave it or {other} out");
             return around.senseless("spares", why);
         }
         Ok(())
     }
 
-    /// The announcement takes its time from the part of the grace that comes before the signal.
+    /// The announcement must be shorter than the part of the grace period before the signal.
     fn check_http_drain(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
         let (Some(announced), Some(grace)) = (self.http_drain, self.config.grace) else {
             return Ok(());
@@ -291,7 +292,7 @@ impl Draft {
     }
 }
 
-/// What `auto` is, as far as a variable says.
+/// Resolves `auto` if a variable sets the number.
 fn resolve(instances: Instances, around: &Surroundings<'_>) -> Result<Instances, CliError> {
     const NAME: &str = "WEB_CONCURRENCY";
     match (instances, around.variable(NAME)) {
@@ -302,7 +303,7 @@ fn resolve(instances: Instances, around: &Surroundings<'_>) -> Result<Instances,
     }
 }
 
-/// The ports from the one that the variable names.
+/// The workers' ports, which begin at the variable's value.
 fn find_ports(
     name: &str,
     instances: Instances,

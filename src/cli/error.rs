@@ -1,4 +1,4 @@
-//! What can be wrong with what the user said: one sentence each.
+//! Errors in the command line and the environment, one sentence each.
 
 #![forbid(unsafe_code)]
 
@@ -13,50 +13,50 @@ use crate::launch::Refusal;
 pub enum CliError {
     /// Nothing to run.
     NoCommand,
-    /// No such option; perhaps another was meant.
+    /// No such option.
     Unknown {
-        /// As it was written.
+        /// The option as it was written.
         option: String,
         /// The option that looks most like it.
         nearest: Option<String>,
     },
-    /// `pidone ctl` has no such option; perhaps another was meant.
+    /// `pidone ctl` has no such option.
     NoCtlOption {
-        /// As it was written.
+        /// The option as it was written.
         option: String,
         /// The option that looks most like it.
         nearest: Option<String>,
     },
-    /// An option stands last that needs a value.
+    /// The last argument is an option that needs a value.
     MissingValue {
-        /// As it was written.
+        /// The option as it was written.
         option: String,
-        /// What is missing.
+        /// The placeholder of the value.
         value: &'static str,
     },
     /// A switch was given a value.
     UnexpectedValue {
-        /// As it was written.
+        /// The option as it was written.
         option: String,
         /// The value.
         value: OsString,
     },
-    /// The value means nothing.
+    /// The value is invalid.
     BadValue {
         /// The option or the variable.
         name: String,
         /// The value.
         value: OsString,
-        /// Why, and what would do.
+        /// The reason, and valid values.
         why: String,
     },
     /// Two options that contradict each other.
     Conflict(&'static str, &'static str),
-    /// An option that makes no sense beside the others.
+    /// An option that has no effect with the others, or contradicts them.
     Senseless {
         /// The option or the variable.
         name: String,
-        /// Why, and what to do.
+        /// The reason and the remedy.
         why: String,
     },
     /// A command that cannot be a worker.
@@ -74,7 +74,7 @@ impl fmt::Display for CliError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCommand => out.write_str(
-                "no command given; say what to run, as in: pidone -- node server.js (pidone --help explains)",
+                "no command given; add one, as in: pidone -- node server.js (see pidone --help)",
             ),
             Self::Unknown { option, nearest } => {
                 write!(out, "{option}: no such option; ")?;
@@ -95,14 +95,20 @@ impl fmt::Display for CliError {
             }
             Self::UnexpectedValue { option, value } => {
                 let value = value.to_string_lossy();
-                write!(out, "{option}: takes no value, but was given \"{value}\"; leave it out")
+                write!(
+                    out,
+                    "{option}: takes no value, but was given \"{value}\"; leave it out"
+                )
             }
             Self::BadValue { name, value, why } => {
                 let value = value.to_string_lossy();
                 write!(out, "{name}: \"{value}\" is not accepted; {why}")
             }
             Self::Conflict(one, other) => {
-                write!(out, "{one} and {other} contradict each other; leave one out")
+                write!(
+                    out,
+                    "{one} and {other} contradict each other; leave one out"
+                )
             }
             Self::Senseless { name, why } => write!(out, "{name}: {why}"),
             Self::Command(refusal) => refusal.fmt(out),
@@ -110,10 +116,10 @@ impl fmt::Display for CliError {
     }
 }
 
-/// The candidate that takes the fewest edits to get to, if it takes few enough to be meant.
+/// The candidate with the fewest edits from `word`, if few enough for a typing error.
 pub(super) fn nearest(
     word: &str,
-    // One copy of this in the program, not one for each kind of list.
+    // `dyn`: one copy of this function in the program, not one for each kind of list.
     candidates: &mut dyn Iterator<Item = String>,
 ) -> Option<String> {
     let allowed = (word.len() / 3).max(1);
@@ -124,7 +130,7 @@ pub(super) fn nearest(
         .map(|(_, candidate)| candidate)
 }
 
-/// Insertions, deletions and replacements between two words (Levenshtein).
+/// The number of insertions, deletions and replacements between two words (Levenshtein).
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (line, a) in one.bytes().enumerate() {
@@ -164,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_looks_alike_is_proposed() {
+    fn only_similar_words_are_suggested() {
         let nearest = |word| {
             nearest(
                 word,

@@ -1,4 +1,4 @@
-//! The page that `--help` prints, made from the table of options.
+//! The `--help` page, generated from the table of options.
 
 #![forbid(unsafe_code)]
 
@@ -45,7 +45,7 @@ The short options of tini (-s -p -v -w -g -e -l) and of dumb-init (-c -r -v) mea
 same here; -V and --version print pidone's own version.
 ";
 
-/// Where an option's explanation begins.
+/// The column where an option's explanation begins.
 const COLUMN: usize = 32;
 
 pub(super) fn page() -> String {
@@ -71,7 +71,7 @@ fn describe(option: &OptionSpec, page: &mut String) {
         line.push(' ');
         line.push_str(value);
     }
-    // A long one has a line of its own.
+    // A long one gets its own line.
     if line.len() + 2 > COLUMN {
         page.push_str(&line);
         page.push('\n');

@@ -1,8 +1,8 @@
-//! What the user can say, on the command line and in the environment, and what it means.
+//! The command line and the environment: parses and validates options.
 //!
-//! First all that was said is collected, word by word; then it is given a meaning, option by
-//! option: the command line's words, or else the variable's; at last what depends on the rest is
-//! settled (`draft`). Knows nothing of processes.
+//! First, all arguments are collected. Then each option is set, from the command line or else from its
+//! variable. Last, `draft` sets defaults that depend on other options, and checks combinations.
+//! This code knows nothing of processes.
 
 #![forbid(unsafe_code)]
 
@@ -28,31 +28,31 @@ use options::OptionSpec;
 /// The variable that sets the level of the log.
 const LOG_VARIABLE: &str = "PIDONE_LOG";
 
-/// What pidone is asked to do.
+/// What pidone is to do.
 #[derive(Debug)]
 pub enum Invocation {
     /// Run a command.
     Run {
-        /// How.
+        /// The configuration.
         config: Box<Config>,
-        /// Things that are worth a warning once the log is set up.
+        /// Warnings to log once the log is set up.
         warnings: Vec<String>,
     },
-    /// Ask a pidone that runs for something.
+    /// Send a request to a running pidone.
     Control(ControlCommand),
     /// Print a text on standard output.
     Print(String),
 }
 
-/// Something that was said: an option and its value, if it takes one.
+/// An option from the command line and its value, if it takes one.
 #[derive(Debug)]
 struct Said {
     option: &'static OptionSpec,
     value: Option<OsString>,
 }
 
-/// Reads the command line and the environment, and with `read_file` what the command may be: a
-/// package.json.
+/// Parses the command line and the environment. `read_file` reads the package.json that the
+/// command may depend on.
 ///
 /// # Errors
 /// What is wrong, as one sentence.
@@ -64,7 +64,7 @@ pub fn read(
     let environment: Vec<_> = environment.collect();
     let mut said = Vec::new();
     let mut command = None;
-    // Only as the very first word: `pidone -- ctl` runs a program of that name.
+    // Only as the first word: `pidone -- ctl` runs a program of that name.
     let is_control = args.first().is_some_and(|word| word == "ctl");
     let mut parser = lexopt::Parser::from_args(args.into_iter().skip(is_control.into()));
     if is_control {
@@ -102,8 +102,8 @@ pub fn read(
         said.push(Said { option, value });
     }
     let command = command.filter(|command| !command.program.is_empty());
-    // `docker run --init` where the engine's init is pidone, and the image has one too: the variables
-    // are for the one that the app is the child of, but for those about the log.
+    // With `docker run --init`, the engine's init can be pidone, and the image's entry point too. Then the
+    // variables are for the inner pidone, the app's parent, except those about the log.
     let is_outer = command.as_ref().is_some_and(Command::is_pidone);
     let prefix: &[u8] = if is_outer { b"PIDONE_LOG" } else { b"PIDONE_" };
     let own = |(name, value): &&(OsString, OsString)| {
@@ -112,7 +112,7 @@ pub fn read(
     let variables: Vec<_> = environment.iter().filter(own).cloned().collect();
     let mut draft = Draft::new(command.ok_or(CliError::NoCommand)?, level(&variables)?);
     draft.config.own_variables = own_variables(&variables);
-    let given = give_meaning(&said, &variables, &mut draft)?;
+    let given = set_options(&said, &variables, &mut draft)?;
     let (config, mut warnings) = draft.finish(&Surroundings {
         given: &given,
         environment: &environment,
@@ -125,25 +125,25 @@ pub fn read(
     })
 }
 
-/// Sets each option from the command line, or else from its variable. Returns which.
-fn give_meaning(
+/// Sets each option from the command line, or else from its variable. Returns the options set.
+fn set_options(
     said: &[Said],
     environment: &[(OsString, OsString)],
     draft: &mut Draft,
 ) -> Result<Vec<Given>, CliError> {
     let mut all_given = Vec::new();
-    let is_said = |long: &str| said.iter().any(|said| said.option.long == long);
-    if is_said("group") && is_said("single-child") {
+    let is_on_command_line = |long: &str| said.iter().any(|said| said.option.long == long);
+    if is_on_command_line("group") && is_on_command_line("single-child") {
         return Err(CliError::Conflict("--group (-g)", "--single-child (-c)"));
     }
     for (name, list) in environment {
         let option = options::all().find(|option| *name == *option.variable());
-        let Some(option) = option.filter(|option| !is_said(option.long)) else {
+        let Some(option) = option.filter(|option| !is_on_command_line(option.long)) else {
             continue;
         };
-        // A contradiction across the border is none: the command line wins.
+        // The command line wins over a contradicting variable.
         if matches!(option.long, "group" | "single-child")
-            && (is_said("group") || is_said("single-child"))
+            && (is_on_command_line("group") || is_on_command_line("single-child"))
         {
             continue;
         }
@@ -178,8 +178,8 @@ fn give_meaning(
     Ok(all_given)
 }
 
-/// Those of a pidone's variables that a nested one must not take for its own: it would run workers of
-/// each worker, open the same admin endpoints, or be told of workers that it does not have.
+/// The variables that a nested pidone must not inherit: it would run workers for
+/// each worker, open the same admin endpoints, or get options for workers that it does not have.
 fn own_variables(variables: &[(OsString, OsString)]) -> Vec<String> {
     let is_own = |option: &&OptionSpec| {
         option.for_workers || matches!(option.long, "instances" | "control" | "http" | "user")
@@ -189,7 +189,7 @@ fn own_variables(variables: &[(OsString, OsString)]) -> Vec<String> {
     names.filter(is_set).collect()
 }
 
-/// The level of the log before `-v` has its say.
+/// The log level before `-v` is applied.
 fn level(environment: &[(OsString, OsString)]) -> Result<String, CliError> {
     let Some((name, value)) = environment.iter().find(|(name, _)| name == LOG_VARIABLE) else {
         return Ok("info".to_owned());
@@ -199,8 +199,8 @@ fn level(environment: &[(OsString, OsString)]) -> Result<String, CliError> {
         .map_err(|wrong| CliError::bad(name.to_string_lossy().into_owned(), value.clone(), wrong))
 }
 
-/// Variables that are none of pidone's, but look as if they were meant to be. No error: Kubernetes
-/// and others make variables of their own from names.
+/// Warnings about variables that look like misspelled ones of pidone. Not errors: Kubernetes
+/// and others derive variables from service names.
 fn misspelled(environment: &[(OsString, OsString)]) -> Vec<String> {
     let known = || {
         options::all()
@@ -217,7 +217,7 @@ fn misspelled(environment: &[(OsString, OsString)]) -> Vec<String> {
             known().filter_map(|name| Some(name.strip_prefix("PIDONE_")?.to_owned()));
         let nearest = error::nearest(suffix, &mut suffixes)?;
         Some(format!(
-            "{name} is not a variable pidone knows; did you mean PIDONE_{nearest}?"
+            "{name} is not a variable of pidone; did you mean PIDONE_{nearest}?"
         ))
     };
     environment.iter().filter_map(warn).collect()
@@ -246,7 +246,7 @@ fn unknown(arg: &Arg<'_>) -> CliError {
     }
 }
 
-/// What lexopt itself can find wrong between two options: a switch that was given a value.
+/// An error that lexopt itself finds: a switch with a value.
 fn unexpected(error: lexopt::Error) -> CliError {
     match error {
         lexopt::Error::UnexpectedValue { option, value } => {

@@ -85,7 +85,7 @@ fn workers_have_defaults_of_their_own() {
 }
 
 #[test]
-fn without_channel_the_defaults_are_others() {
+fn without_a_channel_the_defaults_differ() {
     for line in [
         "-i 2 --channel off",
         "--channel off -i 2",
@@ -99,15 +99,15 @@ fn without_channel_the_defaults_are_others() {
         let rules = workers(&format!("--port-env=PORT {line}"), &["PORT=3000"]);
         assert_eq!(rules.ready, Readiness::Port);
     }
-    // With a channel, the app says itself when it listens on its own port.
+    // With a channel, the worker reports when it listens on its own port.
     let rules = workers("-i 2 --port-env PORT", &["PORT=3000"]);
     assert_eq!(rules.ready, Readiness::Listen);
-    // Not looked at without a channel.
+    // The command is not examined without a channel.
     assert!(!workers("-i 2 --channel off -- npm start", &[]).channel);
 }
 
 #[test]
-fn every_option_has_its_place() {
+fn every_option_and_its_variable_is_applied() {
     let line = "--instances=2 --channel node --ready notify --ready-timeout 5s --spares 1 --boot first \
                 --listen 8080 --listen unix:/run/a.sock --balance source-ip \
                 --restart on-failure --backoff 1s..2s --min-uptime 3s --max-restarts 4/5s \
@@ -131,7 +131,7 @@ fn every_option_has_its_place() {
     let mut by_variables = config("", &variables);
     let own = std::mem::take(&mut by_variables.own_variables);
     assert_eq!(said, by_variables);
-    // What a pidone below this one would take for its own.
+    // The variables that a nested pidone would use.
     for name in ["INSTANCES", "CONTROL", "HTTP", "HTTP_DRAIN"] {
         assert!(own.contains(&format!("PIDONE_{name}")), "{own:?}");
     }
@@ -209,7 +209,7 @@ fn variables_are_for_the_inner_pidone() {
 }
 
 #[test]
-fn single_mode_has_sockets_restarts_and_a_grace() {
+fn single_mode_accepts_sockets_restarts_and_a_grace() {
     let config = config(
         "--listen 80 --restart always --backoff 1s..1s --grace 5s",
         &[],
@@ -220,7 +220,7 @@ fn single_mode_has_sockets_restarts_and_a_grace() {
 }
 
 #[test]
-fn auto_asks_the_environment() {
+fn auto_uses_web_concurrency() {
     let instances = |variables: &[&str]| workers("-i auto", variables).instances;
     assert_eq!(instances(&[]), Instances::Auto);
     assert_eq!(instances(&["WEB_CONCURRENCY="]), Instances::Auto);
@@ -232,7 +232,7 @@ fn auto_asks_the_environment() {
             &[&variable],
             &["WEB_CONCURRENCY: ", value, "a number from 1 to 1024"],
         );
-        // Nobody asked for it.
+        // Not used without auto.
         assert_eq!(workers("-i 2", &[&variable]).instances, Instances::Count(2));
         assert_eq!(config("", &[&variable]).workers, None);
     }
@@ -286,7 +286,7 @@ fn ports_begin_at_the_variable() {
 }
 
 #[test]
-fn what_makes_sense_together_is_accepted() {
+fn valid_combinations_are_accepted() {
     for line in [
         "-i 2 --channel off --spares 0",
         "-i 2 --channel off --listen 80 --balance shared",
@@ -323,7 +323,7 @@ fn a_worker_that_waits_for_a_debugger_has_no_ready_timeout() {
 }
 
 #[test]
-fn a_shell_in_between_is_worth_a_warning() {
+fn a_shell_that_may_not_exec_is_warned_about() {
     let args = ["-i", "2", "sh", "-c", "node server.js"].map(OsString::from);
     let invocation = read(args.to_vec(), std::iter::empty(), &|_| None).unwrap();
     let Invocation::Run { warnings, .. } = invocation else {
@@ -336,7 +336,7 @@ fn a_shell_in_between_is_worth_a_warning() {
 }
 
 #[test]
-fn boot_first_needs_a_sign_that_the_first_is_ready() {
+fn boot_first_needs_a_ready_check() {
     assert_eq!(workers("-i 2 --boot first", &[]).boot, Boot::First);
     refused("-i 2 --boot second", &[], &["--boot", "together or first"]);
     refused("--boot first", &[], &["--boot", "-i N"]);

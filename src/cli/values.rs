@@ -1,4 +1,4 @@
-//! What the options' values mean.
+//! Parsers for the options' values.
 
 #![forbid(unsafe_code)]
 
@@ -9,19 +9,19 @@ use crate::address::{AddressError, Endpoint, LONGEST_UNIX_NAME};
 use crate::config::{Control, Instances, MemoryLimit, UserSpec};
 use crate::signal::Signal;
 
-/// Why a value means nothing, as the end of a sentence.
+/// Why a value is invalid, as the end of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// What to give instead.
+    /// The valid values.
     Give(&'static str),
-    /// A number without its unit: those that are likely.
+    /// A number without its unit, and the likely units.
     NoUnit([&'static str; 2]),
-    /// What is wrong with an address.
+    /// An invalid address.
     Address(AddressError),
 }
 
 impl Wrong {
-    /// The end of the sentence that begins with this value.
+    /// The end of the error message about this value.
     pub(super) fn about(self, value: &str) -> String {
         match self {
             Self::Give(accepted) => format!("give {accepted}"),
@@ -41,7 +41,7 @@ pub(super) fn switch(text: &str) -> Result<bool, Wrong> {
     }
 }
 
-/// How many times louder: a switch, or a count.
+/// The number of steps in verbosity: a switch, or a count.
 pub(super) fn verbosity(text: &str) -> Result<u32, Wrong> {
     let count = text.parse().ok().filter(|count| *count <= 9);
     count
@@ -74,7 +74,7 @@ pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), Wrong> {
     Ok((from, to))
 }
 
-/// `500ms`, `10s`, `2m`, `1h`, or `0`; with a decimal point if need be.
+/// `500ms`, `10s`, `2m`, `1h`, or `0`; may have a decimal point.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     const ACCEPTED: Wrong = Wrong::Give("a time such as 500ms, 10s, 2m or 1h, at most 1000h");
     const LONGEST: Duration = Duration::from_secs(1000 * 3600);
@@ -92,7 +92,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
         _ => return Err(ACCEPTED),
     };
     let (integer, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    // No more digits than a nanosecond has; and no floating point, which is large.
+    // Integers, as floating point code is large: this limits the number of digits.
     let places = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
     let parts = 10_u32.checked_pow(places).ok_or(ACCEPTED)?;
     let part = unit.checked_mul(number(fraction)?).ok_or(ACCEPTED)? / parts;
@@ -122,13 +122,13 @@ pub(super) fn user(text: &str) -> Result<UserSpec, Wrong> {
     })
 }
 
-/// The one of these words that was given.
+/// The meaning of the given word.
 pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)], wrong: Wrong) -> Result<T, Wrong> {
     let found = words.iter().find(|(word, _)| *word == text);
     found.map(|(_, meaning)| *meaning).ok_or(wrong)
 }
 
-/// No machine that runs pidone has more CPUs than this to give.
+/// No machine that runs pidone has more CPUs than this.
 const INSTANCES_MAX: u16 = Instances::MAX;
 
 pub(super) fn instances(text: &str) -> Result<Instances, Wrong> {
@@ -141,30 +141,30 @@ pub(super) fn instances(text: &str) -> Result<Instances, Wrong> {
     }
 }
 
-/// What `WEB_CONCURRENCY` holds.
+/// The value of `WEB_CONCURRENCY`.
 pub(super) fn concurrency(text: &str) -> Result<u16, Wrong> {
     let count = whole(text).filter(|count| (1..=INSTANCES_MAX).contains(count));
     count.ok_or(Wrong::Give("a number from 1 to 1024"))
 }
 
-/// How many spares.
+/// A number of spares.
 pub(super) fn count(text: &str) -> Result<u16, Wrong> {
     let count = whole(text).filter(|count| *count <= INSTANCES_MAX);
     count.ok_or(Wrong::Give("a number from 0 to 1024"))
 }
 
-/// A port that something can be found at.
+/// A port that a client can connect to: not 0.
 pub(super) fn port(text: &str) -> Option<u16> {
     whole(text).filter(|port| *port > 0)
 }
 
-/// Digits and nothing else; `parse` alone would take a plus sign.
+/// Accepts digits only; `parse` alone would accept a plus sign.
 fn whole<T: FromStr>(text: &str) -> Option<T> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)
 }
 
-/// The name of a variable, as a shell takes it.
+/// The name of a variable, as a shell accepts it.
 pub(super) fn variable_name(text: &str) -> Result<String, Wrong> {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let number = |c: char| c.is_ascii_digit();
@@ -182,8 +182,8 @@ pub(super) fn some_time(text: &str) -> Result<Duration, Wrong> {
     ))
 }
 
-/// How long an event loop may stand still; less than a second would be taken for a hang when
-/// Node.js only collects garbage.
+/// How long an event loop may block. With less than a second, a garbage collection of Node.js would be
+/// taken for a hang.
 pub(super) fn hang(text: &str) -> Result<Duration, Wrong> {
     const ACCEPTED: Wrong = Wrong::Give("a time from 1s to 1000h, such as 10s or 1m");
     match duration(text) {
@@ -193,8 +193,8 @@ pub(super) fn hang(text: &str) -> Result<Duration, Wrong> {
     }
 }
 
-/// `300M`, `1G`, or `80%` of what the control group allows. A unit is a power of two however it is
-/// written, as for docker and pm2: `300MB` and `300MiB` are `300M`.
+/// `300M`, `1G`, or `80%` of the control group's limit. Units are always powers of two, as for docker
+/// and pm2: `300MB` and `300MiB` are `300M`.
 pub(super) fn memory(text: &str) -> Result<MemoryLimit, Wrong> {
     const ACCEPTED: Wrong = Wrong::Give(
         "a size from 1M to 1024G such as 300M or 1G, or a percentage of the container's limit \
@@ -221,7 +221,7 @@ pub(super) fn memory(text: &str) -> Result<MemoryLimit, Wrong> {
         .ok_or(ACCEPTED)
 }
 
-/// Where the control socket is; it must be found from any directory.
+/// The path of the control socket. It must be absolute, so that it is valid in any directory.
 pub(super) fn control(text: &str) -> Result<Control, Wrong> {
     let fits = text.len() <= LONGEST_UNIX_NAME && !text.ends_with('/');
     match text {
@@ -233,7 +233,7 @@ pub(super) fn control(text: &str) -> Result<Control, Wrong> {
     }
 }
 
-/// Where probes and metrics are served.
+/// The address for probes and metrics.
 pub(super) fn http(text: &str) -> Result<Endpoint, Wrong> {
     text.parse().map_err(|_| {
         Wrong::Give(
@@ -242,10 +242,10 @@ pub(super) fn http(text: &str) -> Result<Endpoint, Wrong> {
     })
 }
 
-/// How often to look.
+/// The number of updates of `top`.
 pub(super) fn looks(text: &str) -> Result<u32, Wrong> {
     let count = whole(text).filter(|count| *count > 0);
-    count.ok_or(Wrong::Give("a number from 1 on"))
+    count.ok_or(Wrong::Give("a number of at least 1"))
 }
 
 /// `MIN..MAX`, both included.

@@ -12,25 +12,25 @@ use super::CtlError;
 use crate::protocol::control::{Request, printable};
 use crate::sys::identity;
 
-/// Longer than any line of pidone's: a status of a thousand workers has some 300 KB.
+/// The maximum length of a line: a status of a thousand workers has about 300 KB.
 const LONGEST: usize = 1 << 20;
 
-/// A connection to a running pidone that has been asked for something.
+/// A connection to a running pidone on which a request was sent.
 #[derive(Debug)]
 pub(super) struct Conversation {
     stream: UnixStream,
-    /// What has come and was not looked at yet.
+    /// Received bytes that are not parsed yet.
     input: Vec<u8>,
-    /// Nothing more will come.
+    /// The connection has ended.
     ended: bool,
 }
 
 impl Conversation {
-    /// Asks the first pidone that can be found at these places.
+    /// Sends a request to the first pidone found at these paths.
     pub(super) fn begin(places: &[PathBuf], request: Request) -> Result<Self, CtlError> {
         let mut stream = connect(places)?;
         let line = format!("{request}\n");
-        // Who closes without listening may still have said why; reading will tell.
+        // A pidone that closes the connection unread may have sent the reason first, so read in any case.
         let _ = stream.write_all(line.as_bytes());
         stream.set_nonblocking(true).map_err(CtlError::System)?;
         Ok(Self {
@@ -40,7 +40,7 @@ impl Conversation {
         })
     }
 
-    /// Takes a line that has come, without its end; `None`: there is none yet.
+    /// Takes a received line, without its newline; `None`: no whole line was received yet.
     pub(super) fn line(&mut self) -> Result<Option<String>, CtlError> {
         let Some(end) = self.input.iter().position(|byte| *byte == b'\n') else {
             return match self.input.len() {
@@ -54,12 +54,12 @@ impl Conversation {
         Ok(Some(printable(&line)))
     }
 
-    /// Whether all has come. Half a line at the end is none.
+    /// Whether the connection has ended. A partial line at the end is ignored.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Reads what has come since.
+    /// Reads the bytes available.
     pub(super) fn read(&mut self) {
         let mut buffer = [0; 4096];
         match self.stream.read(&mut buffer) {
@@ -67,7 +67,7 @@ impl Conversation {
             Ok(length) => self.input.extend(buffer.iter().take(length)),
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::Interrupted => {}
-                // ECONNRESET: it was closed with our request unread.
+                // ECONNRESET: pidone closed it without reading the request.
                 _ => self.ended = true,
             },
         }
@@ -80,7 +80,8 @@ impl AsFd for Conversation {
     }
 }
 
-/// What a place that is no socket says of itself is worth more than that others do not exist.
+/// Connects to the first of these paths that works. An error about an existing file takes precedence
+/// over missing ones.
 fn connect(places: &[PathBuf]) -> Result<UnixStream, CtlError> {
     let mut failure = None;
     for place in places {
@@ -106,7 +107,7 @@ fn connect(places: &[PathBuf]) -> Result<UnixStream, CtlError> {
     })
 }
 
-/// `None`: it is in a directory that may not be looked into.
+/// The owner of a file; `None`: no permission to search its directory.
 fn owner(place: &Path) -> Option<u32> {
     place.metadata().ok().map(|metadata| metadata.uid())
 }

@@ -1,4 +1,4 @@
-//! Why a running pidone could not be asked: one sentence each.
+//! Errors of `pidone ctl`, one sentence each.
 
 #![forbid(unsafe_code)]
 
@@ -9,33 +9,33 @@ use std::{fmt, io};
 use crate::cause::Cause;
 use crate::signal::Signal;
 
-/// What went wrong between `pidone ctl` and a running pidone.
+/// An error between `pidone ctl` and a running pidone.
 #[derive(Debug)]
 pub enum CtlError {
     /// None of these sockets exists.
     NoSocket(Vec<PathBuf>),
-    /// There is something, but nobody listens.
+    /// The path exists, but no process listens on it.
     Stale(PathBuf),
-    /// It belongs to somebody else.
+    /// Permission denied.
     Denied {
         /// The socket.
         path: PathBuf,
-        /// To this user, as far as can be seen.
+        /// Its owner, if known.
         owner: Option<u32>,
-        /// We are root, without what root usually may.
+        /// `pidone ctl` runs as root, but without CAP_DAC_OVERRIDE.
         by_root: bool,
     },
-    /// It cannot be connected to for another reason.
+    /// Connecting failed for another reason.
     Connect(PathBuf, io::Error),
-    /// pidone went away before it had answered.
+    /// pidone closed the connection before the answer was complete.
     Closed,
-    /// What came is no answer.
+    /// The received data is not an answer.
     Strange,
-    /// The answer could not be printed.
+    /// Printing the answer failed.
     Output(io::Error),
-    /// Nobody has read on for this long.
+    /// Standard output was not read for this long.
     Unread(Duration),
-    /// This signal has ended a wait for a reader.
+    /// This signal ended the wait for a reader of standard output.
     Ended(Signal),
     /// Waiting or the terminal failed.
     System(io::Error),
@@ -73,14 +73,13 @@ impl fmt::Display for CtlError {
                 }
                 out.write_str("; run this ")?;
                 match owner {
-                    Some(owner) if *by_root => write!(
-                        out,
-                        "as user {owner}, whose socket it is (docker exec -u {owner})"
-                    ),
+                    Some(owner) if *by_root => {
+                        write!(out, "as user {owner}, its owner (docker exec -u {owner})")
+                    }
                     None if *by_root => out.write_str("as the user that pidone runs as"),
                     Some(owner) => write!(
                         out,
-                        "as user {owner}, who owns it, or as root (docker exec -u {owner})"
+                        "as user {owner}, its owner, or as root (docker exec -u {owner})"
                     ),
                     None => out.write_str("as the user that pidone runs as, or as root"),
                 }
@@ -98,7 +97,7 @@ impl fmt::Display for CtlError {
                  pidone has stopped, or has too many other clients",
             ),
             Self::Strange => out.write_str(
-                "the answer is not one of this version of pidone; \
+                "the answer is not from this version of pidone; \
                  is it pidone's socket, and do both have the same version?",
             ),
             Self::Output(error) => {
@@ -110,7 +109,7 @@ impl fmt::Display for CtlError {
             ),
             Self::Ended(signal) => write!(
                 out,
-                "cannot print: standard output is full and not read, and {signal} came"
+                "cannot print: received {signal} while standard output was full and not read"
             ),
             Self::System(error) => Cause(error).fmt(out),
         }

@@ -1,12 +1,12 @@
-//! `pidone ctl`: asks a running pidone for something, and shows what it says.
+//! `pidone ctl`: sends a request to a running pidone, and prints the answer.
 //!
-//! | file | what it knows |
+//! | file | contents |
 //! | --- | --- |
-//! | `conversation` | finding a pidone, asking, and lines that come back |
-//! | `top` | asking again and again, and drawing in place |
-//! | `error` | what can go wrong, as sentences |
+//! | `conversation` | connects to a pidone, sends the request, and receives lines |
+//! | `top` | repeats the request, and redraws in place |
+//! | `error` | the errors, as sentences |
 //!
-//! All signals are blocked (`main` has opened the queue), so whatever waits here waits for them too.
+//! All signals are blocked (`main` has opened the queue), so every wait here includes the signal queue.
 
 #![forbid(unsafe_code)]
 
@@ -28,24 +28,24 @@ use crate::sys::terminal;
 use conversation::Conversation;
 pub use error::CtlError;
 
-/// What was asked for did not work.
+/// The exit status of a request that failed.
 const FAILED: u8 = 1;
 
-/// How long a reader may take to read on: people page through an answer, and it must end some day.
-const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a reader of standard output may pause: long enough for paging, but bounded.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// As long as a line of the log waits.
-const COMPLAINT_PATIENCE: Duration = Duration::from_millis(100);
+/// The time limit for an error message, as for a log line.
+const COMPLAINT_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Runs a command of `pidone ctl`, and returns the exit status.
 ///
 /// # Errors
-/// Why there was no answer.
+/// If there was no answer.
 pub fn run(command: &ControlCommand, mut signals: SignalQueue) -> Result<u8, CtlError> {
     if command.request == Request::Top {
         return top::run(command, signals);
     }
-    // Those who ask for these read the answer from standard output, whatever it is.
+    // Clients of these read the answer from standard output, also a negative one.
     let is_question = matches!(command.request, Request::Ready | Request::Live);
     let mut conversation = Conversation::begin(&command.places, command.request)?;
     let mut outcome = None;
@@ -78,7 +78,7 @@ pub fn run(command: &ControlCommand, mut signals: SignalQueue) -> Result<u8, Ctl
     }
 }
 
-/// Whether a signal ends a program that does not care for it, and is sent by people and runtimes.
+/// Whether a signal ends `pidone ctl`: those that users and runtimes send to end a program.
 fn is_end(signal: Signal) -> bool {
     matches!(
         signal,
@@ -88,9 +88,9 @@ fn is_end(signal: Signal) -> bool {
 
 /// What ended a wait.
 struct Woken {
-    /// Which of the descriptors are ready.
+    /// Whether each descriptor is ready.
     ready: Vec<bool>,
-    /// The last signal that has come.
+    /// The last signal received.
     signal: Option<Signal>,
 }
 
@@ -111,8 +111,7 @@ fn wait(
     Ok(Woken { ready, signal })
 }
 
-/// Prints to standard output, for as long as somebody reads. A signal that would end another program
-/// ends a wait for a reader too.
+/// Prints to standard output. A signal that ends `pidone ctl` also ends the wait for a slow reader.
 ///
 /// # Errors
 /// [`CtlError::Output`].
@@ -130,9 +129,9 @@ pub fn print(text: &str, mut signals: Option<&mut SignalQueue>) -> Result<(), Ct
         if written > 0 {
             begun = Instant::now();
         }
-        let left = OUTPUT_PATIENCE.saturating_sub(begun.elapsed());
+        let left = OUTPUT_TIMEOUT.saturating_sub(begun.elapsed());
         if left.is_zero() {
-            return Err(CtlError::Unread(OUTPUT_PATIENCE));
+            return Err(CtlError::Unread(OUTPUT_TIMEOUT));
         }
         let mut ended = None;
         let mut watched = vec![(out.as_fd(), Interest::Write)];
@@ -150,10 +149,10 @@ pub fn print(text: &str, mut signals: Option<&mut SignalQueue>) -> Result<(), Ct
     }
 }
 
-/// Says on standard error what went wrong, if there is room for it. The log is not set up, and PIDONE_LOG
-/// shall not silence this.
+/// Writes an error to standard error, if there is room for it. The log is not set up, and PIDONE_LOG
+/// must not silence this.
 pub fn complain(what: &dyn Display) {
     let line = format!("pidone: error: {what}\n");
-    // Where nobody reads, nothing is left to be said.
-    let _ = Output::stderr().write_within(line.as_bytes(), COMPLAINT_PATIENCE);
+    // If standard error is not read, there is no other output for the error.
+    let _ = Output::stderr().write_within(line.as_bytes(), COMPLAINT_TIMEOUT);
 }

@@ -1,5 +1,5 @@
-//! `pidone ctl top`: the status once a second, in place on a terminal, one below the other
-//! elsewhere.
+//! `pidone ctl top`: the status once a second; redrawn in place on a terminal, else one after the
+//! other.
 
 #![forbid(unsafe_code)]
 
@@ -18,14 +18,14 @@ use crate::sys::terminal::{self, KeyMode};
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-// ECMA-48, and xterm's two private modes that every terminal knows: the other screen, the cursor.
+// ECMA-48, and two private modes of xterm that every terminal supports: alternate screen and cursor.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 const HOME: &str = "\x1b[H";
 const REST_OF_LINE: &str = "\x1b[K";
 const REST_OF_SCREEN: &str = "\x1b[J";
 
-/// Shows the status until somebody has seen enough, and returns the exit status.
+/// Shows the status until the user quits or the count is reached, and returns the exit status.
 pub(super) fn run(command: &ControlCommand, signals: SignalQueue) -> Result<u8, CtlError> {
     let screen = stdout().is_terminal().then(Screen::enter).transpose()?;
     let mut top = Top {
@@ -34,7 +34,7 @@ pub(super) fn run(command: &ControlCommand, signals: SignalQueue) -> Result<u8, 
         table: String::new(),
     };
     let outcome = top.run(command);
-    // The sentence about an error is for the screen that was there before.
+    // An error must be printed on the original screen.
     drop(top);
     match outcome {
         Ok(()) => Ok(0),
@@ -45,13 +45,13 @@ pub(super) fn run(command: &ControlCommand, signals: SignalQueue) -> Result<u8, 
 
 struct Top {
     signals: SignalQueue,
-    /// `None`: standard output is no terminal.
+    /// `None`: standard output is not a terminal.
     screen: Option<Screen>,
-    /// What is shown.
+    /// The table shown.
     table: String,
 }
 
-/// Why there is no next look.
+/// Why top ends.
 enum Stop {
     Quit(u8),
     Failed(CtlError),
@@ -105,7 +105,7 @@ impl Top {
         }
     }
 
-    /// Waits, and does what a key or a signal says.
+    /// Waits for a descriptor, and handles keys and signals.
     fn wait(
         &mut self,
         conversation: Option<&Conversation>,
@@ -123,7 +123,7 @@ impl Top {
             let mut keys = [0; 16];
             let length = input.lock().read(&mut keys).unwrap_or_default();
             let keys = keys.get(..length).unwrap_or_default();
-            // Nothing at all: the terminal is gone.
+            // End of input: the terminal was closed.
             if keys.is_empty() || keys.contains(&b'q') || keys.contains(&b'Q') {
                 return Err(Stop::Quit(0));
             }
@@ -131,7 +131,7 @@ impl Top {
         match signal {
             Some(Signal::INT) => Err(Stop::Quit(0)),
             Some(signal) if is_end(signal) => Err(Stop::Quit(signal.exit_code())),
-            // Without a shell that could resume us, as in `docker exec -it`, it would be for ever.
+            // Without a shell that could resume it, as in `docker exec -it`, pidone would stay stopped.
             Some(Signal::TSTP) if terminal::has_job_control() => {
                 let had_screen = self.screen.take().is_some();
                 terminal::stop_ourselves();
@@ -150,7 +150,7 @@ impl Top {
         let (columns, rows) = terminal::size();
         let mut text = HOME.to_owned();
         for (index, line) in self.table.lines().take(rows).enumerate() {
-            // No newline after the last one, which would scroll a full screen.
+            // No newline after the last line: it would scroll a full screen.
             if index > 0 {
                 text.push_str("\r\n");
             }
@@ -162,9 +162,9 @@ impl Top {
     }
 }
 
-/// The terminal's other screen, for as long as this lives.
+/// The terminal's alternate screen, until this is dropped.
 struct Screen {
-    /// `None`: there are no keys to read.
+    /// `None`: there is no keyboard to read.
     keys: Option<KeyMode>,
 }
 
@@ -184,7 +184,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // A terminal that is gone needs no tidying.
+        // A closed terminal needs no restoring.
         let _ = print(LEAVE, None);
     }
 }

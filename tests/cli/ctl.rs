@@ -160,8 +160,8 @@ fn an_answer_that_is_none_is_an_error() {
         ("", "the connection ended before the answer was complete"),
         ("> slot 0: done\n", "before the answer was complete"),
         (". rea", "before the answer was complete"),
-        ("HTTP/1.1 400 Bad Request\r\n", "not one of this version"),
-        ("\n", "not one of this version"),
+        ("HTTP/1.1 400 Bad Request\r\n", "not from this version"),
+        ("\n", "not from this version"),
     ] {
         let stub = Stub::one(answer);
         let end = stub.ctl("reload").run();
@@ -174,7 +174,7 @@ fn an_answer_that_is_none_is_an_error() {
     stub.ctl("status")
         .run()
         .code(1)
-        .says(&["not one of this version"]);
+        .says(&["not from this version"]);
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
         ("status --json=1", &["--json: takes no value"]),
         (
             "top --count 0",
-            &["--count: \"0\" is not accepted", "from 1 on"],
+            &["--count: \"0\" is not accepted", "a number of at least 1"],
         ),
         ("top --count", &["--count: needs a value, --count N"]),
         ("status --count 2", &["--count: only top takes it"]),
@@ -290,7 +290,7 @@ fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
         ("status --control x", &["--control: \"x\" is not accepted"]),
         (
             "status --control off",
-            &["--control: with off there is no socket"],
+            &["--control: off means no control socket"],
         ),
     ] {
         let end = ctl_at(&directory.path("socket"), words).run();
@@ -300,7 +300,7 @@ fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
     let nobody = listener.accept().unwrap_err();
     assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
     for (value, part) in [
-        ("off", "with off there is no socket"),
+        ("off", "off means no control socket"),
         ("x", "not accepted"),
     ] {
         let end = Pidone::new(["ctl", "live"])

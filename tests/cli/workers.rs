@@ -56,14 +56,14 @@ fn what_makes_no_sense_together_is_refused() {
         (
             "--listen 127.0.0.1:80 --http localhost:80",
             [
-                "--http: 127.0.0.1:80 is what --listen gives",
+                "--http: 127.0.0.1:80 is already used by --listen",
                 "another address",
             ],
         ),
         (
             "--listen unix:/run/a --control /run/a",
             [
-                "--control: unix:/run/a is what --listen gives",
+                "--control: unix:/run/a is already used by --listen",
                 "another path",
             ],
         ),
@@ -117,7 +117,7 @@ fn what_makes_no_sense_together_is_refused() {
         ),
         (
             "-i 2 --ready port --listen 80",
-            ["--ready: port", "add --port-env NAME, or give another"],
+            ["--ready: port", "add --port-env NAME, or use another value"],
         ),
         (
             "-i 2 --ready none --ready-timeout 1s",

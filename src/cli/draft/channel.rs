@@ -1,4 +1,4 @@
-//! Whether workers have Node.js' channel, and what that allows.
+//! Decides whether workers have Node.js' channel, and rejects options that need one without it.
 
 #![forbid(unsafe_code)]
 
@@ -9,14 +9,14 @@ use crate::cli::error::CliError;
 use crate::config::{Balance, Readiness, StopMode};
 use crate::launch::{self, Known};
 
-/// Whether there is a channel, and who says so if there is none.
+/// Whether there is a channel, and if not, the option or command that disables it.
 pub(super) enum Channel {
     On,
     Off(String),
 }
 
 impl Draft {
-    /// Whether the workers have a channel: as was said, or as the command can have one.
+    /// Whether the workers have a channel: as the option says, or else by the command.
     pub(super) fn find_channel(
         &mut self,
         around: &Surroundings<'_>,
@@ -39,21 +39,21 @@ impl Draft {
             Known::OtherLanguage(_) if self.channel == Some(true) => Ok(Channel::On),
             Known::OtherLanguage(name) => Err(CliError::Senseless {
                 name: name.to_owned(),
-                why: "not Node.js, so it has no use for the cluster channel; add --channel off, \
+                why: "not Node.js, so it does not use the cluster channel; add --channel off, \
                       and --listen ADDR or --port-env NAME if it listens"
                     .to_owned(),
             }),
             Known::OtherRuntime(name) if self.channel == Some(true) => around.senseless(
                 "channel",
-                format!("{name} has no use for Node.js' channel; use off, or leave it out"),
+                format!("{name} does not use Node.js' channel; use off, or leave it out"),
             ),
             Known::OtherRuntime(name) => Ok(Channel::Off(format!("{name} as the command"))),
         }
     }
 
-    /// Workers that bind one port for themselves get EADDRINUSE from the second one on, and again and
-    /// again. Not an error: they may bind none, as `--ready` can say, or know better (`reusePort`).
-    pub(super) fn shared_by_nothing(&self, why: &str) -> Option<String> {
+    /// A warning that only the first worker can bind a port; all others get EADDRINUSE at each restart.
+    /// Not an error: workers may bind no port, as `--ready` can indicate, or use `reusePort`.
+    pub(super) fn unshared_port_warning(&self, why: &str) -> Option<String> {
         let shares = !self.config.listen.is_empty() || self.port_env.is_some();
         (!shares && self.ready.is_none()).then(|| {
             format!(
@@ -63,7 +63,7 @@ impl Draft {
         })
     }
 
-    /// What goes over the channel needs one.
+    /// Rejects options that need a channel.
     pub(super) fn check_without_channel(
         &self,
         why: &str,
@@ -76,7 +76,7 @@ impl Draft {
         match self.ready {
             Some(Readiness::Listen) => {
                 let instead = "give notify, port or none";
-                return needs("ready", "listen is said on the channel", instead);
+                return needs("ready", "listen is reported on the channel", instead);
             }
             Some(Readiness::Message) => {
                 let instead = "give notify, port or none";
@@ -85,10 +85,10 @@ impl Draft {
             _ => {}
         }
         if self.stop == Some(StopMode::Drain) {
-            return needs("stop", "drain is asked for on the channel", "give signal");
+            return needs("stop", "drain is requested on the channel", "give signal");
         }
         if self.http_drain.is_some() {
-            let what = "the end is announced on the channel";
+            let what = "the disconnect is announced on the channel";
             return needs("http-drain", what, "leave it out");
         }
         if self.hang_timeout.is_some() {
@@ -100,7 +100,7 @@ impl Draft {
             return needs("unresponsive-after", what, "leave it out");
         }
         if self.spares.is_some_and(|spares| spares > 0) {
-            let what = "spares are held back by the channel";
+            let what = "spares are held back on the channel";
             return needs("spares", what, "leave it out");
         }
         if self.balance == Some(Balance::RoundRobin) {
@@ -108,7 +108,7 @@ impl Draft {
             return needs("balance", what, "give reuseport, shared or source-ip");
         }
         if self.balance.is_some() && self.config.listen.is_empty() {
-            let what = "pidone opens sockets at the channel's or --listen's request";
+            let what = "pidone opens sockets only for --listen or on request over the channel";
             return needs("balance", what, "add --listen, or leave it out");
         }
         Ok(())

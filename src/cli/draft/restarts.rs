@@ -1,4 +1,4 @@
-//! Rules of restarting that make no sense, or never come to an end.
+//! Checks the restart options: options without effect, and endless restarts.
 
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use crate::cli::error::CliError;
 use crate::config::RestartPolicy;
 
 impl Draft {
-    /// What only says how to restart is nothing when there are no restarts.
+    /// Rejects options about restarts if there are none.
     pub(super) fn check_restarts(
         &self,
         around: &Surroundings<'_>,
@@ -27,8 +27,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Workers that get ready and then crash are found by the window, in which so many restarts must
-    /// have room.
+    /// A warning if the window is too short for the maximum number of restarts: then workers that become
+    /// ready and then crash never reach it.
     fn endless_restarts(&self, around: &Surroundings<'_>) -> Option<String> {
         let rules = &self.config.restart;
         let (restarts, window, least) = (rules.max_restarts, rules.window, rules.least_time());

@@ -1,4 +1,4 @@
-//! How a running pidone is reached.
+//! Options of the admin endpoints.
 
 #![forbid(unsafe_code)]
 

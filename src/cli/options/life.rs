@@ -1,4 +1,4 @@
-//! How a child is started again, and how it is stopped.
+//! Options of restarts, stops and limits.
 
 #![forbid(unsafe_code)]
 
@@ -107,10 +107,10 @@ pub(super) const STOPPING: Chapter = Chapter {
             long: "stop",
             value: Some("drain|signal"),
             help: &[
-                "drain: workers finish their requests and end; an app's handler",
+                "drain: workers finish their requests and exit; an app's handler",
                 "of the stop signal is called with --http-drain only. signal:",
                 "workers get it first; for apps that handle it",
-                "(default: drain; without channel signal). Needs -i.",
+                "(default: drain; with --channel off: signal). Needs -i.",
             ],
             set: |draft, value| {
                 let words = [("drain", StopMode::Drain), ("signal", StopMode::Signal)];

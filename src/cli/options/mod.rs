@@ -1,5 +1,5 @@
-//! Each option once: its names, what it takes, and what it does. Help, variables and parser read
-//! this table and nothing else.
+//! The table of options: names, values and effects. Help, variables and parser all use
+//! this table only.
 
 #![forbid(unsafe_code)]
 
@@ -18,15 +18,15 @@ pub(super) struct OptionSpec {
     pub(super) short: Option<char>,
     /// The name after two dashes.
     pub(super) long: &'static str,
-    /// What the value stands for in the help; `None`: a switch.
+    /// The value's placeholder in the help; `None`: a switch.
     pub(super) value: Option<&'static str>,
     /// May be given more than once; its variable holds a list with commas.
     pub(super) repeatable: bool,
     /// The help's lines.
     pub(super) help: &'static [&'static str],
-    /// Means something for workers only, which `-i` asks for.
+    /// Needs workers (`-i`).
     pub(super) for_workers: bool,
-    /// What giving it means.
+    /// Sets it.
     pub(super) set: fn(&mut Draft, &str) -> Result<(), Wrong>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Chapter {
     pub(super) options: &'static [OptionSpec],
 }
 
-/// An option of which nothing more is said.
+/// The defaults of an option's fields.
 const SWITCH: OptionSpec = OptionSpec {
     short: None,
     long: "",
@@ -66,13 +66,13 @@ pub(super) static CHAPTERS: &[Chapter] = &[
     process::LOG,
 ];
 
-/// Every option there is.
+/// All options.
 pub(super) fn all() -> impl Iterator<Item = &'static OptionSpec> {
     CHAPTERS.iter().flat_map(|chapter| chapter.options)
 }
 
 impl OptionSpec {
-    /// The environment variable that stands for the option.
+    /// The option's environment variable.
     pub(super) fn variable(&self) -> String {
         let name = self.long.to_ascii_uppercase().replace('-', "_");
         format!("PIDONE_{name}")

@@ -1,4 +1,4 @@
-//! How a child is started and reached, and how pidone speaks: what both modes share.
+//! Options of both modes: signals, processes and the log.
 
 #![forbid(unsafe_code)]
 

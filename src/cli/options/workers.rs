@@ -1,4 +1,4 @@
-//! N workers, and how they share what they listen on.
+//! Options of workers and their sockets.
 
 #![forbid(unsafe_code)]
 

@@ -215,6 +215,6 @@ fn a_number_without_a_unit_is_asked_for_one() {
         let said = wrong.about(value);
         assert!(said.ends_with(question), "{said}");
     }
-    // Bytes, as pm2 takes them.
+    // Bytes, as in pm2.
     assert!(matches!(memory("314572800"), Err(Wrong::Give(_))));
 }
