@@ -4,6 +4,9 @@
 
 pub mod activation;
 pub mod admin;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub mod alone;
 pub mod cgroup;
 pub mod channel;
 pub mod cpu;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::harness::http::server_of;
 use crate::harness::net::connect;
 use crate::harness::service::{App, FRAGILE, PLAIN, Service, all_answer};
-use crate::harness::words;
+use crate::harness::{processes, words};
 use crate::node::on_every_node;
 
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
@@ -153,7 +153,7 @@ fn a_stop_during_a_reload_ends_all() {
     nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
     service.run.signal(libc::SIGHUP);
     service.run.until_stderr(words::RELOAD_BEGUN);
-    assert_eq!(service.workers().len(), 3);
+    processes::wait_until("a successor boots", || service.workers().len() == 3);
     service.stop().code(0);
 }
 

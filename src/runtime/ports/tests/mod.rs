@@ -1,6 +1,7 @@
 use super::*;
 use crate::address::{Endpoint, Host};
 use crate::protocol::query::ListenerKey;
+use crate::sys::alone;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -387,6 +388,9 @@ fn members_without_a_listening_worker_have_orphaned_queues() {
 
 #[test]
 fn closing_rejects_new_connections_and_keeps_the_waiting_ones() {
+    if !alone::is_alone() {
+        return;
+    }
     for balance in [
         Balance::ReusePort,
         Balance::SourceIp,
