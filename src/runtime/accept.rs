@@ -75,7 +75,12 @@ impl Runtime<'_> {
         let workers = self.supervisor.serving();
         let workers = workers.filter_map(|id| Some((id, self.workers.instance(id)?)));
         let workers: Vec<_> = workers.collect();
+        let was_lost = self.ports.lost().is_some();
         self.ports.compare(&workers);
+        let is_lost = self.ports.lost().is_some();
+        if is_lost != was_lost {
+            self.events.push_back(Event::PortLost(is_lost));
+        }
     }
 
     /// Not if the process is about to exit, as Node.js does when its channel closes: its successor

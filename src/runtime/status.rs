@@ -202,6 +202,10 @@ impl Runtime<'_> {
                  (--unresponsive-after)",
                 Spoken(after)
             ),
+            Unready::PortLost => format!(
+                "no worker listens on {} any longer",
+                self.ports.lost().unwrap_or("the port that all workers had")
+            ),
         };
         Some(why)
     }

@@ -61,6 +61,32 @@ fn readiness_ends_when_no_event_loop_answers() {
     service.stop().code(0);
 }
 
+/// A program that looks whether its port is in use by connecting, and then takes any other.
+#[test]
+fn readiness_ends_when_the_services_port_is_lost() {
+    const SCRIPT: &str = "
+        const answer = require('./answer.js');
+        const listen = (port) => require('http').createServer(answer).listen(port, () => console.log('up', process.pid));
+        const taken = require('net').connect(process.env.PORT, '127.0.0.1', () => { taken.destroy(); listen(0); });
+        taken.on('error', () => listen(process.env.PORT));
+    ";
+    let admin = AdminEndpoints::fresh();
+    let service = admin
+        .workers(App::script(SCRIPT), 2, &["--boot", "first"])
+        .ready();
+    assert_eq!(admin.get("/readyz").0, 200);
+    // Known by now; who had the port is one of them, or both.
+    service.run.until_stderr(words::DIFFERENT_PORTS);
+    service.reload();
+    service.run.until_stderr(words::CLOSED_PORTS);
+    let port = service.app.port;
+    let why = format!("no worker listens on [::]:{port} any longer");
+    admin.ask("ready").refused(&why);
+    assert_eq!(admin.get("/readyz"), (503, format!("{why}\n")));
+    assert_eq!(admin.get("/livez").0, 200);
+    service.stop().code(0);
+}
+
 #[test]
 fn a_stopped_worker_is_steered_around_until_continued() {
     let admin = AdminEndpoints::fresh();

@@ -51,6 +51,9 @@ pub enum Event {
         /// It has at least one listener.
         any: bool,
     },
+    /// A look at the ports ([`Action::CloseUnheldPorts`]) has changed whether the service's port is lost:
+    /// all workers listened on it, now none does, and they share no other one.
+    PortLost(bool),
     /// The channel to a worker is closed. After a disconnect that means that all its connections
     /// have ended.
     ChannelClosed(WorkerId),

@@ -225,6 +225,7 @@ impl Supervisor {
             }
             Event::Leaving(worker) => self.on_leaving(worker, now, actions),
             Event::Listens { worker, any } => self.on_listens(worker, any, now, actions),
+            Event::PortLost(is_lost) => self.review.port_is_lost = is_lost,
             Event::ChannelClosed(worker) => {
                 self.with(
                     worker,

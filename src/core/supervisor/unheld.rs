@@ -28,6 +28,8 @@ pub(super) struct Review {
     changed: Option<(Moment, Moment)>,
     /// Since when every wanted worker is ready.
     settled: Option<Moment>,
+    /// No worker listens any longer where all of them did.
+    pub(super) port_is_lost: bool,
 }
 
 impl Supervisor {

@@ -61,6 +61,8 @@ pub enum Unready {
         /// The age of that ping.
         after: Duration,
     },
+    /// No worker listens any longer where all of them did.
+    PortLost,
 }
 
 impl Supervisor {
@@ -149,7 +151,7 @@ impl Supervisor {
             let after = self.rules.watch.unresponsive_after;
             Some(Unready::Unresponsive { after })
         } else {
-            None
+            self.review.port_is_lost.then_some(Unready::PortLost)
         }
     }
 

@@ -28,6 +28,7 @@ use crate::table::Table;
 pub use error::OpenError;
 use error::errno;
 use port::{Origin, Port};
+use unheld::Common;
 
 /// The most ports that apps can have open, and the most listens of one worker on one port. No app needs
 /// so many, and a broken app must not use up pidone's descriptors.
@@ -109,6 +110,8 @@ pub struct Ports {
     displaced: Vec<(PortId, OwnedFd)>,
     /// The last warning about workers that listen on different ports.
     last_difference: Vec<String>,
+    /// The addresses of the service, and whether they are lost.
+    common: Common,
     /// The warning about too many ports was logged.
     has_hit_limit: bool,
 }
@@ -128,6 +131,7 @@ impl Ports {
             is_closed_to_new_connections: false,
             displaced: Vec::new(),
             last_difference: Vec::new(),
+            common: Common::default(),
             has_hit_limit: false,
         }
     }

@@ -8,18 +8,37 @@ use std::os::fd::OwnedFd;
 use super::port::{Origin, Port};
 use super::{LIMIT, PortId, Ports, failure, matching};
 use crate::address::ListenAddress;
+use crate::protocol::query::ListenerKey;
 use crate::supervisor::WorkerId;
 use crate::sys::listener::{Listener, Options};
 
 use super::error::errno;
 
 /// Static file servers and free-port finders do this: pidone itself, or another worker, uses the port.
-const HINT: &str = "; if the app takes another port when its own is in use, turn that off";
+const HINT: &str =
+    "; if the app takes another port when its own is in use, turn that off, or run it without -i";
 
 /// A warning names at most so many ports.
 const NAMED: usize = 8;
 
+/// The addresses that make up the service, as far as can be known.
+#[derive(Debug, Default)]
+pub(super) struct Common {
+    addresses: Vec<ListenAddress>,
+    /// There were several workers, and each listened at all of them.
+    is_shared: bool,
+    /// The addresses as text, when no worker listens on any of them and the workers share no other.
+    lost: Option<String>,
+}
+
 impl Ports {
+    /// The addresses of the service, when no worker listens there any longer: clients are refused,
+    /// however many workers run. [`Self::compare`] finds out.
+    #[must_use]
+    pub fn lost(&self) -> Option<&str> {
+        self.common.lost.as_deref()
+    }
+
     /// Whether the port is still open.
     #[must_use]
     pub fn contains(&self, port: PortId) -> bool {
@@ -80,6 +99,7 @@ impl Ports {
     /// Warns once if these workers, each with its instance number, listen on different ports.
     pub fn compare(&mut self, workers: &[(WorkerId, usize)]) {
         let mut apart = Vec::new();
+        let mut shared = Vec::new();
         for port in self.ports.values() {
             let listens = |(worker, _): &&(WorkerId, usize)| {
                 port.holders().any(|(holder, _)| holder == *worker)
@@ -95,8 +115,11 @@ impl Ports {
                     let _ = write!(text, ", {number}");
                 }
                 apart.push(text);
+            } else if !numbers.is_empty() && !is_chosen_by_kernel(port) {
+                shared.push(port.address.clone());
             }
         }
+        self.remember(shared, workers.len() > 1);
         if !apart.is_empty() && apart != self.last_difference {
             log::warn!(
                 "workers listen on different ports: {}; connections to a port reach only the workers that listen on it{HINT}",
@@ -104,6 +127,26 @@ impl Ports {
             );
         }
         self.last_difference = apart;
+    }
+
+    /// Takes the addresses at which all workers listen. If there are none, the last ones are compared
+    /// with what is open now. A new version of the app may listen elsewhere, but then its workers share
+    /// that; and ports of one worker each may change every time, as long as the app itself names them.
+    fn remember(&mut self, shared: Vec<ListenAddress>, by_several: bool) {
+        let held = self.ports.values().filter(|port| !port.is_unheld());
+        let named = held.filter(|port| !is_chosen_by_kernel(port));
+        let named: Vec<_> = named.map(|port| port.address.clone()).collect();
+        let common = &mut self.common;
+        common.lost = None;
+        if !shared.is_empty() {
+            common.addresses = shared;
+            common.is_shared = by_several;
+        } else if common.addresses.is_empty() || !common.is_shared && !named.is_empty() {
+            common.addresses = named;
+        } else if !common.addresses.iter().any(|last| named.contains(last)) {
+            let names = common.addresses.iter().map(ToString::to_string);
+            common.lost = Some(listed(&names.collect::<Vec<_>>()));
+        }
     }
 
     /// Binds what an app asks for. A port that an app opened and no worker holds is closed if it
@@ -201,6 +244,15 @@ impl Ports {
         let ports = self.ports.iter();
         ports.filter_map(|(id, port)| (port.is_asked_for() && port.is_unheld()).then_some(id))
     }
+}
+
+/// Clients cannot know such a number beforehand, although all workers that ask for port 0 share one.
+fn is_chosen_by_kernel(port: &Port) -> bool {
+    use ListenerKey::{Tcp, Udp};
+    matches!(
+        port.origin,
+        Origin::Asked(Tcp { port: 0, .. } | Udp { port: 0, .. })
+    )
 }
 
 /// At most `NAMED` items.

@@ -421,6 +421,7 @@ impl Oracle {
             | Event::TerminalClosed
             | Event::LeftoversUnwatched
             | Event::Look
+            | Event::PortLost(_)
             | Event::Tick => {}
         }
     }

@@ -126,3 +126,12 @@ fn a_process_without_its_channel_releases_its_ports() {
         assert!(!actions.contains(&Action::ReleasePorts(WorkerId(2))));
     }
 }
+
+#[test]
+fn a_service_whose_port_is_lost_is_not_ready() {
+    let mut run = Run::serving(&workers(2));
+    assert_eq!(run.tell(Event::PortLost(true)), []);
+    assert_eq!(run.supervisor.unready(), Some(Unready::PortLost));
+    assert_eq!(run.tell(Event::PortLost(false)), []);
+    assert!(run.supervisor.is_ready());
+}

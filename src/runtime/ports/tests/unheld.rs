@@ -201,3 +201,62 @@ fn no_socket_file_is_created_for_workers_of_another_user() {
     get(&mut ports, 1, 0, &unix(&path));
     assert!(!fs::exists(&path).unwrap());
 }
+
+/// What a program does that takes another port when its own is in use, here by another worker.
+#[test]
+fn the_port_of_the_service_is_lost_with_its_last_worker() {
+    let look = |ports: &mut Ports, workers: &[u32]| {
+        ports.close_unheld();
+        let workers = workers.iter().map(|id| (WorkerId(*id), *id as usize));
+        ports.compare(&workers.collect::<Vec<_>>());
+        ports.lost().map(str::to_owned)
+    };
+    for of_all in [true, false] {
+        let number = free_port();
+        let mut ports = ports(Balance::ReusePort, 2);
+        get(&mut ports, 1, 0, &tcp(None, number));
+        get(
+            &mut ports,
+            2,
+            1,
+            &tcp(None, if of_all { number } else { 0 }),
+        );
+        assert_eq!(look(&mut ports, &[1, 2]), None);
+        ports.forget(WorkerId(2));
+        get(&mut ports, 3, 1, &tcp(None, 0));
+        assert_eq!(look(&mut ports, &[1, 3]), None);
+        ports.forget(WorkerId(1));
+        get(&mut ports, 4, 0, &tcp(None, 0));
+        let lost = Some(format!("[::]:{number}"));
+        assert_eq!(look(&mut ports, &[3, 4]), lost);
+        assert_eq!(look(&mut ports, &[3, 4]), lost);
+        // It is back, and then a new version listens elsewhere.
+        get(&mut ports, 4, 0, &tcp(None, number));
+        assert_eq!(look(&mut ports, &[3, 4]), None);
+        let another = free_port();
+        for (old, new) in [(3, 5), (4, 6)] {
+            ports.forget(WorkerId(old));
+            get(&mut ports, new, new as usize, &tcp(None, another));
+        }
+        assert_eq!(look(&mut ports, &[5, 6]), None);
+    }
+}
+
+#[test]
+fn ports_of_each_workers_own_are_never_lost() {
+    let directory = Directory::new();
+    let mut ports = ports(Balance::ReusePort, 2);
+    // One worker at first.
+    let mut last = None;
+    for worker in 1..9 {
+        let path = directory.path(&format!("{worker}.sock"));
+        get(&mut ports, worker, 0, &unix(&path));
+        if worker > 2 {
+            ports.forget(WorkerId(worker - 2));
+        }
+        ports.close_unheld();
+        let workers = [Some(worker), last.replace(worker)].into_iter().flatten();
+        ports.compare(&workers.map(|id| (WorkerId(id), 0)).collect::<Vec<_>>());
+        assert_eq!(ports.lost(), None);
+    }
+}
