@@ -130,8 +130,8 @@ def switches(pid):
     return count
 
 
-def settle(pids):
-    """Waits until these sleep, and have for a fifth of a second."""
+def settle(pids, seconds=0.2):
+    """Waits until these sleep, and have for so long."""
     before = None
 
     def still():
@@ -140,4 +140,4 @@ def settle(pids):
         same, before = now == before, now
         return same and all((_stat(pid) or "S")[0] == "S" for pid in pids)
 
-    wait_until(still, f"{pids} settle", pause=0.2)
+    wait_until(still, f"{pids} settle", pause=seconds)
