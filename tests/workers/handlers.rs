@@ -12,7 +12,8 @@ use crate::node::on_every_node;
 
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
 
-const DRAIN: [&str; 2] = ["--http-drain", "200ms"];
+// A worker that has not answered the announcement by then is disconnected: time enough for a busy machine.
+const DRAIN: [&str; 2] = ["--http-drain", "1s"];
 const SIGNAL: [&str; 2] = ["--stop", "signal"];
 
 #[track_caller]
