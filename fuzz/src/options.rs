@@ -44,7 +44,14 @@ pub fn check(data: &[u8]) {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         match read(&words, &variables, &package) {
-            Ok(Invocation::Run { config: other, .. }) => assert_eq!(other, config),
+            Ok(Invocation::Run { config: other, .. }) => {
+                // Which variables were used is all that differs.
+                let plain = |config: Config| Config {
+                    own_variables: Vec::new(),
+                    ..config
+                };
+                assert_eq!(plain(*other), plain(*config));
+            }
             other => panic!("{words:?} {variables:?}: {other:?}"),
         }
     }
