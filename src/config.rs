@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::{Endpoint, ListenAddress};
-use crate::protocol::control::Request;
+use crate::admin::control::Request;
 use crate::rules::RunRules;
 pub use crate::rules::{
     Balance, Boot, Inspector, Instances, KillMode, MemoryLimit, PortEnv, Readiness, RestartPolicy,

@@ -28,4 +28,6 @@ pub mod runtime;
 #[allow(unsafe_code)]
 pub mod sys;
 
-pub use pidone_core::{ended, launch, protocol, rules, signal, steering, supervisor, table, text};
+pub use pidone_core::{
+    admin, channel, ended, json, launch, rules, signal, steering, supervisor, table, text,
+};

@@ -10,7 +10,7 @@ use env_logger::Target;
 use log::Level;
 
 use crate::config::{LogFormat, Logging};
-use crate::protocol::json::Quoted;
+use crate::json::Quoted;
 use crate::sys::output::Output;
 
 /// Sets up the log, once per process.

@@ -13,7 +13,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use pidone::protocol::json::{Object, Value};
+use pidone::json::{Object, Value};
 
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
@@ -117,7 +117,7 @@ fn node_reads_json_as_pidone_does() {
         .expect("Node.js is installed");
     let mut lines = Vec::new();
     for text in &texts {
-        write!(lines, "{}", pidone::protocol::json::Quoted(text)).unwrap();
+        write!(lines, "{}", pidone::json::Quoted(text)).unwrap();
         lines.push(b'\n');
     }
     let mut input = node.stdin.take().unwrap();

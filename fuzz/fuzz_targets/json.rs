@@ -1,6 +1,6 @@
 #![no_main]
 
-use pidone::protocol::json::{Object, Value};
+use pidone::json::{Object, Value};
 use serde_json::Value as Other;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -2,9 +2,9 @@
 //!
 //! A line that begins with `!` is what pidone does between two of the worker's ([`Deed`]).
 
-use pidone::protocol::cluster::FromWorker;
-use pidone::protocol::frame::{LINE_MAX, Line, Splitter};
-use pidone::protocol::query::{DATA_MAX, ListenerKey, Query};
+use pidone::channel::cluster::FromWorker;
+use pidone::channel::frame::{LINE_MAX, Line, Splitter};
+use pidone::channel::query::{DATA_MAX, ListenerKey, Query};
 
 use super::outbox::{Deed, World};
 

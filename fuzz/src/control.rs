@@ -1,6 +1,6 @@
 //! What a client of the control socket asks, and what it is told.
 
-use pidone::protocol::control::{self, Line, NoRequest, REQUEST_MAX, Request};
+use pidone::admin::control::{self, Line, NoRequest, REQUEST_MAX, Request};
 
 pub fn check(data: &[u8]) {
     let all = Request::read(data, true).expect("nothing more will come");

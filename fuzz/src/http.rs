@@ -1,6 +1,6 @@
 //! What comes to `--http`.
 
-use pidone::protocol::http::{self, Page, Request};
+use pidone::admin::http::{self, Page, Request};
 
 pub fn check(data: &[u8]) {
     let now = http::parse(data, false);

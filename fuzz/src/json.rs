@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use pidone::protocol::json::{Object, Quoted, Value};
+use pidone::json::{Object, Quoted, Value};
 
 pub fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);

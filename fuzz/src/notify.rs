@@ -1,6 +1,6 @@
 //! A datagram on a worker's `NOTIFY_SOCKET`.
 
-use pidone::protocol::notify::is_ready;
+use pidone::channel::notify::is_ready;
 
 pub fn check(data: &[u8]) {
     const READY: &[u8] = b"READY=1";

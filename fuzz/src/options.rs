@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use pidone::admin::control::Request;
 use pidone::cli::{self, CliError, Invocation};
 use pidone::config::{Config, Instances, MemoryLimit};
-use pidone::protocol::control::Request;
 use pidone::signal::Signal;
 
 use super::parts;

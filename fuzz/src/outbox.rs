@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pidone::protocol::cluster::{FromWorker, HandleKind, Key};
-use pidone::protocol::json::Object;
-use pidone::protocol::outbox::{CAPACITY, Outbox, Outcome};
-use pidone::protocol::query::Query;
+use pidone::channel::cluster::{FromWorker, HandleKind, Key};
+use pidone::channel::outbox::{CAPACITY, Outbox, Outcome};
+use pidone::channel::query::Query;
+use pidone::json::Object;
 
 /// What the runtime does.
 #[derive(Clone, Copy)]

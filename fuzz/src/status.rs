@@ -1,9 +1,9 @@
 //! How all is going: as JSON and back, as a table, and as metrics. The input is either JSON of a
 //! pidone, or choices of which one is made.
 
-use pidone::protocol::http::Format;
-use pidone::protocol::metrics;
-use pidone::protocol::status::{Mode, Restarts, STATES, Status, Totals, WorkerStatus};
+use pidone::admin::http::Format;
+use pidone::admin::metrics;
+use pidone::admin::status::{Mode, Restarts, STATES, Status, Totals, WorkerStatus};
 
 use super::choices::Choices;
 use super::openmetrics;

@@ -9,8 +9,8 @@ use lexopt::Arg;
 
 use super::error::{self, CliError};
 use super::{Invocation, unexpected, values, written};
+use crate::admin::control::{NoRequest, PLACES, Request};
 use crate::config::{Control, ControlCommand};
-use crate::protocol::control::{NoRequest, PLACES, Request};
 
 const PAGE: &str = "\
 pidone ctl controls a pidone that runs in the same container.

@@ -14,7 +14,9 @@
 //! | [`text`] | the text form of durations, sizes and reasons | where it is printed |
 //! | [`table`] | a small ordered map | what it stores |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
-//! | [`protocol`] | Node's cluster channel and pidone's own admin endpoints: bytes in, values out, and back; what may be in flight | descriptors, reading and writing |
+//! | [`channel`] | what pidone and a worker say to each other; what may be in flight | descriptors, reading and writing |
+//! | [`admin`] | the admin endpoints: requests in, answers out | descriptors, who asks |
+//! | [`json`] | the subset of JSON that both need | their messages |
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -23,9 +25,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod admin;
+pub mod channel;
 pub mod ended;
+pub mod json;
 pub mod launch;
-pub mod protocol;
 pub mod rules;
 pub mod signal;
 pub mod steering;

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::CtlError;
-use crate::protocol::control::{Request, printable};
+use crate::admin::control::{Request, printable};
 use crate::sys::identity;
 
 /// The maximum length of a line: a status of a thousand workers has about 300 KB.

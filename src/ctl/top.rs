@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::conversation::Conversation;
 use super::{CtlError, Woken, is_end, print, wait};
+use crate::admin::control::Line;
+use crate::admin::status::Status;
 use crate::config::ControlCommand;
-use crate::protocol::control::Line;
-use crate::protocol::status::Status;
 use crate::signal::Signal;
 use crate::sys::signal::SignalQueue;
 use crate::sys::terminal::{self, KeyMode};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::ports::PortId;
 use super::workers::AcceptedConnection;
 use super::{Runtime, environment};
-use crate::protocol::notify;
+use crate::channel::notify;
 use crate::supervisor::{Event, Member, Queues, WorkerId};
 use crate::sys::notify::NotifySocket;
 use crate::sys::{process, procfs};

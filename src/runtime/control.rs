@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Runtime;
 use super::clients::ClientId;
-use crate::protocol::control::{self, NoRequest, Request};
+use crate::admin::control::{self, NoRequest, Request};
 use crate::supervisor::{self, Event, Reply, RequestId};
 
 /// The oldest event loop delay that `pidone ctl` shows.

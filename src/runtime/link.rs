@@ -5,9 +5,9 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::protocol::cluster::{FromWorker, Key};
-use crate::protocol::frame::Splitter;
-use crate::protocol::outbox::{Outbox, Outcome};
+use crate::channel::cluster::{FromWorker, Key};
+use crate::channel::frame::Splitter;
+use crate::channel::outbox::{Outbox, Outcome};
 use crate::supervisor::Moment;
 use crate::sys::channel::{Channel, Read, Sent};
 use crate::sys::poll::{Interest, Watched};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Runtime;
 use super::systemd::Service;
+use crate::admin::status::{Mode, Restarts, Status, Times, Totals, WorkerStatus};
 use crate::ended::Ended;
-use crate::protocol::status::{Mode, Restarts, Status, Times, Totals, WorkerStatus};
 use crate::supervisor::{
     Action, Event, Moment, Next, Reason, Report, SlotView, StateView, Unready, WorkerId,
 };

@@ -2,10 +2,10 @@
 
 use std::process::{Command, Output};
 
+use pidone::admin::http::Format;
+use pidone::admin::metrics;
+use pidone::admin::status::{Mode, Status, Times, Totals, WorkerStatus};
 use pidone::ended::Ended;
-use pidone::protocol::http::Format;
-use pidone::protocol::metrics;
-use pidone::protocol::status::{Mode, Status, Times, Totals, WorkerStatus};
 use pidone::signal::Signal;
 
 use crate::harness::{TempDir, skipped};

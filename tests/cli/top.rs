@@ -1,6 +1,6 @@
 //! `pidone ctl top`, on terminals and elsewhere.
 
-use pidone::protocol::status::{Mode, Status, WorkerStatus};
+use pidone::admin::status::{Mode, Status, WorkerStatus};
 
 use crate::ctl::Stub;
 use crate::harness::{Pidone, binary, processes};

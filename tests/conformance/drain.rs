@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 
 use nix::sys::signal::Signal;
-use pidone::protocol::cluster::FromWorker;
-use pidone::protocol::outbox::Outcome;
+use pidone::channel::cluster::FromWorker;
+use pidone::channel::outbox::Outcome;
 
 use crate::apps::SERVER;
 use crate::node::{Node, on_every_node};

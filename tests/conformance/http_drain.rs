@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use pidone::protocol::cluster::FromWorker;
+use pidone::channel::cluster::FromWorker;
 use pidone::runtime::drain_module;
 use pidone::runtime::environment::Variables;
 use pidone::signal::Signal;

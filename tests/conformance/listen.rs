@@ -6,9 +6,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use pidone::protocol::cluster::{FromWorker, HandleKind};
-use pidone::protocol::outbox::{Fate, Outcome};
-use pidone::protocol::query::ListenerKey;
+use pidone::channel::cluster::{FromWorker, HandleKind};
+use pidone::channel::outbox::{Fate, Outcome};
+use pidone::channel::query::ListenerKey;
 
 use crate::apps::SERVER;
 use crate::node::on_every_node;

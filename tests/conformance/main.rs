@@ -1,7 +1,7 @@
 //! Real Node.js workers on a real socket pair: what the protocol relies on, tried.
 //!
 //! On the `node` of PATH; and on every `node-*` in the directory that `PIDONE_TEST_NODES` names,
-//! which `.ci/node-versions` fills. Each rule of `pidone::protocol::outbox` that keeps a worker alive
+//! which `.ci/node-versions` fills. Each rule of `pidone::channel::outbox` that keeps a worker alive
 //! is shown twice: kept by the outbox, and broken past it.
 
 #![allow(

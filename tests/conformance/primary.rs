@@ -14,10 +14,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair,
 };
-use pidone::protocol::cluster::FromWorker;
-use pidone::protocol::frame::Splitter;
-use pidone::protocol::outbox::{Outbox, Outcome};
-use pidone::protocol::query::Query;
+use pidone::channel::cluster::FromWorker;
+use pidone::channel::frame::Splitter;
+use pidone::channel::outbox::{Outbox, Outcome};
+use pidone::channel::query::Query;
 
 use crate::node::Node;
 
@@ -139,8 +139,8 @@ impl Worker {
         while let Some(line) = self.splitter.next(&mut bytes) {
             let message = FromWorker::parse(line);
             let text = match line {
-                pidone::protocol::frame::Line::Whole(text)
-                | pidone::protocol::frame::Line::Beginning(text) => text,
+                pidone::channel::frame::Line::Whole(text)
+                | pidone::channel::frame::Line::Beginning(text) => text,
             };
             let line = String::from_utf8_lossy(text).into_owned();
             self.log.push(line.chars().take(300).collect());

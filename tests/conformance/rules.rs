@@ -5,9 +5,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
 
 use nix::sys::eventfd::EventFd;
-use pidone::protocol::cluster::{FromWorker, HandleKind};
-use pidone::protocol::outbox::{Fate, Outcome};
-use pidone::protocol::query::Query;
+use pidone::channel::cluster::{FromWorker, HandleKind};
+use pidone::channel::outbox::{Fate, Outcome};
+use pidone::channel::query::Query;
 
 use crate::apps::{IDLE, SERVER, SLOW_SERVER};
 use crate::node::{Node, on_every_node};

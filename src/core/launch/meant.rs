@@ -4,7 +4,7 @@
 use super::shell::shown;
 use super::tools::script_of;
 use super::{ReadFile, words};
-use crate::protocol::control::Request;
+use crate::admin::control::Request;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;

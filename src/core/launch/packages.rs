@@ -4,7 +4,7 @@ use super::options::node_options_at;
 use super::shell::{shown, split};
 use super::tools::takes_channel;
 use super::{Instead, Known, Obstacle, ReadFile, look, words};
-use crate::protocol::json::Object;
+use crate::json::Object;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;

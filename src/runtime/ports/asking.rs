@@ -7,8 +7,8 @@ use super::error::errno;
 use super::port::{Origin, Port};
 use super::{Answer, LIMIT, PortId, Ports, Rights, failure, is_round_robin, matching};
 use crate::address::ListenAddress;
-use crate::protocol::cluster::HandleKind;
-use crate::protocol::query::{Data, ListenerKey};
+use crate::channel::cluster::HandleKind;
+use crate::channel::query::{Data, ListenerKey};
 use crate::supervisor::{Member, WorkerId};
 use crate::sys::activation;
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use crate::address::{Endpoint, Host, ListenAddress, UnixName};
-use crate::protocol::query::{Address, ListenerKey};
+use crate::channel::query::{Address, ListenerKey};
 use crate::sys::listener::{DEFAULT_BACKLOG, Options, interface_index};
 
 /// The address to bind for a query; `None`: a descriptor, which is bound already.

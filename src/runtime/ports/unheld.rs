@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use super::port::{Origin, Port};
 use super::{LIMIT, PortId, Ports, failure, matching};
 use crate::address::ListenAddress;
-use crate::protocol::query::ListenerKey;
+use crate::channel::query::ListenerKey;
 use crate::supervisor::WorkerId;
 use crate::sys::listener::{Listener, Options};
 

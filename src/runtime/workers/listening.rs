@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use super::{EMFILE, Worker};
-use crate::protocol::cluster::Key;
-use crate::protocol::outbox::CAPACITY;
-use crate::protocol::query::Query;
+use crate::channel::cluster::Key;
+use crate::channel::outbox::CAPACITY;
+use crate::channel::query::Query;
 use crate::runtime::link::Parcel;
 use crate::runtime::ports::{Answer, PortId, Ports};
 use crate::supervisor::{Event, WorkerId};

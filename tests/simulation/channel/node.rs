@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use pidone::protocol::frame::{Line, Splitter};
-use pidone::protocol::json::{Object, Value};
+use pidone::channel::frame::{Line, Splitter};
+use pidone::json::{Object, Value};
 
 use super::wire::Wire;
 use crate::oracle::Broken;

@@ -1,8 +1,8 @@
 //! Messages to a worker: lines, and the descriptors sent with them.
 
-use crate::protocol::cluster::{Key, ToWorker};
-use crate::protocol::outbox::{Fate, Outcome};
-use crate::protocol::query::Data;
+use crate::channel::cluster::{Key, ToWorker};
+use crate::channel::outbox::{Fate, Outcome};
+use crate::channel::query::Data;
 use alloc::vec::Vec;
 
 /// A line, with the listener it opens and the descriptor sent with it.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::query::ListenerKey;
+use crate::channel::query::ListenerKey;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;

@@ -6,7 +6,7 @@ use alloc::string::String;
 use core::net::{AddrParseError, IpAddr, Ipv6Addr};
 use core::str::FromStr;
 
-use super::json::{Object, Value};
+use crate::json::{Object, Value};
 
 /// The maximum size of a listener's `data`, in bytes of JSON. Node's own holds 96 characters.
 pub const DATA_MAX: usize = 1024;

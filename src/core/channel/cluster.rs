@@ -22,8 +22,8 @@ use core::fmt::{self, Write};
 use core::net::SocketAddr;
 
 use super::frame::Line;
-use super::json::{Object, Value};
 use super::query::{Data, Query};
+use crate::json::{Object, Value};
 use crate::signal::{Signal, SignalSet};
 
 /// The prefix of every internal line. An app's message has it only if the app forges one.

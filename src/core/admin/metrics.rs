@@ -315,7 +315,7 @@ fn wide(number: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::status::tests::sample;
+    use crate::admin::status::tests::sample;
 
     // tests/operate/metrics.rs checks the page with Prometheus' own parser.
     #[test]

@@ -1,6 +1,6 @@
 use super::*;
-use crate::protocol::frame::Line;
-use crate::protocol::query::Query;
+use crate::channel::frame::Line;
+use crate::channel::query::Query;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::address::{Endpoint, Host};
-use crate::protocol::query::ListenerKey;
+use crate::channel::query::ListenerKey;
 use crate::sys::alone;
 use std::fs;
 use std::io::{Read, Write};
@@ -91,7 +91,7 @@ fn udp(port: u16) -> ListenerKey {
 
 /// Parses a query from a worker's line, and replaces its listener.
 fn query(listener: ListenerKey, data: &str) -> Query {
-    use crate::protocol::{cluster::FromWorker, frame::Line};
+    use crate::channel::{cluster::FromWorker, frame::Line};
     let line = format!(
         r#"{{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"seq":1,"data":{data},"address":null,"port":0,"addressType":4}}"#
     );

@@ -6,10 +6,10 @@ mod wire;
 
 use std::collections::BTreeSet;
 
-use pidone::protocol::cluster::{FromWorker, HandleKind, Key};
-use pidone::protocol::frame::Splitter;
-use pidone::protocol::outbox::{Fate, Outbox, Outcome};
-use pidone::protocol::query::Query;
+use pidone::channel::cluster::{FromWorker, HandleKind, Key};
+use pidone::channel::frame::Splitter;
+use pidone::channel::outbox::{Fate, Outbox, Outcome};
+use pidone::channel::query::Query;
 
 use crate::oracle::Broken;
 use crate::random::Random;

@@ -18,9 +18,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::address::ListenAddress;
 use crate::cause::Cause;
+use crate::channel::cluster::HandleKind;
+use crate::channel::query::{Data, Query};
 use crate::config::Balance;
-use crate::protocol::cluster::HandleKind;
-use crate::protocol::query::{Data, Query};
 use crate::supervisor::{Member, WorkerId};
 use crate::sys::activation::{self, Inherited};
 use crate::sys::listener::{Listener, Options, group::Group};

@@ -78,7 +78,7 @@ pub fn read(
                 return Ok(Invocation::Print(version.to_owned()));
             }
             Arg::Short('l') | Arg::Long("license") => {
-                return Ok(Invocation::Print(include_str!("../../LICENSE").to_owned()));
+                return Ok(Invocation::Print(include_str!("../LICENSE").to_owned()));
             }
             Arg::Short(short) => options::all().find(|option| option.short == Some(short)),
             Arg::Long(long) => options::all().find(|option| option.long == long),

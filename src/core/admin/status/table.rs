@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use super::{Mode, Status, WorkerStatus};
-use crate::protocol::control::printable;
+use crate::admin::control::printable;
 
 /// This column is shown only if a worker has an inspector.
 const INSPECTOR: &str = "INSPECT";

@@ -2,7 +2,7 @@
 
 use super::flight::{Awaited, Message, Purpose, Then};
 use super::{Fate, Outbox, Outcome, Phase, RETRANSMISSIONS};
-use crate::protocol::cluster::ToWorker;
+use crate::channel::cluster::ToWorker;
 
 /// errno(3): the error for an app whose process cannot take another descriptor.
 const EMFILE: i32 = 24;

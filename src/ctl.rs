@@ -18,8 +18,8 @@ use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use crate::admin::control::{Line, Request};
 use crate::config::ControlCommand;
-use crate::protocol::control::{Line, Request};
 use crate::signal::Signal;
 use crate::sys::output::Output;
 use crate::sys::poll::{self, Interest};

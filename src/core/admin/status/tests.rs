@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// Four slots in four states, and a spare.
-pub(in crate::protocol) fn sample() -> Status {
+pub(in crate::admin) fn sample() -> Status {
     let empty = WorkerStatus {
         slot: None,
         instance: 0,

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::time::Duration;
 
-use super::json::{Object, Quoted, Value};
 use crate::ended::Ended;
+use crate::json::{Object, Quoted, Value};
 
 /// The status of pidone and its workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
