@@ -1,11 +1,17 @@
-//! The checked client of the tests (tests/harness/load) as a program, for rows/losses.py.
+//! The checked client of the tests (tests/harness/load) as a program, for rows/losses.py and rows/blocked.py.
 //!
 //! `client PORT RATE IDLE PATIENCE`: so many requests a second, with at most so many connections that are kept (0: a new one for
 //! each request), and so many seconds for each answer. A command a line on stdin, and a line on stdout when it is done: `answered N` waits for so many more
 //! answers, `by N` for answers of so many processes, `kill PID` kills one, and notes what is inside it. The end of
-//! stdin is the end of the load: the last line is what was seen, as JSON.
+//! stdin is the end of the load: the last line is what was seen, as JSON: requests by what became of them, how many of 1,000
+//! answers were late, and times in milliseconds.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
 
 use pidone_testkit as harness;
 
@@ -67,13 +73,25 @@ fn told(report: &Report, killed: &[Killed]) -> String {
     }
     kinds.sort_unstable();
     kinds.dedup();
+    let took = report.answers.iter().map(|one| one.at - one.asked);
+    let mut took: Vec<_> = took.map(|time| time.as_secs_f64() * 1e3).collect();
+    took.sort_unstable_by(f64::total_cmp);
+    let late = took.iter().filter(|time| **time > LATE).count();
+    let share = |part: f64| took.get((took.len() as f64 * part) as usize);
     format!(
-        "{{\"sent\": {}, \"answered\": {}, \"inside\": {inside}, \"refused\": {refused}, \"lost\": {lost}, \"kinds\": [{}]}}",
+        "{{\"sent\": {}, \"answered\": {}, \"inside\": {inside}, \"refused\": {refused}, \"lost\": {lost}, \"kinds\": [{}], \
+         \"late\": {}, \"p99\": {}, \"max\": {}}}",
         report.sent,
         report.answers.len(),
-        kinds.join(", ")
+        kinds.join(", "),
+        late as f64 * 1e3 / took.len().max(1) as f64,
+        share(0.99).unwrap_or(&0.0),
+        took.last().unwrap_or(&0.0),
     )
 }
+
+/// An answer that took longer, in milliseconds, is late.
+const LATE: f64 = 25.0;
 
 /// Nobody listened: the client knows that nothing was done, and may ask elsewhere.
 fn is_refused(failure: &Failure) -> bool {

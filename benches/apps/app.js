@@ -1,4 +1,4 @@
-// What is served: the tests' own answer at once, and at /busy after a piece of work.
+// What is served: the tests' own answer at once, at /busy after a piece of work, and at /block?for=MS after so long at work.
 const { pbkdf2Sync } = require('crypto');
 const answer = require('../../tests/harness/apps/answer.js');
 
@@ -6,6 +6,8 @@ const turns = Number(process.env.BUSY_TURNS ?? 1);
 require('http')
   .createServer((request, response) => {
     if (request.url === '/busy') pbkdf2Sync('password', 'salt', turns, 32, 'sha256');
+    const [, block] = /^\/block\?for=(\d+)$/.exec(request.url) ?? [];
+    for (const end = Date.now() + Number(block ?? 0); Date.now() < end; );
     answer(request, response);
   })
   .listen(process.env.PORT);

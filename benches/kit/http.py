@@ -52,6 +52,14 @@ class Question:
         return int(words[0]) if head.startswith(b"HTTP/1.1 200 ") and len(words) == 2 else 0
 
 
+def asked(port, path):
+    """Asks once, until the answer has come."""
+    with socket.create_connection(("127.0.0.1", port), processes.PATIENCE) as stream:
+        stream.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        while stream.recv(4096):
+            pass
+
+
 def until_answered(port, count, others=(), every=0.001):
     """Asks every millisecond until so many processes that are none of the others have answered: seconds until the
     first and until the last of them, and who they are."""

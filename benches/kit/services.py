@@ -138,7 +138,7 @@ frontend web
     bind 127.0.0.1:{port}
     default_backend workers
 backend workers
-    balance roundrobin
+    balance {balance}
 """
 
 
@@ -171,10 +171,11 @@ class HAProxy(Several):
     """HAProxy in front of N processes, with connections to them that are kept."""
 
     name = "HAProxy"
+    balance = "roundrobin"
 
     def start(self):
         nodes = super().start()
-        config = HAPROXY.format(port=self.port)
+        config = HAPROXY.format(port=self.port, balance=self.balance)
         config += "".join(f"    server worker{k} 127.0.0.1:{self.port + 1 + k}\n" for k in range(self.count))
         path = os.path.join(self.directory, "haproxy.cfg")
         with open(path, "w") as file:
