@@ -14,6 +14,7 @@ pub mod environment;
 mod error;
 mod link;
 mod ports;
+mod readiness;
 mod reap_throttle;
 mod reaping;
 mod report;
