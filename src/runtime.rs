@@ -198,7 +198,7 @@ impl Runtime<'_> {
             Action::Finish(worker) => self.workers.finish(worker),
             Action::Disconnect(worker) => self.workers.disconnect(worker),
             Action::ProbePort(worker) => self.probe_port(worker),
-            Action::CheckQueues(worker) => self.check_queues(worker),
+            Action::CheckPending(worker) => self.check_pending(worker),
             Action::MeasureMemory(worker) => self.measure_memory(worker),
             Action::Ping(worker) => self.workers.ping(worker),
             Action::Steer(members) => self.ports.steer(&members),

@@ -125,7 +125,7 @@ impl World {
                 assert!(self.closed.insert(key), "closed twice");
                 assert!(self.opened.contains(&key));
             }
-            Outcome::Nothing | Outcome::PingAnswered | Outcome::Leaves => {}
+            Outcome::Nothing | Outcome::PingAnswered | Outcome::Disconnects => {}
         }
         if let FromWorker::Query(query) = message {
             self.reply(query);

@@ -32,7 +32,7 @@ use core::time::Duration;
 use crate::rules::{Boot, Readiness, RestartRules, RunRules, SignalRules, StopMode};
 use crate::signal::Signal;
 use crate::table::Table;
-pub use event::{Action, Event, Moment, Queues, Start};
+pub use event::{Action, Event, Moment, Pending, Start};
 use groups::Groups;
 pub use member::{Member, WorkerId};
 pub use report::{Next, Reason, Refusal, Report, Verdict};
@@ -113,7 +113,7 @@ enum Phase {
     /// A stop was requested, or restarts were given up.
     Stopping(Stop),
     /// All workers have exited; other processes may be left.
-    Leaving(Leftovers),
+    Exiting(Leftovers),
 }
 
 impl Supervisor {
@@ -194,7 +194,7 @@ impl Supervisor {
         let phase = match &self.phase {
             Phase::Beginning | Phase::Running => self.running_deadline(),
             Phase::Stopping(stop) => stop.deadline(),
-            Phase::Leaving(leftovers) => leftovers.deadline(),
+            Phase::Exiting(leftovers) => leftovers.deadline(),
         };
         let workers = self.workers.values().filter_map(Worker::deadline);
         earliest(phase, earliest(workers.min(), self.groups.deadline()))
@@ -223,7 +223,7 @@ impl Supervisor {
                 self.has_listened = true;
                 self.with(worker, |worker, _, _| worker.on_held(now), actions);
             }
-            Event::Leaving(worker) => self.on_leaving(worker, now, actions),
+            Event::Disconnects(worker) => self.on_leaving(worker, now, actions),
             Event::Listens { worker, any } => self.on_listens(worker, any, now, actions),
             Event::PortLost(is_lost) => self.review.port_is_lost = is_lost,
             Event::ChannelClosed(worker) => {
@@ -233,18 +233,18 @@ impl Supervisor {
                     actions,
                 );
             }
-            Event::Queues {
+            Event::Pending {
                 worker: Some(worker),
-                queues,
+                pending,
             } => self.with(
                 worker,
-                |worker, rules, actions| worker.on_queues(queues, now, rules, actions),
+                |worker, rules, actions| worker.on_pending(pending, now, rules, actions),
                 actions,
             ),
-            Event::Queues {
+            Event::Pending {
                 worker: None,
-                queues,
-            } => self.on_all_queues(queues, now, actions),
+                pending,
+            } => self.on_all_pending(pending, now, actions),
             Event::Memory { worker, bytes } => {
                 if let Some(worker) = self.workers.get_mut(worker) {
                     worker.watch.on_memory(bytes, now, &self.rules.watch);
@@ -272,16 +272,16 @@ impl Supervisor {
             ),
             Event::Continued(worker) => self.on_continued(worker, now, actions),
             Event::Leftovers { any } => {
-                if let Phase::Leaving(leftovers) = &mut self.phase {
+                if let Phase::Exiting(leftovers) = &mut self.phase {
                     leftovers.on_leftovers(any, actions);
                 }
             }
             // The last phase signals all remaining processes.
-            Event::GroupLeft(_) if matches!(self.phase, Phase::Leaving(_)) => {}
+            Event::GroupLeft(_) if matches!(self.phase, Phase::Exiting(_)) => {}
             Event::GroupLeft(worker) => self.groups.on_left(worker, now, actions),
             Event::GroupGone(worker) => self.groups.on_gone(worker),
             Event::LeftoversUnwatched => {
-                if let Phase::Leaving(leftovers) = &mut self.phase {
+                if let Phase::Exiting(leftovers) = &mut self.phase {
                     leftovers.on_unwatched(now);
                 }
             }
@@ -340,7 +340,7 @@ impl Supervisor {
                 self.check_health(now, actions);
             }
             Phase::Stopping(_) => self.on_stop_tick(now, actions),
-            Phase::Leaving(leftovers) => leftovers.on_tick(now, actions),
+            Phase::Exiting(leftovers) => leftovers.on_tick(now, actions),
         }
     }
 
@@ -348,7 +348,7 @@ impl Supervisor {
     fn steer(&mut self, actions: &mut Vec<Action>) {
         let closed = match &self.phase {
             Phase::Stopping(stop) => stop.is_closed(),
-            Phase::Leaving(_) => true,
+            Phase::Exiting(_) => true,
             Phase::Beginning | Phase::Running => false,
         };
         if closed || !self.rules.leave.can_steer {

@@ -5,23 +5,23 @@
 use super::ports::PortId;
 use super::workers::AcceptedConnection;
 use super::{Runtime, environment};
-use crate::supervisor::{Event, Member, Queues, WorkerId};
+use crate::supervisor::{Event, Member, Pending, WorkerId};
 use crate::sys::procfs;
 
 /// How many connections are accepted from one queue in one turn.
 const ACCEPTED_AT_ONCE: usize = 16;
 
 impl Runtime<'_> {
-    pub(super) fn check_queues(&mut self, worker: Option<WorkerId>) {
+    pub(super) fn check_pending(&mut self, worker: Option<WorkerId>) {
         let member = worker.and_then(|worker| self.workers.member(worker));
-        let queues = if self.ports.waiting(member) || self.workers.expects(worker) {
-            Queues::Waiting
+        let pending = if self.ports.waiting(member) || self.workers.expects(worker) {
+            Pending::Queued
         } else if self.unread.any(worker, self.ports.reached_by(worker)) {
-            Queues::Unread
+            Pending::Unread
         } else {
-            Queues::Empty
+            Pending::Nothing
         };
-        self.events.push_back(Event::Queues { worker, queues });
+        self.events.push_back(Event::Pending { worker, pending });
     }
 
     /// Whether a worker accepts connections in this member.

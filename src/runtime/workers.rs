@@ -229,7 +229,7 @@ impl Workers {
                     handle: Parcel::Listener(_),
                     fate: Fate::Refused,
                 } => worker.closed(id, key, ports),
-                Outcome::Leaves => events.push_back(Event::Leaving(id)),
+                Outcome::Disconnects => events.push_back(Event::Disconnects(id)),
                 Outcome::PingAnswered => events.push_back(Event::Pong(id)),
                 Outcome::Nothing | Outcome::HandleReleased { .. } => {}
             }

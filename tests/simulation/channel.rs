@@ -194,7 +194,7 @@ impl Channel {
                     self.back(handle, Some(fate))?;
                 }
                 Outcome::ListenerClosed(key) => self.keys.retain(|open| *open != key),
-                Outcome::Leaves => self.keys.clear(),
+                Outcome::Disconnects => self.keys.clear(),
                 Outcome::Nothing | Outcome::PingAnswered => {}
             }
             if let FromWorker::Query(query) = message {

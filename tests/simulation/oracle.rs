@@ -13,7 +13,7 @@ use pidone::ended::Ended;
 use pidone::rules::{Boot, Readiness, RestartPolicy, RunRules, StopMode, WorkerRules};
 use pidone::signal::{Signal, SignalSet};
 use pidone::supervisor::{
-    Action, Done, Event, Member, Moment, Next, Queues, Reason, Refusal, Reply, Report, Request,
+    Action, Done, Event, Member, Moment, Next, Pending, Reason, Refusal, Reply, Report, Request,
     RequestId, Start, StateView, Supervisor, WorkerId,
 };
 
@@ -279,10 +279,10 @@ impl Oracle {
 
     pub fn before(&mut self, event: &Event, supervisor: &Supervisor, now: Moment) {
         // Connections that still arrive have 250 ms, from when new connections were steered away.
-        let is_done = |queues, since: Option<Moment>| match queues {
-            Queues::Waiting => false,
-            Queues::Unread => since.is_some_and(|at| at + Duration::from_millis(250) <= now),
-            Queues::Empty => true,
+        let is_done = |pending, since: Option<Moment>| match pending {
+            Pending::Queued => false,
+            Pending::Unread => since.is_some_and(|at| at + Duration::from_millis(250) <= now),
+            Pending::Nothing => true,
         };
         self.serving = supervisor.serving().collect();
         self.just_gone = None;
@@ -317,7 +317,7 @@ impl Oracle {
                     seen.said_ready = true;
                 }
             }
-            Event::Leaving(id) => {
+            Event::Disconnects(id) => {
                 let serves = self.serving.contains(&id);
                 if let Some(seen) = self.known.get_mut(&id)
                     && (serves || (seen.halted && seen.has_served))
@@ -349,18 +349,18 @@ impl Oracle {
                     seen.question = None;
                 }
             }
-            Event::Queues {
+            Event::Pending {
                 worker: Some(id),
-                queues,
+                pending,
             } => {
                 if let Some(seen) = self.known.get_mut(&id) {
-                    seen.queue_empty |= is_done(queues, seen.retired);
+                    seen.queue_empty |= is_done(pending, seen.retired);
                 }
             }
-            Event::Queues {
+            Event::Pending {
                 worker: None,
-                queues,
-            } => self.end.queues_empty |= is_done(queues, self.end.closed),
+                pending,
+            } => self.end.queues_empty |= is_done(pending, self.end.closed),
             Event::Leftovers { any } => self.end.any_left = any,
             Event::GroupLeft(id) if self.end.leftovers.is_none() => {
                 self.groups.insert(id, now);

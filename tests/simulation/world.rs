@@ -200,7 +200,7 @@ impl World {
             | Event::Ready(id)
             | Event::Asked(id)
             | Event::Held(id)
-            | Event::Leaving(id)
+            | Event::Disconnects(id)
             | Event::ChannelClosed(id)
             | Event::Pong(id)
             | Event::Finished(id)
@@ -228,7 +228,7 @@ impl World {
         }
         let may_repeat = matches!(
             event,
-            Event::Ready(_) | Event::Held(_) | Event::Leaving(_) | Event::ChannelClosed(_)
+            Event::Ready(_) | Event::Held(_) | Event::Disconnects(_) | Event::ChannelClosed(_)
         );
         if may_repeat && self.random.chance(10) {
             let at = self.now + self.random.up_to(5000);
@@ -278,7 +278,7 @@ impl World {
                 let may = |process: &mut Process| process.channel_open && !process.stuck;
                 if self.alive(id).is_some_and(may) {
                     self.listens(id, false);
-                    self.news.push_back(Event::Leaving(id));
+                    self.news.push_back(Event::Disconnects(id));
                     self.drain(id);
                 }
             }
@@ -325,7 +325,7 @@ impl World {
     /// The runtime never reports a leaving worker as accepting: a repeated event is about its past.
     fn is_known(&self, event: &Event) -> bool {
         match event {
-            Event::Leaving(id) => self
+            Event::Disconnects(id) => self
                 .processes
                 .get(id)
                 .is_some_and(|process| process.alive || !process.channel_open),

@@ -47,7 +47,7 @@ pub enum Refusal {
     /// The worker has [`CAPACITY`] listeners open.
     TooManyListeners,
     /// The worker is about to disconnect, or has disconnected.
-    Leaving,
+    Disconnecting,
     /// The worker has no such listener, or has closed it.
     NoSuchListener,
 }
@@ -80,7 +80,7 @@ pub enum Outcome<H> {
     /// The worker has closed this listener.
     ListenerClosed(Key),
     /// The app has requested to disconnect, which will be acknowledged.
-    Leaves,
+    Disconnects,
 }
 
 /// Bytes to write now, in one `sendmsg`.
@@ -94,15 +94,13 @@ pub struct Transmit<'a, H> {
 
 /// The messages to one worker; see the [module](self).
 pub struct Outbox<H> {
-    phase: Phase,
+    link: Link,
     seq: i64,
     keys: u64,
     open: Vec<Key>,
-    has_listened: bool,
-    end_means_drained: bool,
     /// Descriptors from the app that have not been acknowledged.
     handles_taken: u32,
-    drain: bool,
+    announce: bool,
     finish: bool,
     ping: bool,
     queue: VecDeque<Message<H>>,
@@ -113,14 +111,16 @@ pub struct Outbox<H> {
     undecided: VecDeque<Parcel<H>>,
 }
 
-enum Phase {
-    Serving,
-    /// About to disconnect, after this number of further answered pings.
-    Leaving(u8),
-    /// The app has requested to disconnect; the acknowledgement is due.
+/// What may still be sent.
+enum Link {
+    /// Every message.
+    Open,
+    /// What is in flight, then this number of pings, then the disconnect.
+    Disconnecting(u8),
+    /// Acknowledgements: the app has requested to disconnect, and that one is due.
     Granting(i64),
-    /// The disconnect or the acknowledgement was sent.
-    Gone,
+    /// Acknowledgements of descriptors: the disconnect, or the app's own, is settled.
+    Disconnected,
 }
 
 impl<H> Default for Outbox<H> {
@@ -134,14 +134,12 @@ impl<H> Outbox<H> {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            phase: Phase::Serving,
+            link: Link::Open,
             seq: 0,
             keys: 0,
             open: Vec::new(),
-            has_listened: false,
-            end_means_drained: false,
             handles_taken: 0,
-            drain: false,
+            announce: false,
             finish: false,
             ping: false,
             queue: VecDeque::new(),
@@ -246,7 +244,7 @@ impl<H> Outbox<H> {
         let is_being_written = self.writing.as_ref().is_some_and(|writing| {
             writing.then == Then::AwaitAnswer && writing.message.parcel.is_none()
         });
-        let is_new = matches!(self.phase, Phase::Serving)
+        let is_new = matches!(self.link, Link::Open)
             && !(self.ping || is_being_written || self.ping_in_flight());
         self.ping |= is_new;
         is_new
@@ -260,12 +258,12 @@ impl<H> Outbox<H> {
 
     /// Announces to the worker that a disconnect will follow: for `--http-drain`.
     pub fn announce(&mut self) {
-        self.drain = matches!(self.phase, Phase::Serving);
+        self.announce = matches!(self.link, Link::Open);
     }
 
     /// Requests a message once all requests are answered: for `--http-drain`, after [`Self::announce`].
     pub fn finish(&mut self) {
-        self.finish = matches!(self.phase, Phase::Serving);
+        self.finish = matches!(self.link, Link::Open);
     }
 
     /// Tells the worker to close its listeners, to finish what is in progress, and to disconnect.
@@ -275,10 +273,10 @@ impl<H> Outbox<H> {
     /// resets connections it has not read from. Returns the descriptors that were not sent, with their listeners.
     /// Unanswered queries will not be answered.
     pub fn disconnect(&mut self) -> Vec<(Key, H)> {
-        if !matches!(self.phase, Phase::Serving) {
+        if !matches!(self.link, Link::Open) {
             return Vec::new();
         }
-        self.phase = Phase::Leaving(FINAL_PINGS);
+        self.link = Link::Disconnecting(FINAL_PINGS);
         self.ping = false;
         let begun = self
             .writing
@@ -289,15 +287,6 @@ impl<H> Outbox<H> {
             self.forget(key);
         }
         unsent.into_iter().filter_map(Message::release).collect()
-    }
-
-    /// Whether the end of the channel will mean that all connections have ended.
-    ///
-    /// It does not if the app had closed all its listeners before the disconnect, as
-    /// `cluster.worker.disconnect()` does: then the worker closes the channel at once.
-    #[must_use]
-    pub fn end_means_drained(&self) -> bool {
-        self.end_means_drained
     }
 
     /// Whether a connection is queued or in flight, or the worker has not yet reported that it accepts it.
@@ -327,7 +316,7 @@ impl<H> Outbox<H> {
                 Outcome::Nothing
             }
             FromWorker::Close { key } if self.forget(key) => Outcome::ListenerClosed(key),
-            FromWorker::ExitedAfterDisconnect { seq } => self.on_leave(seq),
+            FromWorker::ExitedAfterDisconnect { seq } => self.on_disconnect_request(seq),
             _ => Outcome::Nothing,
         }
     }
@@ -359,8 +348,8 @@ impl<H> Outbox<H> {
     }
 
     fn room_for(&self, capacity: usize) -> Result<(), Refusal> {
-        if !matches!(self.phase, Phase::Serving) {
-            Err(Refusal::Leaving)
+        if !matches!(self.link, Link::Open) {
+            Err(Refusal::Disconnecting)
         } else if self.queue.len() + self.undecided.len() >= capacity {
             Err(Refusal::Full)
         } else {
@@ -376,7 +365,6 @@ impl<H> Outbox<H> {
         self.keys += 1;
         let key = Key(self.keys);
         self.open.push(key);
-        self.has_listened = true;
         Ok(key)
     }
 

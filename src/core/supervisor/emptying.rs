@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::event::{Moment, Queues};
+use super::event::{Moment, Pending};
 
 /// How long a connection that began before new connections were steered away may take to complete
 /// its handshake and send data. Node.js 26 resets connections that have sent nothing when it closes
@@ -44,11 +44,11 @@ impl Emptying {
     }
 
     /// Whether draining is complete, given the state of the queues.
-    pub(super) fn is_done(self, queues: Queues, now: Moment) -> bool {
-        match queues {
-            Queues::Waiting => false,
-            Queues::Unread => self.since + SETTLE <= now,
-            Queues::Empty => true,
+    pub(super) fn is_done(self, pending: Pending, now: Moment) -> bool {
+        match pending {
+            Pending::Queued => false,
+            Pending::Unread => self.since + SETTLE <= now,
+            Pending::Nothing => true,
         }
     }
 }

@@ -42,7 +42,7 @@ pub enum Event {
     /// A spare is booted: it has asked for a listener, and the answer is held back.
     Held(WorkerId),
     /// A worker disconnects on its own: it has closed its listeners, or is about to.
-    Leaving(WorkerId),
+    Disconnects(WorkerId),
     /// A worker has opened or closed a listener. When the worker has closed its last one itself,
     /// requests may still be in progress.
     Listens {
@@ -57,12 +57,12 @@ pub enum Event {
     /// The channel to a worker is closed. After a disconnect that means that all its connections
     /// have ended.
     ChannelClosed(WorkerId),
-    /// The answer to [`Action::CheckQueues`].
-    Queues {
+    /// The answer to [`Action::CheckPending`].
+    Pending {
         /// The worker; `None`: all.
         worker: Option<WorkerId>,
-        /// The state of the queues.
-        queues: Queues,
+        /// What is pending.
+        pending: Pending,
     },
     /// The answer to [`Action::MeasureMemory`].
     Memory {
@@ -123,14 +123,14 @@ pub enum Event {
 
 /// The connections that a worker has not served yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Queues {
+pub enum Pending {
     /// Connections are in an accept queue.
-    Waiting,
+    Queued,
     /// The accept queues are empty, but handshakes that began before or since the first check are
     /// in progress, or accepted connections are unread; or the state is unknown.
     Unread,
     /// No connection is pending.
-    Empty,
+    Nothing,
 }
 
 /// What the runtime must do.
@@ -171,8 +171,8 @@ pub enum Action {
     /// Check whether a worker's port accepts connections: if so, [`Event::Ready`] follows.
     ProbePort(WorkerId),
     /// Check the accept queues and unread connections of a worker, or of all; answered by
-    /// [`Event::Queues`].
-    CheckQueues(Option<WorkerId>),
+    /// [`Event::Pending`].
+    CheckPending(Option<WorkerId>),
     /// Measure a worker's memory; answered by [`Event::Memory`].
     MeasureMemory(WorkerId),
     /// Ping a worker's event loop; answered by [`Event::Pong`] unless the loop is blocked.

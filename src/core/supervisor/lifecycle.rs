@@ -130,7 +130,7 @@ impl Supervisor {
         // stop request.
         if self.launched == 1 {
             self.workers.remove(id);
-            self.phase = Phase::Leaving(Leftovers::none(status, actions));
+            self.phase = Phase::Exiting(Leftovers::none(status, actions));
         } else {
             self.on_exited(id, Ended::Code(status), now, actions);
         }
@@ -253,7 +253,7 @@ impl Supervisor {
                 stop.on_exited(&worker, ended);
                 Ok(Next::Nothing)
             }
-            Phase::Beginning | Phase::Leaving(_) => Ok(Next::Nothing),
+            Phase::Beginning | Phase::Exiting(_) => Ok(Next::Nothing),
         };
         let report = Report::Ended {
             worker: id,

@@ -190,7 +190,7 @@ impl Supervisor {
             (Request::Stop, _) => None,
             _ if self.rules.transparent => Some(Refusal::SingleMode),
             (_, Phase::Beginning) => Some(Refusal::NotStarted),
-            (_, Phase::Stopping(_) | Phase::Leaving(_)) => Some(Refusal::Stopping),
+            (_, Phase::Stopping(_) | Phase::Exiting(_)) => Some(Refusal::Stopping),
             (Request::Restart { slot }, _) if slot >= slots => {
                 Some(Refusal::NoSuchSlot { slot, slots })
             }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::emptying::Emptying;
-use super::event::{Action, Moment, Queues};
+use super::event::{Action, Moment, Pending};
 use super::member::WorkerId;
 use super::report::{Report, Verdict};
 use super::slot::Slot;
@@ -104,13 +104,13 @@ impl Supervisor {
                     worker.kill(self.rules.leave.to_group, actions);
                 }
             }
-            Phase::Leaving(leftovers) if at_once => leftovers.kill_now(now, actions),
+            Phase::Exiting(leftovers) if at_once => leftovers.kill_now(now, actions),
             Phase::Stopping(_) => {
                 for worker in self.workers.values_mut() {
                     worker.stop_completing(now, &self.rules.leave, actions);
                 }
             }
-            Phase::Leaving(_) => {}
+            Phase::Exiting(_) => {}
         }
     }
 
@@ -121,7 +121,7 @@ impl Supervisor {
         for worker in self.workers.values_mut() {
             worker.kill(self.rules.leave.to_group, actions);
         }
-        self.phase = Phase::Leaving(Leftovers::done(Signal::ABRT.exit_code()));
+        self.phase = Phase::Exiting(Leftovers::done(Signal::ABRT.exit_code()));
         actions.push(Action::Abort);
     }
 
@@ -210,7 +210,7 @@ impl Supervisor {
                 self.drain(emptying.since, now, actions);
             }
             Step::Emptying(mut emptying) if emptying.deadline() <= now => {
-                actions.push(Action::CheckQueues(None));
+                actions.push(Action::CheckPending(None));
                 emptying.check_again(now);
                 stop.step = Step::Emptying(emptying);
             }
@@ -218,10 +218,15 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn on_all_queues(&mut self, queues: Queues, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn on_all_pending(
+        &mut self,
+        pending: Pending,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
         if let Phase::Stopping(stop) = &self.phase
             && let Step::Emptying(emptying) = stop.step
-            && emptying.is_done(queues, now)
+            && emptying.is_done(pending, now)
         {
             self.drain(emptying.since, now, actions);
         }
@@ -243,7 +248,7 @@ impl Supervisor {
     /// a restart is not restarted: pidone exits with its last status.
     pub(super) fn pass_on_stop(&mut self, at_once: bool, now: Moment, actions: &mut Vec<Action>) {
         let first = *self.stop_requested.get_or_insert(now);
-        if let (true, Phase::Leaving(leftovers)) = (at_once, &mut self.phase) {
+        if let (true, Phase::Exiting(leftovers)) = (at_once, &mut self.phase) {
             leftovers.kill_now(now, actions);
         }
         for worker in self.workers.values_mut() {
@@ -267,7 +272,7 @@ impl Supervisor {
         let grace = self.rules.grace.unwrap_or(LEFTOVER_GRACE);
         let kill_at = kill_at.unwrap_or(now + grace);
         let (status, kill_at) = match &self.phase {
-            Phase::Leaving(_) => return,
+            Phase::Exiting(_) => return,
             Phase::Stopping(stop) if stop.blamed.is_some() => {
                 (self.verdict_status(stop.status), stop.ends_by(grace, now))
             }
@@ -280,7 +285,7 @@ impl Supervisor {
         }
         self.requests.end_all(actions);
         let kill_at = kill_at.min(now + LEFTOVER_GRACE);
-        self.phase = Phase::Leaving(Leftovers::begin(status, kill_at, now, actions));
+        self.phase = Phase::Exiting(Leftovers::begin(status, kill_at, now, actions));
     }
 
     /// The status after `--expect`.

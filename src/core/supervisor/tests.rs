@@ -199,8 +199,8 @@ impl Run {
 
     fn queue_is_empty(&mut self, worker: Option<u32>) -> Vec<Action> {
         let worker = worker.map(WorkerId);
-        let queues = Queues::Empty;
-        self.tell(Event::Queues { worker, queues })
+        let pending = Pending::Nothing;
+        self.tell(Event::Pending { worker, pending })
     }
 
     fn after(&mut self, wait: Duration) -> &mut Self {
@@ -226,7 +226,7 @@ impl Run {
 
     /// A leaving worker drains its queue, disconnects and exits.
     fn drains(&mut self, worker: u32) -> Vec<Action> {
-        assert_eq!(self.tick(), [Action::CheckQueues(Some(WorkerId(worker)))]);
+        assert_eq!(self.tick(), [Action::CheckPending(Some(WorkerId(worker)))]);
         assert_eq!(self.queue_is_empty(Some(worker)), [disconnect(worker)]);
         assert_eq!(self.tell(Event::ChannelClosed(WorkerId(worker))), []);
         self.exits(worker, 0)

@@ -184,7 +184,7 @@ impl Supervisor {
     /// Whether pidone is stopping.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        matches!(self.phase, Phase::Stopping(_) | Phase::Leaving(_))
+        matches!(self.phase, Phase::Stopping(_) | Phase::Exiting(_))
             || self.stop_requested.is_some()
     }
 }

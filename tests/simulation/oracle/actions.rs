@@ -76,11 +76,11 @@ impl Oracle {
                 must!(!seen.hung_up, "its channel is closed");
                 seen.disconnected = true;
             }
-            Action::CheckQueues(Some(worker)) => {
+            Action::CheckPending(Some(worker)) => {
                 must!(self.can_steer(), "there are no queues");
                 self.seen(*worker)?;
             }
-            Action::CheckQueues(None) => {
+            Action::CheckPending(None) => {
                 must!(self.end.closed.is_some(), "not closed to new connections");
             }
             Action::ProbePort(worker) => must!(self.seen(*worker)?.boots(), "it does not boot"),

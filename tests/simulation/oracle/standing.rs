@@ -223,7 +223,7 @@ impl Oracle {
     ) -> Result<(), Broken> {
         let explained = match event {
             Event::Exited { worker, .. }
-            | Event::Leaving(worker)
+            | Event::Disconnects(worker)
             | Event::Stopped { worker, .. } => before.contains(worker),
             _ => false,
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pidone::ended::Ended;
 use pidone::signal::Signal;
-use pidone::supervisor::{Action, Event, Member, Queues, WorkerId};
+use pidone::supervisor::{Action, Event, Member, Pending, WorkerId};
 
 use super::{Happening, Other, World};
 use crate::process::{OnStop, Process};
@@ -37,20 +37,20 @@ impl World {
                     self.news.push_back(Event::Ready(worker));
                 }
             }
-            Action::CheckQueues(worker) => {
+            Action::CheckPending(worker) => {
                 let about = |id: &WorkerId| worker.is_none_or(|worker| worker == *id);
                 let mut processes = self.processes.iter();
                 let stuck = processes.any(|(id, process)| {
                     about(id) && process.alive && (process.hangs || process.stuck)
                 });
-                let queues = if stuck || self.random.chance(20) {
-                    Queues::Waiting
+                let pending = if stuck || self.random.chance(20) {
+                    Pending::Queued
                 } else if self.random.chance(40) {
-                    Queues::Unread
+                    Pending::Unread
                 } else {
-                    Queues::Empty
+                    Pending::Nothing
                 };
-                self.news.push_back(Event::Queues { worker, queues });
+                self.news.push_back(Event::Pending { worker, pending });
             }
             Action::SignalGroup { worker, signal } => {
                 let dies_in = match signal {

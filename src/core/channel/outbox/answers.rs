@@ -1,7 +1,7 @@
 //! Processes a worker's answers to messages in flight.
 
 use super::flight::{Awaited, Message, Purpose, Then};
-use super::{Fate, Outbox, Outcome, Phase, RETRANSMISSIONS};
+use super::{Fate, Link, Outbox, Outcome, RETRANSMISSIONS};
 use crate::channel::cluster::ToWorker;
 
 /// errno(3): the error for an app whose process cannot take another descriptor.
@@ -32,14 +32,14 @@ impl<H> Outbox<H> {
             None => return Outcome::Nothing,
             Some(Awaited::Ping) => return Outcome::PingAnswered,
             Some(Awaited::FinalPing) => {
-                if let Phase::Leaving(pings) = &mut self.phase {
+                if let Link::Disconnecting(pings) = &mut self.link {
                     *pings = pings.saturating_sub(1);
                 }
                 return Outcome::PingAnswered;
             }
             Some(Awaited::Parcel(message)) => message,
         };
-        let is_serving = matches!(self.phase, Phase::Serving);
+        let is_serving = matches!(self.link, Link::Open);
         if let Some(parcel) = &mut message.parcel
             && parcel.nacks < RETRANSMISSIONS
             && is_serving
@@ -77,18 +77,18 @@ impl<H> Outbox<H> {
         })
     }
 
-    pub(super) fn on_leave(&mut self, seq: i64) -> Outcome<H> {
+    pub(super) fn on_disconnect_request(&mut self, seq: i64) -> Outcome<H> {
         // A disconnect of which no byte is written is not needed any more.
         self.writing
-            .take_if(|writing| writing.then == Then::Gone && writing.written == 0);
+            .take_if(|writing| writing.then == Then::Disconnected && writing.written == 0);
         let is_being_sent = self
             .writing
             .as_ref()
-            .is_some_and(|writing| writing.then == Then::Gone);
-        if is_being_sent || matches!(self.phase, Phase::Granting(_) | Phase::Gone) {
+            .is_some_and(|writing| writing.then == Then::Disconnected);
+        if is_being_sent || matches!(self.link, Link::Granting(_) | Link::Disconnected) {
             return Outcome::Nothing;
         }
-        self.phase = Phase::Granting(seq);
-        Outcome::Leaves
+        self.link = Link::Granting(seq);
+        Outcome::Disconnects
     }
 }

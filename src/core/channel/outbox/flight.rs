@@ -43,7 +43,7 @@ pub(super) enum Then {
     Nothing,
     AwaitAnswer,
     AwaitFinalPing,
-    Gone,
+    Disconnected,
 }
 
 pub(super) enum Awaited<H> {

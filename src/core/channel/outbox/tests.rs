@@ -45,7 +45,7 @@ fn released(key: Key, handle: u32, fate: Fate) -> Outcome<u32> {
     Outcome::HandleReleased { key, handle, fate }
 }
 
-mod leaving;
+mod disconnect;
 
 #[test]
 fn a_listener_is_sent_once_and_released_when_acknowledged() {

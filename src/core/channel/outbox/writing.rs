@@ -1,7 +1,7 @@
 //! Chooses the next bytes to write, and records what was written.
 
 use super::flight::{Awaited, Message, Then, Writing};
-use super::{Outbox, Phase, ToWorker, Transmit};
+use super::{Link, Outbox, ToWorker, Transmit};
 
 impl<H> Outbox<H> {
     /// The next bytes to write; the caller reports with [`wrote`](Self::wrote) how many were written.
@@ -43,13 +43,7 @@ impl<H> Outbox<H> {
                 self.awaited = Some(Awaited::Parcel(message));
             }
             Then::AwaitAnswer => self.awaited = Some(Awaited::Ping),
-            Then::Gone => {
-                // The app requests to disconnect once its connections have ended.
-                self.end_means_drained = matches!(self.phase, Phase::Granting(_))
-                    || !self.open.is_empty()
-                    || !self.has_listened;
-                self.phase = Phase::Gone;
-            }
+            Then::Disconnected => self.link = Link::Disconnected,
         }
     }
 
@@ -59,14 +53,14 @@ impl<H> Outbox<H> {
             self.handles_taken = owed;
             return plain(ToWorker::HandleTaken, Then::Nothing);
         }
-        match self.phase {
-            Phase::Gone => return None,
-            Phase::Granting(seq) => {
-                return plain(ToWorker::Acknowledged { seq }, Then::Gone);
+        match self.link {
+            Link::Disconnected => return None,
+            Link::Granting(seq) => {
+                return plain(ToWorker::Acknowledged { seq }, Then::Disconnected);
             }
-            Phase::Serving | Phase::Leaving(_) => {}
+            Link::Open | Link::Disconnecting(_) => {}
         }
-        if core::mem::take(&mut self.drain) {
+        if core::mem::take(&mut self.announce) {
             return plain(ToWorker::Drain, Then::Nothing);
         }
         if core::mem::take(&mut self.finish) {
@@ -88,13 +82,13 @@ impl<H> Outbox<H> {
             };
             return Some((message, then));
         }
-        match self.phase {
-            Phase::Leaving(pings) if is_free && self.undecided.is_empty() => {
+        match self.link {
+            Link::Disconnecting(pings) if is_free && self.undecided.is_empty() => {
                 if pings > 0 {
                     return plain(ToWorker::Ping, Then::AwaitFinalPing);
                 }
                 let seq = self.next_seq();
-                plain(ToWorker::Disconnect { seq }, Then::Gone)
+                plain(ToWorker::Disconnect { seq }, Then::Disconnected)
             }
             _ => None,
         }

@@ -192,7 +192,7 @@ fn workers_started_together_reach_max_age_at_different_times() {
 #[test]
 fn leaving_workers_are_not_measured() {
     let mut run = Run::serving(&with_max_memory(2));
-    run.tell(Event::Leaving(WorkerId(1)));
+    run.tell(Event::Disconnects(WorkerId(1)));
     run.started(3);
     assert_eq!(run.after(5 * SECOND).tell(Event::Tick), [measure(2)]);
     run.signal(Signal::TERM);

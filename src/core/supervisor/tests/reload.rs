@@ -131,9 +131,9 @@ fn draining_a_busy_queue_has_a_time_limit() {
     let mut run = with_leaving_worker();
     let dismissed = run.now;
     let worker = Some(WorkerId(1));
-    while run.tick() == [Action::CheckQueues(worker)] {
-        let queues = Queues::Waiting;
-        assert_eq!(run.tell(Event::Queues { worker, queues }), []);
+    while run.tick() == [Action::CheckPending(worker)] {
+        let pending = Pending::Queued;
+        assert_eq!(run.tell(Event::Pending { worker, pending }), []);
     }
     // Half of the grace period for the queue, and four fifths of it until the stop signal.
     assert_eq!(run.now, dismissed + 15 * SECOND);
@@ -153,9 +153,9 @@ fn unread_connections_are_waited_for_250_ms() {
     let dismissed = run.now;
     let worker = Some(WorkerId(1));
     let actions = loop {
-        assert_eq!(run.tick(), [Action::CheckQueues(worker)]);
-        let queues = Queues::Unread;
-        let actions = run.tell(Event::Queues { worker, queues });
+        assert_eq!(run.tick(), [Action::CheckPending(worker)]);
+        let pending = Pending::Unread;
+        let actions = run.tell(Event::Pending { worker, pending });
         if !actions.is_empty() {
             break actions;
         }

@@ -47,7 +47,7 @@ fn after_a_crash_loop_pidone_exits_with_the_apps_status() {
         status: 9,
     };
     assert_eq!(done(last), [report(looped), Action::CloseToNewConnections]);
-    assert_eq!(run.tick(), [Action::CheckQueues(None)]);
+    assert_eq!(run.tick(), [Action::CheckPending(None)]);
     // A first stop signal does not kill the worker that still serves.
     assert_eq!(run.signal(Signal::TERM), []);
     assert_eq!(run.queue_is_empty(None), [disconnect(2)]);
@@ -82,7 +82,7 @@ fn a_worker_that_disconnects_itself_is_replaced_before_its_exit() {
     let mut run = Run::serving(&workers(2));
     run.after(20 * SECOND);
     assert_eq!(
-        run.tell(Event::Leaving(WorkerId(1))),
+        run.tell(Event::Disconnects(WorkerId(1))),
         [start(3, 0, Some(1)), steer(&[None, Some(2)])]
     );
     run.started(3);
@@ -99,7 +99,7 @@ fn crash_loop_of_disconnecting_workers_ends_with_their_status() {
     let mut config = workers(1);
     config.restart.max_restarts = 0;
     let mut run = Run::serving(&config);
-    let actions = run.tell(Event::Leaving(WorkerId(1)));
+    let actions = run.tell(Event::Disconnects(WorkerId(1)));
     assert!(matches!(
         actions[0],
         Action::Report(Report::CrashLoop { .. })

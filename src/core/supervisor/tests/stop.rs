@@ -27,10 +27,10 @@ fn a_stop_closes_ports_drains_queues_then_stops_workers() {
     assert_eq!(run.serve(), [1, 2]);
     assert_eq!(run.tick(), [Action::CloseToNewConnections]);
     assert_eq!(run.now, 10 * SECOND);
-    assert_eq!(run.tick(), [Action::CheckQueues(None)]);
-    let (worker, queues) = (None, Queues::Waiting);
-    assert_eq!(run.tell(Event::Queues { worker, queues }), []);
-    assert_eq!(run.tick(), [Action::CheckQueues(None)]);
+    assert_eq!(run.tick(), [Action::CheckPending(None)]);
+    let (worker, pending) = (None, Pending::Queued);
+    assert_eq!(run.tell(Event::Pending { worker, pending }), []);
+    assert_eq!(run.tick(), [Action::CheckPending(None)]);
     assert_eq!(run.queue_is_empty(None), [disconnect(1), disconnect(2)]);
     run.tell(Event::ChannelClosed(WorkerId(1)));
     assert_eq!(done(run.exits(1, 0)), []);
@@ -269,7 +269,7 @@ fn no_worker_starts_during_a_stop() {
 fn a_worker_disconnecting_during_a_stop_gets_no_extra_time() {
     let mut run = Run::serving(&workers(1));
     run.signal(Signal::TERM);
-    run.after(10 * SECOND).tell(Event::Leaving(WorkerId(1)));
+    run.after(10 * SECOND).tell(Event::Disconnects(WorkerId(1)));
     run.queue_is_empty(None);
     assert_eq!(run.supervisor.next_deadline(), Some(30 * SECOND));
 }

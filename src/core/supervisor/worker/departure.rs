@@ -16,7 +16,7 @@ use super::{State, Worker};
 use crate::rules::StopMode;
 use crate::signal::Signal;
 use crate::supervisor::emptying::Emptying;
-use crate::supervisor::event::{Action, Moment, Queues};
+use crate::supervisor::event::{Action, Moment, Pending};
 
 /// How long a drained worker may take to exit on its own before it gets the stop signal.
 const LINGER: Duration = Duration::from_millis(500);
@@ -197,15 +197,15 @@ impl Worker {
         self.wake(rules.to_group, actions);
     }
 
-    pub(in crate::supervisor) fn on_queues(
+    pub(in crate::supervisor) fn on_pending(
         &mut self,
-        queues: Queues,
+        pending: Pending,
         now: Moment,
         rules: &LeaveRules,
         actions: &mut Vec<Action>,
     ) {
         if let State::Leaving(Step::Emptying(emptying)) = self.state
-            && emptying.is_done(queues, now)
+            && emptying.is_done(pending, now)
         {
             self.dismiss(now, rules, actions);
         }
@@ -268,7 +268,7 @@ impl Worker {
                 self.dismiss(now, rules, actions);
             }
             Step::Emptying(mut emptying) => {
-                actions.push(Action::CheckQueues(Some(self.id)));
+                actions.push(Action::CheckPending(Some(self.id)));
                 emptying.check_again(now);
                 self.state = State::Leaving(Step::Emptying(emptying));
             }

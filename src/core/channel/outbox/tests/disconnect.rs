@@ -11,12 +11,10 @@ fn the_event_loop_turns_twice_before_the_disconnect() {
         assert_eq!(send_all(&mut outbox), [PING]);
         assert_eq!(outbox.on_message(&FromWorker::Nack), Outcome::PingAnswered);
     }
-    assert!(!outbox.end_means_drained());
     assert_eq!(
         send_all(&mut outbox),
         [r#"{"cmd":"NODE_CLUSTER","act":"disconnect","seq":1}"#]
     );
-    assert!(outbox.end_means_drained());
 
     // Only once; afterwards only acknowledgements that the worker needs to disconnect.
     assert!(outbox.disconnect().is_empty());
@@ -25,8 +23,11 @@ fn the_event_loop_turns_twice_before_the_disconnect() {
     let (refusal, handle) = outbox
         .queue_listener(2, &data(), 1, HandleKind::Stream)
         .unwrap_err();
-    assert_eq!((refusal, handle), (Refusal::Leaving, 1));
-    assert_eq!(outbox.queue_failure(2, 98, &data()), Err(Refusal::Leaving));
+    assert_eq!((refusal, handle), (Refusal::Disconnecting, 1));
+    assert_eq!(
+        outbox.queue_failure(2, 98, &data()),
+        Err(Refusal::Disconnecting)
+    );
     assert_eq!(
         outbox.on_message(&FromWorker::ExitedAfterDisconnect { seq: 3 }),
         Outcome::Nothing
@@ -111,18 +112,17 @@ fn a_partly_written_line_is_finished_before_the_disconnect() {
 
 #[test]
 fn an_app_that_disconnects_itself_is_acknowledged_once() {
-    let leave = FromWorker::ExitedAfterDisconnect { seq: 8 };
-    let leaves = |outbox: &mut Outbox<u32>| {
-        assert_eq!(outbox.on_message(&leave), Outcome::Leaves);
-        assert_eq!(outbox.on_message(&leave), Outcome::Nothing);
+    let request = FromWorker::ExitedAfterDisconnect { seq: 8 };
+    let granted = |outbox: &mut Outbox<u32>| {
+        assert_eq!(outbox.on_message(&request), Outcome::Disconnects);
+        assert_eq!(outbox.on_message(&request), Outcome::Nothing);
         assert_eq!(
             send_all(outbox).last().unwrap(),
             r#"{"cmd":"NODE_CLUSTER","ack":8}"#
         );
-        assert!(outbox.end_means_drained());
         assert!(outbox.disconnect().is_empty());
         assert_eq!(send(outbox), None);
-        assert_eq!(outbox.on_message(&leave), Outcome::Nothing);
+        assert_eq!(outbox.on_message(&request), Outcome::Nothing);
         assert_eq!(send(outbox), None);
     };
     let mut outbox = Outbox::new();
@@ -130,14 +130,14 @@ fn an_app_that_disconnects_itself_is_acknowledged_once() {
     outbox.queue_connection(key, 1).unwrap();
     send(&mut outbox);
     outbox.queue_connection(key, 2).unwrap();
-    leaves(&mut outbox);
+    granted(&mut outbox);
     assert_eq!(outbox.into_unfinished(), [(key, 1), (key, 2)]);
 
     // A disconnect was due.
     let mut outbox = Outbox::new();
     listening(&mut outbox);
     outbox.disconnect();
-    leaves(&mut outbox);
+    granted(&mut outbox);
 
     let mut outbox = Outbox::new();
     outbox.disconnect();
@@ -146,7 +146,7 @@ fn an_app_that_disconnects_itself_is_acknowledged_once() {
         outbox.on_message(&FromWorker::Nack);
     }
     outbox.poll_transmit();
-    leaves(&mut outbox);
+    granted(&mut outbox);
 
     // A disconnect is partly written.
     let mut outbox = Outbox::<u32>::new();
@@ -157,39 +157,8 @@ fn an_app_that_disconnects_itself_is_acknowledged_once() {
     }
     outbox.poll_transmit();
     outbox.wrote(1);
-    assert_eq!(outbox.on_message(&leave), Outcome::Nothing);
+    assert_eq!(outbox.on_message(&request), Outcome::Nothing);
     assert_eq!(send_all(&mut outbox).len(), 1);
-}
-
-#[test]
-fn an_early_channel_end_does_not_mean_drained() {
-    let end = |prepare: fn(&mut Outbox<u32>)| {
-        let mut outbox = Outbox::new();
-        prepare(&mut outbox);
-        outbox.disconnect();
-        for _ in 0..2 {
-            send(&mut outbox);
-            outbox.on_message(&FromWorker::Nack);
-        }
-        assert!(sent(&mut outbox).contains("disconnect"));
-        outbox.end_means_drained()
-    };
-    assert!(end(|_| {}), "never listened");
-    assert!(end(|outbox| {
-        listening(outbox);
-    }));
-    assert!(!end(|outbox| {
-        let key = listening(outbox);
-        outbox.on_message(&FromWorker::Close { key });
-    }));
-    assert!(
-        !end(|outbox| {
-            let key = listening(outbox);
-            outbox.on_message(&FromWorker::Close { key });
-            outbox.queue_round_robin(2, &data(), None).unwrap();
-        }),
-        "an answer that was not sent opens nothing"
-    );
 }
 
 #[test]
