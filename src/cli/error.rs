@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::fmt;
 
 use super::values::Wrong;
-use crate::launch::Refusal;
 
 /// A command line or environment that pidone cannot act on.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ pub enum CliError {
         why: String,
     },
     /// A command that cannot be a worker.
-    Command(Refusal),
+    Command(String),
 }
 
 impl CliError {

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use crate::config::Command;
-use crate::launch::options::{interpreter, node_options_at};
+use crate::launch::{interpreter, node_options_at};
 use crate::sys::process::Script;
 
 const SOURCE: &str = include_str!("drain.mjs");

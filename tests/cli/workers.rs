@@ -216,146 +216,49 @@ fn workers_without_a_shared_port_are_worth_a_warning() {
     }
 }
 
+/// `launch/tests.rs` in the core has all of them.
 #[test]
 fn commands_that_take_the_channel_are_refused_with_the_one_to_run() {
     let package = r#"{"name": "app", "engines": {"node": ">=20"}, "scripts": {
         "start": "NODE_ENV=production node server.js",
-        "dev": "nodemon --exec tsx src/app.ts",
-        "serve": "npm run build && node dist/server.js --port $PORT",
-        "piped": "node server.js | pino-pretty",
         "next": "next start"
     }}"#;
     let here = TempDir::new();
+    let npm_start = [
+        "npm start: npm starts Node.js as its own child",
+        "as in: node server.js",
+    ];
+    refuses(&here.path(""), "-i 2", &["npm", "start"], &npm_start);
     here.file("package.json", package, 0o644);
     std::fs::create_dir_all(here.path("node_modules/.bin")).unwrap();
     here.file("node_modules/.bin/next", "#!/usr/bin/env node\n", 0o755);
-    let general = "run Node.js and the script itself instead";
     for (command, parts) in [
         (
-            "npm start",
+            &["npm", "start"][..],
             [
-                "npm start: npm starts Node.js",
+                "npm start: npm starts Node.js as its own child",
                 "run env NODE_ENV=production node server.js instead",
             ],
         ),
         (
-            "yarn start",
-            [
-                "yarn start: yarn starts Node.js",
-                "run env NODE_ENV=production node server.js instead",
-            ],
-        ),
-        (
-            "pnpm run start -x",
-            [
-                "pnpm run start: ",
-                "NODE_ENV=production node server.js -x instead",
-            ],
-        ),
-        ("npm run dev", ["npm run dev: ", general]),
-        (
-            "npm run piped",
-            [
-                "npm run piped: ",
-                "in package.json: node server.js | pino-pretty",
-            ],
-        ),
-        (
-            "npm run serve",
-            [
-                "run sh -c 'exec node dist/server.js --port $PORT' ",
-                "npm run build",
-            ],
-        ),
-        (
-            "npm run next",
+            &["sh", "-c", "exec npm run next"],
             ["npm run next: ", "run node_modules/.bin/next start instead"],
         ),
         (
-            "npx tsx app.ts",
+            &["nodemon", "app.js"],
             [
-                "npx tsx: npx starts Node.js",
-                "run node --import tsx app.ts instead",
+                "nodemon: nodemon is for development",
+                "run node app.js instead",
             ],
         ),
         (
-            "tsx app.ts",
-            [
-                "tsx: tsx starts Node.js",
-                "run node --import tsx app.ts instead",
-            ],
-        ),
-        (
-            "ts-node app.ts",
-            ["ts-node: ", "run node -r ts-node/register app.ts instead"],
-        ),
-        (
-            "nodemon app.js",
-            ["nodemon: it is for development", "run node app.js instead"],
-        ),
-        (
-            "pm2-runtime app.js",
-            ["pm2-runtime: ", "run node app.js instead"],
-        ),
-        ("forever app.js", ["forever: ", "run node app.js instead"]),
-        (
-            "node --watch app.js",
-            ["node --watch: ", "run node app.js instead"],
-        ),
-        (
-            "node --run start",
-            [
-                "node --run start: ",
-                "NODE_ENV=production node server.js instead",
-            ],
-        ),
-        ("node -e 1", ["node -e: ", "write it to a file"]),
-        ("node -p 1", ["node -p: ", "write it to a file"]),
-        ("node", ["node: there is no script to run", general]),
-        ("node -", ["node -: ", general]),
-        (
-            "env A=1 npm start",
-            [
-                "npm start: ",
-                "env A=1 NODE_ENV=production node server.js instead",
-            ],
-        ),
-        ("env -i node app.js", ["env -i: ", "leave -i out"]),
-        (
-            "node node_modules/tsx/dist/cli.mjs app.ts",
-            [
-                "tsx: tsx starts Node.js",
-                "run node --import tsx app.ts instead",
-            ],
-        ),
-        (
-            "fastify start -w app.js",
-            ["fastify: it is for development", "leave -w (--watch) out"],
+            &["node", "--watch", "app.js"],
+            ["node --watch: ", "leave it out"],
         ),
     ] {
-        let command: Vec<&str> = command.split(' ').collect();
-        refuses(&here.path(""), "-i 2", &command, &parts);
-        refuses(&here.path(""), "--channel node -i auto", &command, &parts);
+        refuses(&here.path(""), "-i 2", command, &parts);
+        refuses(&here.path(""), "--channel node -i auto", command, &parts);
     }
-    for script in ["npm start", "exec npm start"] {
-        let parts = ["npm start: ", "NODE_ENV=production node server.js instead"];
-        refuses(&here.path(""), "-i 2", &["sh", "-c", script], &parts);
-    }
-}
-
-#[test]
-fn without_a_package_there_is_still_advice() {
-    let here = TempDir::new();
-    let parts = ["npm start: npm starts Node.js", "as in: node server.js"];
-    refuses(&here.path(""), "-i 2", &["npm", "start"], &parts);
-    here.file("package.json", "{\"scripts\": ", 0o644);
-    refuses(&here.path(""), "-i 2", &["npm", "start"], &parts);
-    here.file("server.js", "", 0o644);
-    let parts = [
-        "npm start: npm starts Node.js",
-        "run node server.js instead",
-    ];
-    refuses(&here.path(""), "-i 2", &["npm", "start"], &parts);
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! The ports of the workers' inspectors. Node.js' own primary gives each worker the next port after
 //! its own (`createWorkerProcess` in lib/internal/cluster/primary.js); pidone does so by slot.
 
-use super::node::WITH_VALUE;
-use super::options::node_options_at;
+use super::line::{has, node_options, node_options_at};
 use crate::rules::Inspector;
-use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,20 +23,14 @@ pub fn option(port: u16) -> String {
 /// free port that the kernel chooses (port 0).
 #[must_use]
 pub fn asked_for(words: &[String], node_options: &str) -> Option<Inspector> {
-    let mut asked = Requested::default();
+    let variable = node_options.split_ascii_whitespace();
+    let variable: Vec<_> = variable.map(|word| word.trim_matches('"').into()).collect();
     // Node.js reads the variable first.
-    let of_variable: Vec<_> = node_options
-        .split_ascii_whitespace()
-        .map(|word| word.trim_matches('"').to_owned())
-        .collect();
-    asked.read(&of_variable);
+    let (mut asked, _) = read(&variable, None);
     if let Some(at) = node_options_at(words) {
-        asked.read(words.get(at..).unwrap_or_default());
+        (asked, _) = read(words.get(at..)?, asked);
     }
-    (asked.is_there && asked.port != 0).then_some(Inspector {
-        base: asked.port,
-        waits: asked.waits,
-    })
+    asked.filter(|asked| asked.base != 0)
 }
 
 /// The index for [`option`] in a command that runs Node.js: after the options that request an inspector, as
@@ -47,9 +39,23 @@ pub fn asked_for(words: &[String], node_options: &str) -> Option<Inspector> {
 #[must_use]
 pub fn place(words: &[String]) -> Option<usize> {
     let at = node_options_at(words)?;
-    let mut asked = Requested::default();
-    asked.read(words.get(at..)?);
-    Some(at + asked.end)
+    Some(at + read(words.get(at..)?, None).1)
+}
+
+/// What these options and earlier ones request, and the number of words up to the last of them.
+fn read(words: &[String], mut asked: Option<Inspector>) -> (Option<Inspector>, usize) {
+    let mut end = 0;
+    for option in node_options(words) {
+        let waits = has("--inspect-brk --inspect-wait", &option.name);
+        if waits || has("--inspect --inspect-port --debug-port", &option.name) {
+            let base = DEFAULT_PORT;
+            let asked = asked.get_or_insert(Inspector { base, waits });
+            asked.waits |= waits;
+            asked.base = option.value.and_then(port_of).unwrap_or(asked.base);
+            end = option.end;
+        }
+    }
+    (asked, end)
 }
 
 /// The port of an instance: the first of its ports that no earlier worker still uses.
@@ -69,64 +75,6 @@ pub fn port(base: u16, instance: usize, is_taken: impl Fn(u16) -> bool) -> u16 {
     ports
         .find(|port| !is_taken(*port))
         .unwrap_or_else(|| numbered(instance))
-}
-
-#[derive(Debug)]
-struct Requested {
-    is_there: bool,
-    waits: bool,
-    port: u16,
-    /// The number of words up to the last option about inspectors.
-    end: usize,
-}
-
-impl Default for Requested {
-    fn default() -> Self {
-        Self {
-            is_there: false,
-            waits: false,
-            port: DEFAULT_PORT,
-            end: 0,
-        }
-    }
-}
-
-impl Requested {
-    /// Reads options up to the first word that is not an option.
-    fn read(&mut self, words: &[String]) {
-        let mut count = 0;
-        while let Some(word) = words.get(count)
-            && word.starts_with('-')
-            && !matches!(word.as_str(), "-" | "--")
-        {
-            let (name, value) = match word.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (word.as_str(), None),
-            };
-            // Node.js accepts both.
-            let name = name.replace('_', "-");
-            let following = words.get(count + 1).map(String::as_str);
-            count += if value.is_none() && WITH_VALUE.contains(&name.as_str()) {
-                2
-            } else {
-                1
-            };
-            let address = match name.as_str() {
-                "--inspect" => value,
-                "--inspect-brk" | "--inspect-wait" => {
-                    self.waits = true;
-                    value
-                }
-                "--inspect-port" | "--debug-port" => value.or(following),
-                _ => continue,
-            };
-            self.is_there = true;
-            self.end = count.min(words.len());
-            if let Some(port) = address.and_then(port_of) {
-                self.port = port;
-            }
-        }
-    }
 }
 
 /// `PORT`, `HOST` or `HOST:PORT`; a host alone leaves the port as it is.

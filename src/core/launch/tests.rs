@@ -1,12 +1,6 @@
-mod packages;
-
-use super::shell::{shown, split};
+use super::line::{shown, split};
 use super::*;
 use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
-use alloc::string::ToString;
-use alloc::vec::Vec;
 
 const PACKAGE: &str = r#"{
   "name": "app", "deep": [[[[[[[[[[[[]]]]]]]]]]]],
@@ -14,18 +8,18 @@ const PACKAGE: &str = r#"{
     "start": "node server.js",
     "env": "NODE_ENV=production node server.js",
     "port": "node server.js --port $PORT",
-    "quotes": "node 'my app.js' \"\"",
+    "quotes": "node 'my app.js'",
     "built": "npm run build && node dist/x.js",
-    "prebuilt": "tsc",
     "piped": "node a.js | pino-pretty",
-    "moved": "cd x && node y.js",
     "dev": "nodemon src/index.js",
     "ts": "tsx src/app.ts",
     "cross": "cross-env A=1 node x.js",
     "watch": "node --watch x.js",
     "again": "yarn start",
     "circle": "npm run circle",
-    "next": "next start",
+    "next": "A=1 next start",
+    "next-dev": "next dev",
+    "own": "./start.sh",
     "lines": "node a.js\n node b.js |\n cat"
   }
 }"#;
@@ -38,31 +32,38 @@ fn read_file(path: &str) -> Option<String> {
     }
 }
 
-fn examine_line(line: &str, read_file: ReadFile<'_>) -> Result<Launch, String> {
-    let [simple] = split(line).unwrap().try_into().unwrap();
-    examine(&simple.words, read_file).map_err(|refusal| refusal.to_string())
+/// The words of a line; those in single quotes may have spaces.
+fn parsed(line: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (at, part) in line.split('\'').enumerate() {
+        match at % 2 {
+            0 => all.extend(part.split_whitespace().map(String::from)),
+            _ => all.push(part.to_owned()),
+        }
+    }
+    all
 }
 
 #[track_caller]
 fn is(line: &str, known: Known) {
-    let launch = examine_line(line, &read_file);
-    assert_eq!(launch, Ok(Launch::of(known)), "{line}");
+    let launch = examine(&parsed(line), &read_file);
+    assert_eq!(launch.map(|launch| launch.known), Ok(known), "{line}");
 }
 
-/// Rejected: `what` comes first, and `instead` is the remedy.
+/// Rejected: `what` comes first, and `advice` last.
 #[track_caller]
-fn refused(line: &str, what: &str, instead: &str) {
-    let sentence = examine_line(line, &read_file).unwrap_err();
-    assert!(
-        sentence.starts_with(&format!("{what}: ")),
-        "{line}: {sentence}"
-    );
-    assert!(
-        sentence.contains(&format!("; run {instead} instead")),
-        "{line}: {sentence}"
-    );
-    assert!(!sentence.contains('\n'), "{sentence}");
+fn refused(line: &str, what: &str, advice: &str) {
+    refused_with(line, &read_file, what, advice);
 }
+
+#[track_caller]
+fn refused_with(line: &str, read_file: ReadFile<'_>, what: &str, advice: &str) {
+    let sentence = examine(&parsed(line), read_file).unwrap_err();
+    let ends = sentence.starts_with(&format!("{what}: ")) && sentence.ends_with(advice);
+    assert!(ends && !sentence.contains('\n'), "{line}: {sentence}");
+}
+
+const GENERAL: &str = "; run Node.js and the script itself instead, as in: node server.js";
 
 #[test]
 fn node_with_a_script_is_accepted() {
@@ -84,6 +85,8 @@ fn node_with_a_script_is_accepted() {
         "ash -c 'node server.js'",
         "node node",
         "node ./env -i",
+        "node dist/cli.mjs",
+        "node node_modules/next/dist/bin/next start",
     ] {
         is(line, Known::NodeJs);
     }
@@ -92,6 +95,7 @@ fn node_with_a_script_is_accepted() {
 #[test]
 fn unknown_commands_are_accepted() {
     for line in [
+        "",
         "./start.sh",
         "docker-entrypoint.sh node -e 1",
         "sh start.sh",
@@ -102,64 +106,248 @@ fn unknown_commands_are_accepted() {
         "sh -c 'npm start > log'",
         "sh -c 'trap x TERM; ./start.sh'",
         "env -S 'node server.js'",
+        "env -i node server.js",
         "env",
         "node_modules/.bin/next start",
+        "fastify start app.js",
         "npmx start",
+        "./perl-wrapper",
     ] {
         is(line, Known::Nothing);
     }
 }
 
 #[test]
-fn other_runtimes_have_no_channel() {
-    for line in [
-        "bun app.ts",
-        "/bin/bun run start",
-        "env A=1 bun x.js",
-        "sh -c 'exec bun x.js'",
+fn other_runtimes_and_languages_are_recognised_by_name() {
+    for (line, known) in [
+        ("bun app.ts", Known::OtherRuntime("bun")),
+        ("/bin/bun run start", Known::OtherRuntime("bun")),
+        ("env A=1 bun x.js", Known::OtherRuntime("bun")),
+        ("sh -c 'exec bun x.js'", Known::OtherRuntime("bun")),
+        ("deno run -A app.ts", Known::OtherRuntime("deno")),
+        ("python3 app.py", Known::OtherLanguage("python")),
+        ("/usr/bin/python3.12 -m app", Known::OtherLanguage("python")),
+        ("sh -c 'exec ruby app.rb'", Known::OtherLanguage("ruby")),
+        ("env A=1 java -jar app.jar", Known::OtherLanguage("java")),
     ] {
-        is(line, Known::OtherRuntime("bun"));
+        is(line, known);
     }
-    is("deno run -A app.ts", Known::OtherRuntime("deno"));
-}
-
-#[test]
-fn other_languages_are_recognised_by_name() {
-    for (line, name) in [
-        ("python3 app.py", "python"),
-        ("/usr/bin/python3.12 -m app", "python"),
-        ("sh -c 'exec ruby app.rb'", "ruby"),
-        ("env A=1 java -jar app.jar", "java"),
-    ] {
-        is(line, Known::OtherLanguage(name));
-    }
-    is("./perl-wrapper", Known::Nothing);
 }
 
 #[test]
 fn a_snapshot_blob_is_appended_as_the_script() {
-    for line in [
-        "node --snapshot-blob snap.blob",
-        "node --snapshot-blob=snap.blob --",
-        "env A=1 node --title x --snapshot-blob snap.blob",
+    for (line, appended) in [
+        ("node --snapshot-blob snap.blob", Some("snap.blob")),
+        ("node --snapshot-blob=snap.blob --", Some("snap.blob")),
+        ("env A=1 node --title x --snapshot-blob a", Some("a")),
+        ("node --snapshot-blob snap.blob app", None),
     ] {
-        let launch = examine_line(line, &read_file).unwrap();
+        let launch = examine(&parsed(line), &read_file).unwrap();
         assert_eq!(launch.known, Known::NodeJs, "{line}");
-        assert_eq!(launch.appended.as_deref(), Some("snap.blob"), "{line}");
+        assert_eq!(launch.appended.as_deref(), appended, "{line}");
     }
-    is("node --snapshot-blob snap.blob app", Known::NodeJs);
-    refused(
-        "sh -c 'A=1 exec node --snapshot-blob x'",
-        "node --snapshot-blob",
-        "env A=1 node --snapshot-blob x x",
-    );
-    let sentence = examine_line("node --snapshot-blob x --build-snapshot a.js", &read_file);
-    assert!(sentence.unwrap_err().contains("--build-snapshot"));
+}
+
+#[test]
+fn a_shell_that_may_not_exec_gets_a_warning() {
+    for (line, command) in [
+        ("sh -c 'node server.js'", "sh -c 'exec node server.js'"),
+        (
+            "dash -c 'cd /app; node a.js x'",
+            "dash -c 'exec node a.js x'",
+        ),
+        ("/bin/sh -c 'A=1 node a.js $PORT'", "exec node a.js"),
+    ] {
+        let launch = examine(&parsed(line), &read_file).unwrap();
+        assert_eq!(launch.known, Known::NodeJs);
+        assert!(launch.warning.unwrap().contains(command), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_worker_is_refused_with_advice() {
+    for (line, what, advice) in [
+        ("node", "node", GENERAL),
+        ("node -r x", "node", GENERAL),
+        ("node --import x --title y", "node", GENERAL),
+        ("node -", "node", GENERAL),
+        ("node -i", "node -i", GENERAL),
+        ("node --test", "node --test", GENERAL),
+        ("node -v", "node -v", GENERAL),
+        ("node --run start", "node --run", GENERAL),
+        ("env node", "node", GENERAL),
+        ("sh -c node", "node", GENERAL),
+        ("node -e 1", "node -e", "as in: node server.js"),
+        ("node --eval=1", "node --eval", "as in: node server.js"),
+        ("sh -c 'node -r x -p 1'", "node -p", "as in: node server.js"),
+        ("node --watch a.js b", "node --watch", "; leave it out"),
+        (
+            "node --watch-path=src a.js",
+            "node --watch-path",
+            "; leave it out",
+        ),
+        ("tsx app.ts", "tsx", "run node --import tsx app.ts instead"),
+        (
+            "node node_modules/.bin/tsx app.ts",
+            "tsx",
+            "run node --import tsx app.ts instead",
+        ),
+        ("tsx watch app.ts", "tsx watch", "; leave it out"),
+        ("tsx", "tsx", GENERAL),
+        (
+            "ts-node app.ts",
+            "ts-node",
+            "run node -r ts-node/register app.ts instead",
+        ),
+        ("ts-node --esm app.ts", "ts-node", GENERAL),
+        ("nodemon app.js x", "nodemon", "run node app.js x instead"),
+        ("nodemon -w src app.js", "nodemon", GENERAL),
+        (
+            "node --x /app/node_modules/nodemon/bin/nodemon app.js",
+            "nodemon",
+            "run node app.js instead",
+        ),
+        (
+            "pm2-runtime start app.js -i max",
+            "pm2-runtime",
+            "run node app.js instead",
+        ),
+        (
+            "pm2 start app.js -- --port 1",
+            "pm2",
+            "run node app.js --port 1 instead",
+        ),
+        ("pm2-runtime ecosystem.config.js", "pm2-runtime", GENERAL),
+        ("forever app.js", "forever", "run node app.js instead"),
+        (
+            "cross-env A=1 node x.js",
+            "cross-env",
+            "run env A=1 node x.js instead",
+        ),
+        ("fastify start -w app.js", "fastify -w", "; leave it out"),
+        ("next dev", "next dev", "its production server instead"),
+        ("nest start", "nest start", "node dist/main.js"),
+        ("dotenv -- node a.js", "dotenv", "--env-file=.env server.js"),
+    ] {
+        refused(line, what, advice);
+    }
+}
+
+#[test]
+fn package_managers_are_refused_in_every_form() {
+    let server = "; run node server.js instead";
+    for (line, what, advice) in [
+        ("npm start", "npm start", server),
+        ("/usr/bin/npm -s start", "npm start", server),
+        (
+            "npm start --silent -- --port 1",
+            "npm start",
+            "run node server.js --port 1 instead",
+        ),
+        (
+            "yarn start --port 1",
+            "yarn start",
+            "run node server.js --port 1 instead",
+        ),
+        ("pnpm run start", "pnpm run start", server),
+        ("yarn start", "yarn start", server),
+        ("corepack pnpm start", "corepack pnpm", server),
+        (
+            "env A=1 npm run env",
+            "npm run env",
+            "run env A=1 NODE_ENV=production node server.js instead",
+        ),
+        ("sh -c 'npm start'", "npm start", server),
+        (
+            "sh -c 'A=1 exec npm start'",
+            "npm start",
+            "run env A=1 node server.js instead",
+        ),
+        (
+            "sh -c 'cd x; npm start'",
+            "npm start",
+            "as in: exec node server.js",
+        ),
+        ("node /usr/local/bin/npm start", "npm start", server),
+        (
+            "npx tsx@4 a.ts",
+            "npx tsx@4",
+            "run node --import tsx a.ts instead",
+        ),
+        (
+            "npx --yes next -x 1",
+            "npx next",
+            "run node_modules/.bin/next -x 1 instead",
+        ),
+        (
+            "npm exec -- next",
+            "npm exec",
+            "run node_modules/.bin/next instead",
+        ),
+        ("npx unknown", "npx unknown", GENERAL),
+        ("yarn node a.js", "yarn node", "run node a.js instead"),
+        ("npx -p typescript tsc", "npx typescript", GENERAL),
+        ("npm", "npm", GENERAL),
+        ("npm ci", "npm ci", GENERAL),
+        ("npm --prefix=other start", "npm start", GENERAL),
+        ("env -C other npm start", "npm start", GENERAL),
+    ] {
+        refused(line, what, advice);
+    }
+}
+
+#[test]
+fn a_package_script_is_resolved_to_its_command() {
+    for (script, advice) in [
+        ("env", "run env NODE_ENV=production node server.js instead"),
+        ("port", "as in package.json: node server.js --port $PORT"),
+        ("quotes", "as in package.json: node 'my app.js'"),
+        (
+            "built",
+            "as in package.json: npm run build && node dist/x.js",
+        ),
+        ("piped", "as in package.json: node a.js | pino-pretty"),
+        ("dev", "run node src/index.js instead"),
+        ("ts", "run node --import tsx src/app.ts instead"),
+        ("cross", "run env A=1 node x.js instead"),
+        ("watch", "; leave it out"),
+        ("again", "run node server.js instead"),
+        ("next", "run env A=1 node_modules/.bin/next start instead"),
+        ("next-dev", "its production server instead"),
+        ("own", "run ./start.sh instead"),
+        ("lines", "node a.js  node b.js |  cat"),
+        ("circle", GENERAL),
+        ("missing", GENERAL),
+    ] {
+        for manager in ["npm run", "npm run-script", "pnpm run", "yarn"] {
+            let line = format!("{manager} {script}");
+            refused(&line, &line, advice);
+        }
+    }
+    let plug_and_play = |path: &str| (path == ".pnp.cjs").then(String::new);
+    let advice = "as in: node -r ./.pnp.cjs server.js";
+    refused_with("yarn start", &plug_and_play, "yarn start", advice);
+}
+
+#[test]
+fn an_unreadable_package_gets_general_advice() {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(9999), "]".repeat(9999));
+    for text in [
+        "",
+        "{",
+        "[]",
+        "{}",
+        r#"{"scripts":1}"#,
+        r#"{"scripts":{"start":1}}"#,
+        &deep,
+    ] {
+        let read = |path: &str| (path == "package.json").then(|| text.to_owned());
+        refused_with("npm start", &read, "npm start", GENERAL);
+    }
 }
 
 #[test]
 fn a_command_that_cannot_start_gets_a_suggestion() {
-    let read = |path: &str| (path == "node_modules/.bin/next").then(String::new);
     for (line, part) in [
         ("server.js", "did you mean node server.js?"),
         ("./app.mjs -x", "did you mean node ./app.mjs -x?"),
@@ -179,202 +367,93 @@ fn a_command_that_cannot_start_gets_a_suggestion() {
         ("version", "did you mean pidone --version?"),
         ("next start", "did you mean node_modules/.bin/next start?"),
     ] {
-        let [simple] = split(line).unwrap().try_into().unwrap();
-        let said = meant(&simple.words, &read).unwrap();
+        let said = meant(&parsed(line), &read_file).unwrap();
         assert!(said.contains(part), "{line}: {said}");
     }
-    for line in ["nope", "/usr/bin/status", "tsc"] {
-        assert_eq!(meant(&words(&[line]), &read), None, "{line}");
+    for line in ["", "nope", "/usr/bin/status", "tsc"] {
+        assert_eq!(meant(&parsed(line), &read_file), None, "{line}");
     }
 }
 
 #[test]
-fn a_shell_that_may_not_exec_gets_a_warning() {
-    for (line, command) in [
-        ("sh -c 'node server.js'", "sh -c 'exec node server.js'"),
-        (
-            "dash -c 'cd /app; node a.js x'",
-            "dash -c 'exec node a.js x'",
-        ),
-        ("/bin/sh -c 'A=1 node a.js $PORT'", "exec node a.js"),
-    ] {
-        let launch = examine_line(line, &read_file).unwrap();
-        assert_eq!(launch.known, Known::NodeJs);
-        assert!(launch.warning.unwrap().contains(command), "{line}");
-    }
-}
-
-#[test]
-fn node_without_a_script_of_its_own_is_rejected() {
-    let general = "Node.js and the script itself";
-    for (line, what) in [
-        ("node", "node"),
-        ("node -r x", "node"),
-        ("node --import x --title y", "node"),
-        ("node -", "node -"),
-        ("node -i", "node -i"),
-        ("node --test", "node --test"),
-        ("node -v", "node -v"),
-        ("env node", "node"),
-        ("sh -c node", "node"),
-    ] {
-        refused(line, what, general);
-    }
-    for line in [
-        "node -e 1",
-        "node -pe 1",
-        "node --eval=1",
-        "node -r x -p 1",
-        "sh -c 'node -e 1'",
-    ] {
-        let sentence = examine_line(line, &read_file).unwrap_err();
-        assert!(sentence.contains("write it to a file"), "{sentence}");
-    }
-    for (line, instead) in [
-        ("node --watch a.js b", "node a.js b"),
-        (
-            "node --import tsx --watch-path src --watch a.ts",
-            "node --import tsx a.ts",
-        ),
-        ("node --watch-path=src -- a.js", "node -- a.js"),
-        ("env A=1 node --watch a.js", "env A=1 node a.js"),
-        ("/opt/node --watch a.js", "/opt/node a.js"),
-    ] {
-        refused(line, "node --watch", instead);
-    }
-    refused("node --run start", "node --run start", "node server.js");
-    refused(
-        "node --run=start -- -x",
-        "node --run start",
-        "node server.js -x",
-    );
-    refused("node --run", "node --run", general);
-}
-
-#[test]
-fn tools_that_start_node_are_rejected() {
-    let general = "Node.js and the script itself";
-    for (line, what, instead) in [
-        ("tsx app.ts", "tsx", "node --import tsx app.ts"),
-        (
-            "node_modules/.bin/tsx app.ts",
-            "tsx",
-            "node --import tsx app.ts",
-        ),
-        (
-            "node node_modules/.bin/tsx app.ts",
-            "tsx",
-            "node --import tsx app.ts",
-        ),
-        ("tsx watch app.ts", "tsx", "node --import tsx app.ts"),
-        ("tsx", "tsx", general),
-        (
-            "ts-node app.ts",
-            "ts-node",
-            "node -r ts-node/register app.ts",
-        ),
-        ("ts-node --esm app.ts", "ts-node", general),
-        ("nodemon app.js x", "nodemon", "node app.js x"),
-        ("nodemon app.ts", "nodemon", "node --import tsx app.ts"),
-        ("nodemon -w src app.js", "nodemon", general),
-        (
-            "ts-node-dev app.ts",
-            "ts-node-dev",
-            "node --import tsx app.ts",
-        ),
-        (
-            "pm2-runtime start app.js -i max",
-            "pm2-runtime",
-            "node app.js",
-        ),
-        (
-            "pm2 start app.js -- --port 1",
-            "pm2",
-            "node app.js --port 1",
-        ),
-        (
-            "pm2-runtime ecosystem.config.js",
-            "pm2-runtime",
-            "Node.js and the script that it names itself",
-        ),
-        ("forever app.js", "forever", "node app.js"),
-        ("cross-env A=1 node x.js", "cross-env", "env A=1 node x.js"),
-        (
-            "node node_modules/tsx/dist/cli.mjs app.ts",
-            "tsx",
-            "node --import tsx app.ts",
-        ),
-        (
-            "node --x /app/node_modules/nodemon/bin/nodemon.js app.js",
-            "nodemon",
-            "node app.js",
-        ),
-        (
-            "node /usr/lib/node_modules/npm/bin/npm-cli.js start",
-            "npm start",
-            "node server.js",
-        ),
-        (
-            "node .yarn/releases/yarn-4.9.1.cjs start",
-            "yarn start",
-            "node server.js",
-        ),
-        (
-            "babel-node app.js",
-            "babel-node",
-            "node -r @babel/register app.js",
-        ),
-    ] {
-        refused(line, what, instead);
-    }
-    is("node dist/cli.mjs", Known::NodeJs);
-    is("fastify start app.js", Known::Nothing);
-    for (line, advice) in [
-        ("fastify start -w app.js", "leave -w (--watch) out"),
-        ("node_modules/.bin/fastify start --watch a.js", "leave -w"),
-        ("next dev", "production server"),
-        ("nest start", "node dist/main.js"),
-        ("dotenv -- node a.js", "node --env-file=.env"),
-    ] {
-        let sentence = examine_line(line, &read_file).unwrap_err();
-        assert!(sentence.contains(advice), "{line}: {sentence}");
-    }
-    let sentence = examine_line("env -i node a.js", &read_file).unwrap_err();
-    assert!(sentence.contains("leave -i out"), "{sentence}");
-}
-
-#[test]
-fn simple_scripts_are_split_as_by_a_shell() {
-    let words = |script: &str| {
-        let simples = split(script)?.into_iter();
-        Some(
-            simples
-                .map(|simple| simple.words.join("|"))
-                .collect::<Vec<_>>(),
-        )
+fn only_simple_scripts_are_split() {
+    let joined = |script: &str| {
+        let commands = split(script)?;
+        Some(commands.iter().map(|words| words.join("|")).collect())
     };
-    let some = |all: &[&str]| Some(all.iter().copied().map(String::from).collect());
-    assert_eq!(words("a b  c"), some(&["a|b|c"]));
-    assert_eq!(words("a;b && c\nd;"), some(&["a", "b", "c", "d"]));
-    assert_eq!(words("a 'b c'\"d;e\" ''"), some(&["a|b cd;e|"]));
-    assert_eq!(words(" "), some(&[]));
+    let some = |all: &[&str]| Some(words(all));
+    assert_eq!(joined("a b  c"), some(&["a|b|c"]));
+    assert_eq!(joined("a;b && c\nd;"), some(&["a", "b", "c", "d"]));
+    assert_eq!(joined(" "), some(&[]));
     for script in [
-        "a | b", "a || b", "a & b", "(a)", "a > b", "`a`", "a\\ b", "'a", "a # b", "\"\\\"\"",
+        "a | b", "a || b", "a & b", "(a)", "a > b", "`a`", "a\\ b", "'a", "a # b", "\"a\"",
     ] {
-        assert_eq!(words(script), None, "{script}");
+        assert_eq!(joined(script), None, "{script}");
     }
 }
 
 #[test]
 fn a_command_is_quoted_for_a_shell() {
-    for line in ["node server.js", "a '' 'b c' 'd;e' '$x'", r"a 'it'\''s'"] {
-        let all = match split(line) {
-            Some(simples) => simples
-                .into_iter()
-                .flat_map(|simple| simple.words)
-                .collect(),
-            None => words(&["a", "it's"]),
-        };
-        assert_eq!(shown(&all), line);
+    for line in ["node server.js", "a '' 'b c' 'd;e' '$x'"] {
+        assert_eq!(shown(&parsed(line)), line);
     }
+    assert_eq!(shown(&words(&["a", "it's"])), r"a 'it'\''s'");
+}
+
+#[test]
+fn options_go_after_the_word_that_runs_node() {
+    for (line, at) in [
+        ("node server.js", Some(1)),
+        (
+            "/usr/local/bin/node --enable-source-maps server.js",
+            Some(1),
+        ),
+        ("nodejs x", Some(1)),
+        ("/opt/node-22 x", Some(1)),
+        ("node18.20 x", Some(1)),
+        ("env node x", Some(2)),
+        ("/usr/bin/env -u A -C dir B=1 C=node -- node x", Some(9)),
+        ("env env node x", Some(3)),
+        ("env -i node x", None),
+        ("env --split-string=x node x", None),
+        ("env A=1", None),
+        ("sh -c node", None),
+        ("nodemon x", None),
+        ("node_modules/.bin/next start", None),
+        ("./server.js", None),
+        ("", None),
+    ] {
+        assert_eq!(node_options_at(&parsed(line)), at, "{line}");
+    }
+}
+
+#[test]
+fn the_interpreter_is_found_as_the_kernel_does() {
+    for (text, expected) in [
+        ("#!/usr/bin/env node\nx", &["/usr/bin/env", "node"][..]),
+        ("#! /usr/bin/node \t\n", &["/usr/bin/node"]),
+        ("#!/bin/node --a  --b \n", &["/bin/node", "--a  --b"]),
+        (
+            "#!/bin/env -S node --a\t--b\n",
+            &["/bin/env", "node", "--a", "--b"],
+        ),
+        ("#!/bin/env -Snode --a=1\n", &["/bin/env", "node", "--a=1"]),
+        ("#!/bin/sh -eu\n", &["/bin/sh", "-eu"]),
+    ] {
+        let found = interpreter(text.as_bytes());
+        assert_eq!(found, Some(words(expected)), "{text}");
+    }
+    for text in [
+        "",
+        "#!\n",
+        "#!/bin/node",
+        "x\n",
+        "#!/bin/env -S node ${A}\n",
+        "#!/bin/env -S node 'a b'\n",
+        "#!/bin/env -S node a\\tb\n",
+        "#!/bin/env -S node # x\n",
+    ] {
+        assert_eq!(interpreter(text.as_bytes()), None, "{text}");
+    }
+    assert_eq!(interpreter(b"#!/bin/\xff\n"), None);
 }
