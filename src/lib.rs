@@ -29,5 +29,5 @@ pub mod runtime;
 pub mod sys;
 
 pub use pidone_core::{
-    admin, channel, ended, json, launch, rules, signal, steering, supervisor, table, text,
+    admin, channel, ended, errno, json, launch, rules, signal, steering, supervisor, table, text,
 };

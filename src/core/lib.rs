@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | [`signal`] | signals by name and number | masks, delivery |
 //! | [`ended`] | how a process ended | waiting for it |
+//! | [`errno`] | error numbers | which calls fail with them |
 //! | [`rules`] | the options, as far as decisions depend on them | how they were spelled |
 //! | [`launch`] | which commands cannot be workers, and what to run instead | running them, reading files |
 //! | [`steering`] | which member of a group gets a new connection, as BPF programs | sockets |
@@ -28,6 +29,7 @@ extern crate std;
 pub mod admin;
 pub mod channel;
 pub mod ended;
+pub mod errno;
 pub mod json;
 pub mod launch;
 pub mod rules;

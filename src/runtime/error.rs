@@ -12,6 +12,7 @@ use super::ports::OpenError;
 use crate::address::Endpoint;
 use crate::cause::Cause;
 use crate::config::Command;
+use crate::errno;
 use crate::launch;
 use crate::sys::activation::ActivationError;
 use crate::sys::identity::IdentityError;
@@ -185,11 +186,11 @@ fn explain(
         ),
         Step::Execute => {
             let remedy = match (error.cause.raw_os_error(), meant) {
-                (Some(libc_errno::EACCES | libc_errno::ENOEXEC), Some(meant)) => meant,
-                (Some(libc_errno::EACCES), None) => {
+                (Some(errno::EACCES | errno::ENOEXEC), Some(meant)) => meant,
+                (Some(errno::EACCES), None) => {
                     "it must be a file, not a directory, and executable (chmod +x)"
                 }
-                (Some(libc_errno::ENOEXEC), None) => {
+                (Some(errno::ENOEXEC), None) => {
                     "it must be a program for this machine's architecture, or a script that begins with #!"
                 }
                 _ => return write!(out, "cannot start \"{program}\": {cause}"),
@@ -197,10 +198,4 @@ fn explain(
             write!(out, "cannot start \"{program}\": {cause}; {remedy}")
         }
     }
-}
-
-/// The two errno values with their own remedy (errno(3), the same on every architecture).
-mod libc_errno {
-    pub(super) const ENOEXEC: i32 = 8;
-    pub(super) const EACCES: i32 = 13;
 }

@@ -21,12 +21,12 @@ use crate::cause::Cause;
 use crate::channel::cluster::HandleKind;
 use crate::channel::query::{Data, Query};
 use crate::config::Balance;
+use crate::errno;
 use crate::supervisor::{Member, WorkerId};
 use crate::sys::activation::{self, Inherited};
 use crate::sys::listener::{Listener, Options, group::Group};
 use crate::table::Table;
 pub use error::OpenError;
-use error::errno;
 use port::{Origin, Port};
 use unheld::Common;
 

@@ -20,9 +20,6 @@ use crate::supervisor::{Event, Member, Moment, Start, WorkerId};
 use crate::sys::poll::Watched;
 use crate::table::Table;
 
-/// errno(3): the app gets this if it opens too many listeners.
-const EMFILE: i32 = 24;
-
 pub(super) struct Worker {
     instance: usize,
     /// Where its inspector listens, or will listen.

@@ -6,6 +6,7 @@ use alloc::string::String;
 use core::net::{AddrParseError, IpAddr, Ipv6Addr};
 use core::str::FromStr;
 
+use crate::errno::{E2BIG, EINVAL, ENAMETOOLONG};
 use crate::json::{Object, Value};
 
 /// The maximum size of a listener's `data`, in bytes of JSON. Node's own holds 96 characters.
@@ -16,11 +17,6 @@ const PATH_MAX: usize = 107;
 
 /// The maximum length of an interface name, in bytes: `IFNAMSIZ` less one (netdevice(7)).
 const ZONE_MAX: usize = 15;
-
-// errno(3), as Linux numbers them on every architecture Node.js runs on.
-const E2BIG: i32 = 7;
-const EINVAL: i32 = 22;
-const ENAMETOOLONG: i32 = 36;
 
 // `flags` of libuv's uv_tcp_bind and uv_udp_bind (uv.h).
 const IPV6_ONLY: i64 = 1;

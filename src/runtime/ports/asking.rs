@@ -3,12 +3,12 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use super::error::errno;
 use super::port::{Origin, Port};
 use super::{Answer, LIMIT, PortId, Ports, Rights, failure, is_round_robin, matching};
 use crate::address::ListenAddress;
 use crate::channel::cluster::HandleKind;
 use crate::channel::query::{Data, ListenerKey};
+use crate::errno;
 use crate::supervisor::{Member, WorkerId};
 use crate::sys::activation;
 

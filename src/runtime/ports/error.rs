@@ -5,6 +5,7 @@ use std::io;
 
 use crate::address::{ListenAddress, UnixName};
 use crate::cause::Cause;
+use crate::errno;
 
 /// An address of `--listen`, and why it failed.
 #[derive(Debug)]
@@ -59,18 +60,4 @@ impl fmt::Display for OpenError {
             ),
         }
     }
-}
-
-/// errno(3), with the numbers that Linux has on every architecture Node.js runs on.
-pub(super) mod errno {
-    pub const ENOENT: i32 = 2;
-    pub const EIO: i32 = 5;
-    pub const EACCES: i32 = 13;
-    pub const ENOTDIR: i32 = 20;
-    pub const EINVAL: i32 = 22;
-    pub const EMFILE: i32 = 24;
-    pub const EAFNOSUPPORT: i32 = 97;
-    pub const EADDRINUSE: i32 = 98;
-    pub const EADDRNOTAVAIL: i32 = 99;
-    pub const ESHUTDOWN: i32 = 108;
 }

@@ -12,7 +12,7 @@ use crate::channel::query::ListenerKey;
 use crate::supervisor::WorkerId;
 use crate::sys::listener::{Listener, Options};
 
-use super::error::errno;
+use crate::errno;
 
 /// Static file servers and free-port finders do this: pidone itself, or another worker, uses the port.
 const HINT: &str =

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::{EMFILE, Worker};
+use super::Worker;
 use crate::channel::cluster::Key;
 use crate::channel::outbox::CAPACITY;
 use crate::channel::query::Query;
+use crate::errno::EMFILE;
 use crate::runtime::link::Parcel;
 use crate::runtime::ports::{Answer, PortId, Ports};
 use crate::supervisor::{Event, WorkerId};

@@ -3,9 +3,7 @@
 use super::flight::{Awaited, Message, Purpose, Then};
 use super::{Fate, Link, Outbox, Outcome, RETRANSMISSIONS};
 use crate::channel::cluster::ToWorker;
-
-/// errno(3): the error for an app whose process cannot take another descriptor.
-const EMFILE: i32 = 24;
+use crate::errno::EMFILE;
 
 impl<H> Outbox<H> {
     pub(super) fn on_ack(&mut self) -> Outcome<H> {
