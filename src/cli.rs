@@ -150,7 +150,7 @@ fn set_options(
         let bad = |wrong| CliError::bad(option.variable(), list.clone(), wrong);
         let text = list
             .to_str()
-            .ok_or_else(|| bad(values::Wrong::Give("UTF-8")))?;
+            .ok_or_else(|| bad(values::InvalidValue::Give("UTF-8")))?;
         if option.repeatable {
             for part in text.split(',') {
                 (option.set)(draft, part.trim()).map_err(bad)?;
@@ -168,7 +168,7 @@ fn set_options(
         let bad = |wrong| CliError::bad(format!("--{}", option.long), given.to_owned(), wrong);
         let text = given
             .to_str()
-            .ok_or_else(|| bad(values::Wrong::Give("UTF-8")))?;
+            .ok_or_else(|| bad(values::InvalidValue::Give("UTF-8")))?;
         (option.set)(draft, text).map_err(bad)?;
         all_given.push(Given {
             option,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::{Endpoint, ListenAddress};
-use crate::admin::control::Request;
+use crate::admin::control::ControlRequest;
 use crate::rules::RunRules;
 pub use crate::rules::{
     Balance, Boot, Inspector, Instances, KillMode, MemoryLimit, PortEnv, Readiness, RestartPolicy,
@@ -165,7 +165,7 @@ pub struct ControlCommand {
     /// The paths to try for the control socket, in order.
     pub places: Vec<PathBuf>,
     /// The request.
-    pub request: Request,
+    pub request: ControlRequest,
     /// The number of updates of `top`; `None`: until the user quits.
     pub count: Option<u32>,
 }

@@ -18,7 +18,7 @@ use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use crate::admin::control::{Line, Request};
+use crate::admin::control::{AnswerLine, ControlRequest};
 use crate::config::ControlCommand;
 use crate::signal::Signal;
 use crate::sys::output::Output;
@@ -42,20 +42,23 @@ const COMPLAINT_TIMEOUT: Duration = Duration::from_millis(100);
 /// # Errors
 /// If there was no answer.
 pub fn run(command: &ControlCommand, mut signals: SignalQueue) -> Result<u8, CtlError> {
-    if command.request == Request::Top {
+    if command.request == ControlRequest::Top {
         return top::run(command, signals);
     }
     // Clients of these read the answer from standard output, also a negative one.
-    let is_question = matches!(command.request, Request::Ready | Request::Live);
+    let is_question = matches!(
+        command.request,
+        ControlRequest::Ready | ControlRequest::Live
+    );
     let mut conversation = Conversation::begin(&command.places, command.request)?;
     let mut outcome = None;
     loop {
         while let Some(line) = conversation.line()? {
-            let line = Line::parse(&line).ok_or(CtlError::Strange)?;
+            let line = AnswerLine::parse(&line).ok_or(CtlError::Strange)?;
             let (text, status) = match line {
-                Line::Progress(text) => (text, None),
-                Line::Done(text) => (text, Some(0)),
-                Line::Failed(text) => (text, Some(FAILED)),
+                AnswerLine::Progress(text) => (text, None),
+                AnswerLine::Done(text) => (text, Some(0)),
+                AnswerLine::Failed(text) => (text, Some(FAILED)),
             };
             outcome = status;
             if status == Some(FAILED) && !is_question {

@@ -17,7 +17,7 @@ use crate::sys::output::Output;
 pub fn init(logging: &Logging) -> Log {
     let shape = match logging.format {
         LogFormat::Text => Shape::Text,
-        LogFormat::Json => Shape::Json(Origin::here()),
+        LogFormat::Json => Shape::Json(PinoFields::here()),
     };
     let shape = Arc::new(shape);
     let sink = Arc::new(Mutex::new(Sink::new(Output::stderr(), Arc::clone(&shape))));
@@ -144,7 +144,7 @@ impl Sink {
 #[derive(Debug)]
 enum Shape {
     Text,
-    Json(Origin),
+    Json(PinoFields),
 }
 
 impl Shape {
@@ -182,12 +182,12 @@ fn one_line(text: &str) -> String {
 
 /// The fields that every line of Pino has (`pino/lib/tools.js`).
 #[derive(Debug)]
-struct Origin {
+struct PinoFields {
     pid: u32,
     hostname: String,
 }
 
-impl Origin {
+impl PinoFields {
     fn here() -> Self {
         Self {
             pid: std::process::id(),
@@ -196,7 +196,7 @@ impl Origin {
     }
 }
 
-fn json(out: &mut dyn Write, level: Level, message: &str, origin: &Origin) -> io::Result<()> {
+fn json(out: &mut dyn Write, level: Level, message: &str, origin: &PinoFields) -> io::Result<()> {
     // Pino's levels (`pino/lib/constants.js`).
     let level = match level {
         Level::Error => 50,

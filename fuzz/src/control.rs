@@ -1,40 +1,43 @@
 //! What a client of the control socket asks, and what it is told.
 
-use pidone::admin::control::{self, Line, NoRequest, REQUEST_MAX, Request};
+use pidone::admin::control::{self, AnswerLine, ControlRequest, InvalidRequest, REQUEST_MAX};
 
 pub fn check(data: &[u8]) {
-    let all = Request::read(data, true).expect("nothing more will come");
+    let all = ControlRequest::read(data, true).expect("nothing more will come");
     // What is understood early is what is understood in the end.
     for end in [1, 2, 7, 8, 16, REQUEST_MAX, REQUEST_MAX + 1] {
         let beginning = &data[..end.min(data.len())];
-        if let Some(early) = Request::read(beginning, false) {
+        if let Some(early) = ControlRequest::read(beginning, false) {
             assert_eq!(early, all);
         }
     }
     let line = data.split(|byte| *byte == b'\n').next().unwrap();
-    assert_eq!(line.len() > REQUEST_MAX, all == Err(NoRequest::TooLong));
+    assert_eq!(
+        line.len() > REQUEST_MAX,
+        all == Err(InvalidRequest::TooLong)
+    );
     match &all {
-        Ok(request) => assert_eq!(Request::parse(&request.to_string()), Ok(*request)),
+        Ok(request) => assert_eq!(ControlRequest::parse(&request.to_string()), Ok(*request)),
         Err(error) => {
             let failure = control::failure(&error.to_string());
             assert!(!failure.is_empty());
-            tagged(&failure, |line| matches!(line, Line::Failed(_)));
+            tagged(&failure, |line| matches!(line, AnswerLine::Failed(_)));
         }
     }
     let text = String::from_utf8_lossy(data);
     tagged(&control::success(&text), |line| {
-        matches!(line, Line::Done(_))
+        matches!(line, AnswerLine::Done(_))
     });
     tagged(&control::progress(&text), |line| {
-        matches!(line, Line::Progress(_))
+        matches!(line, AnswerLine::Progress(_))
     });
 }
 
 /// Every line is what it shall be, and holds nothing that a terminal would act on.
-fn tagged(text: &str, is_so: impl Fn(Line<'_>) -> bool) {
+fn tagged(text: &str, is_so: impl Fn(AnswerLine<'_>) -> bool) {
     assert!(text.is_empty() || text.ends_with('\n'));
     for line in text.split_terminator('\n') {
-        assert!(Line::parse(line).is_some_and(&is_so), "{line:?}");
+        assert!(AnswerLine::parse(line).is_some_and(&is_so), "{line:?}");
         assert!(!line.contains(char::is_control), "{line:?}");
     }
 }

@@ -1,21 +1,21 @@
 //! What comes to `--http`.
 
-use pidone::admin::http::{self, Page, Request};
+use pidone::admin::http::{self, HttpRequest, Page};
 
 pub fn check(data: &[u8]) {
     let now = http::parse(data, false);
     for end in [1, 4, 16, 64, data.len().saturating_sub(1)] {
         let early = http::parse(&data[..end.min(data.len())], false);
         assert!(
-            early == Request::Partial || early == now,
+            early == HttpRequest::Partial || early == now,
             "{early:?}, then {now:?}"
         );
     }
     let all = http::parse(data, true);
-    assert!(all == now || now == Request::Partial);
+    assert!(all == now || now == HttpRequest::Partial);
     match all {
-        Request::Partial => panic!("nothing more will come"),
-        Request::Page { page, body } => {
+        HttpRequest::Partial => panic!("nothing more will come"),
+        HttpRequest::Page { page, body } => {
             let path = match page {
                 Page::Live => "/livez",
                 Page::Ready => "/readyz",
@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
             let text = String::from_utf8_lossy(data);
             well_formed(&http::page(page, true, &text, body), &text, body);
         }
-        Request::Wrong(wrong) => {
+        HttpRequest::Rejected(wrong) => {
             let text = format!("{wrong}\n");
             well_formed(&wrong.response(), &text, true);
         }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use pidone::admin::control::Request;
+use pidone::admin::control::ControlRequest;
 use pidone::cli::{self, CliError, Invocation};
 use pidone::config::{Config, Instances, MemoryLimit};
 use pidone::signal::Signal;
@@ -22,7 +22,7 @@ pub fn check(data: &[u8]) {
         Ok(Invocation::Run { config, .. }) => config,
         Ok(Invocation::Control(command)) => {
             let line = command.request.to_string();
-            assert_eq!(Request::parse(&line), Ok(command.request));
+            assert_eq!(ControlRequest::parse(&line), Ok(command.request));
             assert!(!command.places.is_empty());
             assert!(command.places.iter().all(|place| place.is_absolute()));
             return;

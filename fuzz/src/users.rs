@@ -1,4 +1,4 @@
-//! /etc/passwd and /etc/group, and who is wanted from them: `--user`'s value, and the two files.
+//! Looking a user up in /etc/passwd and /etc/group: the value of `--user`, and both files.
 
 use pidone::config::UserSpec;
 use pidone::sys::identity::Identity;
@@ -18,8 +18,8 @@ pub fn check(data: &[u8]) {
     let Ok(identity) = Identity::resolve(&spec, &passwd, &group) else {
         return;
     };
-    let numbers = [identity.user(), identity.group()];
-    for number in numbers.iter().chain(identity.other_groups()) {
+    let numbers = [identity.uid, identity.gid];
+    for number in numbers.iter().chain(&identity.groups) {
         // To the kernel, "leave it as it is" (setresuid(2)): root.
         assert_ne!(*number, u32::MAX);
     }
@@ -31,17 +31,17 @@ pub fn check(data: &[u8]) {
             is_meant && fields.get(place).is_some_and(|text| is(text, number))
         })
     };
-    // Nobody becomes what neither the option nor the file says.
-    assert!(is(&user, identity.user()) || has(&passwd, &user, 2, identity.user()));
+    // Each id is in the option or in the file.
+    assert!(is(&user, identity.uid) || has(&passwd, &user, 2, identity.uid));
     match &wanted {
         Some(name) => {
-            assert!(is(name, identity.group()) || has(&group, name, 2, identity.group()));
-            assert!(identity.other_groups().is_empty());
+            assert!(is(name, identity.gid) || has(&group, name, 2, identity.gid));
+            assert!(identity.groups.is_empty());
         }
         None => {
-            let number = identity.group();
+            let number = identity.gid;
             let is_entrys = passwd.lines().map(fields).any(|fields| {
-                fields.get(2).is_some_and(|id| is(id, identity.user()))
+                fields.get(2).is_some_and(|id| is(id, identity.uid))
                     && fields.get(3).is_some_and(|gid| is(gid, number))
             });
             assert!(is_entrys || number == 0 && user.parse::<u32>().is_ok());

@@ -9,7 +9,7 @@ use lexopt::Arg;
 
 use super::error::{self, CliError};
 use super::{Invocation, unexpected, values, written};
-use crate::admin::control::{NoRequest, PLACES, Request};
+use crate::admin::control::{ControlRequest, InvalidRequest, PLACES};
 use crate::config::{Control, ControlCommand};
 
 const PAGE: &str = "\
@@ -71,8 +71,8 @@ pub(super) fn read(
     if json {
         words.push("--json".to_owned());
     }
-    let request = Request::parse(&words.join(" ")).map_err(|error| no_request(&error))?;
-    if count.is_some() && request != Request::Top {
+    let request = ControlRequest::parse(&words.join(" ")).map_err(|error| no_request(&error))?;
+    if count.is_some() && request != ControlRequest::Top {
         return Err(CliError::Senseless {
             name: "--count".to_owned(),
             why: "only top takes it; leave it out".to_owned(),
@@ -114,9 +114,9 @@ fn find(name: &str, path: &OsStr) -> Result<PathBuf, CliError> {
     }
 }
 
-fn no_request(error: &NoRequest) -> CliError {
+fn no_request(error: &InvalidRequest) -> CliError {
     let nearest = match error {
-        NoRequest::Verb(word) => nearest(word, &Request::VERBS),
+        InvalidRequest::Verb(word) => nearest(word, &ControlRequest::VERBS),
         _ => None,
     };
     let why = match nearest {

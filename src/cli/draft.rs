@@ -18,7 +18,7 @@ use crate::config::{
     Readiness, RestartPolicy, StopMode, WorkerRules,
 };
 use crate::launch::{ReadFile, inspector};
-use channel::Channel;
+use channel::ChannelChoice;
 
 /// The default grace period and ready timeout of workers.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -186,11 +186,11 @@ impl Draft {
     ) -> Result<WorkerRules, CliError> {
         let instances = resolve(instances, around)?;
         let channel = self.find_channel(around, warnings)?;
-        if let Channel::Off(why) = &channel {
+        if let ChannelChoice::Off(why) = &channel {
             self.check_without_channel(why, around)?;
             warnings.extend(self.unshared_port_warning(why));
         }
-        let channel = matches!(channel, Channel::On);
+        let channel = matches!(channel, ChannelChoice::On);
         let port_env = match &self.port_env {
             Some(name) => Some(find_ports(name, instances, around)?),
             None => None,

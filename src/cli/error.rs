@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use super::values::Wrong;
+use super::values::InvalidValue;
 
 /// A command line or environment that pidone cannot act on.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    pub(super) fn bad(name: String, value: OsString, wrong: Wrong) -> Self {
+    pub(super) fn bad(name: String, value: OsString, wrong: InvalidValue) -> Self {
         let why = wrong.about(&value.to_string_lossy());
         Self::BadValue { name, value, why }
     }

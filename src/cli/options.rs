@@ -9,7 +9,7 @@ mod process;
 mod workers;
 
 use super::draft::Draft;
-use super::values::Wrong;
+use super::values::InvalidValue;
 
 /// One option.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct OptionSpec {
     /// Needs workers (`-i`).
     pub(super) for_workers: bool,
     /// Sets it.
-    pub(super) set: fn(&mut Draft, &str) -> Result<(), Wrong>,
+    pub(super) set: fn(&mut Draft, &str) -> Result<(), InvalidValue>,
 }
 
 /// A chapter of the help.

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::CtlError;
-use crate::admin::control::{Request, printable};
+use crate::admin::control::{ControlRequest, printable};
 use crate::sys::identity;
 
 /// The maximum length of a line: a status of a thousand workers has about 300 KB.
@@ -27,7 +27,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     /// Sends a request to the first pidone found at these paths.
-    pub(super) fn begin(places: &[PathBuf], request: Request) -> Result<Self, CtlError> {
+    pub(super) fn begin(places: &[PathBuf], request: ControlRequest) -> Result<Self, CtlError> {
         let mut stream = connect(places)?;
         let line = format!("{request}\n");
         // A pidone that closes the connection unread may have sent the reason first, so read in any case.

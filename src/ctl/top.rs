@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::conversation::Conversation;
 use super::{CtlError, Woken, is_end, print, wait};
-use crate::admin::control::Line;
+use crate::admin::control::AnswerLine;
 use crate::admin::status::Status;
 use crate::config::ControlCommand;
 use crate::signal::Signal;
@@ -38,8 +38,8 @@ pub(super) fn run(command: &ControlCommand, signals: SignalQueue) -> Result<u8, 
     drop(top);
     match outcome {
         Ok(()) => Ok(0),
-        Err(Stop::Quit(status)) => Ok(status),
-        Err(Stop::Failed(error)) => Err(error),
+        Err(TopEnd::Quit(status)) => Ok(status),
+        Err(TopEnd::Failed(error)) => Err(error),
     }
 }
 
@@ -52,19 +52,19 @@ struct Top {
 }
 
 /// Why top ends.
-enum Stop {
+enum TopEnd {
     Quit(u8),
     Failed(CtlError),
 }
 
-impl From<CtlError> for Stop {
+impl From<CtlError> for TopEnd {
     fn from(error: CtlError) -> Self {
         Self::Failed(error)
     }
 }
 
 impl Top {
-    fn run(&mut self, command: &ControlCommand) -> Result<(), Stop> {
+    fn run(&mut self, command: &ControlCommand) -> Result<(), TopEnd> {
         let mut before: Option<Status> = None;
         let mut looks = 0;
         loop {
@@ -86,13 +86,13 @@ impl Top {
         }
     }
 
-    fn look(&mut self, command: &ControlCommand) -> Result<Status, Stop> {
+    fn look(&mut self, command: &ControlCommand) -> Result<Status, TopEnd> {
         let mut conversation = Conversation::begin(&command.places, command.request)?;
         loop {
             if let Some(line) = conversation.line()? {
-                return match Line::parse(&line) {
-                    Some(Line::Done(text)) => {
-                        Status::from_json(text).ok_or(Stop::Failed(CtlError::Strange))
+                return match AnswerLine::parse(&line) {
+                    Some(AnswerLine::Done(text)) => {
+                        Status::from_json(text).ok_or(TopEnd::Failed(CtlError::Strange))
                     }
                     _ => Err(CtlError::Strange.into()),
                 };
@@ -110,7 +110,7 @@ impl Top {
         &mut self,
         conversation: Option<&Conversation>,
         limit: Option<Duration>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), TopEnd> {
         let input = stdin();
         let reads_keys = self.screen.as_ref().is_some_and(Screen::has_keys);
         let mut descriptors = Vec::new();
@@ -125,12 +125,12 @@ impl Top {
             let keys = keys.get(..length).unwrap_or_default();
             // End of input: the terminal was closed.
             if keys.is_empty() || keys.contains(&b'q') || keys.contains(&b'Q') {
-                return Err(Stop::Quit(0));
+                return Err(TopEnd::Quit(0));
             }
         }
         match signal {
-            Some(Signal::INT) => Err(Stop::Quit(0)),
-            Some(signal) if is_end(signal) => Err(Stop::Quit(signal.exit_code())),
+            Some(Signal::INT) => Err(TopEnd::Quit(0)),
+            Some(signal) if is_end(signal) => Err(TopEnd::Quit(signal.exit_code())),
             // Without a shell that could resume it, as in `docker exec -it`, pidone would stay stopped.
             Some(Signal::TSTP) if terminal::has_job_control() => {
                 let had_screen = self.screen.take().is_some();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::Runtime;
 use super::clients::{Access, ClientId, Clients, Input};
 use super::error::RunError;
-use crate::admin::control::{PLACES, Request};
+use crate::admin::control::{ControlRequest, PLACES};
 use crate::admin::http::{self, Page};
 use crate::admin::metrics;
 use crate::admin::status::Status;
@@ -194,7 +194,7 @@ impl Runtime<'_> {
                 self.on_http(id, request);
             }
             Access::Control { may_act } => {
-                if let Some(request) = Request::read(bytes, is_all) {
+                if let Some(request) = ControlRequest::read(bytes, is_all) {
                     self.on_control(id, request, may_act);
                 }
             }
@@ -202,14 +202,14 @@ impl Runtime<'_> {
     }
 
     /// A request from a probe or a scraper.
-    fn on_http(&mut self, id: ClientId, request: http::Request) {
+    fn on_http(&mut self, id: ClientId, request: http::HttpRequest) {
         let (page, body) = match request {
-            http::Request::Partial => return,
-            http::Request::Wrong(wrong) => {
+            http::HttpRequest::Partial => return,
+            http::HttpRequest::Rejected(wrong) => {
                 let response = wrong.response();
                 return self.admin.clients.answer(id, &response, false);
             }
-            http::Request::Page { page, body } => (page, body),
+            http::HttpRequest::Page { page, body } => (page, body),
         };
         let response = match page {
             Page::Live => http::page(page, true, "alive\n", body),

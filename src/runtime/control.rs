@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Runtime;
 use super::clients::ClientId;
-use crate::admin::control::{self, NoRequest, Request};
+use crate::admin::control::{self, ControlRequest, InvalidRequest};
 use crate::supervisor::{self, Event, Reply, RequestId};
 
 /// The oldest event loop delay that `pidone ctl` shows.
@@ -17,7 +17,7 @@ impl Runtime<'_> {
     pub(super) fn on_control(
         &mut self,
         id: ClientId,
-        request: Result<Request, NoRequest>,
+        request: Result<ControlRequest, InvalidRequest>,
         may_act: bool,
     ) {
         let request = match request {
@@ -25,26 +25,26 @@ impl Runtime<'_> {
             Err(error) => return self.finish(id, &control::failure(&error.to_string())),
         };
         let request = match request {
-            Request::Status { json: true } | Request::Top => {
+            ControlRequest::Status { json: true } | ControlRequest::Top => {
                 let text = self.snapshot(FRESH).json();
                 return self.finish(id, &control::success(&text));
             }
-            Request::Status { json: false } => {
+            ControlRequest::Status { json: false } => {
                 let text = self.snapshot(FRESH).table();
                 return self.finish(id, &control::success(&text));
             }
-            Request::Live => return self.finish(id, &control::success("alive")),
-            Request::Ready => {
+            ControlRequest::Live => return self.finish(id, &control::success("alive")),
+            ControlRequest::Ready => {
                 let answer = match self.unreadiness() {
                     None => control::success("ready"),
                     Some(why) => control::failure(&format!("not ready: {why}")),
                 };
                 return self.finish(id, &answer);
             }
-            Request::Reload => supervisor::Request::Reload,
-            Request::Restart(slot) => supervisor::Request::Restart { slot },
-            Request::Scale(to) => supervisor::Request::Scale { to },
-            Request::Stop => supervisor::Request::Stop,
+            ControlRequest::Reload => supervisor::Request::Reload,
+            ControlRequest::Restart(slot) => supervisor::Request::Restart { slot },
+            ControlRequest::Scale(to) => supervisor::Request::Scale { to },
+            ControlRequest::Stop => supervisor::Request::Stop,
         };
         if !may_act {
             let why = "the workers' user may only read (status, top, ready, live); \

@@ -16,7 +16,7 @@ use crate::errno;
 use crate::launch;
 use crate::sys::activation::ActivationError;
 use crate::sys::identity::IdentityError;
-use crate::sys::process::{SpawnError, Step};
+use crate::sys::process::{SpawnError, SpawnStep};
 
 /// pidone's own failure, or a failure to start its command.
 #[derive(Debug)]
@@ -69,9 +69,12 @@ impl RunError {
     pub fn status(&self) -> u8 {
         match self {
             Self::Spawn { error, .. } => match error.step {
-                Step::Find => 127,
-                Step::Execute | Step::Interpreter => 126,
-                Step::Arguments | Step::Clone | Step::Descriptors | Step::Identity => 125,
+                SpawnStep::Find => 127,
+                SpawnStep::Execute | SpawnStep::Interpreter => 126,
+                SpawnStep::Arguments
+                | SpawnStep::Clone
+                | SpawnStep::Descriptors
+                | SpawnStep::Identity => 125,
             },
             _ => 125,
         }
@@ -152,39 +155,39 @@ fn explain(
 ) -> fmt::Result {
     let cause = Cause(&error.cause);
     match error.step {
-        Step::Arguments => write!(
+        SpawnStep::Arguments => write!(
             out,
             "cannot start \"{program}\": an argument contains a NUL byte"
         ),
-        Step::Clone => write!(
+        SpawnStep::Clone => write!(
             out,
             "cannot start \"{program}\": cannot create a process: {cause}; check the container's pids limit and `ulimit -u`"
         ),
-        Step::Descriptors => write!(
+        SpawnStep::Descriptors => write!(
             out,
             "cannot start \"{program}\": cannot pass sockets to it: {cause}; check `ulimit -n`"
         ),
-        Step::Identity => write!(
+        SpawnStep::Identity => write!(
             out,
             "--user: cannot become that user: {cause}; start pidone itself as root, or as that user"
         ),
-        Step::Find if program.contains('/') => {
+        SpawnStep::Find if program.contains('/') => {
             write!(
                 out,
                 "cannot start \"{program}\": {cause}; {}",
                 meant.unwrap_or("give the path of a program")
             )
         }
-        Step::Find => write!(
+        SpawnStep::Find => write!(
             out,
             "cannot start \"{program}\": there is no such program in PATH; {}",
             meant.unwrap_or("install it, or give its full path")
         ),
-        Step::Interpreter => write!(
+        SpawnStep::Interpreter => write!(
             out,
             "cannot start \"{program}\": the file exists, but the interpreter that it needs does not (in its #! line, or the dynamic loader that it is linked for): {cause}"
         ),
-        Step::Execute => {
+        SpawnStep::Execute => {
             let remedy = match (error.cause.raw_os_error(), meant) {
                 (Some(errno::EACCES | errno::ENOEXEC), Some(meant)) => meant,
                 (Some(errno::EACCES), None) => {

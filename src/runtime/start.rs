@@ -20,7 +20,7 @@ use crate::sys::channel::Channel;
 use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
 use crate::sys::notify::NotifySocket;
-use crate::sys::process::{Inheritance, Program, Setup};
+use crate::sys::process::{Inheritance, PreparedCommand, Setup};
 use crate::sys::{activation, cgroup, cpu, host, leftovers, prctl};
 
 /// Prepares the process, and binds the addresses of `--listen`.
@@ -125,7 +125,7 @@ fn inherited(config: &Config) -> Option<Environment> {
 #[derive(Debug)]
 pub(super) struct Starter<'a> {
     config: &'a Config,
-    program: Program,
+    program: PreparedCommand,
     setup: Setup,
     /// The base of the children's environments; `None`: pidone's own.
     environment: Option<Environment>,
@@ -152,7 +152,7 @@ impl<'a> Starter<'a> {
         let path = env::var_os("PATH");
         let mut drain_module = http_drain.map(|_| drain_module::url());
         let look_up = |command| {
-            Program::new(command, path.as_deref())
+            PreparedCommand::new(command, path.as_deref())
                 .map_err(|error| RunError::of_command(&config.command, error))
         };
         let mut program = look_up(&config.command)?;
@@ -187,7 +187,7 @@ impl<'a> Starter<'a> {
 
     /// The user of the workers, if it is not pidone's own.
     pub(super) fn user(&self) -> Option<u32> {
-        self.setup.identity.as_ref().map(Identity::user)
+        self.setup.identity.as_ref().map(|identity| identity.uid)
     }
 
     /// The port of an instance with `--port-env`.
@@ -251,8 +251,8 @@ impl<'a> Starter<'a> {
             Some((port, at)) => self
                 .program
                 .with_word(at, &inspector::option(port))
-                .and_then(|program| program.spawn_with(&self.setup, inheritance)),
-            None => self.program.spawn_with(&self.setup, inheritance),
+                .and_then(|program| program.spawn(&self.setup, inheritance)),
+            None => self.program.spawn(&self.setup, inheritance),
         };
         let pid = spawned.map_err(|error| RunError::of_command(&self.config.command, error))?;
         Ok((pid, channel.map(|(ours, _)| Link::new(ours))))

@@ -72,7 +72,7 @@ impl Channel {
             iov_base: bytes.as_ptr().cast_mut().cast(),
             iov_len: bytes.len(),
         };
-        let mut control = descriptor.map(Rights::new);
+        let mut control = descriptor.map(RightsMessage::new);
         // SAFETY: a plain structure of numbers and pointers, for which zeros are valid.
         let mut message: msghdr = unsafe { std::mem::zeroed() };
         message.msg_iov = &raw mut data;
@@ -81,7 +81,7 @@ impl Channel {
             message.msg_control = ptr::from_mut(control).cast();
             // Its type is not the same in every C library.
             #[allow(clippy::cast_possible_truncation)]
-            let length = size_of::<Rights>() as _;
+            let length = size_of::<RightsMessage>() as _;
             message.msg_controllen = length;
         }
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
@@ -119,12 +119,12 @@ impl AsFd for Channel {
 /// A control message with one descriptor, laid out as cmsg(3) says: the header, which ends on the
 /// alignment of the data, and the data, padded to the alignment of the header.
 #[repr(C)]
-struct Rights {
+struct RightsMessage {
     header: cmsghdr,
     descriptor: c_int,
 }
 
-impl Rights {
+impl RightsMessage {
     fn new(descriptor: BorrowedFd<'_>) -> Self {
         // SAFETY: a plain structure of numbers, for which zeros are valid.
         let mut header: cmsghdr = unsafe { std::mem::zeroed() };

@@ -16,9 +16,12 @@ use crate::config::UserSpec;
 /// A user id, a group id, and the supplementary groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    uid: u32,
-    gid: u32,
-    groups: Vec<u32>,
+    /// The user id.
+    pub uid: u32,
+    /// The group id.
+    pub gid: u32,
+    /// The ids of the supplementary groups.
+    pub groups: Vec<u32>,
 }
 
 /// Why an identity cannot be used.
@@ -61,24 +64,6 @@ pub fn own_user() -> u32 {
 }
 
 impl Identity {
-    /// The user id.
-    #[must_use]
-    pub fn user(&self) -> u32 {
-        self.uid
-    }
-
-    /// The group id.
-    #[must_use]
-    pub fn group(&self) -> u32 {
-        self.gid
-    }
-
-    /// The ids of the supplementary groups.
-    #[must_use]
-    pub fn other_groups(&self) -> &[u32] {
-        &self.groups
-    }
-
     /// Looks a user up in this system's files. A file that does not exist is read as empty, as in
     /// an image made `FROM scratch`.
     ///
@@ -98,7 +83,7 @@ impl Identity {
         let number = id(&spec.user);
         let entry = passwd
             .lines()
-            .filter_map(User::parse)
+            .filter_map(PasswdEntry::parse)
             .find(|user| user.name == spec.user || Some(user.uid) == number);
         let (uid, own_gid, name) = match (entry, number) {
             (Some(user), _) => (user.uid, user.gid, Some(user.name)),
@@ -106,7 +91,7 @@ impl Identity {
             (None, Some(uid)) => (uid, 0, None),
             (None, None) => return Err(IdentityError::NoUser(spec.user.clone())),
         };
-        let mut all = group.lines().filter_map(Group::parse);
+        let mut all = group.lines().filter_map(GroupEntry::parse);
         // Supplementary groups come with the user; with a named group there are none.
         let (gid, groups) = match &spec.group {
             Some(wanted) => {
@@ -119,7 +104,8 @@ impl Identity {
                 )
             }
             None => {
-                let member = |group: &Group<'_>| name.is_some_and(|name| group.has_member(name));
+                let member =
+                    |group: &GroupEntry<'_>| name.is_some_and(|name| group.has_member(name));
                 (own_gid, all.filter(member).map(|group| group.gid).collect())
             }
         };
@@ -177,13 +163,13 @@ fn id(text: &str) -> Option<u32> {
 }
 
 /// A line of passwd(5).
-struct User<'a> {
+struct PasswdEntry<'a> {
     name: &'a str,
     uid: u32,
     gid: u32,
 }
 
-impl<'a> User<'a> {
+impl<'a> PasswdEntry<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -194,13 +180,13 @@ impl<'a> User<'a> {
 }
 
 /// A line of group(5).
-struct Group<'a> {
+struct GroupEntry<'a> {
     name: &'a str,
     gid: u32,
     members: &'a str,
 }
 
-impl<'a> Group<'a> {
+impl<'a> GroupEntry<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.split(':');
         let name = fields.next()?;

@@ -36,11 +36,11 @@ const CHUNK: usize = 4096;
 pub struct Output {
     fd: BorrowedFd<'static>,
     /// `None`: nothing has been written yet.
-    way: Option<Access>,
+    method: Option<WriteMethod>,
 }
 
 #[derive(Debug)]
-enum Access {
+enum WriteMethod {
     /// A file on which a write does not block.
     Plain,
     Socket,
@@ -67,7 +67,7 @@ impl Output {
         Self {
             // SAFETY: `entry::begin` has opened it, and pidone never closes it.
             fd: unsafe { BorrowedFd::borrow_raw(number) },
-            way: None,
+            method: None,
         }
     }
 
@@ -101,15 +101,15 @@ impl Output {
     /// `EAGAIN`: there is no room.
     fn try_write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         let chunk = bytes.get(..CHUNK).unwrap_or(bytes);
-        if self.way.is_none() {
-            self.way = Access::find(self.fd)?;
+        if self.method.is_none() {
+            self.method = WriteMethod::find(self.fd)?;
         }
-        match &self.way {
-            Some(Access::Plain) => write(self.fd, bytes),
-            Some(Access::Own(own)) => write(own, chunk),
-            Some(Access::Socket) => send(self.fd, bytes),
-            Some(Access::Splice(pipe)) => pipe.splice(self.fd, chunk),
-            Some(Access::Polled) | None => {
+        match &self.method {
+            Some(WriteMethod::Plain) => write(self.fd, bytes),
+            Some(WriteMethod::Own(own)) => write(own, chunk),
+            Some(WriteMethod::Socket) => send(self.fd, bytes),
+            Some(WriteMethod::Splice(pipe)) => pipe.splice(self.fd, chunk),
+            Some(WriteMethod::Polled) | None => {
                 let room = poll::wait(&[(self.fd, Interest::Write)], Some(Duration::ZERO));
                 if room.is_ok_and(|room| room.contains(&true)) {
                     write(self.fd, chunk)
@@ -124,19 +124,19 @@ impl Output {
 /// For poll(2), to wait for room.
 impl AsFd for Output {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.way {
-            Some(Access::Own(own)) => own.as_fd(),
+        match &self.method {
+            Some(WriteMethod::Own(own)) => own.as_fd(),
             _ => self.fd,
         }
     }
 }
 
-impl Access {
+impl WriteMethod {
     /// `None`: the method needs something that is not available at the moment.
     fn find(fd: BorrowedFd<'_>) -> Result<Option<Self>, Errno> {
         let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode & SFlag::S_IFMT.bits());
         let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
-        let way = match kind {
+        let method = match kind {
             SFlag::S_IFSOCK => Self::Socket,
             // A write must fail as usual.
             _ if flags & OFlag::O_ACCMODE == OFlag::O_RDONLY => Self::Plain,
@@ -155,7 +155,7 @@ impl Access {
             },
             _ => Self::Plain,
         };
-        Ok(Some(way))
+        Ok(Some(method))
     }
 }
 
@@ -256,11 +256,11 @@ mod tests {
     }
 
     /// Leaks it, as the standard streams are never closed.
-    fn output(fd: OwnedFd, way: Option<Access>) -> Output {
+    fn output(fd: OwnedFd, method: Option<WriteMethod>) -> Output {
         let fd: &'static OwnedFd = Box::leak(Box::new(fd));
         Output {
             fd: fd.as_fd(),
-            way,
+            method,
         }
     }
 
@@ -285,11 +285,12 @@ mod tests {
 
     #[test]
     fn no_method_blocks_on_a_full_pipe() {
-        let splice = || Some(Access::Splice(PrivatePipe::make().unwrap()));
-        for way in [&|| None, &splice, &|| Some(Access::Polled)] as [&dyn Fn() -> Option<Access>; 3]
+        let splice = || Some(WriteMethod::Splice(PrivatePipe::make().unwrap()));
+        for method in [&|| None, &splice, &|| Some(WriteMethod::Polled)]
+            as [&dyn Fn() -> Option<WriteMethod>; 3]
         {
             let (reader, writer) = io::pipe().unwrap();
-            never_waits(output(writer.into(), way()), reader);
+            never_waits(output(writer.into(), method()), reader);
         }
     }
 
@@ -301,25 +302,28 @@ mod tests {
 
     #[test]
     fn each_kind_of_file_has_its_method() {
-        let way = |fd: &OwnedFd| Access::find(fd.as_fd()).unwrap().unwrap();
+        let method = |fd: &OwnedFd| WriteMethod::find(fd.as_fd()).unwrap().unwrap();
         let (_reader, writer) = io::pipe().unwrap();
-        assert!(matches!(way(&writer.into()), Access::Own(_)));
+        assert!(matches!(method(&writer.into()), WriteMethod::Own(_)));
         let (_reader, writer) = UnixStream::pair().unwrap();
-        assert!(matches!(way(&writer.into()), Access::Socket));
+        assert!(matches!(method(&writer.into()), WriteMethod::Socket));
         let terminal = nix::pty::openpty(None, None).unwrap();
-        assert!(matches!(way(&terminal.slave), Access::Own(_)));
+        assert!(matches!(method(&terminal.slave), WriteMethod::Own(_)));
         for path in ["/dev/null", "/proc/self/stat"] {
             let file = std::fs::File::open(path).unwrap();
-            assert!(matches!(way(&file.into()), Access::Plain));
+            assert!(matches!(method(&file.into()), WriteMethod::Plain));
         }
     }
 
     #[test]
     fn a_long_text_is_written_completely() {
         let text = vec![b'x'; 3 * CHUNK + 1];
-        for way in [None, Some(Access::Splice(PrivatePipe::make().unwrap()))] {
+        for method in [
+            None,
+            Some(WriteMethod::Splice(PrivatePipe::make().unwrap())),
+        ] {
             let (mut reader, writer) = io::pipe().unwrap();
-            let mut output = output(writer.into(), way);
+            let mut output = output(writer.into(), method);
             assert_eq!(
                 output.write_within(&text, Duration::ZERO).unwrap(),
                 text.len()

@@ -31,7 +31,7 @@ const STACK_SIZE: usize = 64 * 1024;
 
 /// A prepared program, which can be started any number of times.
 #[derive(Debug)]
-pub struct Program {
+pub struct PreparedCommand {
     /// Candidate paths, in the order in which exec tries them.
     candidates: Vec<CString>,
     argv: Vec<CString>,
@@ -76,14 +76,14 @@ pub struct Inheritance<'a> {
 #[derive(Debug)]
 pub struct SpawnError {
     /// The step that failed.
-    pub step: Step,
+    pub step: SpawnStep,
     /// The error of that step.
     pub cause: io::Error,
 }
 
 /// The steps at which a start can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum SpawnStep {
     /// The command line or the environment holds a NUL byte.
     Arguments,
     /// clone(2): cannot create a process.
@@ -100,11 +100,11 @@ pub enum Step {
     Interpreter,
 }
 
-impl Program {
+impl PreparedCommand {
     /// Looks up nothing yet: the child's own exec searches for the program.
     ///
     /// # Errors
-    /// [`Step::Arguments`].
+    /// [`SpawnStep::Arguments`].
     pub fn new(command: &Command, path: Option<&OsStr>) -> Result<Self, SpawnError> {
         let program = c_string(command.program.as_bytes())?;
         let candidates = if program.as_bytes().contains(&b'/') {
@@ -134,7 +134,7 @@ impl Program {
     /// The same with one more argument, at this index.
     ///
     /// # Errors
-    /// [`Step::Arguments`].
+    /// [`SpawnStep::Arguments`].
     pub fn with_word(&self, at: usize, word: &str) -> Result<Self, SpawnError> {
         let mut argv = self.argv.clone();
         argv.insert(at.min(argv.len()), c_string(word.as_bytes())?);
@@ -168,24 +168,11 @@ impl Program {
         })
     }
 
-    /// Starts the program in a new process group, with pidone's own descriptors and environment,
-    /// and returns its process id once exec has succeeded.
-    ///
-    /// Every [`Step`], with the child's errno.
-    /// Every [`Step`], with the errno that the child itself saw.
-    pub fn spawn(&self, setup: &Setup) -> Result<i32, SpawnError> {
-        self.spawn_with(setup, Inheritance::default())
-    }
-
-    /// The same, with these descriptors and this environment.
+    /// Starts the program in a new process group, and returns its process id once exec has succeeded.
     ///
     /// # Errors
-    /// As [`Self::spawn`].
-    pub fn spawn_with(
-        &self,
-        setup: &Setup,
-        inheritance: Inheritance<'_>,
-    ) -> Result<i32, SpawnError> {
+    /// Every [`SpawnStep`], with the errno that the child itself saw.
+    pub fn spawn(&self, setup: &Setup, inheritance: Inheritance<'_>) -> Result<i32, SpawnError> {
         let candidates = null_terminated(&self.candidates, None);
         let argv = null_terminated(&self.argv, None);
         let listen_pid = ListenPid::default();
@@ -223,12 +210,12 @@ impl Program {
                 (&raw const child).cast_mut().cast(),
             )
         };
-        let pid = Errno::result(pid).map_err(|errno| SpawnError::at(Step::Clone, errno))?;
+        let pid = Errno::result(pid).map_err(|errno| SpawnError::at(SpawnStep::Clone, errno))?;
         let errno = Errno::from_raw(child.errno.load(Ordering::Relaxed));
         let step = match child.failed_step.load(Ordering::Relaxed) {
             BORN => return Ok(pid),
-            FAILED_DESCRIPTORS => Step::Descriptors,
-            FAILED_IDENTITY => Step::Identity,
+            FAILED_DESCRIPTORS => SpawnStep::Descriptors,
+            FAILED_IDENTITY => SpawnStep::Identity,
             _ => self.explain(errno),
         };
         super::reaper::discard(pid);
@@ -236,11 +223,11 @@ impl Program {
     }
 
     /// exec fails with ENOENT for a missing program and for a missing interpreter (execve(2)).
-    fn explain(&self, errno: Errno) -> Step {
+    fn explain(&self, errno: Errno) -> SpawnStep {
         match errno {
-            Errno::ENOENT if self.exists() => Step::Interpreter,
-            Errno::ENOENT | Errno::ENOTDIR => Step::Find,
-            _ => Step::Execute,
+            Errno::ENOENT if self.exists() => SpawnStep::Interpreter,
+            Errno::ENOENT | Errno::ENOTDIR => SpawnStep::Find,
+            _ => SpawnStep::Execute,
         }
     }
 }
@@ -253,7 +240,7 @@ pub fn group_of(pid: i32) -> Option<i32> {
 }
 
 impl SpawnError {
-    fn at(step: Step, errno: Errno) -> Self {
+    fn at(step: SpawnStep, errno: Errno) -> Self {
         Self {
             step,
             cause: errno.into(),
@@ -266,7 +253,7 @@ fn path_of(path: &CString) -> &Path {
 }
 
 fn c_string(bytes: &[u8]) -> Result<CString, SpawnError> {
-    CString::new(bytes).map_err(|_| SpawnError::at(Step::Arguments, Errno::EINVAL))
+    CString::new(bytes).map_err(|_| SpawnError::at(SpawnStep::Arguments, Errno::EINVAL))
 }
 
 fn null_terminated(strings: &[CString], last: Option<*const c_char>) -> Vec<*const c_char> {
@@ -298,7 +285,7 @@ const FAILED_EXEC: i32 = 3;
 
 /// The child's code up to exec. Returns only if a step has failed.
 extern "C" fn become_program(child: *mut c_void) -> c_int {
-    // SAFETY: `spawn_with` passes a pointer to a `Child` that outlives this child.
+    // SAFETY: `spawn` passes a pointer to a `Child` that outlives this child.
     let child = unsafe { &*child.cast::<Child<'_>>() };
     let (step, errno) = match prepare(child) {
         Err(failure) => failure,

@@ -318,7 +318,7 @@ fn its_help_is_a_page_and_names_every_request() {
         &["ctl", "status", "--help"],
     ] {
         let page = Pidone::new(words).run().code(0).quiet().text();
-        for verb in pidone::admin::control::Request::VERBS {
+        for verb in pidone::admin::control::ControlRequest::VERBS {
             assert!(page.contains(&format!("\n  {verb} ")), "{verb}: {page}");
         }
         assert!(page.lines().all(|line| line.len() <= 100), "{page}");

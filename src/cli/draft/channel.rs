@@ -10,7 +10,7 @@ use crate::config::{Balance, Readiness, StopMode};
 use crate::launch::{self, Known};
 
 /// Whether there is a channel, and if not, the option or command that disables it.
-pub(super) enum Channel {
+pub(super) enum ChannelChoice {
     On,
     Off(String),
 }
@@ -21,11 +21,11 @@ impl Draft {
         &mut self,
         around: &Surroundings<'_>,
         warnings: &mut Vec<String>,
-    ) -> Result<Channel, CliError> {
+    ) -> Result<ChannelChoice, CliError> {
         if self.channel == Some(false) {
             let name = around.name("channel");
             let equals = if name.starts_with('-') { ' ' } else { '=' };
-            return Ok(Channel::Off(format!("{name}{equals}off")));
+            return Ok(ChannelChoice::Off(format!("{name}{equals}off")));
         }
         let words = self.config.command.words();
         let launch = launch::examine(&words, around.read_file).map_err(CliError::Command)?;
@@ -35,8 +35,8 @@ impl Draft {
             .args
             .extend(launch.appended.map(OsString::from));
         match launch.known {
-            Known::NodeJs | Known::Nothing => Ok(Channel::On),
-            Known::OtherLanguage(_) if self.channel == Some(true) => Ok(Channel::On),
+            Known::NodeJs | Known::Nothing => Ok(ChannelChoice::On),
+            Known::OtherLanguage(_) if self.channel == Some(true) => Ok(ChannelChoice::On),
             Known::OtherLanguage(name) => Err(CliError::Senseless {
                 name: name.to_owned(),
                 why: "not Node.js, so it does not use the cluster channel; add --channel off, \
@@ -47,7 +47,7 @@ impl Draft {
                 "channel",
                 format!("{name} does not use Node.js' channel; use off, or leave it out"),
             ),
-            Known::OtherRuntime(name) => Ok(Channel::Off(format!("{name} as the command"))),
+            Known::OtherRuntime(name) => Ok(ChannelChoice::Off(format!("{name} as the command"))),
         }
     }
 

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Chapter, FOR_WORKERS, OptionSpec, SWITCH};
-use crate::cli::values::{self, Wrong};
+use crate::cli::values::{self, InvalidValue};
 use crate::config::{KillMode, RestartPolicy, StopMode};
 
 pub(super) const RESTART: Chapter = Chapter {
@@ -22,7 +22,7 @@ pub(super) const RESTART: Chapter = Chapter {
                     ("on-failure", RestartPolicy::OnFailure),
                     ("never", RestartPolicy::Never),
                 ];
-                let accepted = Wrong::Give("always, on-failure or never");
+                let accepted = InvalidValue::Give("always, on-failure or never");
                 draft.restart = Some(values::one_of(value, &words, accepted)?);
                 Ok(())
             },
@@ -117,7 +117,7 @@ pub(super) const STOPPING: Chapter = Chapter {
                 draft.stop = Some(values::one_of(
                     value,
                     &words,
-                    Wrong::Give("drain or signal"),
+                    InvalidValue::Give("drain or signal"),
                 )?);
                 Ok(())
             },
@@ -133,7 +133,7 @@ pub(super) const STOPPING: Chapter = Chapter {
             ],
             set: |draft, value| {
                 let words = [("group", KillMode::Group), ("process", KillMode::Process)];
-                let accepted = Wrong::Give("group or process");
+                let accepted = InvalidValue::Give("group or process");
                 draft.kill_mode = Some(values::one_of(value, &words, accepted)?);
                 Ok(())
             },

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Chapter, OptionSpec, SWITCH};
-use crate::cli::values::{self, Wrong};
+use crate::cli::values::{self, InvalidValue};
 use crate::config::LogFormat;
 
 pub(super) const SIGNALS: Chapter = Chapter {
@@ -149,7 +149,7 @@ pub(super) const LOG: Chapter = Chapter {
                 draft.config.logging.format = match value {
                     "text" => LogFormat::Text,
                     "json" => LogFormat::Json,
-                    _ => return Err(Wrong::Give("text or json")),
+                    _ => return Err(InvalidValue::Give("text or json")),
                 };
                 Ok(())
             },

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Chapter, FOR_WORKERS, OptionSpec, SWITCH};
-use crate::cli::values::{self, Wrong};
+use crate::cli::values::{self, InvalidValue};
 use crate::config::{Balance, Boot, Readiness};
 
 pub(super) const WORKERS: Chapter = Chapter {
@@ -33,7 +33,11 @@ pub(super) const WORKERS: Chapter = Chapter {
             ],
             set: |draft, value| {
                 let words = [("node", true), ("off", false)];
-                draft.channel = Some(values::one_of(value, &words, Wrong::Give("node or off"))?);
+                draft.channel = Some(values::one_of(
+                    value,
+                    &words,
+                    InvalidValue::Give("node or off"),
+                )?);
                 Ok(())
             },
             ..FOR_WORKERS
@@ -55,7 +59,7 @@ pub(super) const WORKERS: Chapter = Chapter {
                     ("port", Readiness::Port),
                     ("none", Readiness::None),
                 ];
-                let accepted = Wrong::Give("listen, message, notify, port or none");
+                let accepted = InvalidValue::Give("listen, message, notify, port or none");
                 draft.ready = Some(values::one_of(value, &words, accepted)?);
                 Ok(())
             },
@@ -81,7 +85,7 @@ pub(super) const WORKERS: Chapter = Chapter {
             ],
             set: |draft, value| {
                 let words = [("together", Boot::Together), ("first", Boot::First)];
-                let accepted = Wrong::Give("together or first");
+                let accepted = InvalidValue::Give("together or first");
                 draft.boot = Some(values::one_of(value, &words, accepted)?);
                 Ok(())
             },
@@ -117,9 +121,9 @@ pub(super) const SOCKETS: Chapter = Chapter {
                 "unix:PATH. Repeatable.",
             ],
             set: |draft, value| {
-                let address = value.parse().map_err(Wrong::Address)?;
+                let address = value.parse().map_err(InvalidValue::Address)?;
                 if draft.config.listen.contains(&address) {
-                    return Err(Wrong::Give("each address once"));
+                    return Err(InvalidValue::Give("each address once"));
                 }
                 draft.config.listen.push(address);
                 Ok(())
@@ -154,7 +158,7 @@ pub(super) const SOCKETS: Chapter = Chapter {
                     ("source-ip", Balance::SourceIp),
                     ("round-robin", Balance::RoundRobin),
                 ];
-                let accepted = Wrong::Give("reuseport, shared, source-ip or round-robin");
+                let accepted = InvalidValue::Give("reuseport, shared, source-ip or round-robin");
                 draft.balance = Some(values::one_of(value, &words, accepted)?);
                 Ok(())
             },

@@ -216,5 +216,5 @@ fn a_number_without_a_unit_is_asked_for_one() {
         assert!(said.ends_with(question), "{said}");
     }
     // Bytes, as in pm2.
-    assert!(matches!(memory("314572800"), Err(Wrong::Give(_))));
+    assert!(matches!(memory("314572800"), Err(InvalidValue::Give(_))));
 }

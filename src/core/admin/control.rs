@@ -20,7 +20,7 @@ pub const REQUEST_MAX: usize = 256;
 
 /// A request of a control client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
+pub enum ControlRequest {
     /// Show the status.
     Status {
         /// As JSON, for programs.
@@ -42,7 +42,7 @@ pub enum Request {
     Live,
 }
 
-impl Request {
+impl ControlRequest {
     /// The first word of each request.
     pub const VERBS: [&str; 8] = [
         "status", "top", "reload", "restart", "scale", "stop", "ready", "live",
@@ -51,12 +51,12 @@ impl Request {
     /// Parses the bytes received so far; `None`: the request is not complete. `is_all`: the
     /// client will send nothing more.
     #[must_use]
-    pub fn read(bytes: &[u8], is_all: bool) -> Option<Result<Self, NoRequest>> {
+    pub fn read(bytes: &[u8], is_all: bool) -> Option<Result<Self, InvalidRequest>> {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
         // A prefix of it might be another valid request.
         if line.len() > REQUEST_MAX {
-            return Some(Err(NoRequest::TooLong));
+            return Some(Err(InvalidRequest::TooLong));
         }
         (is_all || end.is_some()).then(|| Self::parse(&String::from_utf8_lossy(line)))
     }
@@ -65,10 +65,10 @@ impl Request {
     ///
     /// # Errors
     /// Why the line is not a valid request.
-    pub fn parse(line: &str) -> Result<Self, NoRequest> {
+    pub fn parse(line: &str) -> Result<Self, InvalidRequest> {
         let mut words = line.split_ascii_whitespace();
         let Some(verb) = words.next() else {
-            return Err(NoRequest::Nothing);
+            return Err(InvalidRequest::Nothing);
         };
         let request = match verb {
             "status" => Self::Status { json: false },
@@ -79,18 +79,18 @@ impl Request {
             "stop" => Self::Stop,
             "ready" => Self::Ready,
             "live" => Self::Live,
-            _ => return Err(NoRequest::Verb(verb.to_owned())),
+            _ => return Err(InvalidRequest::Verb(verb.to_owned())),
         };
         match (request, words.next(), words.next()) {
             (_, None, _) => Ok(request),
             (Self::Status { .. }, Some("--json"), None) => Ok(Self::Status { json: true }),
-            (_, Some(word), _) => Err(NoRequest::Surplus(word.to_owned())),
+            (_, Some(word), _) => Err(InvalidRequest::Surplus(word.to_owned())),
         }
     }
 }
 
 /// The request line, without its newline.
-impl fmt::Display for Request {
+impl fmt::Display for ControlRequest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status { json: false } => out.write_str("status"),
@@ -110,16 +110,16 @@ const RESTART: &str = "restart needs the number of a slot, as in: restart 0";
 const SCALE: &str = "scale needs a number of workers, as in: scale 4";
 
 /// Accepts digits only; `parse` alone would accept a plus sign.
-fn number(word: Option<&str>, need: &'static str) -> Result<usize, NoRequest> {
-    let word = word.ok_or(NoRequest::Missing(need))?;
+fn number(word: Option<&str>, need: &'static str) -> Result<usize, InvalidRequest> {
+    let word = word.ok_or(InvalidRequest::Missing(need))?;
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
     let number = word.parse().ok().filter(|_| digits);
-    number.ok_or_else(|| NoRequest::Number(need, word.to_owned()))
+    number.ok_or_else(|| InvalidRequest::Number(need, word.to_owned()))
 }
 
 /// Why a line is not a valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoRequest {
+pub enum InvalidRequest {
     /// It is empty.
     Nothing,
     /// Its first word is unknown.
@@ -134,7 +134,7 @@ pub enum NoRequest {
     TooLong,
 }
 
-impl fmt::Display for NoRequest {
+impl fmt::Display for InvalidRequest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => out.write_str("missing request; use one of ")?,
@@ -148,15 +148,15 @@ impl fmt::Display for NoRequest {
     }
 }
 
-impl NoRequest {
+impl InvalidRequest {
     fn list() -> String {
-        Request::VERBS.join(", ")
+        ControlRequest::VERBS.join(", ")
     }
 }
 
 /// A line of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line<'a> {
+pub enum AnswerLine<'a> {
     /// Progress.
     Progress(&'a str),
     /// The answer, or a part of it. As the last line: success.
@@ -165,7 +165,7 @@ pub enum Line<'a> {
     Failed(&'a str),
 }
 
-impl<'a> Line<'a> {
+impl<'a> AnswerLine<'a> {
     /// Parses a line without its newline; `None`: it has no tag.
     #[must_use]
     pub fn parse(line: &'a str) -> Option<Self> {
@@ -224,22 +224,22 @@ mod tests {
     #[test]
     fn every_request_is_parsed_as_it_is_written() {
         for request in [
-            Request::Status { json: false },
-            Request::Status { json: true },
-            Request::Top,
-            Request::Reload,
-            Request::Restart(0),
-            Request::Restart(12),
-            Request::Scale(4),
-            Request::Stop,
-            Request::Ready,
-            Request::Live,
+            ControlRequest::Status { json: false },
+            ControlRequest::Status { json: true },
+            ControlRequest::Top,
+            ControlRequest::Reload,
+            ControlRequest::Restart(0),
+            ControlRequest::Restart(12),
+            ControlRequest::Scale(4),
+            ControlRequest::Stop,
+            ControlRequest::Ready,
+            ControlRequest::Live,
         ] {
             let line = request.to_string();
-            assert_eq!(Request::parse(&line), Ok(request), "{line}");
-            assert_eq!(Request::parse(&format!(" {line}\r\n")), Ok(request));
+            assert_eq!(ControlRequest::parse(&line), Ok(request), "{line}");
+            assert_eq!(ControlRequest::parse(&format!(" {line}\r\n")), Ok(request));
             let verb = line.split(' ').next().unwrap();
-            assert!(Request::VERBS.contains(&verb));
+            assert!(ControlRequest::VERBS.contains(&verb));
         }
     }
 
@@ -262,30 +262,33 @@ mod tests {
             ("status --json x", "unexpected argument"),
             ("status json", "unexpected argument \"json\""),
         ] {
-            let why = Request::parse(line).unwrap_err().to_string();
+            let why = ControlRequest::parse(line).unwrap_err().to_string();
             assert!(why.contains(part), "{line}: {why}");
         }
     }
 
     #[test]
     fn a_request_ends_with_a_newline_or_the_stream() {
-        let status = Some(Ok(Request::Status { json: false }));
-        assert_eq!(Request::read(b"status", false), None);
-        assert_eq!(Request::read(b"status\nmore", false), status);
-        assert_eq!(Request::read(b"status", true), status);
-        assert_eq!(Request::read(b"", true), Some(Err(NoRequest::Nothing)));
+        let status = Some(Ok(ControlRequest::Status { json: false }));
+        assert_eq!(ControlRequest::read(b"status", false), None);
+        assert_eq!(ControlRequest::read(b"status\nmore", false), status);
+        assert_eq!(ControlRequest::read(b"status", true), status);
+        assert_eq!(
+            ControlRequest::read(b"", true),
+            Some(Err(InvalidRequest::Nothing))
+        );
     }
 
     #[test]
     fn a_line_above_the_bound_is_rejected_as_a_whole() {
         let padded = |length| format!("{:<length$}", "scale 1");
         let (fits, is_longer) = (padded(REQUEST_MAX), padded(REQUEST_MAX) + "0");
-        assert_eq!(Request::read(fits.as_bytes(), false), None);
-        let scale = Some(Ok(Request::Scale(1)));
-        assert_eq!(Request::read(fits.as_bytes(), true), scale);
+        assert_eq!(ControlRequest::read(fits.as_bytes(), false), None);
+        let scale = Some(Ok(ControlRequest::Scale(1)));
+        assert_eq!(ControlRequest::read(fits.as_bytes(), true), scale);
         for end in ["", "\n"] {
-            let read = Request::read(format!("{is_longer}{end}").as_bytes(), false);
-            assert_eq!(read, Some(Err(NoRequest::TooLong)));
+            let read = ControlRequest::read(format!("{is_longer}{end}").as_bytes(), false);
+            assert_eq!(read, Some(Err(InvalidRequest::TooLong)));
         }
     }
 
@@ -295,14 +298,14 @@ mod tests {
         assert_eq!(success("a\nb é\n"), ". a\n. b é\n");
         assert_eq!(failure("a\u{1b}[2J\tb"), "! a[2Jb\n");
         for (line, wanted) in [
-            ("> a b", Line::Progress("a b")),
-            (". ", Line::Done("")),
-            ("! é", Line::Failed("é")),
+            ("> a b", AnswerLine::Progress("a b")),
+            (". ", AnswerLine::Done("")),
+            ("! é", AnswerLine::Failed("é")),
         ] {
-            assert_eq!(Line::parse(line), Some(wanted));
+            assert_eq!(AnswerLine::parse(line), Some(wanted));
         }
         for none in ["", ">", "x y", ".text", "é"] {
-            assert_eq!(Line::parse(none), None, "{none:?}");
+            assert_eq!(AnswerLine::parse(none), None, "{none:?}");
         }
     }
 }

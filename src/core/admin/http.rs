@@ -72,7 +72,7 @@ pub enum Page {
 
 /// A parsed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
+pub enum HttpRequest {
     /// The head is not complete.
     Partial,
     /// A valid request for a page.
@@ -83,12 +83,12 @@ pub enum Request {
         body: bool,
     },
     /// An invalid request, answered with an error.
-    Wrong(Wrong),
+    Rejected(HttpRejection),
 }
 
 /// What is wrong with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrong {
+pub enum HttpRejection {
     /// It is not HTTP/1.
     NoHttp,
     /// There is no such page.
@@ -101,16 +101,16 @@ pub enum Wrong {
 
 /// Parses a request's head and ignores what follows it. `is_all`: the client will send nothing more.
 #[must_use]
-pub fn parse(bytes: &[u8], is_all: bool) -> Request {
+pub fn parse(bytes: &[u8], is_all: bool) -> HttpRequest {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(bytes) {
         Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) if !is_all => return Request::Partial,
+        Ok(httparse::Status::Partial) if !is_all => return HttpRequest::Partial,
         Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-            return Request::Wrong(Wrong::TooLong);
+            return HttpRequest::Rejected(HttpRejection::TooLong);
         }
-        Err(_) => return Request::Wrong(Wrong::NoHttp),
+        Err(_) => return HttpRequest::Rejected(HttpRejection::NoHttp),
     }
     let target = request.path.unwrap_or_default();
     let path = target.split('?').next().unwrap_or_default();
@@ -123,12 +123,12 @@ pub fn parse(bytes: &[u8], is_all: bool) -> Request {
             let accept = accept.and_then(|field| core::str::from_utf8(field.value).ok());
             Page::Metrics(accept.map_or(Format::Text, Format::preferred))
         }
-        _ => return Request::Wrong(Wrong::NoSuchPage),
+        _ => return HttpRequest::Rejected(HttpRejection::NoSuchPage),
     };
     match request.method {
-        Some("GET") => Request::Page { page, body: true },
-        Some("HEAD") => Request::Page { page, body: false },
-        _ => Request::Wrong(Wrong::Method),
+        Some("GET") => HttpRequest::Page { page, body: true },
+        Some("HEAD") => HttpRequest::Page { page, body: false },
+        _ => HttpRequest::Rejected(HttpRejection::Method),
     }
 }
 
@@ -147,7 +147,7 @@ pub fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
     response(status, kind, "", text, body)
 }
 
-impl Wrong {
+impl HttpRejection {
     /// The error response.
     #[must_use]
     pub fn response(self) -> Vec<u8> {
@@ -162,7 +162,7 @@ impl Wrong {
     }
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for HttpRejection {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::NoHttp => "not an HTTP/1 request",
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use alloc::string::String;
 
-    fn ask(text: &str) -> Request {
+    fn ask(text: &str) -> HttpRequest {
         parse(text.as_bytes(), false)
     }
 
@@ -201,14 +201,14 @@ mod tests {
         ] {
             for (method, body) in [("GET", true), ("HEAD", false)] {
                 let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-                assert_eq!(ask(&request), Request::Page { page, body });
+                assert_eq!(ask(&request), HttpRequest::Page { page, body });
                 for end in 0..request.len() {
-                    assert_eq!(ask(&request[..end]), Request::Partial);
+                    assert_eq!(ask(&request[..end]), HttpRequest::Partial);
                 }
             }
         }
         let old = ask("GET /livez HTTP/1.0\r\n\r\n");
-        assert!(matches!(old, Request::Page { .. }));
+        assert!(matches!(old, HttpRequest::Page { .. }));
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
             let page = Page::Metrics(format);
             assert_eq!(
                 ask(&request),
-                Request::Page { page, body: true },
+                HttpRequest::Page { page, body: true },
                 "{accept}"
             );
         }
@@ -250,20 +250,20 @@ mod tests {
     #[test]
     fn invalid_requests_get_their_error() {
         for (text, wrong) in [
-            ("POST /livez HTTP/1.1\r\n\r\n", Wrong::Method),
-            ("GET / HTTP/1.1\r\n\r\n", Wrong::NoSuchPage),
-            ("GET /metrics/ HTTP/1.1\r\n\r\n", Wrong::NoSuchPage),
-            ("\x16\x03\x01\x02\x00\x01", Wrong::NoHttp),
-            ("GET /livez\r\n\r\n", Wrong::NoHttp),
-            ("GET /livez HTTP/3.0\r\n\r\n", Wrong::NoHttp),
+            ("POST /livez HTTP/1.1\r\n\r\n", HttpRejection::Method),
+            ("GET / HTTP/1.1\r\n\r\n", HttpRejection::NoSuchPage),
+            ("GET /metrics/ HTTP/1.1\r\n\r\n", HttpRejection::NoSuchPage),
+            ("\x16\x03\x01\x02\x00\x01", HttpRejection::NoHttp),
+            ("GET /livez\r\n\r\n", HttpRejection::NoHttp),
+            ("GET /livez HTTP/3.0\r\n\r\n", HttpRejection::NoHttp),
         ] {
-            assert_eq!(ask(text), Request::Wrong(wrong), "{text:?}");
+            assert_eq!(ask(text), HttpRequest::Rejected(wrong), "{text:?}");
         }
         let fields = "X: y\r\n".repeat(FIELDS + 1);
         let many = format!("GET /livez HTTP/1.1\r\n{fields}\r\n");
-        assert_eq!(ask(&many), Request::Wrong(Wrong::TooLong));
+        assert_eq!(ask(&many), HttpRequest::Rejected(HttpRejection::TooLong));
         let long = parse(b"GET /livez HTTP/1.1\r\n", true);
-        assert_eq!(long, Request::Wrong(Wrong::TooLong));
+        assert_eq!(long, HttpRequest::Rejected(HttpRejection::TooLong));
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
         assert!(whole.starts_with("HTTP/1.1 503 "));
         assert_eq!(whole, format!("{head}starting\n"));
         assert!(head.contains("\r\nContent-Length: 9\r\n"));
-        let wrong = String::from_utf8(Wrong::Method.response()).unwrap();
+        let wrong = String::from_utf8(HttpRejection::Method.response()).unwrap();
         assert!(wrong.contains("\r\nAllow: GET, HEAD\r\n"));
     }
 }

@@ -111,7 +111,7 @@ const OF_WORKERS: [(Metric, Ask); 6] = [
 /// All metrics.
 #[must_use]
 pub fn text(status: &Status, format: Format) -> String {
-    let mut page = Page {
+    let mut page = MetricsText {
         out: String::new(),
         format,
     };
@@ -151,12 +151,12 @@ pub fn text(status: &Status, format: Format) -> String {
 type Labels<'a> = [(&'a str, &'a str)];
 
 /// The page written so far. Writing to memory cannot fail.
-struct Page {
+struct MetricsText {
     out: String,
     format: Format,
 }
 
-impl Page {
+impl MetricsText {
     /// pidone's own process, with the metrics that Prometheus' client libraries export.
     fn own_process(&mut self, status: &Status) {
         let help = "When pidone was started, in Unix time.";

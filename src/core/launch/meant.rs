@@ -4,7 +4,7 @@
 use super::line::{base_name, shown};
 use super::tools::script_of;
 use super::{ReadFile, words};
-use crate::admin::control::Request;
+use crate::admin::control::ControlRequest;
 use alloc::format;
 use alloc::string::String;
 
@@ -31,7 +31,7 @@ pub fn meant(command: &[String], read_file: ReadFile<'_>) -> Option<String> {
         "list" | "ls" | "jlist" => words(&["pidone", "ctl", "status"]),
         "monit" => words(&["pidone", "ctl", "top"]),
         verb @ ("start" | "run" | "exec" | "restart" | "reload")
-            if !Request::VERBS.contains(&verb) || args.iter().any(|arg| is_script(arg)) =>
+            if !ControlRequest::VERBS.contains(&verb) || args.iter().any(|arg| is_script(arg)) =>
         {
             let app = script_of(args).unwrap_or_else(|| words(&["node", "server.js"]));
             let app = shown(&app);
@@ -39,7 +39,9 @@ pub fn meant(command: &[String], read_file: ReadFile<'_>) -> Option<String> {
                 "pidone takes the command itself, as in: pidone -- {app}"
             ));
         }
-        verb if Request::VERBS.contains(&verb) => [&words(&["pidone", "ctl"]), command].concat(),
+        verb if ControlRequest::VERBS.contains(&verb) => {
+            [&words(&["pidone", "ctl"]), command].concat()
+        }
         _ => return None,
     };
     // The message must be one line.

@@ -28,10 +28,10 @@ enum Remedy {
 
 /// The names of a tool or its package; the words that matter, if any do: options, or the first argument;
 /// why it cannot be a worker; what to run instead.
-type Row = (&'static str, &'static str, &'static str, Remedy);
+type Tool = (&'static str, &'static str, &'static str, Remedy);
 
 #[rustfmt::skip]
-const TOOLS: &[Row] = &[
+const TOOLS: &[Tool] = &[
     ("node", "-e --eval -p --print -pe", "runs code from the command line, which cannot be a worker",
      Advice("write it to a file and run that, as in: node server.js")),
     ("node", "--run", "gives the app the variables of a channel that it does not have", Advice(GENERAL_ADVICE)),
@@ -58,7 +58,7 @@ const TOOLS: &[Row] = &[
 
 /// Rejects a tool that cannot be a worker.
 pub(super) fn check(name: &str, args: &[String], read_file: ReadFile<'_>) -> Result<(), Obstacle> {
-    let is_given = |row: &Row| {
+    let is_given = |row: &Tool| {
         let options = args.iter().filter(|arg| arg.starts_with('-'));
         let mut given = args.iter().take(1).chain(options);
         given

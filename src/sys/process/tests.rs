@@ -4,12 +4,12 @@ use crate::sys::reaper;
 use std::io::{PipeReader, Read, pipe};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
-fn shell(script: &str) -> Program {
+fn shell(script: &str) -> PreparedCommand {
     let command = Command {
         program: "/bin/sh".into(),
         args: ["-c", script].map(Into::into).into(),
     };
-    Program::new(&command, None).unwrap()
+    PreparedCommand::new(&command, None).unwrap()
 }
 
 /// The children's output until the last of them has exited.
@@ -47,7 +47,7 @@ fn descriptors_are_passed_in_order_from_any_number() {
         }
         let inheritance: Vec<_> = writers.iter().rev().map(AsFd::as_fd).collect();
         let program = shell("for fd in 3 4 5 6 7 8; do eval \"echo $fd >&$fd\"; done");
-        let pid = program.spawn_with(&Setup::default(), inheritance_of(&inheritance));
+        let pid = program.spawn(&Setup::default(), inheritance_of(&inheritance));
         drop(writers);
         for (reader, number) in readers.into_iter().rev().zip(3..) {
             assert_eq!(read(reader), format!("{number}\n"));
@@ -61,7 +61,7 @@ fn one_descriptor_can_be_passed_twice() {
     let (reader, writer) = pipe().unwrap();
     let program = shell("echo three >&3; echo four >&4");
     let inheritance = [writer.as_fd(), writer.as_fd()];
-    let pid = program.spawn_with(&Setup::default(), inheritance_of(&inheritance));
+    let pid = program.spawn(&Setup::default(), inheritance_of(&inheritance));
     drop(writer);
     assert_eq!(read(reader), "three\nfour\n");
     reaper::discard(pid.unwrap());
@@ -79,7 +79,7 @@ fn the_environment_is_passed_with_the_childs_process_id() {
         descriptors: &[writer.as_fd()],
         environment: Some(&environment),
     };
-    let pid = program.spawn_with(&Setup::default(), inheritance).unwrap();
+    let pid = program.spawn(&Setup::default(), inheritance).unwrap();
     drop(writer);
     let expected = format!("{pid}\nno variable\nA=1\nLISTEN_PID={pid}\n");
     assert_eq!(read(reader), expected);
@@ -91,8 +91,8 @@ fn passing_too_many_descriptors_is_a_separate_error() {
     // SAFETY: the number is not open, and is only used as a number.
     let closed = unsafe { BorrowedFd::borrow_raw(9_999) };
     let error = shell("exit 0")
-        .spawn_with(&Setup::default(), inheritance_of(&[closed]))
+        .spawn(&Setup::default(), inheritance_of(&[closed]))
         .unwrap_err();
-    assert_eq!(error.step, Step::Descriptors);
+    assert_eq!(error.step, SpawnStep::Descriptors);
     assert_eq!(error.cause.raw_os_error(), Some(libc::EBADF));
 }
