@@ -3,7 +3,6 @@
 //! | module | what it does | what it deliberately does not know |
 //! | --- | --- | --- |
 //! | [`cause`] | formats system errors | the operation that failed |
-//! | [`address`] | addresses to listen on | sockets |
 //! | [`config`] | the configuration, typed | how the user wrote it |
 //! | [`cli`] | options, variables, help, errors about invalid values | processes |
 //! | [`logging`] | writes log lines | what to log |
@@ -18,7 +17,6 @@
 
 #![deny(unsafe_code)]
 
-pub mod address;
 pub mod cause;
 pub mod cli;
 pub mod config;
@@ -29,5 +27,6 @@ pub mod runtime;
 pub mod sys;
 
 pub use pidone_core::{
-    admin, channel, ended, errno, json, launch, rules, signal, steering, supervisor, table, text,
+    address, admin, channel, ended, errno, json, launch, ports, rules, signal, steering,
+    supervisor, table, text,
 };

@@ -38,18 +38,17 @@ use crate::sys::notify::NotifySocket;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
 use crate::sys::{host, leftovers, procfs, signal};
-use crate::table::Table;
 use accept_backoff::AcceptBackoff;
 use admin::AdminEndpoints;
 pub use error::RunError;
-use ports::{PortId, Ports};
+use ports::Ports;
 use reap_throttle::ReapThrottle;
 use reaping::Group;
 use report::Reporter;
 use start::Starter;
 use status::Tally;
 use systemd::Notifier;
-use unread::Unread;
+use unread::UnreadCheck;
 use workers::Workers;
 
 /// Runs the configured command until it ends, and returns the exit status.
@@ -80,9 +79,8 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         event_time: Moment::ZERO,
         signals_read_at: Moment::ZERO,
         workers: Workers::new(http_drain.is_some()),
-        turns: Table::default(),
         accept_backoff: AcceptBackoff::default(),
-        unread: Unread::default(),
+        unread: UnreadCheck::default(),
         foreign: ForeignProcesses::default(),
         groups: Vec::new(),
         children_left: false,
@@ -120,11 +118,9 @@ struct Runtime<'a> {
     tally: Tally,
     notifier: Option<Notifier>,
     workers: Workers,
-    /// Which worker got the last connection that pidone accepted on a port.
-    turns: Table<PortId, WorkerId>,
     /// Set when accept(2) fails.
     accept_backoff: AcceptBackoff,
-    unread: Unread,
+    unread: UnreadCheck,
     terminal: Option<Terminal>,
     /// The child runs in the terminal's foreground process group.
     foreground: bool,
@@ -201,7 +197,7 @@ impl Runtime<'_> {
             Action::CheckPending(worker) => self.check_pending(worker),
             Action::MeasureMemory(worker) => self.measure_memory(worker),
             Action::Ping(worker) => self.workers.ping(worker),
-            Action::Steer(members) => self.ports.steer(&members),
+            Action::Steer(members) => self.ports.serve(&members),
             Action::CloseToNewConnections => self.ports.close_to_new_connections(),
             Action::CloseUnheldPorts => self.close_unheld_ports(),
             Action::ReleasePorts(worker) => self.release_ports(worker),

@@ -7,6 +7,7 @@ mod channel;
 mod restarts;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::error::CliError;
@@ -163,7 +164,9 @@ impl Draft {
         let config = &self.config;
         let is_taken = |address: &&ListenAddress| match (address, config.http, &config.control) {
             (ListenAddress::Tcp(app), Some(http), _) => http.port != 0 && http == *app,
-            (ListenAddress::Unix(UnixName::Path(app)), _, Control::Path(own)) => app == own,
+            (ListenAddress::Unix(UnixName::Path(app)), _, Control::Path(own)) => {
+                app == own.as_os_str().as_bytes()
+            }
             _ => false,
         };
         let Some(address) = config.listen.iter().find(is_taken) else {

@@ -11,7 +11,10 @@
 //! | [`errno`] | error numbers | which calls fail with them |
 //! | [`rules`] | the options, as far as decisions depend on them | how they were spelled |
 //! | [`launch`] | which commands cannot be workers, and what to run instead | running them, reading files |
-//! | [`steering`] | which member of a group gets a new connection, as BPF programs | sockets |
+//! | [`address`] | addresses to listen on | sockets |
+//! | [`ports`] | which ports are open, who listens on them, which members get new connections | sockets |
+//! | [`steering`] | the member of a group that gets a new connection, as a BPF program | sockets |
+//! | [`errno`] | the error numbers that pidone gives and explains | who gave one |
 //! | [`text`] | the text form of durations, sizes and reasons | where it is printed |
 //! | [`table`] | a small ordered map | what it stores |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
@@ -26,12 +29,14 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod address;
 pub mod admin;
 pub mod channel;
 pub mod ended;
 pub mod errno;
 pub mod json;
 pub mod launch;
+pub mod ports;
 pub mod rules;
 pub mod signal;
 pub mod steering;

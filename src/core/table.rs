@@ -67,6 +67,11 @@ impl<K: Ord + Copy, V> Table<K, V> {
         self.0.iter().map(|(key, value)| (*key, value))
     }
 
+    /// Each key and its value, mutable, in order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (K, &mut V)> {
+        self.0.iter_mut().map(|(key, value)| (*key, value))
+    }
+
     /// The keys, in order.
     pub fn keys(&self) -> impl Iterator<Item = K> {
         self.0.iter().map(|(key, _)| *key)
@@ -107,6 +112,7 @@ mod tests {
         if let Some(value) = table.get_mut(3) {
             *value = 'd';
         }
+        assert_eq!(table.iter_mut().count(), 2);
         assert_eq!(table.iter().collect::<Vec<_>>(), [(2, &'b'), (3, &'d')]);
         assert_eq!((table.len(), table.is_empty()), (2, false));
     }

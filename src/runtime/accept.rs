@@ -16,7 +16,7 @@ impl Runtime<'_> {
         let member = worker.and_then(|worker| self.workers.member(worker));
         let pending = if self.ports.waiting(member) || self.workers.expects(worker) {
             Pending::Queued
-        } else if self.unread.any(worker, self.ports.reached_by(worker)) {
+        } else if self.unread.any(worker, &self.ports) {
             Pending::Unread
         } else {
             Pending::Nothing
@@ -34,16 +34,11 @@ impl Runtime<'_> {
         let ports = &self.ports;
         self.workers
             .drop_connections_to_closed(|port| ports.contains(port));
-        self.turns.retain(|port| ports.contains(port));
         let workers = self.supervisor.serving();
         let workers = workers.filter_map(|id| Some((id, self.workers.instance(id)?)));
         let workers: Vec<_> = workers.collect();
-        let was_lost = self.ports.lost().is_some();
-        self.ports.compare(&workers);
-        let is_lost = self.ports.lost().is_some();
-        if is_lost != was_lost {
-            self.events.push_back(Event::PortLost(is_lost));
-        }
+        let is_lost = self.ports.compare(&workers);
+        self.events.extend(is_lost.map(Event::PortLost));
     }
 
     /// Not if the process is about to exit, as Node.js does when its channel closes: its successor
@@ -58,13 +53,10 @@ impl Runtime<'_> {
         }
     }
 
-    /// The workers that can take a connection to this port.
-    pub(super) fn takers(&self, port: PortId) -> impl Iterator<Item = WorkerId> {
+    /// The workers that can take a connection to this port, the next in turn first.
+    pub(super) fn takers(&self, port: PortId) -> impl Iterator<Item = WorkerId> + use<> {
         let serving = self.supervisor.serving();
-        serving.filter(move |worker| {
-            let mut holders = self.ports.holders(port);
-            holders.any(|(holder, _)| holder == *worker)
-        })
+        self.ports.registry.takers(port, serving).into_iter()
     }
 
     /// Accepts connections from an orphaned queue.
@@ -90,19 +82,9 @@ impl Runtime<'_> {
     /// one.
     pub(super) fn hand_over(&mut self, connection: AcceptedConnection) {
         let port = connection.0;
-        let takers: Vec<_> = self.takers(port).collect();
-        let last = self.turns.get(port).copied().unwrap_or(WorkerId(0));
-        let behind = takers.partition_point(|worker| *worker <= last);
-        let in_turn = takers
-            .iter()
-            .cycle()
-            .skip(behind)
-            .take(takers.len())
-            .copied();
-        match self.workers.hand_over(connection, in_turn) {
-            Ok(worker) => {
-                self.turns.insert(port, worker);
-            }
+        let takers = self.takers(port);
+        match self.workers.hand_over(connection, takers) {
+            Ok(worker) => self.ports.registry.handed_over(port, worker),
             Err(connection) => self.workers.accepted_connections.push_back(connection),
         }
     }

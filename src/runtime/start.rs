@@ -11,10 +11,11 @@ use super::drain_module;
 use super::environment::{self, Variables};
 use super::error::RunError;
 use super::link::Link;
-use super::ports::{Ports, Rights};
+use super::ports::Ports;
 use crate::cause::Cause;
 use crate::config::{Balance, Config, Instances, MemoryLimit, Readiness};
 use crate::launch::inspector;
+use crate::ports::BindRights;
 use crate::supervisor::Start;
 use crate::sys::channel::Channel;
 use crate::sys::environment::Environment;
@@ -45,13 +46,13 @@ pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
         _ => Balance::Shared,
     };
     let rights = match config.user {
-        None => Rights::Own,
-        Some(_) => Rights::Less {
+        None => BindRights::Own,
+        Some(_) => BindRights::Less {
             ports_from: host::unprivileged_ports_from(),
         },
     };
     let mut ports = Ports::new(balance, rights);
-    ports.open(&config.listen, activation::take()?)?;
+    ports.open(balance, &config.listen, activation::take()?)?;
     Ok(ports)
 }
 

@@ -204,7 +204,9 @@ impl Runtime<'_> {
             ),
             Unready::PortLost => format!(
                 "no worker listens on {} any longer",
-                self.ports.lost().unwrap_or("the port that all workers had")
+                self.ports
+                    .lost()
+                    .unwrap_or_else(|| "the port that all workers had".into())
             ),
         };
         Some(why)

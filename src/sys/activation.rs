@@ -2,9 +2,12 @@
 //! `LISTEN_FDNAMES` (sd_listen_fds(3)), from the process that starts pidone, and from pidone to its
 //! children.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
@@ -147,8 +150,8 @@ pub fn name(address: &ListenAddress) -> String {
         ListenAddress::Udp(endpoint) => format!("udp-{}", endpoint.port),
         ListenAddress::Unix(UnixName::Abstract(name)) => format!("unix-{name}"),
         ListenAddress::Unix(UnixName::Path(path)) => {
-            let file = path.file_name().unwrap_or_default();
-            format!("unix-{}", file.to_string_lossy())
+            let file = Path::new(OsStr::from_bytes(path)).file_name();
+            format!("unix-{}", file.unwrap_or_default().to_string_lossy())
         }
     };
     // A colon would end the name; characters other than plain ASCII are not allowed.

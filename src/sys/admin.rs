@@ -3,13 +3,15 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::Path;
 
 use super::channel::{Channel, Read, Sent};
-use super::listener::{Listener, Options};
+use super::listener::Listener;
 use super::socket;
 use crate::address::{Endpoint, ListenAddress, UnixName};
+use crate::ports::BindOptions;
 
 /// The length of the accept queue.
 const BACKLOG: u16 = 64;
@@ -34,7 +36,9 @@ impl AdminListener {
     /// # Errors
     /// As [`Listener::bind`], and those of chmod(2) and chown(2).
     pub fn private(path: &Path, owner: Option<u32>) -> io::Result<Self> {
-        let listener = Self::open(&ListenAddress::Unix(UnixName::Path(path.into())))?;
+        let listener = Self::open(&ListenAddress::Unix(UnixName::Path(
+            path.as_os_str().as_bytes().into(),
+        )))?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
         if owner.is_some() {
             lchown(path, owner, None)?;
@@ -43,9 +47,9 @@ impl AdminListener {
     }
 
     fn open(address: &ListenAddress) -> io::Result<Self> {
-        let options = Options {
+        let options = BindOptions {
             backlog: BACKLOG,
-            ..Options::default()
+            ..BindOptions::default()
         };
         Listener::bind(address, options).map(Self)
     }

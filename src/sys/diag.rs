@@ -10,6 +10,7 @@ use libc::{AF_NETLINK, NETLINK_SOCK_DIAG, NLM_F_DUMP, NLM_F_REQUEST, SOCK_RAW};
 use nix::errno::Errno;
 
 use super::socket;
+use crate::ports::{Connection, Cookie};
 
 /// With more connections than this, the kernel would need milliseconds for the answer.
 const LIMIT: usize = 1000;
@@ -31,24 +32,6 @@ const UNREAD: usize = HEADER + 56;
 /// (linux/tcp.h; Linux 4.1).
 const LAST_RECEIVED: usize = 52;
 const RECEIVED: usize = 128;
-
-/// The connection's cookie: unique, and the same from its first packet on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cookie([u32; 2]);
-
-/// The kernel's information about a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connection {
-    /// Its cookie.
-    pub cookie: Cookie,
-    /// Its other end; an IPv4 address as IPv4, even on a dual-stack socket.
-    pub client: SocketAddr,
-    /// No data of its client was read yet: its handshake is going on, or nothing of it has been
-    /// read.
-    pub is_unheard: bool,
-    /// The time since the last data came; zero during the handshake.
-    pub silent: Duration,
-}
 
 /// The connections to a TCP port of this machine.
 ///

@@ -2,12 +2,13 @@
 
 pub mod group;
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
@@ -17,9 +18,7 @@ use nix::errno::Errno;
 
 use super::socket;
 use crate::address::{Endpoint, Host, ListenAddress, UnixName};
-
-/// The default length of an accept queue: Node.js' own default.
-pub const DEFAULT_BACKLOG: u16 = 511;
+use crate::ports::BindOptions;
 
 /// A bound socket: non-blocking, close-on-exec, and listening if its kind can.
 #[derive(Debug)]
@@ -29,37 +28,13 @@ pub struct Listener {
     file: Option<SocketFile>,
 }
 
-/// Options of a bind.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// The length of the accept queue (listen(2)); the kernel limits it to `net.core.somaxconn`.
-    pub backlog: u16,
-    /// UDP: share the address with other sockets that also set this (Node.js: `reuseAddr`).
-    pub reuse_address: bool,
-    /// UNIX: every user may read the file (Node.js: `readableAll`).
-    pub readable_all: bool,
-    /// UNIX: every user may write to the file, and so connect (`writableAll`).
-    pub writable_all: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            backlog: DEFAULT_BACKLOG,
-            reuse_address: false,
-            readable_all: false,
-            writable_all: false,
-        }
-    }
-}
-
 impl Listener {
     /// Binds, and listens. A UNIX socket's file is replaced if no process listens on it.
     ///
     /// # Errors
     /// Those of socket(2), bind(2) and listen(2), above all `EADDRINUSE`, also for a path that is
     /// not a socket; and of chmod(2).
-    pub fn bind(address: &ListenAddress, options: Options) -> io::Result<Self> {
+    pub fn bind(address: &ListenAddress, options: BindOptions) -> io::Result<Self> {
         match address {
             ListenAddress::Tcp(endpoint) => Self::tcp(*endpoint, options.backlog),
             ListenAddress::Udp(endpoint) => Self::udp(*endpoint, options.reuse_address),
@@ -84,13 +59,14 @@ impl Listener {
         bind_ip(endpoint, libc::SOCK_DGRAM, options).map(Self::from)
     }
 
-    fn unix(name: &UnixName, options: Options) -> io::Result<Self> {
+    fn unix(name: &UnixName, options: BindOptions) -> io::Result<Self> {
         let (listener, file) = match name {
             UnixName::Abstract(name) => {
                 let address = UnixAddress::from_abstract_name(name)?;
                 (UnixListener::bind_addr(&address)?, None)
             }
             UnixName::Path(path) => {
+                let path = Path::new(OsStr::from_bytes(path));
                 let listener = match UnixListener::bind(path) {
                     Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
                         fs::remove_file(path)?;
@@ -222,7 +198,7 @@ fn unix_name(socket: &OwnedFd) -> io::Result<Option<UnixName>> {
     let address = UnixListener::from(socket.try_clone()?).local_addr()?;
     let path = address
         .as_pathname()
-        .map(|path| UnixName::Path(path.into()));
+        .map(|path| UnixName::Path(path.as_os_str().as_bytes().into()));
     let name = address
         .as_abstract_name()
         .map(|name| UnixName::Abstract(String::from_utf8_lossy(name).into_owned()));
@@ -297,7 +273,7 @@ struct SocketFile {
 }
 
 impl SocketFile {
-    fn new(path: &Path, options: Options) -> io::Result<Self> {
+    fn new(path: &Path, options: BindOptions) -> io::Result<Self> {
         let metadata = fs::symlink_metadata(path)?;
         let file = Self {
             path: path.to_owned(),

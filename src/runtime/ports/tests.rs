@@ -1,6 +1,10 @@
 use super::*;
-use crate::address::{Endpoint, Host};
+use crate::address::{Endpoint, Host, ListenAddress};
+use crate::channel::cluster::HandleKind;
 use crate::channel::query::ListenerKey;
+use crate::channel::query::Query;
+use crate::ports::LIMIT;
+use crate::sys::activation::Inherited;
 use crate::sys::alone;
 use std::fs;
 use std::io::{Read, Write};
@@ -39,7 +43,7 @@ impl Drop for Directory {
 
 /// Ports for so many slots.
 fn ports(balance: Balance, slots: usize) -> Ports {
-    let mut ports = Ports::new(balance, Rights::Own);
+    let mut ports = Ports::new(balance, BindRights::Own);
     ports.ensure_members(slots * Member::PER_SLOT).unwrap();
     ports
 }
@@ -47,7 +51,7 @@ fn ports(balance: Balance, slots: usize) -> Ports {
 fn open(ports: &mut Ports, addresses: &[&str]) -> Result<(), String> {
     let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
     ports
-        .open(&addresses, Vec::new())
+        .open(Balance::ReusePort, &addresses, Vec::new())
         .map_err(|error| error.to_string())
 }
 
@@ -166,17 +170,17 @@ fn each_member_has_its_own_socket_on_one_port() {
     let (id, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
     let (same, two) = get(&mut ports, 2, 2, &tcp(None, 0));
     assert_eq!((id, number(&zero)), (same, number(&two)));
-    ports.steer(&members(&[Some(0), Some(2)]));
+    ports.serve(&members(&[Some(0), Some(2)]));
     let arrived = accepted_connections(&[&zero, &two], 100);
     assert!(arrived.iter().all(|count| *count > 20), "{arrived:?}");
 
     // The successor in slot 0 listens, then serves, and gets all connections of the old worker.
     let (_, one) = get(&mut ports, 3, 1, &tcp(None, 0));
     assert_eq!(accepted_connections(&[&zero, &two, &one], 40)[2], 0);
-    ports.steer(&members(&[Some(1), None]));
+    ports.serve(&members(&[Some(1), None]));
     assert_eq!(accepted_connections(&[&zero, &two, &one], 20), [0, 0, 20]);
     // No worker serves: nothing changes.
-    ports.steer(&members(&[None, None]));
+    ports.serve(&members(&[None, None]));
     assert_eq!(accepted_connections(&[&zero, &two, &one], 20), [0, 0, 20]);
 }
 
@@ -184,10 +188,16 @@ fn each_member_has_its_own_socket_on_one_port() {
 fn before_any_worker_serves_connections_wait_in_first_members() {
     let mut ports = ports(Balance::ReusePort, 2);
     open(&mut ports, &["127.0.0.1:0"]).unwrap();
-    let id = ports.passed_on[0].0;
+    let id = ports.registry.passed_on().next().unwrap();
     let sockets = |ports: &Ports| -> Vec<Listener> {
-        let members =
-            (0..4).map(|member| ports.ports.get(id).unwrap().socket(Member(member)).unwrap());
+        let members = (0..4).map(|member| {
+            ports
+                .sockets
+                .get(id)
+                .unwrap()
+                .of_member(Member(member))
+                .unwrap()
+        });
         members.map(|member| member.duplicate().unwrap()).collect()
     };
     let arrived = accepted_connections(&sockets(&ports).iter().collect::<Vec<_>>(), 100);
@@ -197,7 +207,14 @@ fn before_any_worker_serves_connections_wait_in_first_members() {
     // More slots before the first worker serves.
     ports.ensure_members(6).unwrap();
     let mut members = sockets(&ports);
-    let more = [4, 5].map(|member| ports.ports.get(id).unwrap().socket(Member(member)).unwrap());
+    let more = [4, 5].map(|member| {
+        ports
+            .sockets
+            .get(id)
+            .unwrap()
+            .of_member(Member(member))
+            .unwrap()
+    });
     members.extend(more.map(|member| member.duplicate().unwrap()));
     let arrived = accepted_connections(&members.iter().collect::<Vec<_>>(), 150);
     assert!(arrived[4] > 20 && arrived[5] == 0, "{arrived:?}");
@@ -211,9 +228,9 @@ fn source_ip_keeps_each_client_in_its_slot() {
     let (_, one) = get(&mut ports, 3, 1, &tcp(None, 0));
     let (_, three) = get(&mut ports, 4, 3, &tcp(None, 0));
     let all = [&zero, &one, &two, &three];
-    ports.steer(&members(&[Some(0), Some(2)]));
+    ports.serve(&members(&[Some(0), Some(2)]));
     let before = accepted_connections(&all, 10);
-    ports.steer(&members(&[Some(1), Some(3)]));
+    ports.serve(&members(&[Some(1), Some(3)]));
     let after = accepted_connections(&all, 10);
     assert!(before[0] == 10 || before[2] == 10, "{before:?}");
     assert_eq!((before[0], before[2]), (after[1], after[3]));
@@ -222,7 +239,7 @@ fn source_ip_keeps_each_client_in_its_slot() {
 #[test]
 fn only_workers_that_listen_on_a_port_get_connections() {
     let mut ports = ports(Balance::ReusePort, 2);
-    ports.steer(&members(&[Some(0), Some(2)]));
+    ports.serve(&members(&[Some(0), Some(2)]));
     let (id, two) = get(&mut ports, 2, 2, &tcp(None, 0));
     assert_eq!(accepted_connections(&[&two], 20), [20]);
     // Worker 1 listens too, and closes again.
@@ -231,7 +248,7 @@ fn only_workers_that_listen_on_a_port_get_connections() {
     assert!(arrived[0] > 5 && arrived[1] > 5, "{arrived:?}");
     ports.closed(id, WorkerId(1));
     assert_eq!(accepted_connections(&[&zero, &two], 20), [0, 20]);
-    let holders: Vec<_> = ports.holders(id).collect();
+    let holders: Vec<_> = ports.registry.holders(id).collect();
     assert_eq!(holders, [(WorkerId(2), Member(2))]);
 }
 
@@ -375,10 +392,10 @@ fn members_without_a_listening_worker_have_orphaned_queues() {
     assert_eq!(orphaned_queues(&ports, &[1]), []);
 
     // Worker 1 exits with a connection in its queue, which is accepted from there.
-    ports.steer(&members(&[Some(0), None]));
+    ports.serve(&members(&[Some(0), None]));
     let _client = TcpStream::connect((HOME, number(&two))).unwrap();
     ports.forget(WorkerId(1));
-    ports.steer(&members(&[None, Some(2)]));
+    ports.serve(&members(&[None, Some(2)]));
     assert!(ports.waiting(Some(Member(0))) && ports.waiting(None));
     assert!(!ports.waiting(Some(Member(2))));
     assert!(ports.accept(id, Member(0)).unwrap().is_some());
@@ -401,9 +418,10 @@ fn closing_rejects_new_connections_and_keeps_the_waiting_ones() {
         let path = directory.path("app.sock");
         let mut ports = ports(balance, 1);
         open(&mut ports, &["127.0.0.1:0", &format!("unix:{path}")]).unwrap();
-        ports.steer(&members(&[Some(0)]));
-        let [tcp_id, unix_id] = [0, 1].map(|place| ports.passed_on[place].0);
-        let address = ports.ports.get(tcp_id).unwrap().local_address().unwrap();
+        ports.serve(&members(&[Some(0)]));
+        let ids: Vec<_> = ports.registry.passed_on().collect();
+        let [tcp_id, unix_id] = ids[..] else { panic!() };
+        let address = ports.sockets.get(tcp_id).unwrap().local_address().unwrap();
         let _client = TcpStream::connect(address).unwrap();
         let _local = UnixStream::connect(&path).unwrap();
         ports.close_to_new_connections();
@@ -412,7 +430,7 @@ fn closing_rejects_new_connections_and_keeps_the_waiting_ones() {
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(UnixStream::connect(&path).is_err());
         // Steering does not admit new connections again.
-        ports.steer(&members(&[Some(1)]));
+        ports.serve(&members(&[Some(1)]));
         ports.ensure_members(4).unwrap();
         let late = TcpStream::connect_timeout(&address, limit);
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);

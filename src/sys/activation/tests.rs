@@ -1,5 +1,5 @@
 use super::*;
-use crate::sys::listener::Options;
+use crate::ports::BindOptions;
 use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::IntoRawFd;
@@ -107,7 +107,7 @@ fn unix_sockets_are_found_by_address() {
     let address: ListenAddress = format!("unix:@pidone-given-{}", std::process::id())
         .parse()
         .unwrap();
-    let listener = Listener::bind(&address, Options::default()).unwrap();
+    let listener = Listener::bind(&address, BindOptions::default()).unwrap();
     let fd = listener.as_fd().try_clone_to_owned().unwrap().into_raw_fd();
     // SAFETY: the copy has just been made and released.
     let inherited = unsafe { claim(fd, "app".into()) }.unwrap();

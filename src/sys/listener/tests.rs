@@ -1,6 +1,7 @@
 use super::*;
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 pub(super) const WATCHDOG: Duration = Duration::from_secs(30);
 
 pub(super) fn listen(address: &str) -> io::Result<Listener> {
-    Listener::bind(&address.parse().unwrap(), Options::default())
+    Listener::bind(&address.parse().unwrap(), BindOptions::default())
 }
 
 pub(super) fn address(listener: &Listener) -> SocketAddr {
@@ -75,7 +76,7 @@ fn ipv6_only_leaves_ipv4_to_others() {
     };
     let ipv4 = listen("0.0.0.0:0").unwrap();
     let port = address(&ipv4).port();
-    let ipv6 = Listener::bind(&only_v6(port), Options::default()).unwrap();
+    let ipv6 = Listener::bind(&only_v6(port), BindOptions::default()).unwrap();
     let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
     accept(&ipv4);
     let _client = TcpStream::connect(("::1", port)).unwrap();
@@ -133,9 +134,9 @@ fn udp_receives_and_shares_its_address_only_on_request() {
 
     let name = format!("udp:{address}").parse().unwrap();
     let bind = |reuse_address| {
-        let options = Options {
+        let options = BindOptions {
             reuse_address,
-            ..Options::default()
+            ..BindOptions::default()
         };
         Listener::bind(&name, options)
     };
@@ -155,8 +156,8 @@ impl Directory {
         Self(path)
     }
 
-    fn unix(&self, options: Options) -> io::Result<Listener> {
-        let name = UnixName::Path(self.socket());
+    fn unix(&self, options: BindOptions) -> io::Result<Listener> {
+        let name = UnixName::Path(self.socket().into_os_string().into_vec());
         Listener::bind(&ListenAddress::Unix(name), options)
     }
 
@@ -174,10 +175,10 @@ impl Drop for Directory {
 #[test]
 fn a_unix_socket_creates_and_removes_its_file() {
     let directory = Directory::new("unix");
-    let options = Options {
+    let options = BindOptions {
         readable_all: true,
         writable_all: true,
-        ..Options::default()
+        ..BindOptions::default()
     };
     let listener = directory.unix(options).unwrap();
     assert_eq!(flags(listener.as_fd()), (true, true));
@@ -196,10 +197,10 @@ fn only_an_unused_socket_file_is_replaced() {
     // The file of a server that was killed.
     drop(UnixListener::bind(directory.socket()).unwrap());
     assert!(directory.socket().exists());
-    let listener = directory.unix(Options::default()).unwrap();
+    let listener = directory.unix(BindOptions::default()).unwrap();
 
     // A live socket stays, and gets no connection.
-    let second = directory.unix(Options::default());
+    let second = directory.unix(BindOptions::default());
     assert_eq!(errno(second), Some(Errno::EADDRINUSE));
     assert!(listener.accept().unwrap().is_none());
 
@@ -207,7 +208,7 @@ fn only_an_unused_socket_file_is_replaced() {
     fs::remove_file(directory.socket()).unwrap();
     fs::write(directory.socket(), "precious").unwrap();
     drop(listener);
-    let third = directory.unix(Options::default());
+    let third = directory.unix(BindOptions::default());
     assert_eq!(errno(third), Some(Errno::EADDRINUSE));
     assert_eq!(fs::read(directory.socket()).unwrap(), b"precious");
 }

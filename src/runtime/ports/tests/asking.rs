@@ -14,9 +14,9 @@ fn a_named_port_serves_every_query_for_it() {
         &format!("unix:{path}"),
     ];
     open(&mut ports, &addresses).unwrap();
-    let numbers: Vec<_> = ports.passed_on.iter().map(|(id, _)| *id).collect();
+    let numbers: Vec<_> = ports.registry.passed_on().collect();
     let port_of = |ports: &Ports, place: usize| {
-        let port = ports.ports.get(numbers[place]).unwrap();
+        let port = ports.sockets.get(numbers[place]).unwrap();
         port.local_address().unwrap().port()
     };
     let any = port_of(&ports, 0);
@@ -50,7 +50,7 @@ fn a_named_port_serves_every_query_for_it() {
         for worker in 1..4 {
             ports.forget(WorkerId(worker));
         }
-        assert_eq!(ports.holders(*number).count(), 0);
+        assert_eq!(ports.registry.holders(*number).count(), 0);
     }
     ports.close_unheld();
     assert!(TcpStream::connect((HOME, any)).is_ok());
@@ -74,7 +74,9 @@ fn inherited_sockets_have_names_in_order_and_belong_to_the_member() {
         host: Host::V4(Ipv4Addr::LOCALHOST),
         port: number,
     });
-    ports.open(&[tcp, address], inherited).unwrap();
+    ports
+        .open(Balance::ReusePort, &[tcp, address], inherited)
+        .unwrap();
     let names = |member| -> Vec<String> {
         let passed_on = ports.inherited_by(member).into_iter();
         passed_on.map(|(_, name)| name.to_owned()).collect()
@@ -83,7 +85,7 @@ fn inherited_sockets_have_names_in_order_and_belong_to_the_member() {
     for member in [Some(Member(1)), None, Some(Member(99))] {
         assert_eq!(names(member), expected, "{member:?}");
     }
-    ports.steer(&members(&[Some(1)]));
+    ports.serve(&members(&[Some(1)]));
     let _client = TcpStream::connect((HOME, number)).unwrap();
     let accepts = |member| {
         let (fd, _) = ports.inherited_by(member)[1];
@@ -132,7 +134,7 @@ fn workers_of_another_user_get_only_what_they_could_bind() {
     let directory = Directory::new();
     let mine = directory.path("mine.sock");
     let named = directory.path("named.sock");
-    let mut ports = Ports::new(Balance::ReusePort, Rights::Less { ports_from: 1024 });
+    let mut ports = Ports::new(Balance::ReusePort, BindRights::Less { ports_from: 1024 });
     ports.ensure_members(2).unwrap();
     open(&mut ports, &[&format!("unix:{named}")]).unwrap();
     for key in [
@@ -197,5 +199,5 @@ fn an_invalid_query_is_refused() {
     query.listener = Err(36);
     assert_eq!(refused(ports.query(WorkerId(1), Member(0), &query)), 36);
     assert_eq!(refused(ask(&mut ports, 1, 0, &at("192.0.2.1", 0))), 99);
-    assert!(ports.ports.is_empty());
+    assert!(ports.sockets.is_empty());
 }

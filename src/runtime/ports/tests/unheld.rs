@@ -17,11 +17,11 @@ fn ports_without_a_holder_are_closed_for_others() {
     for worker in 2..102 {
         let path = directory.path(&format!("{worker}.sock"));
         abandon(&mut ports, worker, &unix(&path));
-        assert!(ports.ports.len() <= LIMIT);
+        assert!(ports.registry.ids().count() <= LIMIT);
     }
     assert!(ports.contains(main));
     ports.close_unheld();
-    assert_eq!(ports.ports.len(), 1);
+    assert_eq!(ports.registry.ids().count(), 1);
     assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 0);
 }
 
@@ -51,7 +51,7 @@ fn a_port_without_a_holder_does_not_block_another() {
                 TcpStream::from(connection).write_all(b"x").unwrap();
             }
             assert_eq!(client.read(&mut [0]).unwrap(), 1);
-            ports.steer(&members(&[Some(1)]));
+            ports.serve(&members(&[Some(1)]));
             assert_eq!(accepted_connections(&[&socket], 3), [3]);
         }
     }
@@ -194,7 +194,7 @@ fn a_unix_socket_with_a_removed_file_is_bound_again() {
 fn no_socket_file_is_created_for_workers_of_another_user() {
     let directory = Directory::new();
     let path = directory.path("app.sock");
-    let mut ports = Ports::new(Balance::ReusePort, Rights::Less { ports_from: 1024 });
+    let mut ports = Ports::new(Balance::ReusePort, BindRights::Less { ports_from: 1024 });
     ports.ensure_members(2).unwrap();
     open(&mut ports, &[&format!("unix:{path}")]).unwrap();
     fs::remove_file(&path).unwrap();
@@ -209,7 +209,7 @@ fn the_port_of_the_service_is_lost_with_its_last_worker() {
         ports.close_unheld();
         let workers = workers.iter().map(|id| (WorkerId(*id), *id as usize));
         ports.compare(&workers.collect::<Vec<_>>());
-        ports.lost().map(str::to_owned)
+        ports.lost()
     };
     for of_all in [true, false] {
         let number = free_port();

@@ -1,8 +1,8 @@
 use super::super::tests::{WATCHDOG, accept_all, address, listen};
 use super::*;
+use crate::ports::DEFAULT_BACKLOG;
 use crate::sys::alone;
 use crate::sys::diag;
-use crate::sys::listener::DEFAULT_BACKLOG;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};

@@ -1,12 +1,11 @@
 //! Addresses to listen on, from `--listen` and an app's `listen()`.
 
-#![forbid(unsafe_code)]
-
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
-
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
 
 /// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +49,8 @@ pub enum Host {
 /// The name of a UNIX socket (unix(7)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnixName {
-    /// A file.
-    Path(PathBuf),
+    /// A file; any bytes but NUL.
+    Path(Vec<u8>),
     /// An abstract name in the network namespace, without its leading NUL byte.
     Abstract(String),
 }
@@ -172,7 +171,7 @@ impl fmt::Display for Endpoint {
 impl fmt::Display for UnixName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Path(path) => path.display().fmt(out),
+            Self::Path(path) => String::from_utf8_lossy(path).fmt(out),
             Self::Abstract(name) => write!(out, "@{name}"),
         }
     }
@@ -195,11 +194,13 @@ impl fmt::Display for AddressError {
     }
 }
 
-impl std::error::Error for AddressError {}
+impl core::error::Error for AddressError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
 
     fn parse(text: &str) -> Result<ListenAddress, AddressError> {
         text.parse()

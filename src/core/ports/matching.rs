@@ -1,91 +1,8 @@
 //! Compares the address that an app asks for with the sockets that exist.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::address::{Endpoint, Host, ListenAddress, UnixName};
-use crate::channel::query::{Address, ListenerKey};
-use crate::sys::listener::{DEFAULT_BACKLOG, Options, interface_index};
-
-/// The address to bind for a query; `None`: a descriptor, which is bound already.
-pub(super) fn address(key: &ListenerKey) -> Option<ListenAddress> {
-    Some(match key {
-        ListenerKey::Tcp {
-            address,
-            port,
-            v6only,
-            ..
-        } => ListenAddress::Tcp(endpoint(address.as_ref(), *port, *v6only)),
-        ListenerKey::Udp {
-            address,
-            port,
-            v6only,
-            ..
-        } => ListenAddress::Udp(endpoint(Some(address), *port, *v6only)),
-        ListenerKey::Unix { path, .. } => ListenAddress::Unix(UnixName::Path(path.into())),
-        ListenerKey::Abstract(name) => ListenAddress::Unix(UnixName::Abstract(name.clone())),
-        ListenerKey::Fd { .. } => return None,
-    })
-}
-
-fn endpoint(address: Option<&Address>, port: u16, only: bool) -> Endpoint {
-    let zone = address.and_then(|address| address.zone.as_deref());
-    // For an unknown interface 0: the kernel refuses it with `EINVAL` where a scope is required.
-    let scope = zone.and_then(interface_index).unwrap_or_default();
-    let host = match address.map(|address| address.ip) {
-        None => Host::Any,
-        Some(IpAddr::V4(address)) => Host::V4(address),
-        Some(IpAddr::V6(address)) => Host::V6 {
-            address,
-            only,
-            scope,
-        },
-    };
-    Endpoint { host, port }
-}
-
-/// The options to bind with; `backlog` 0 means Node.js' default.
-pub(super) fn options(key: &ListenerKey, backlog: u32) -> Options {
-    let mut options = Options {
-        backlog: match backlog {
-            0 => DEFAULT_BACKLOG,
-            _ => u16::try_from(backlog).unwrap_or(u16::MAX),
-        },
-        ..Options::default()
-    };
-    match key {
-        ListenerKey::Udp { reuse_addr, .. } => options.reuse_address = *reuse_addr,
-        ListenerKey::Unix {
-            readable_all,
-            writable_all,
-            ..
-        } => {
-            options.readable_all = *readable_all;
-            options.writable_all = *writable_all;
-        }
-        _ => {}
-    }
-    options
-}
-
-/// The identity of a socket, without flags: the flags of the first query apply. Node.js' own primary
-/// does the same (`queryServer`, `lib/internal/cluster/primary.js`).
-pub(super) fn without_flags(key: &ListenerKey) -> ListenerKey {
-    let mut key = key.clone();
-    match &mut key {
-        ListenerKey::Tcp { v6only, .. } => *v6only = false,
-        ListenerKey::Udp {
-            v6only, reuse_addr, ..
-        } => (*v6only, *reuse_addr) = (false, false),
-        ListenerKey::Unix {
-            readable_all,
-            writable_all,
-            ..
-        } => (*readable_all, *writable_all) = (false, false),
-        ListenerKey::Abstract(_) | ListenerKey::Fd { .. } => {}
-    }
-    key
-}
 
 /// Whether an unprivileged process could have bound it. The permissions of files and of abstract names
 /// cannot be checked here.
@@ -102,7 +19,9 @@ pub(super) fn is_for_everybody(address: &ListenAddress, ports_from: u16) -> bool
 /// are equal if they share an IP version: an app that listens on `0.0.0.0` is served by
 /// `--listen 8080`, and one that listens on `::` by `--listen 0.0.0.0:8080`. A single address never
 /// equals all addresses: binding it then fails with `EADDRINUSE`, as it would without pidone.
-pub(super) fn is_at(wanted: &ListenAddress, there: &ListenAddress) -> bool {
+///
+/// A relative path resolves against pidone's working directory, which is the workers' too.
+pub(super) fn is_at(wanted: &ListenAddress, there: &ListenAddress, directory: &[u8]) -> bool {
     match (wanted, there) {
         (ListenAddress::Tcp(wanted), ListenAddress::Tcp(there))
         | (ListenAddress::Udp(wanted), ListenAddress::Udp(there)) => {
@@ -111,7 +30,7 @@ pub(super) fn is_at(wanted: &ListenAddress, there: &ListenAddress) -> bool {
         (
             ListenAddress::Unix(UnixName::Path(wanted)),
             ListenAddress::Unix(UnixName::Path(there)),
-        ) => absolute(wanted) == absolute(there),
+        ) => parts(wanted, directory).eq(parts(there, directory)),
         _ => wanted == there,
     }
 }
@@ -188,14 +107,26 @@ fn ip(host: Host) -> IpAddr {
     }
 }
 
-/// A relative path resolves against pidone's working directory, which is the workers' too.
-fn absolute(path: &Path) -> Option<std::path::PathBuf> {
-    std::path::absolute(path).ok()
+/// The parts of an absolute path. As in Node.js, `//` and `/./` mean `/`; links are not followed.
+fn parts<'a>(path: &'a [u8], directory: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let base = if path.starts_with(b"/") {
+        &[]
+    } else {
+        directory
+    };
+    let names = |path: &'a [u8]| path.split(|byte| *byte == b'/');
+    let names = names(base).chain(names(path));
+    names.filter(|name| !matches!(name, [] | [b'.']))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+
+    fn is_at(wanted: &ListenAddress, there: &ListenAddress) -> bool {
+        super::is_at(wanted, there, b"/app")
+    }
 
     fn at(wanted: &str, there: &str) -> bool {
         is_at(&wanted.parse().unwrap(), &there.parse().unwrap())
@@ -245,38 +176,18 @@ mod tests {
 
     #[test]
     fn relative_paths_resolve_as_in_a_worker() {
-        let here = std::env::current_dir().unwrap();
-        let path = format!("unix:{}/app.sock", here.display());
-        assert!(at(&path, "unix:app.sock"));
-        assert!(at(&path, "unix:./app.sock"));
-        assert!(!at(&path, "unix:/app.sock"));
+        for here in [
+            "/app/app.sock",
+            "app.sock",
+            "./app.sock",
+            "/app//./app.sock",
+        ] {
+            assert!(at("unix:/app/app.sock", &format!("unix:{here}")));
+        }
+        for elsewhere in ["/app.sock", "/app", "app/app.sock", "../app/app.sock"] {
+            assert!(!at("unix:/app/app.sock", &format!("unix:{elsewhere}")));
+        }
         assert!(at("unix:@app", "unix:@app"));
         assert!(!at("unix:@app", "unix:app"));
-    }
-
-    #[test]
-    fn flags_do_not_distinguish_sockets_but_an_index_does() {
-        let unix = |readable_all| ListenerKey::Unix {
-            path: "/a".into(),
-            readable_all,
-            writable_all: false,
-        };
-        assert_eq!(without_flags(&unix(true)), unix(false));
-        let tcp = |port, v6only, index| ListenerKey::Tcp {
-            address: None,
-            port,
-            v6only,
-            index,
-        };
-        assert_eq!(without_flags(&tcp(80, true, 0)), tcp(80, false, 0));
-        assert_ne!(without_flags(&tcp(0, false, 0)), tcp(0, false, 1));
-    }
-
-    #[test]
-    fn the_backlog_is_the_apps_or_the_default_of_node() {
-        let key = ListenerKey::Abstract("app".into());
-        for (asked, given) in [(0, 511), (1, 1), (65_536, 65_535)] {
-            assert_eq!(options(&key, asked).backlog, given);
-        }
     }
 }

@@ -1,0 +1,86 @@
+//! Accept queues: whose they are, which ones pidone empties itself, and which worker is next in
+//! turn to get a connection from them.
+
+use alloc::vec::Vec;
+
+use super::port::{Origin, Port};
+use super::{PortId, Registry};
+use crate::address::ListenAddress;
+use crate::supervisor::{Member, WorkerId};
+
+/// The queue of connections that came while a single socket was being closed to new ones; no worker
+/// has this member.
+pub const LATE: Member = Member(1);
+
+impl Registry {
+    /// The queues that pidone is responsible for: those of a member alone, or all.
+    pub fn queues(&self, member: Option<Member>) -> impl Iterator<Item = (PortId, Member)> {
+        let ports = self.ports.iter();
+        let own = ports.filter(|(_, port)| port.origin != Origin::Inherited && port.is_stream());
+        own.flat_map(move |(id, port)| {
+            let queues = port.queues().filter(move |queue| {
+                member.is_none_or(|member| port.members.is_some() && *queue == member)
+            });
+            queues.map(move |queue| (id, queue))
+        })
+    }
+
+    /// The orphaned queues: those that no worker empties although other workers could serve them.
+    /// These are queues of members without a worker that serves, and of workers that do not listen
+    /// on this port; with round-robin every queue. A port without a serving holder has none.
+    pub fn orphaned_queues(
+        &self,
+        is_served: impl Fn(Member) -> bool,
+    ) -> impl Iterator<Item = (PortId, Member)> {
+        let ports = self.ports.iter().filter(|(_, port)| port.is_stream());
+        ports.flat_map(move |(id, port)| {
+            let could_be_served = port.holders().any(|(_, member)| is_served(member));
+            let none = self.is_round_robin() || port.is_mixed;
+            let is_emptied = |member| match port.members {
+                Some(_) => port.is_held_in(member) && is_served(member),
+                None => member != LATE,
+            };
+            let queues = port.queues().filter(|_| could_be_served);
+            let orphaned = queues.filter(|member| none || !is_emptied(*member));
+            let orphaned: Vec<_> = orphaned.map(|member| (id, member)).collect();
+            orphaned
+        })
+    }
+
+    /// The workers that can take a connection to this port, the next in turn first. `serving`: in
+    /// the order in which they were started.
+    pub fn takers(&self, port: PortId, serving: impl Iterator<Item = WorkerId>) -> Vec<WorkerId> {
+        let Some(port) = self.ports.get(port) else {
+            return Vec::new();
+        };
+        let mut takers: Vec<_> = serving.filter(|worker| port.is_held_by(*worker)).collect();
+        let behind = takers.partition_point(|worker| *worker <= port.last_taker);
+        takers.rotate_left(behind);
+        takers
+    }
+
+    /// A worker got a connection that pidone accepted on this port.
+    pub fn handed_over(&mut self, port: PortId, worker: WorkerId) {
+        if let Some(port) = self.ports.get_mut(port) {
+            port.last_taker = worker;
+        }
+    }
+
+    /// The ports that bring connections to a worker, or to any worker, and whether a TLS server
+    /// listens there.
+    pub fn reached_by(&self, worker: Option<WorkerId>) -> impl Iterator<Item = (PortId, bool)> {
+        let ports = self.ports.iter().filter(|(_, port)| port.is_stream());
+        let held =
+            ports.filter(move |(_, port)| worker.is_none_or(|worker| port.is_held_by(worker)));
+        held.map(|(id, port)| (id, port.has_tls()))
+    }
+}
+
+impl Port {
+    fn queues(&self) -> impl Iterator<Item = Member> {
+        let is_late = self.is_closed() && matches!(self.address, ListenAddress::Tcp(_));
+        let own = self.members.unwrap_or(1);
+        let count = own + usize::from(self.members.is_none() && is_late);
+        (0..count).map(Member)
+    }
+}
