@@ -14,7 +14,6 @@
 //! | [`address`] | addresses to listen on | sockets |
 //! | [`ports`] | which ports are open, who listens on them, which members get new connections | sockets |
 //! | [`steering`] | the member of a group that gets a new connection, as a BPF program | sockets |
-//! | [`errno`] | the error numbers that pidone gives and explains | who gave one |
 //! | [`text`] | the text form of durations, sizes and reasons | where it is printed |
 //! | [`table`] | a small ordered map | what it stores |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |

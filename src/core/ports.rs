@@ -156,3 +156,6 @@ impl Registry {
         self.holders(port).any(|(holder, _)| holder == worker)
     }
 }
+
+#[cfg(test)]
+mod tests;

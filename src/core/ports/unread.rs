@@ -81,3 +81,69 @@ impl Unread {
         self.left.remove(Some(worker));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(cookie: u32, is_unheard: bool, silent: u64) -> Connection {
+        Connection {
+            cookie: Cookie([cookie, 0]),
+            client: SocketAddr::from(([127, 0, 0, 1], u16::try_from(cookie).unwrap())),
+            is_unheard,
+            silent: Duration::from_millis(silent),
+        }
+    }
+
+    fn port(has_tls: bool, connections: &[Connection]) -> Reached {
+        Reached {
+            has_tls,
+            own: Vec::new(),
+            connections: Some(connections.into()),
+        }
+    }
+
+    #[test]
+    fn connections_of_the_first_check_count_until_they_are_read() {
+        let mut unread = Unread::default();
+        let mut any = |port: Reached| unread.any(Some(WorkerId(1)), [port].into_iter());
+        let waiting = connection(1, true, 0);
+        assert!(any(port(false, &[waiting, connection(2, false, 0)])));
+        assert!(any(port(false, &[waiting])));
+        // A newer one belongs to another worker.
+        assert!(!any(port(
+            false,
+            &[connection(1, false, 0), connection(3, true, 0)]
+        )));
+        assert!(!any(port(false, &[waiting])), "it was read already");
+        unread.forget(WorkerId(1));
+        assert!(unread.any(Some(WorkerId(1)), [port(false, &[waiting])].into_iter()));
+    }
+
+    #[test]
+    fn with_tls_a_client_that_has_just_sent_counts_too() {
+        for (has_tls, silent, expected) in
+            [(true, 249, true), (true, 250, false), (false, 0, false)]
+        {
+            let mut unread = Unread::default();
+            let mut any = |silent| {
+                let port = port(has_tls, &[connection(1, false, silent)]);
+                unread.any(None, [port].into_iter())
+            };
+            assert_eq!(any(silent), expected);
+            // It counts until it is closed.
+            assert_eq!(any(9000), expected);
+        }
+    }
+
+    #[test]
+    fn unknown_connections_count_and_pidones_own_do_not() {
+        let mut unread = Unread::default();
+        let own = connection(1, true, 0);
+        let mut reached = port(false, &[own]);
+        reached.own.push(own.client);
+        assert!(!unread.any(None, [reached.clone()].into_iter()));
+        reached.connections = None;
+        assert!(unread.any(None, [reached].into_iter()));
+    }
+}

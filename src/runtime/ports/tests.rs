@@ -3,9 +3,9 @@ use crate::address::{Endpoint, Host, ListenAddress};
 use crate::channel::cluster::HandleKind;
 use crate::channel::query::ListenerKey;
 use crate::channel::query::Query;
-use crate::ports::LIMIT;
 use crate::sys::activation::Inherited;
 use crate::sys::alone;
+use crate::sys::poll;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -161,8 +161,7 @@ fn is_refused(port: u16) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-mod asking;
-mod unheld;
+mod opening;
 
 #[test]
 fn each_member_has_its_own_socket_on_one_port() {
@@ -182,74 +181,6 @@ fn each_member_has_its_own_socket_on_one_port() {
     // No worker serves: nothing changes.
     ports.serve(&members(&[None, None]));
     assert_eq!(accepted_connections(&[&zero, &two, &one], 20), [0, 0, 20]);
-}
-
-#[test]
-fn before_any_worker_serves_connections_wait_in_first_members() {
-    let mut ports = ports(Balance::ReusePort, 2);
-    open(&mut ports, &["127.0.0.1:0"]).unwrap();
-    let id = ports.registry.passed_on().next().unwrap();
-    let sockets = |ports: &Ports| -> Vec<Listener> {
-        let members = (0..4).map(|member| {
-            ports
-                .sockets
-                .get(id)
-                .unwrap()
-                .of_member(Member(member))
-                .unwrap()
-        });
-        members.map(|member| member.duplicate().unwrap()).collect()
-    };
-    let arrived = accepted_connections(&sockets(&ports).iter().collect::<Vec<_>>(), 100);
-    assert_eq!((arrived[1], arrived[3]), (0, 0), "{arrived:?}");
-    assert!(arrived[0] > 20 && arrived[2] > 20, "{arrived:?}");
-
-    // More slots before the first worker serves.
-    ports.ensure_members(6).unwrap();
-    let mut members = sockets(&ports);
-    let more = [4, 5].map(|member| {
-        ports
-            .sockets
-            .get(id)
-            .unwrap()
-            .of_member(Member(member))
-            .unwrap()
-    });
-    members.extend(more.map(|member| member.duplicate().unwrap()));
-    let arrived = accepted_connections(&members.iter().collect::<Vec<_>>(), 150);
-    assert!(arrived[4] > 20 && arrived[5] == 0, "{arrived:?}");
-}
-
-#[test]
-fn source_ip_keeps_each_client_in_its_slot() {
-    let mut ports = ports(Balance::SourceIp, 2);
-    let (_, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
-    let (_, two) = get(&mut ports, 2, 2, &tcp(None, 0));
-    let (_, one) = get(&mut ports, 3, 1, &tcp(None, 0));
-    let (_, three) = get(&mut ports, 4, 3, &tcp(None, 0));
-    let all = [&zero, &one, &two, &three];
-    ports.serve(&members(&[Some(0), Some(2)]));
-    let before = accepted_connections(&all, 10);
-    ports.serve(&members(&[Some(1), Some(3)]));
-    let after = accepted_connections(&all, 10);
-    assert!(before[0] == 10 || before[2] == 10, "{before:?}");
-    assert_eq!((before[0], before[2]), (after[1], after[3]));
-}
-
-#[test]
-fn only_workers_that_listen_on_a_port_get_connections() {
-    let mut ports = ports(Balance::ReusePort, 2);
-    ports.serve(&members(&[Some(0), Some(2)]));
-    let (id, two) = get(&mut ports, 2, 2, &tcp(None, 0));
-    assert_eq!(accepted_connections(&[&two], 20), [20]);
-    // Worker 1 listens too, and closes again.
-    let (_, zero) = get(&mut ports, 1, 0, &tcp(None, 0));
-    let arrived = accepted_connections(&[&zero, &two], 60);
-    assert!(arrived[0] > 5 && arrived[1] > 5, "{arrived:?}");
-    ports.closed(id, WorkerId(1));
-    assert_eq!(accepted_connections(&[&zero, &two], 20), [0, 20]);
-    let holders: Vec<_> = ports.registry.holders(id).collect();
-    assert_eq!(holders, [(WorkerId(2), Member(2))]);
 }
 
 #[test]
@@ -307,14 +238,6 @@ fn pidone_accepts_round_robin_connections() {
     else {
         panic!("{answer:?}");
     };
-    // No serving worker could take it.
-    assert!(ports.orphaned_queues(|_| false).is_empty());
-    let orphaned_queues = ports.orphaned_queues(|member| member == Member(0));
-    assert_eq!(orphaned_queues.len(), 1);
-    assert_eq!(
-        (orphaned_queues[0].0, orphaned_queues[0].1),
-        (port, Member(0))
-    );
     assert!(ports.accept(port, Member(0)).unwrap().is_none());
     let _client = TcpStream::connect((HOME, address.port())).unwrap();
     assert!(ports.accept(port, Member(0)).unwrap().is_some());
@@ -324,7 +247,6 @@ fn pidone_accepts_round_robin_connections() {
     // Datagrams cannot be accepted.
     let answer = ask(&mut ports, 1, 0, &udp(0));
     assert!(matches!(answer, Answer::Listener { .. }));
-    assert_eq!(ports.orphaned_queues(|_| true).len(), 2);
 }
 
 #[test]
@@ -335,13 +257,9 @@ fn a_port_without_holders_stays_open_until_close_unheld() {
     let (id, socket) = get(&mut ports, 1, 0, &tcp(None, 0));
     let number = number(&socket);
     get(&mut ports, 2, 2, &tcp(None, 0));
-    // One worker has listened twice, so it must close twice.
-    get(&mut ports, 1, 0, &tcp(None, 0));
     drop(socket);
+    ports.closed(id, WorkerId(1));
     ports.close_unheld();
-    ports.closed(id, WorkerId(1));
-    ports.closed(id, WorkerId(1));
-    ports.closed(id, WorkerId(1));
     drop(TcpStream::connect((HOME, number)).unwrap());
 
     // The last worker exits with a connection in its queue: its successor gets the connection.
@@ -360,8 +278,6 @@ fn a_port_without_holders_stays_open_until_close_unheld() {
     ports.close_unheld();
     assert!(is_refused(number));
     assert!(!ports.contains(id));
-    // Another query for port 0 gets a new port.
-    assert_ne!(get(&mut ports, 3, 2, &tcp(None, 0)).0, id);
 
     let (id, socket) = get(&mut ports, 1, 0, &unix(&path));
     drop(socket);
@@ -373,31 +289,21 @@ fn a_port_without_holders_stays_open_until_close_unheld() {
 }
 
 #[test]
-fn members_without_a_listening_worker_have_orphaned_queues() {
+fn a_connection_in_an_exited_workers_queue_can_be_accepted() {
     let mut ports = ports(Balance::ReusePort, 2);
     let (id, _zero) = get(&mut ports, 1, 0, &tcp(None, 0));
     let (_, two) = get(&mut ports, 2, 2, &tcp(None, 0));
-    let orphaned_queues = |ports: &Ports, served: &[usize]| -> Vec<usize> {
-        let orphaned_queues = ports.orphaned_queues(|member| served.contains(&member.0));
-        orphaned_queues
-            .iter()
-            .map(|(_, member, _)| member.0)
-            .collect()
-    };
-    assert_eq!(orphaned_queues(&ports, &[0, 2]), [1, 3]);
-    assert_eq!(orphaned_queues(&ports, &[2]), [0, 1, 3]);
-    assert_eq!(orphaned_queues(&ports, &[1, 2, 3]), [0, 1, 3]);
-    // No worker could serve them.
-    assert_eq!(orphaned_queues(&ports, &[]), []);
-    assert_eq!(orphaned_queues(&ports, &[1]), []);
-
-    // Worker 1 exits with a connection in its queue, which is accepted from there.
     ports.serve(&members(&[Some(0), None]));
     let _client = TcpStream::connect((HOME, number(&two))).unwrap();
     ports.forget(WorkerId(1));
     ports.serve(&members(&[None, Some(2)]));
     assert!(ports.waiting(Some(Member(0))) && ports.waiting(None));
     assert!(!ports.waiting(Some(Member(2))));
+    assert_eq!(ports.queue(Member(0)), Some(1));
+    let orphaned_queues = ports.orphaned_queues(|member| member == Member(2));
+    let is_zero = |queue: &&(PortId, Member, _)| (queue.0, queue.1) == (id, Member(0));
+    let (_, _, queue) = orphaned_queues.iter().find(is_zero).unwrap();
+    assert!(poll::is_readable(*queue));
     assert!(ports.accept(id, Member(0)).unwrap().is_some());
     assert!(!ports.waiting(None));
     assert_eq!(accepted_connections(&[&two], 10), [10]);
