@@ -19,6 +19,7 @@ use crate::config::{
     Readiness, RestartPolicy, StopMode, WorkerRules,
 };
 use crate::launch::{ReadFile, inspector};
+use crate::text::HumanDuration;
 use channel::ChannelChoice;
 
 /// The default grace period and ready timeout of workers.
@@ -286,10 +287,12 @@ impl Draft {
         if announced < before_signal {
             return Ok(());
         }
+        let [announced, grace, before_signal] =
+            [announced, grace, before_signal].map(HumanDuration);
         let why = format!(
-            "{announced:?} is too long for a --grace of {grace:?}, \
+            "{announced} is too long for a --grace of {grace}, \
              four fifths of which come before the stop signal; \
-             give less than {before_signal:?}, or a longer --grace"
+             give less than {before_signal}, or a longer --grace"
         );
         around.senseless("http-drain", why)
     }

@@ -5,39 +5,53 @@ use core::time::Duration;
 
 use crate::supervisor::{Done, Reason, Refusal};
 
-/// A duration: `449 ms`, `1.5 s`, `30 s`, `3 min 5 s`, `2 h 14 min`, `9 d 3 h`.
+/// A duration, in two units at most: `0.3 ms`, `449 ms`, `1.5 s`, `3 min 5 s`, `2 h 14 min`, `9 d 3 h`.
 #[derive(Debug, Clone, Copy)]
-pub struct Spoken(pub Duration);
+pub struct HumanDuration(pub Duration);
 
-impl fmt::Display for Spoken {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        match seconds {
-            0 => write!(out, "{} ms", self.0.as_millis()),
-            1..60 => match self.0.subsec_millis() / 100 {
-                0 => write!(out, "{seconds} s"),
-                tenths => write!(out, "{seconds}.{tenths} s"),
-            },
-            60..3_600 if seconds.is_multiple_of(60) => write!(out, "{} min", seconds / 60),
-            60..3_600 => write!(out, "{} min {} s", seconds / 60, seconds % 60),
-            3_600..86_400 => write!(out, "{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-            _ => write!(out, "{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+        let (whole, unit, rest, smaller) = match seconds {
+            0 if self.0.subsec_millis() < 10 => {
+                return tenths(out, u64::from(self.0.subsec_micros() / 100), "ms");
+            }
+            0 => (u64::from(self.0.subsec_millis()), "ms", 0, ""),
+            1..60 => {
+                let part = u64::from(self.0.subsec_millis() / 100);
+                return tenths(out, seconds * 10 + part, "s");
+            }
+            60..3_600 => (seconds / 60, "min", seconds % 60, "s"),
+            3_600..86_400 => (seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+            _ => (seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+        };
+        write!(out, "{whole} {unit}")?;
+        match rest {
+            0 => Ok(()),
+            _ => write!(out, " {rest} {smaller}"),
         }
     }
 }
 
-/// An amount of memory: `300 MiB`, `1.5 GiB`.
+/// An amount of memory: `512 KiB`, `300 MiB`, `1.5 GiB`.
 #[derive(Debug, Clone, Copy)]
-pub struct Size(pub u64);
+pub struct HumanBytes(pub u64);
 
-impl fmt::Display for Size {
+impl fmt::Display for HumanBytes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MIB: u64 = 1 << 20;
-        let mib = self.0 / MIB;
-        match mib {
-            0..1024 => write!(out, "{}.{} MiB", mib, self.0 % MIB * 10 / MIB),
-            _ => write!(out, "{}.{} GiB", mib / 1024, mib % 1024 * 10 / 1024),
+        let kib = self.0 >> 10;
+        match kib {
+            0..0x400 => write!(out, "{kib} KiB"),
+            0x400..0x10_0000 => tenths(out, (kib * 10) >> 10, "MiB"),
+            _ => tenths(out, (kib * 10) >> 20, "GiB"),
         }
+    }
+}
+
+fn tenths(out: &mut fmt::Formatter<'_>, tenths: u64, unit: &str) -> fmt::Result {
+    match (tenths / 10, tenths % 10) {
+        (whole, 0) => write!(out, "{whole} {unit}"),
+        (whole, tenth) => write!(out, "{whole}.{tenth} {unit}"),
     }
 }
 
@@ -47,8 +61,8 @@ impl fmt::Display for Reason {
             Self::Memory { bytes, limit } => write!(
                 out,
                 "uses more memory than --max-memory allows: {} of {}",
-                Size(bytes),
-                Size(limit)
+                HumanBytes(bytes),
+                HumanBytes(limit)
             ),
             Self::Age => out.write_str("has reached its --max-age"),
         }
@@ -87,7 +101,7 @@ impl fmt::Display for Done {
                 serving,
                 wanted,
             } => {
-                write!(out, "done in {}", Spoken(took))?;
+                write!(out, "done in {}", HumanDuration(took))?;
                 if serving < wanted {
                     write!(out, "; {serving} of {wanted} slots have a worker")?;
                 }
@@ -108,15 +122,32 @@ mod tests {
     #[test]
     fn durations_have_units_and_no_more_digits_than_needed() {
         for (seconds, text) in [
+            (0.0, "0 ms"),
+            (0.000_312, "0.3 ms"),
             (0.449, "449 ms"),
             (2.0, "2 s"),
             (59.99, "59.9 s"),
             (60.0, "1 min"),
             (185.0, "3 min 5 s"),
+            (7_200.0, "2 h"),
             (8_070.0, "2 h 14 min"),
             (788_400.0, "9 d 3 h"),
         ] {
-            assert_eq!(Spoken(Duration::from_secs_f64(seconds)).to_string(), text);
+            let duration = Duration::from_secs_f64(seconds);
+            assert_eq!(HumanDuration(duration).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn sizes_are_in_binary_units() {
+        for (bytes, text) in [
+            (0, "0 KiB"),
+            (512 << 10, "512 KiB"),
+            (100 << 20, "100 MiB"),
+            (130_652_569, "124.5 MiB"),
+            (3 << 29, "1.5 GiB"),
+        ] {
+            assert_eq!(HumanBytes(bytes).to_string(), text);
         }
     }
 }

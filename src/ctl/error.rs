@@ -8,6 +8,7 @@ use std::{fmt, io};
 
 use crate::cause::Cause;
 use crate::signal::Signal;
+use crate::text::HumanDuration;
 
 /// An error between `pidone ctl` and a running pidone.
 #[derive(Debug)]
@@ -105,7 +106,8 @@ impl fmt::Display for CtlError {
             }
             Self::Unread(patience) => write!(
                 out,
-                "cannot print: standard output is full and was not read for {patience:?}"
+                "cannot print: standard output is full and was not read for {}",
+                HumanDuration(*patience)
             ),
             Self::Ended(signal) => write!(
                 out,

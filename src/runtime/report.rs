@@ -12,7 +12,7 @@ use crate::signal::Signal;
 use crate::supervisor::{Next, Report, Verdict};
 use crate::sys::cgroup::OomCounter;
 use crate::sys::leftovers;
-use crate::text::Spoken;
+use crate::text::HumanDuration;
 
 /// Writes the log lines. Remembers how many processes the kernel's OOM killer has killed so far.
 #[derive(Debug)]
@@ -86,13 +86,13 @@ impl Reporter {
             Report::Overdue { grace, .. } => {
                 log::warn!(
                     "{who} did not exit within the grace period ({}); sending SIGKILL",
-                    Spoken(grace)
+                    HumanDuration(grace)
                 );
             }
             Report::NeverReady { timeout, .. } => log::error!(
                 "{who} was not ready within {} (--ready-timeout); stopping it. Check --ready, and that the command \
                  is Node.js itself and calls listen()",
-                Spoken(timeout)
+                HumanDuration(timeout)
             ),
             Report::AllReady { workers: 1 } => log::info!("the worker is ready"),
             Report::AllReady { workers } => log::info!("all {workers} workers are ready"),
@@ -121,7 +121,7 @@ impl Reporter {
                 log::info!("restart of slot {slot} started");
             }
             Report::SlotReplaced { slot, .. } => log::info!("slot {slot}: {who} serves"),
-            Report::ReloadDone { took } => log::info!("reload done in {}", Spoken(took)),
+            Report::ReloadDone { took } => log::info!("reload done in {}", HumanDuration(took)),
             Report::ReloadFailed { .. } => log::error!(
                 "reload failed: the successor {who} was not ready in time; the old workers stay"
             ),
@@ -131,12 +131,12 @@ impl Reporter {
             Report::Recycled { reason, .. } => log::info!("{who} {reason}; replacing it"),
             Report::Hung { after, .. } => log::error!(
                 "{who} hangs: its event loop has not responded for {} (--hang-timeout); sending SIGABRT",
-                Spoken(after)
+                HumanDuration(after)
             ),
             Report::Unresponsive { after, .. } => log::warn!(
                 "{who} is unresponsive: its event loop has not answered for {} \
                  (--unresponsive-after)",
-                Spoken(after)
+                HumanDuration(after)
             ),
             Report::Responsive { .. } => log::info!("{who} is responsive again"),
             Report::Stopped { signal, .. } => log::warn!(
@@ -172,7 +172,7 @@ impl Reporter {
     }
 
     fn ended(&mut self, who: &str, ended: Ended, uptime: Duration, sent_by_us: bool, next: Next) {
-        let uptime = Spoken(uptime);
+        let uptime = HumanDuration(uptime);
         let then = NextStep(next);
         // Several workers that fail in the same way at the same time are logged once.
         if next == Next::Wait && self.last_delayed.replace(ended) == Some(ended) {
@@ -271,7 +271,7 @@ impl fmt::Display for NextStep {
             Next::Spare => out.write_str("; a spare takes over"),
             Next::Wait => out.write_str("; restarting when another worker serves"),
             Next::Restart(Duration::ZERO) => out.write_str("; restarting"),
-            Next::Restart(delay) => write!(out, "; restarting in {}", Spoken(delay)),
+            Next::Restart(delay) => write!(out, "; restarting in {}", HumanDuration(delay)),
         }
     }
 }
@@ -285,7 +285,7 @@ impl fmt::Display for CrashReason {
             (Verdict::Restarts { restarts, window }, _) => write!(
                 out,
                 "exited; restart limit reached ({restarts} in {}, --max-restarts)",
-                Spoken(window)
+                HumanDuration(window)
             ),
             (Verdict::NeverReady { boots: 1, .. }, _) => {
                 out.write_str("failed to start; no restart is allowed (--max-restarts)")

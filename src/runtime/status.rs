@@ -12,7 +12,7 @@ use crate::supervisor::{
     Action, Event, Moment, Next, Reason, Report, SlotView, StateView, Unready, WorkerId,
 };
 use crate::sys::procfs;
-use crate::text::Spoken;
+use crate::text::HumanDuration;
 
 /// Counters since pidone started: restarts by cause, exits, reloads.
 #[derive(Debug, Default)]
@@ -200,7 +200,7 @@ impl Runtime<'_> {
             Unready::Unresponsive { after } => format!(
                 "unresponsive: no worker's event loop has answered for {} \
                  (--unresponsive-after)",
-                Spoken(after)
+                HumanDuration(after)
             ),
             Unready::PortLost => format!(
                 "no worker listens on {} any longer",

@@ -130,13 +130,13 @@ fn what_makes_no_sense_together_is_refused() {
         (
             "-i 2 --http-drain 24s",
             [
-                "--http-drain: 24s is too long",
-                "give less than 24s, or a longer --grace",
+                "--http-drain: 24 s is too long",
+                "give less than 24 s, or a longer --grace",
             ],
         ),
         (
             "-i 2 --http-drain 1s --grace 0",
-            ["--http-drain: 1s is too long", "a longer --grace"],
+            ["--http-drain: 1 s is too long", "a longer --grace"],
         ),
         (
             "-i 2 --port-env NONE_SUCH_PORT",

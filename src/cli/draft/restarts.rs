@@ -5,6 +5,7 @@
 use super::{Draft, Surroundings};
 use crate::cli::error::CliError;
 use crate::config::RestartPolicy;
+use crate::text::HumanDuration;
 
 impl Draft {
     /// Rejects options about restarts if there are none.
@@ -31,16 +32,16 @@ impl Draft {
     /// ready and then crash never reach it.
     fn endless_restarts(&self, around: &Surroundings<'_>) -> Option<String> {
         let rules = &self.config.restart;
-        let (restarts, window, least) = (rules.max_restarts, rules.window, rules.least_time());
-        (least > window).then(|| {
+        let (restarts, least) = (rules.max_restarts, rules.least_time());
+        (least > rules.window).then(|| {
+            let [window, min, max, least] =
+                [rules.window, rules.min_delay, rules.max_delay, least].map(HumanDuration);
             format!(
-                "{} {restarts}/{window:?} is never reached by workers that serve and then exit: \
-                 with {} {:?}..{:?}, {restarts} restarts take at least {least:?}; \
+                "{}: {restarts} in {window} are never reached by workers that serve and then exit: \
+                 with delays from {min} to {max} ({}), they take at least {least}; \
                  give a longer window, fewer restarts or shorter delays",
                 around.name("max-restarts"),
                 around.name("backoff"),
-                rules.min_delay,
-                rules.max_delay,
             )
         })
     }

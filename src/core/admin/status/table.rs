@@ -7,9 +7,11 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::Write;
+use core::time::Duration;
 
 use super::{Mode, Status, WorkerStatus};
 use crate::admin::control::printable;
+use crate::text::{HumanBytes, HumanDuration};
 
 /// This column is shown only if a worker has an inspector.
 const INSPECTOR: &str = "INSPECT";
@@ -48,7 +50,7 @@ impl Status {
             let used = earlier
                 .and_then(|earlier| worker.cpu_ms?.checked_sub(earlier.cpu_ms?))
                 .and_then(|used| used.saturating_mul(1000).checked_div(elapsed));
-            or_dash(used, |tenths| format!("{}%", with_tenth(tenths)))
+            or_dash(used, |tenths| format!("{}.{}%", tenths / 10, tenths % 10))
         })
     }
 
@@ -66,8 +68,10 @@ impl Status {
                 or_dash(worker.pid, |_| time(worker.uptime_ms)),
                 worker.restarts.to_string(),
                 cpu(worker),
-                or_dash(worker.resident, size),
-                or_dash(worker.loop_delay_us, delay),
+                or_dash(worker.resident, |bytes| HumanBytes(bytes).to_string()),
+                or_dash(worker.loop_delay_us, |us| {
+                    HumanDuration(Duration::from_micros(us)).to_string()
+                }),
                 or_dash(worker.queue, |queue| queue.to_string()),
                 or_dash(worker.inspect_port, |port| port.to_string()),
                 worker.last_end.as_deref().map_or("-".to_owned(), printable),
@@ -138,38 +142,6 @@ fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "-".to_owned(), show)
 }
 
-/// Two units at most: `0.2s`, `42s`, `3m05s`, `2h09m`, `12d04h`.
 fn time(ms: u64) -> String {
-    let seconds = ms / 1000;
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match seconds {
-        0..10 => format!("{}s", with_tenth(ms / 100)),
-        10..60 => format!("{seconds}s"),
-        60..3600 => format!("{minutes}m{:02}s", seconds % 60),
-        3600..86_400 => format!("{hours}h{:02}m", minutes % 60),
-        _ => format!("{days}d{:02}h", hours % 24),
-    }
-}
-
-/// In binary units: `512K`, `45.2M`, `1.5G`.
-fn size(bytes: u64) -> String {
-    let kib = bytes >> 10;
-    match kib {
-        0..0x400 => format!("{kib}K"),
-        0x400..0x10_0000 => format!("{}M", with_tenth((kib * 10) >> 10)),
-        _ => format!("{}G", with_tenth((kib * 10) >> 20)),
-    }
-}
-
-/// `0.3ms`, `12ms`, `1.5s`.
-fn delay(us: u64) -> String {
-    match us {
-        0..10_000 => format!("{}ms", with_tenth(us / 100)),
-        10_000..1_000_000 => format!("{}ms", us / 1000),
-        _ => time(us / 1000),
-    }
-}
-
-fn with_tenth(tenths: u64) -> String {
-    format!("{}.{}", tenths / 10, tenths % 10)
+    HumanDuration(Duration::from_millis(ms)).to_string()
 }

@@ -116,26 +116,28 @@ fn the_table_is_aligned_and_narrow() {
     status.workers[0].inspect_port = None;
     let table = status.table();
     let wanted = "\
-pidone 0.1.0, pid 1, up 2h09m: ready, 1 of 4 workers, OOM kills: 2
-SLOT   STATE         PID  UPTIME  RESTARTS    CPU  MEMORY  DELAY  QUEUE  LAST END
-0      ready           8   2h09m         0    12s   46.0M  0.3ms      0  -
-1      draining  4194304   1m05s         3  1h00m    1.5G   1.5s    128  killed by SIGKILL
-2      waiting         -       -         1      -       -      -      -  exit \"status\" 1
-3      starting       77    0.2s         0   0.0s    512K      -      -  -
-spare  starting       78    0.2s         0      -       -      -      -  -
+pidone 0.1.0, pid 1, up 2 h 9 min: ready, 1 of 4 workers, OOM kills: 2
+SLOT   STATE         PID     UPTIME  RESTARTS   CPU   MEMORY   DELAY  QUEUE  LAST END
+0      ready           8  2 h 9 min         0  12 s   46 MiB  0.3 ms      0  -
+1      draining  4194304  1 min 5 s         3   1 h  1.5 GiB   1.5 s    128  killed by SIGKILL
+2      waiting         -          -         1     -        -       -      -  exit \"status\" 1
+3      starting       77     250 ms         0  0 ms  512 KiB       -      -  -
+spare  starting       78     250 ms         0     -        -       -      -  -
 ";
     assert_eq!(table, wanted, "\n{table}");
     assert!(table.lines().all(|line| line.len() <= 100));
 }
 
+/// The columns are two spaces or more apart.
+fn cells(line: &str) -> Vec<&str> {
+    let cells = line.split("  ").map(str::trim);
+    cells.filter(|cell| !cell.is_empty()).collect()
+}
+
 #[test]
 fn inspectors_have_a_column_if_a_worker_has_one() {
     let table = sample().table();
-    let column: Vec<_> = table
-        .lines()
-        .skip(1)
-        .map(|line| line.split_whitespace().nth(9).unwrap())
-        .collect();
+    let column: Vec<_> = table.lines().skip(1).map(|line| cells(line)[9]).collect();
     assert_eq!(column, ["INSPECT", "9230", "-", "-", "-", "-"], "\n{table}");
 }
 
@@ -147,7 +149,7 @@ fn the_headline_shows_readiness_and_progress() {
         change(&mut status);
         status.table().lines().next().unwrap().to_owned()
     };
-    let begin = "pidone 0.1.0, pid 1, up 2h09m";
+    let begin = "pidone 0.1.0, pid 1, up 2 h 9 min";
     assert_eq!(
         headline(|status| status.reloading = true),
         format!("{begin}: ready, 1 of 4 workers, reloading")
@@ -181,7 +183,7 @@ fn cpu_shares_cover_the_time_between_two_tables() {
     let table = now.table_since(&before);
     let cell = |row: usize| {
         let line = table.lines().nth(row + 2).unwrap().to_owned();
-        line.split_whitespace().nth(5).unwrap().to_owned()
+        cells(&line)[5].to_owned()
     };
     assert_eq!(
         [cell(0), cell(1), cell(2), cell(3)],
