@@ -1,5 +1,4 @@
-//! What the fuzzer's corpus holds must go well in the ordinary tests, too; and Node.js itself agrees
-//! with how pidone reads JSON. `.ci/fuzz` looks for more.
+//! Runs the fuzzer's checks on its corpus, and compares pidone's JSON reader with Node.js. `.ci/fuzz` looks for more inputs.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -19,7 +18,7 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
 }
 
-/// Each file of a directory and what is in it, in order.
+/// The files of a directory with their contents, in order.
 fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(directory).unwrap();
     let paths: BTreeSet<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -28,7 +27,7 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn every_input_of_the_corpus_goes_well() {
+fn every_input_of_the_corpus_passes() {
     let names = targets::ALL.map(|(name, _)| name.to_owned());
     let entries = fs::read_dir(corpus()).unwrap();
     let directories: BTreeSet<_> = entries
@@ -45,9 +44,9 @@ fn every_input_of_the_corpus_goes_well() {
     }
 }
 
-/// What is after a checked input is not looked at; a check that asserts nothing would see nothing.
+/// A check that asserted nothing would pass, too.
 #[test]
-fn the_checks_see_what_is_wrong() {
+fn the_checks_reject_invalid_pages() {
     for broken in [
         "pidone_x 1\n# EOF\n",
         "# TYPE pidone_x gauge\npidone_x one\n# EOF\n",
@@ -63,8 +62,8 @@ fn the_checks_see_what_is_wrong() {
     assert_eq!(targets::openmetrics::samples(good), 1);
 }
 
-/// Tells of each text on standard input, which stand there as JSON strings a line each, what
-/// `JSON.parse` makes of it: `no`, or the texts of what is in it, one level of an object deep.
+/// Reads JSON strings from standard input, one per line, and prints what `JSON.parse` makes of each text: `no`, or its type
+/// and value.
 const NODE: &str = "
 const show = (value) => value === null ? 'null' : typeof value === 'object'
   ? (Array.isArray(value) ? 'array ' + value.length : 'object')
@@ -76,8 +75,7 @@ for (const line of require('fs').readFileSync(0, 'utf8').split('\\n').slice(0, -
   console.log(said);
 }";
 
-/// The same by pidone's own reader; `None`: it is a number that one of them has not, or half a
-/// character.
+/// The same from pidone's own reader; `None`: a number that only one of them has, or half a surrogate pair.
 fn shown(value: Value<'_>) -> Option<String> {
     Some(match value.raw().as_bytes().first()? {
         b'n' => "null".to_owned(),
@@ -130,7 +128,7 @@ fn node_reads_json_as_pidone_does() {
     for (text, said) in texts.iter().zip(said.lines()) {
         let wrapped = format!("{{\"value\":{text}}}");
         let object = Object::parse_nested(wrapped.as_bytes(), u8::MAX);
-        // A member more, and perhaps one of that name with escapes.
+        // It may have another member of that name, written with escapes.
         if text.contains("\":") && text.contains(',') && !text.trim().starts_with(['{', '[']) {
             continue;
         }

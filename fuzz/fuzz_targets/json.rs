@@ -8,7 +8,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     agree(data);
 });
 
-/// Two readers make the same of it.
+/// Compares with another reader.
 fn agree(data: &[u8]) {
     let wrapped = [b"{\"value\":", data, b"}"].concat();
     let ours = Object::parse_nested(&wrapped, 100);
@@ -17,18 +17,18 @@ fn agree(data: &[u8]) {
         let lower = wrapped.to_ascii_lowercase();
         lower.windows(3).any(|bytes| bytes == b"\\ud")
     };
-    // More than one member is more than one value: `1,"value":2`.
+    // The input may end the member and begin another one: `1,"value":2`.
     let is_one = serde_json::from_slice::<Other>(data).is_ok();
     match (ours, other) {
         (_, Ok(_)) if !is_one => {}
         (Some(ours), Ok(other)) => same(
             ours.get("value").expect("it is there"),
             &other["value"],
-            // Of two with one name the last one counts; but by pidone's reading `\u0061` is not `a`.
+            // The last of two members with one name counts; but to pidone `\u0061` is not `a`.
             wrapped.contains(&b'\\'),
         ),
         (None, Err(_)) => {}
-        // JSON's grammar allows half a surrogate pair, which is no text.
+        // JSON's grammar allows half a surrogate pair, which is not valid text.
         (Some(_), Err(error)) => assert!(escapes_half_a_pair(), "{error}"),
         (None, Ok(other)) => assert!(depth(&other) > 100, "{other}"),
     }

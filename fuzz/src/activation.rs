@@ -1,4 +1,4 @@
-//! `LISTEN_FDS` and `LISTEN_FDNAMES`, and what pidone calls its own sockets in them; a line each.
+//! Inherited sockets: one line each for `LISTEN_FDS`, for `LISTEN_FDNAMES`, and for an address that pidone names there.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub fn check(data: &[u8]) {
             name.bytes()
                 .all(|byte| byte.is_ascii_graphic() && byte != b':')
         );
-        // A child that is handed it reads it back.
+        // A child that inherits it reads the same name.
         let read: Vec<_> = announced("1", &name).unwrap().collect();
         assert_eq!(read, [(FIRST, name.as_str())]);
     }

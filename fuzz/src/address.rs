@@ -1,4 +1,4 @@
-//! Addresses and signals, a word each: what is accepted is printed as something that means the same.
+//! Addresses and signals, one per line: the printed form of an accepted one has the same meaning.
 
 use pidone::address::{LONGEST_UNIX_NAME, ListenAddress, UnixName};
 use pidone::signal::Signal;
@@ -21,7 +21,7 @@ pub fn check(data: &[u8]) {
         if let Some(signal) = Signal::parse(word) {
             assert!((1..=64).contains(&signal.number()));
             let printed = signal.to_string();
-            // Two have no name: the C library keeps them for itself (signal(7)).
+            // Two signals have no name: the C library reserves them (signal(7)).
             if !printed.starts_with("signal ") {
                 assert_eq!(Signal::parse(&printed), Some(signal), "{word}: {printed}");
             }

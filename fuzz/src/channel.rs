@@ -1,12 +1,12 @@
-//! What a worker writes on its channel, whole, in pieces, and against what it is sent meanwhile.
+//! Messages of a worker on its channel, read whole and in pieces, while pidone sends messages too.
 //!
-//! A line that begins with `!` is what pidone does between two of the worker's ([`Deed`]).
+//! A line that begins with `!` is an action of pidone ([`ChannelAction`]); all others are the worker's messages.
 
 use pidone::channel::cluster::FromWorker;
 use pidone::channel::frame::{LINE_MAX, Line, Splitter};
 use pidone::channel::query::{DATA_MAX, ListenerKey, Query};
 
-use super::outbox::{Deed, World};
+use super::outbox::{ChannelAction, World};
 
 pub fn check(data: &[u8]) {
     let whole = messages(data, usize::MAX);
@@ -16,7 +16,7 @@ pub fn check(data: &[u8]) {
     let mut world = World::new();
     for line in data.split(|byte| *byte == b'\n') {
         match line.split_first() {
-            Some((b'!', deed)) => world.act(Deed::parse(deed)),
+            Some((b'!', action)) => world.act(ChannelAction::parse(action)),
             _ => world.hear(&FromWorker::parse(Line::Whole(line))),
         }
     }
@@ -32,7 +32,7 @@ fn messages(data: &[u8], size: usize) -> Vec<FromWorker> {
             assert!(text.len() <= LINE_MAX && !text.contains(&b'\n'));
             let message = FromWorker::parse(line);
             if let FromWorker::Query(query) | FromWorker::Listening(query) = &message {
-                sensible(query);
+                check_query(query);
             }
             messages.push(message);
         }
@@ -41,8 +41,8 @@ fn messages(data: &[u8], size: usize) -> Vec<FromWorker> {
     messages
 }
 
-/// Nothing in it that the rest of pidone must not be given.
-fn sensible(query: &Query) {
+/// Every value that the rest of pidone relies on is within its bounds.
+fn check_query(query: &Query) {
     let json = query.data.as_json();
     assert!(!json.contains('\n'));
     let Ok(listener) = &query.listener else {

@@ -1,6 +1,6 @@
-//! Bytes as a row of choices: what makes values out of an input that is not text.
+//! Makes values from the bytes of an input that is not text.
 
-/// When the bytes are used up, every choice is the first.
+/// The bytes that are left; without bytes, every choice is the first.
 pub struct Choices<'a>(pub &'a [u8]);
 
 impl Choices<'_> {
@@ -12,7 +12,7 @@ impl Choices<'_> {
         *first
     }
 
-    /// Small or large: how many bytes a number has is a choice, too.
+    /// Its length in bytes is a choice, too, so that small numbers are as likely as large ones.
     pub fn number(&mut self) -> u64 {
         let length = self.byte() % 9;
         (0..length).fold(0, |number, _| number << 8 | u64::from(self.byte()))

@@ -1,10 +1,10 @@
-//! What a client of the control socket asks, and what it is told.
+//! Requests on the control socket, and the lines of their answers.
 
 use pidone::admin::control::{self, AnswerLine, ControlRequest, InvalidRequest, REQUEST_MAX};
 
 pub fn check(data: &[u8]) {
     let all = ControlRequest::read(data, true).expect("nothing more will come");
-    // What is understood early is what is understood in the end.
+    // A request that is read from the beginning of the input is the one that is read from all of it.
     for end in [1, 2, 7, 8, 16, REQUEST_MAX, REQUEST_MAX + 1] {
         let beginning = &data[..end.min(data.len())];
         if let Some(early) = ControlRequest::read(beginning, false) {
@@ -33,7 +33,7 @@ pub fn check(data: &[u8]) {
     });
 }
 
-/// Every line is what it shall be, and holds nothing that a terminal would act on.
+/// Every line is of this kind, and has no control characters, which could affect a terminal.
 fn tagged(text: &str, is_so: impl Fn(AnswerLine<'_>) -> bool) {
     assert!(text.is_empty() || text.ends_with('\n'));
     for line in text.split_terminator('\n') {

@@ -1,4 +1,4 @@
-//! What comes to `--http`.
+//! Requests to `--http`, and the responses.
 
 use pidone::admin::http::{self, HttpRequest, Page};
 
@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// A response that says where it ends, and ends there.
+/// A response whose Content-Length is right.
 fn well_formed(response: &[u8], text: &str, body: bool) {
     let response = std::str::from_utf8(response).unwrap();
     let (head, rest) = response.split_once("\r\n\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! JSON: what pidone reads in place, and what it writes.
+//! JSON: the reader and the writer.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ pub fn check(data: &[u8]) {
     let read = Object::parse(&line).and_then(|object| object.get("text")?.string());
     assert_eq!(read.as_deref(), Some(&*text));
 
-    // A value is an object's, whatever else it is, and none deeper than the bound is.
+    // The reader takes objects only, so the input is a member of one. The ordinary limit of the depth rejects more than none.
     let wrapped = [b"{\"value\":", data, b"}"].concat();
     let Some(object) = Object::parse_nested(&wrapped, u8::MAX) else {
         assert!(Object::parse(&wrapped).is_none());
@@ -38,7 +38,7 @@ fn walk(value: Value<'_>) {
         "{value:?}"
     );
     assert!(kinds[3] || value.string().is_none());
-    // As it was spelled, it is the same again.
+    // The raw text is read as the same value again.
     let again = format!("{{\"again\":{}}}", value.raw());
     let again = Object::parse_nested(again.as_bytes(), u8::MAX);
     if let Some(again) = again {

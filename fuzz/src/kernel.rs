@@ -1,4 +1,4 @@
-//! Files of the kernel: /proc/self/cgroup, /proc/self/mountinfo, and small ones with values.
+//! Files of the kernel: /proc/self/cgroup, /proc/self/mountinfo, and files with single values.
 
 use std::path::Component;
 
@@ -13,7 +13,7 @@ pub fn check(data: &[u8]) {
         let Some(found) = Cgroup::locate(controller, &groups, &mounts) else {
             continue;
         };
-        // Never outside of what is mounted.
+        // The directory is below the mount point.
         let below = found.directory.strip_prefix(&found.mount).unwrap();
         assert!(below.components().all(|part| part != Component::ParentDir));
     }

@@ -1,5 +1,5 @@
-//! What must hold whatever pidone reads: a function for each kind of input, which panics if it does
-//! not. The fuzzer calls them (`fuzz_targets/`), and tests/corpus.rs with what is in `corpus/`.
+//! Checks of every parser of untrusted input: a function for each kind of input, which panics if a property does not
+//! hold. The fuzzer calls them (`fuzz_targets/`), and tests/corpus.rs runs them on the files in `corpus/`.
 
 #![allow(
     missing_docs,
@@ -24,10 +24,10 @@ pub mod outbox;
 pub mod status;
 pub mod users;
 
-/// Panics if what must hold does not.
+/// Panics if a property does not hold.
 pub type Check = fn(&[u8]);
 
-/// Each by its name, which is that of its directory in `corpus/`, too.
+/// All checks, by the name of their directory in `corpus/`.
 pub const ALL: [(&str, Check); 11] = [
     ("activation", activation::check),
     ("address", address::check),
@@ -42,8 +42,7 @@ pub const ALL: [(&str, Check); 11] = [
     ("users", users::check),
 ];
 
-/// The parts of an input, which are text with a line `--` between two of them; so many, whatever
-/// is missing.
+/// The parts of an input, which a line `--` separates; missing parts are empty.
 pub fn parts<const N: usize>(data: &[u8]) -> [String; N] {
     let text = String::from_utf8_lossy(data);
     let mut parts = text.split("\n--\n");

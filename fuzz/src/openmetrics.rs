@@ -1,12 +1,12 @@
-//! As much of OpenMetrics as pidone writes, read by the specification's grammar:
+//! Reads the part of OpenMetrics that pidone writes, by the specification's grammar:
 //! <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>
 
 use std::collections::BTreeSet;
 
-/// How many samples a page has.
+/// The number of samples of a page.
 ///
 /// # Panics
-/// If it is no page.
+/// If the page violates the grammar.
 pub fn samples(page: &str) -> usize {
     let body = page.strip_suffix("# EOF\n").expect("an end");
     let mut families = BTreeSet::new();
@@ -33,7 +33,7 @@ pub fn samples(page: &str) -> usize {
         let (series, value) = line.rsplit_once(' ').expect("a value");
         assert!(seen.insert(series.to_owned()), "{series} twice");
         let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-        // A summary without quantiles has no others.
+        // A summary without quantiles has only these.
         let ends: &[&str] = match kind {
             "counter" => &["_total"],
             "summary" => &["_count", "_sum"],

@@ -1,4 +1,4 @@
-//! Whole command lines, a word a line; then the environment, a variable a line; then a package.json.
+//! Command lines: one word per line; then the environment, one variable per line; then a package.json.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub fn check(data: &[u8]) {
             .collect();
         match read(&words, &variables, &package) {
             Ok(Invocation::Run { config: other, .. }) => {
-                // Which variables were used is all that differs.
+                // They differ only in the variables that were used.
                 let plain = |config: Config| Config {
                     own_variables: Vec::new(),
                     ..config
@@ -69,8 +69,8 @@ fn read(words: &[&str], variables: &[(&str, &str)], package: &str) -> Result<Inv
 /// Names and values.
 type Variables = Vec<(String, String)>;
 
-/// The same with each `--name=value` as the variable that stands for it; `None`: it need not mean
-/// the same. A list is one variable, and a value that is empty is none.
+/// The same command with variables in place of each leading `--name=value`; `None`: its meaning may differ. A list is one
+/// variable, and an empty variable counts as unset.
 fn as_variables(words: &[&str], variables: &[(&str, &str)]) -> Option<(Vec<String>, Variables)> {
     const LISTS: [&str; 4] = ["listen", "rewrite", "expect", "verbose"];
     let mut options = Vec::new();
@@ -88,16 +88,16 @@ fn as_variables(words: &[&str], variables: &[(&str, &str)]) -> Option<(Vec<Strin
         }
         options.push((variable, value.to_owned()));
     }
-    // What `--port-env` names may be one of these by chance.
+    // `--port-env` may name one of these variables.
     let is_own = |(_, value): &(String, String)| value.starts_with("PIDONE_");
     if options.is_empty() || options.iter().any(is_own) {
         return None;
     }
-    // The first of all words that is `ctl` is no program.
+    // As the first word, `ctl` is not a program but a subcommand.
     if rest.first() == Some(&"ctl") {
         return None;
     }
-    // Given both ways, the command line's word would win over the moved one.
+    // A short option might set the same, and would override the variable.
     let is_short = |word: &&&str| word.starts_with('-') && **word != "--";
     if rest.first().is_some_and(|word| is_short(&word)) {
         return None;
@@ -109,7 +109,7 @@ fn as_variables(words: &[&str], variables: &[(&str, &str)]) -> Option<(Vec<Strin
     Some((words, before.chain(options).collect()))
 }
 
-/// What README says of the values.
+/// The limits that README gives.
 fn within_bounds(config: &Config) {
     const LONGEST: Duration = Duration::from_secs(1000 * 3600);
     assert!(!config.command.program.is_empty());

@@ -1,5 +1,5 @@
-//! An outbox with a worker that says anything, and a runtime that does anything it may: what may be
-//! in flight (`src/protocol/outbox.rs` has the rules), and where every descriptor is.
+//! An outbox between a worker that sends arbitrary messages and a runtime that does anything it may do: checks what is in
+//! flight (the rules are in `src/core/channel/outbox.rs`), and who owns each descriptor.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,15 +8,15 @@ use pidone::channel::outbox::{CAPACITY, Outbox, Outcome};
 use pidone::channel::query::Query;
 use pidone::json::Object;
 
-/// What the runtime does.
+/// An action of the runtime.
 #[derive(Clone, Copy)]
-pub enum Deed {
+pub enum ChannelAction {
     Ping,
-    /// Write so many bytes.
+    /// Write up to this many bytes.
     Write(usize),
-    /// Hand over a connection for the first listener that is not closed.
+    /// Pass on a connection for the first listener that is not closed.
     Connect,
-    /// How the next queries are answered.
+    /// Answer the next queries in this way.
     Answer(Answer),
     Announce,
     Disconnect,
@@ -29,8 +29,8 @@ pub enum Answer {
     Failure,
 }
 
-impl Deed {
-    /// As it is spelled in the corpus; what is no word of these writes as many bytes as it has.
+impl ChannelAction {
+    /// Parses the form used in the corpus; any other text writes as many bytes as it has.
     pub fn parse(text: &[u8]) -> Self {
         match text {
             b"ping" => Self::Ping,
@@ -46,7 +46,7 @@ impl Deed {
     }
 }
 
-/// What is on the wire and must be answered before anything else of its kind may be.
+/// A message that must be answered before another one of its kind is sent.
 #[derive(PartialEq, Eq)]
 enum InFlight {
     Nothing,
@@ -57,14 +57,14 @@ enum InFlight {
 pub struct World {
     outbox: Outbox<u64>,
     answer: Answer,
-    /// The descriptors that the outbox has, and how often each was sent.
+    /// The descriptors that the outbox owns, and how often each was sent.
     held: BTreeMap<u64, u32>,
     next: u64,
-    /// The listeners that it has named, and those that it says were closed.
+    /// The listeners that it has named, and those that it has reported as closed.
     opened: BTreeSet<Key>,
     closed: BTreeSet<Key>,
     in_flight: InFlight,
-    /// What has been written of a line.
+    /// The part of a line that is written so far.
     line: Vec<u8>,
     with_descriptor: bool,
     is_gone: bool,
@@ -86,13 +86,13 @@ impl World {
         }
     }
 
-    pub fn act(&mut self, deed: Deed) {
-        match deed {
-            Deed::Ping => {
+    pub fn act(&mut self, action: ChannelAction) {
+        match action {
+            ChannelAction::Ping => {
                 self.outbox.ping();
             }
-            Deed::Write(bytes) => self.write(bytes),
-            Deed::Connect => {
+            ChannelAction::Write(bytes) => self.write(bytes),
+            ChannelAction::Connect => {
                 if let Some(key) = self.opened.difference(&self.closed).next().copied() {
                     let handle = self.take();
                     if let Err((_, handle)) = self.outbox.queue_connection(key, handle) {
@@ -100,15 +100,15 @@ impl World {
                     }
                 }
             }
-            Deed::Answer(answer) => self.answer = answer,
-            Deed::Announce => self.outbox.announce(),
-            Deed::Disconnect => {
+            ChannelAction::Answer(answer) => self.answer = answer,
+            ChannelAction::Announce => self.outbox.announce(),
+            ChannelAction::Disconnect => {
                 for (_, handle) in self.outbox.disconnect() {
                     self.release(handle);
                 }
             }
         }
-        // As many as may wait, one being written, and one that is not answered.
+        // Those in the queue, one that is being written, and one that is not answered.
         assert!(self.held.len() <= CAPACITY + 2);
     }
 
@@ -170,7 +170,7 @@ impl World {
                 assert!(self.line.is_empty(), "a descriptor in the middle of a line");
                 let sent = self.held.get_mut(handle).expect("it was not released");
                 *sent += 1;
-                // Once, and three times again.
+                // Once, and three retransmissions.
                 assert!(*sent <= 4);
                 self.with_descriptor = true;
             }
@@ -186,7 +186,7 @@ impl World {
         }
     }
 
-    /// What a worker reads: one line of JSON, and nothing that it does not expect.
+    /// A worker reads one line of JSON that it expects.
     fn check_line(&mut self, line: &[u8], with_descriptor: bool) {
         let text = String::from_utf8_lossy(line).into_owned();
         let object = Object::parse_nested(line, u8::MAX).expect(&text);
@@ -211,7 +211,7 @@ impl World {
             .is_some_and(|act| act.is_string("disconnect"));
         let is_leave = object.get("ack").is_some() && object.get("data").is_none();
         if self.is_gone {
-            // The one thing that is owed whatever happens.
+            // Every descriptor of the worker is acknowledged.
             assert_eq!(command, "NODE_HANDLE_ACK", "after the end");
         }
         self.is_gone |= is_last || is_leave && command == "NODE_CLUSTER";
@@ -227,7 +227,7 @@ impl World {
         assert!(self.held.remove(&handle).is_some(), "released twice");
     }
 
-    /// The worker is gone: every descriptor is somebody's.
+    /// The worker has exited: every descriptor was released, or is returned now.
     pub fn end(self) {
         let mut left: BTreeSet<_> = self.held.into_keys().collect();
         for (_, handle) in self.outbox.into_unfinished() {

@@ -1,5 +1,5 @@
-//! How all is going: as JSON and back, as a table, and as metrics. The input is either JSON of a
-//! pidone, or choices of which one is made.
+//! The status: as JSON and back, as a table, and as metrics. The input is either its JSON, or bytes from which a status is
+//! made.
 
 use pidone::admin::http::Format;
 use pidone::admin::metrics;
@@ -25,7 +25,7 @@ pub fn check(data: &[u8]) {
         assert!(!table.contains(is_bare), "{table:?}");
         assert_eq!(table.lines().count(), rows, "{table}");
     }
-    // Only pidone itself makes metrics, of its own version.
+    // Metrics are made by pidone only, from its own status.
     let own = Status {
         version: env!("CARGO_PKG_VERSION").into(),
         ..made_by_pidone(status)
@@ -34,7 +34,7 @@ pub fn check(data: &[u8]) {
     assert!(openmetrics::samples(&metrics::text(&own, Format::OpenMetrics)) > states);
 }
 
-/// Numbers that pidone gives once.
+/// Every slot and every spare has a number of its own.
 fn made_by_pidone(mut status: Status) -> Status {
     for (slot, worker) in status.workers.iter_mut().enumerate() {
         worker.slot = Some(slot);
@@ -45,7 +45,7 @@ fn made_by_pidone(mut status: Status) -> Status {
     status
 }
 
-/// JSON's numbers end at i64.
+/// pidone's JSON reader takes numbers up to `i64::MAX`.
 fn number(choices: &mut Choices<'_>) -> u64 {
     choices.number() & i64::MAX.unsigned_abs()
 }

@@ -43,8 +43,8 @@ impl Runtime<'_> {
                     Some(worker) => self.worker_ended(worker, pid, ended),
                     None => self.reporter.orphan(pid, ended),
                 },
-                Reaped::Nobody => break true,
-                Reaped::Childless => break false,
+                Reaped::NoneExited => break true,
+                Reaped::NoChildren => break false,
             }
             if round.is_too_long(|| self.started.elapsed()) {
                 break true;

@@ -22,9 +22,9 @@ pub enum Reaped {
     /// A child, by its process id; it is reaped.
     Child(i32, Ended),
     /// There are children, and none has exited.
-    Nobody,
+    NoneExited,
     /// There are no children.
-    Childless,
+    NoChildren,
 }
 
 /// Reaps the next child that has exited, whichever it is; does not wait (waitpid(2)).
@@ -38,8 +38,8 @@ pub fn next_dead() -> Reaped {
     match (pid, change(status)) {
         (1.., Some(Change::Ended(ended))) => Reaped::Child(pid, ended),
         // With WNOHANG the only other error is EINVAL, for options that do not exist.
-        (..=-1, _) => Reaped::Childless,
-        _ => Reaped::Nobody,
+        (..=-1, _) => Reaped::NoChildren,
+        _ => Reaped::NoneExited,
     }
 }
 
