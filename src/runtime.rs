@@ -13,6 +13,7 @@ pub mod drain_module;
 pub mod environment;
 mod error;
 mod link;
+mod notices;
 mod ports;
 mod readiness;
 mod reap_throttle;

@@ -62,23 +62,6 @@ pub fn added_to(command: &Command, script: Option<&Script>, url: &str) -> Option
     })
 }
 
-/// The message for a worker that queries a listener without having loaded the module.
-pub(super) fn missing(instance: usize) -> String {
-    format!(
-        "--http-drain has no effect in worker {instance}: it did not load the drain module, as single executables and \
-         --snapshot-blob apps do not; keep-alive clients may get resets in a reload. Run the script with node, or \
-         use --stop signal with a handler in the app"
-    )
-}
-
-/// The message for Node.js' exit with an invalid option.
-pub(super) fn refused(instance: usize) -> String {
-    format!(
-        "--http-drain: worker {instance} exited with status 9, an invalid option, before it loaded the drain module, which \
-         needs Node.js 18.19 or newer; update Node.js, or leave --http-drain out"
-    )
-}
-
 fn place(words: &[OsString]) -> Option<usize> {
     let words = words.iter().map(|word| word.to_string_lossy().into_owned());
     node_options_at(&words.collect::<Vec<_>>())

@@ -11,8 +11,8 @@ use super::drain_module;
 use super::environment::{self, Variables};
 use super::error::RunError;
 use super::link::Link;
+use super::notices;
 use super::ports::Ports;
-use crate::cause::Cause;
 use crate::config::{Balance, Config, Instances, MemoryLimit, Readiness};
 use crate::launch::inspector;
 use crate::ports::BindRights;
@@ -35,10 +35,7 @@ pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
         if config.subreaper {
             return Err(RunError::Subreaper(error));
         }
-        log::debug!(
-            "cannot become a subreaper: {}; orphans go to the init above",
-            Cause(&error)
-        );
+        notices::no_subreaper(&error);
     }
     let balance = match &config.workers {
         // With --port-env each port belongs to one worker.
@@ -95,16 +92,11 @@ fn stdin_of_workers(config: &Config) -> Option<OwnedFd> {
     }
     match File::open("/dev/null") {
         Ok(null) => {
-            log::info!(
-                "standard input is a terminal, which workers (-i) cannot share: theirs is /dev/null"
-            );
+            notices::terminal_replaced();
             Some(null.into())
         }
         Err(error) => {
-            log::warn!(
-                "standard input is a terminal, and /dev/null cannot be opened instead: {error}; \
-                 a worker that reads from it is stopped"
-            );
+            notices::terminal_not_replaced(&error);
             None
         }
     }

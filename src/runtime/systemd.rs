@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::Runtime;
-use crate::cause::Cause;
+use super::notices;
 use crate::supervisor::Moment;
 use crate::sys::manager::{self, Manager};
 
@@ -38,10 +38,7 @@ impl Notifier {
         let manager = match Manager::find() {
             Ok(manager) => manager?,
             Err(error) => {
-                log::warn!(
-                    "NOTIFY_SOCKET is not a socket that pidone can write to: {}",
-                    Cause(&error)
-                );
+                notices::bad_notify_socket(&error);
                 return None;
             }
         };
@@ -82,10 +79,7 @@ impl Notifier {
             }
             Err(error) if !self.has_warned => {
                 self.has_warned = true;
-                log::warn!(
-                    "cannot notify the service manager (NOTIFY_SOCKET): {}",
-                    Cause(&error)
-                );
+                notices::manager_not_notified(&error);
             }
             Err(_) => {}
         }

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::drain_module;
 use super::link::{Incoming, Link, Parcel, connection};
+use super::notices;
 use super::ports::{PortId, Ports};
 use super::report::Name;
 use crate::channel::cluster::{FromWorker, Key};
@@ -234,7 +234,7 @@ impl Workers {
                 && !worker.has_drain_module
                 && std::mem::take(&mut self.wants_drain_module)
             {
-                log::warn!("{}", drain_module::missing(worker.instance));
+                notices::no_drain_module(worker.instance);
             }
             match message {
                 FromWorker::Loaded => worker.has_drain_module = true,
@@ -349,7 +349,7 @@ impl Workers {
             && !worker.has_drain_module
             && std::mem::take(&mut self.wants_drain_module)
         {
-            log::error!("{}", drain_module::refused(worker.instance));
+            notices::drain_module_refused(worker.instance);
         }
     }
 

@@ -127,9 +127,9 @@ pub(super) const STOPPING: Chapter = Chapter {
             long: "kill-mode",
             value: Some("group|process"),
             help: &[
-                "What a worker that has ended leaves in its process group gets",
-                "SIGTERM, and SIGKILL after 2 s; process: it is left alone",
-                "(default: group). Needs -i.",
+                "group: processes that a worker leaves in its process group when",
+                "it exits get SIGTERM, and SIGKILL after 2 s; process: they are",
+                "left alone (default: group). Needs -i.",
             ],
             set: |draft, value| {
                 let words = [("group", KillMode::Group), ("process", KillMode::Process)];
