@@ -5,8 +5,12 @@
 //! `SO_ATTACH_REUSEPORT_CBPF`). The packet begins behind the transport header there, so addresses
 //! are read relative to the network header.
 
+mod dealing;
+
 use alloc::vec;
 use alloc::vec::Vec;
+
+pub use dealing::dealt;
 
 /// One instruction of classic BPF (linux/filter.h, `struct sock_filter`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +33,12 @@ pub type Program = Vec<Instruction>;
 const LOAD_WORD: u16 = 0x20;
 const LOAD_HALF: u16 = 0x28;
 const LOAD_BYTE: u16 = 0x30;
+const LOAD_HALF_AT_X: u16 = 0x48;
 const LOAD_SCRATCH: u16 = 0x60;
 const STORE_SCRATCH: u16 = 0x02;
 const MULTIPLY: u16 = 0x24;
+const AND: u16 = 0x54;
+const SHIFT_LEFT: u16 = 0x64;
 const SHIFT_RIGHT: u16 = 0x74;
 const MODULO: u16 = 0x94;
 const XOR_X: u16 = 0xac;

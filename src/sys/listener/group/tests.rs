@@ -1,3 +1,5 @@
+mod dealing;
+
 use super::super::tests::{WATCHDOG, accept_all, address, listen};
 use super::*;
 use crate::ports::DEFAULT_BACKLOG;
