@@ -13,6 +13,7 @@
 //! | [`launch`] | which commands cannot be workers, and what to run instead | running them, reading files |
 //! | [`address`] | addresses to listen on | sockets |
 //! | [`ports`] | which ports are open, who listens on them, which members get new connections | sockets |
+//! | [`relief`] | which waiting connection goes to another worker, and when to look | sockets, processes |
 //! | [`steering`] | the member of a group that gets a new connection, as a BPF program | sockets |
 //! | [`text`] | the text form of durations, sizes and reasons | where it is printed |
 //! | [`table`] | a small ordered map | what it stores |
@@ -36,6 +37,7 @@ pub mod errno;
 pub mod json;
 pub mod launch;
 pub mod ports;
+pub mod relief;
 pub mod rules;
 pub mod signal;
 pub mod steering;

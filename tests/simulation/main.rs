@@ -25,6 +25,7 @@ mod oracle;
 mod process;
 mod random;
 mod record;
+mod relief;
 mod scenario;
 mod seeds;
 mod world;
