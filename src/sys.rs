@@ -3,30 +3,30 @@
 //! The only module that may use `unsafe`, `nix` or `libc`.
 
 pub mod activation;
-pub mod admin;
+pub(crate) mod admin;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-pub mod alone;
+pub(crate) mod alone;
 pub mod cgroup;
-pub mod channel;
-pub mod cpu;
-pub mod diag;
+pub(crate) mod channel;
+pub(crate) mod cpu;
+pub(crate) mod diag;
 pub mod entry;
 pub mod environment;
-pub mod host;
+pub(crate) mod host;
 pub mod identity;
-pub mod leftovers;
-pub mod limits;
-pub mod listener;
-pub mod manager;
-pub mod memory;
-pub mod notify;
-pub mod output;
-pub mod poll;
-pub mod prctl;
-pub mod process;
+pub(crate) mod leftovers;
+pub(crate) mod limits;
+pub(crate) mod listener;
+pub(crate) mod manager;
+pub(crate) mod memory;
+pub(crate) mod notify;
+pub(crate) mod output;
+pub(crate) mod poll;
+pub(crate) mod prctl;
+pub(crate) mod process;
 pub mod procfs;
-pub mod reaper;
+pub(crate) mod reaper;
 pub mod signal;
 mod socket;
-pub mod terminal;
+pub(crate) mod terminal;

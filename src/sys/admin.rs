@@ -69,7 +69,6 @@ impl AsFd for AdminListener {
     }
 }
 
-/// A connection of a client.
 #[derive(Debug)]
 pub struct ClientConnection(Channel);
 

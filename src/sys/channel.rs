@@ -16,7 +16,6 @@ pub struct Channel {
     socket: UnixStream,
 }
 
-/// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
     /// This many bytes, at least 1.
@@ -27,7 +26,6 @@ pub enum Read {
     Closed,
 }
 
-/// The result of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// This many bytes, at least 1, were sent, and with them the descriptor. Send the rest without

@@ -9,7 +9,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// The address of its socket.
 #[derive(Debug)]
 pub struct Manager {
     socket: UnixDatagram,

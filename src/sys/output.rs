@@ -51,13 +51,11 @@ enum WriteMethod {
 }
 
 impl Output {
-    /// Standard output.
     #[must_use]
     pub fn stdout() -> Self {
         Self::of(1)
     }
 
-    /// Standard error.
     #[must_use]
     pub fn stderr() -> Self {
         Self::of(2)

@@ -54,7 +54,6 @@ const BEGINNING: u64 = 256;
 pub struct Setup {
     /// Make its process group the foreground group of the terminal on standard input.
     pub foreground: bool,
-    /// The user and groups it runs as.
     pub identity: Option<Identity>,
     /// Its limit of open files, if pidone has raised its own.
     pub open_files: Option<u64>,
@@ -75,9 +74,7 @@ pub struct Inheritance<'a> {
 /// Why a program did not start.
 #[derive(Debug)]
 pub struct SpawnError {
-    /// The step that failed.
     pub step: SpawnStep,
-    /// The error of that step.
     pub cause: io::Error,
 }
 

@@ -16,7 +16,6 @@ pub enum Change {
     Continued,
 }
 
-/// The result of [`next_dead`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaped {
     /// A child, by its process id; it is reaped.

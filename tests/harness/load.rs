@@ -1,7 +1,7 @@
 //! A load of HTTP requests at a constant rate, independent of the responses, and a check of each
 //! response.
 //!
-//! Each request has a name, and the apps of [`super::apps`] respond with their process id and that
+//! Each request has a name, and the apps below `apps` respond with their process id and that
 //! name, so that no response can be taken for another. No request is retried: a request that a
 //! tolerant client would repeat is a failure here.
 

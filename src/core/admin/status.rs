@@ -110,7 +110,7 @@ pub struct Restarts {
 impl Restarts {
     /// Each count with the name of its cause.
     #[must_use]
-    pub fn by_cause(&self) -> [(&'static str, u64); 4] {
+    pub(crate) fn by_cause(&self) -> [(&'static str, u64); 4] {
         [
             ("exit", self.exit),
             ("hang", self.hang),

@@ -87,12 +87,6 @@ impl Group {
         &self.members
     }
 
-    /// The address they share.
-    #[must_use]
-    pub fn local_address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// The source addresses of pidone's own connections to the group, which are never accepted.
     pub fn own_connections(&self) -> impl Iterator<Item = SocketAddr> {
         self.blackholes.iter().map(|blackhole| blackhole.source)

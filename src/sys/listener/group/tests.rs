@@ -47,7 +47,7 @@ fn receivers(group: &Group, clients: impl IntoIterator<Item = OwnedFd>) -> Vec<u
 }
 
 fn local_clients(group: &Group, count: usize) -> impl Iterator<Item = OwnedFd> {
-    let port = group.local_address().port();
+    let port = group.address.port();
     (0..count).map(move |_| TcpStream::connect(("127.0.0.1", port)).unwrap().into())
 }
 
@@ -75,7 +75,7 @@ fn members_share_an_address_and_the_kernel_spreads() {
     for name in ["0", "127.0.0.1:0", "[::1]:0"] {
         let group = group(name, 3);
         for member in group.members() {
-            assert_eq!(address(member), group.local_address());
+            assert_eq!(address(member), group.address);
         }
         let target = group.reachable_addresses()[0];
         let _clients: Vec<_> = (0..60)
@@ -89,7 +89,7 @@ fn members_share_an_address_and_the_kernel_spreads() {
 #[test]
 fn no_other_socket_can_share_the_address() {
     let theirs = group("0", 2);
-    let port = theirs.local_address().port();
+    let port = theirs.address.port();
     assert!(is_in_use(listen(&port.to_string())));
     assert!(is_in_use(listen(&format!("127.0.0.1:{port}"))));
 
@@ -232,7 +232,7 @@ fn by_source_knows_ipv6() {
     let dual = group("0", 3);
     dual.steer(&steering::by_source(&[0, 1, 2].map(Some)))
         .unwrap();
-    let target = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), dual.local_address().port());
+    let target = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), dual.address.port());
     let client = || connect_from(Ipv6Addr::LOCALHOST.into(), target);
     let members = receivers(&dual, (0..20).map(|_| client()));
     assert_eq!(members, [members[0]; 20]);
@@ -268,7 +268,7 @@ fn serve(listener: &Listener) -> usize {
 /// The host to listen on, the source addresses, and the number of members.
 fn closes_to_new_connections(host: &str, clients: &[&str], members: usize) {
     let mut group = group(host, members);
-    let port = group.local_address().port();
+    let port = group.address.port();
     let targets: Vec<_> = clients
         .iter()
         .map(|client| SocketAddr::new(client.parse().unwrap(), port))
@@ -278,10 +278,10 @@ fn closes_to_new_connections(host: &str, clients: &[&str], members: usize) {
         .collect();
     queues(&group, 20);
 
-    let before = diag::connections(group.local_address()).unwrap();
+    let before = diag::connections(group.address).unwrap();
     group.close_to_new_connections().unwrap();
     // The new ones are pidone's own connections.
-    let mut own = diag::connections(group.local_address()).unwrap();
+    let mut own = diag::connections(group.address).unwrap();
     own.retain(|one| before.iter().all(|other| other.cookie != one.cookie));
     let own: BTreeSet<_> = own.into_iter().map(|one| one.client).collect();
     assert_eq!(own, group.own_connections().collect());
@@ -341,7 +341,7 @@ fn closed_to_new_connections_with_one_member() {
 #[test]
 fn closing_to_new_connections_loses_none_under_load() {
     let mut group = group("127.0.0.1:0", 2);
-    let target = group.local_address();
+    let target = group.address;
     let before: Vec<_> = (0..50).map(|_| source(target)).collect();
     group.close_to_new_connections().unwrap();
     // An established connection is in a queue that is served; a blackhole holds only pidone's own.
@@ -358,7 +358,7 @@ fn closing_to_new_connections_loses_none_under_load() {
 fn closing_one_member_keeps_connections_that_arrive_meanwhile() {
     for _ in 0..100 {
         let mut group = group("127.0.0.1:0", 1);
-        let target = group.local_address();
+        let target = group.address;
         let over = AtomicBool::new(false);
         let (connected, closing) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
@@ -397,7 +397,7 @@ fn no_connection_is_accepted_while_sockets_are_closed() {
     let mut reset = 0;
     for round in 0..ROUNDS {
         let mut group = group("127.0.0.1:0", [1, 2, 16][round % 3]);
-        let target = group.local_address();
+        let target = group.address;
         group.close_to_new_connections().unwrap();
         let (connected, closing) = std::sync::mpsc::channel();
         let connecting = std::thread::spawn(move || {
@@ -426,12 +426,12 @@ fn no_connection_is_accepted_while_sockets_are_closed() {
 #[test]
 fn udp_members_are_steered_too() {
     let mut group = group("udp:127.0.0.1:0", 3);
-    assert!(is_in_use(listen(&format!("udp:{}", group.local_address()))));
+    assert!(is_in_use(listen(&format!("udp:{}", group.address))));
     assert!(group.close_to_new_connections().is_err());
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     for index in [2, 0, 1] {
         group.steer(&steering::only(index)).unwrap();
-        client.send_to(&[7], group.local_address()).unwrap();
+        client.send_to(&[7], group.address).unwrap();
         let member = group.members()[index].as_fd();
         poll::wait_readable(&[member], Some(WATCHDOG)).unwrap();
         let server = UdpSocket::from(member.try_clone_to_owned().unwrap());
@@ -442,7 +442,7 @@ fn udp_members_are_steered_too() {
         .steer(&steering::by_source(&[0, 1, 2].map(Some)))
         .unwrap();
     for _ in 0..10 {
-        client.send_to(&[7], group.local_address()).unwrap();
+        client.send_to(&[7], group.address).unwrap();
     }
     let readable = |member: &&Listener| poll::is_readable(member.as_fd());
     assert_eq!(group.members().iter().filter(readable).count(), 1);
