@@ -42,7 +42,7 @@ fn the_source_port_decides_on_both_versions_of_ip() {
     ] {
         let group = dealing(address);
         for target in targets {
-            let target = SocketAddr::new(target.parse().unwrap(), group.local_address().port());
+            let target = SocketAddr::new(target.parse().unwrap(), group.address.port());
             assert_dealt(&group, (0..40).map(|_| connect(target, |_| {})));
         }
     }
@@ -67,7 +67,7 @@ fn the_source_port_decides_behind_ip_options() {
             };
             assert_eq!(result, 0, "{}", io::Error::last_os_error());
         };
-        let target = group.local_address();
+        let target = group.address;
         assert_dealt(&group, (0..20).map(|_| connect(target, with_options)));
     }
 }
@@ -98,7 +98,7 @@ fn one_clients_connections_are_spread_more_evenly_than_by_chance() {
         let mut squares = 0;
         for _ in 0..ROUNDS {
             let group = dealing(address);
-            let target = SocketAddr::new(target.parse().unwrap(), group.local_address().port());
+            let target = SocketAddr::new(target.parse().unwrap(), group.address.port());
             let _clients: Vec<_> = (0..64).map(|_| connect(target, |_| {})).collect();
             let shares = queues(&group, 64);
             squares += shares
