@@ -54,6 +54,8 @@ pub struct Oracle {
     has_been_complete: bool,
     /// When a worker's ports changed, until pidone has looked at them.
     ports_changed: Option<Moment>,
+    /// No worker listens on the service's port any longer.
+    port_is_lost: bool,
     requests: requests::Requests,
     starts: Starts,
     end: End,
@@ -182,6 +184,7 @@ impl Oracle {
             scale_was_pending: false,
             has_been_complete: false,
             ports_changed: None,
+            port_is_lost: false,
             requests: requests::Requests::default(),
             starts: Starts::new(),
             end: End::default(),
@@ -388,6 +391,7 @@ impl Oracle {
                     Request::Reload | Request::Restart { .. } => {}
                 }
             }
+            Event::PortLost(is_lost) => self.port_is_lost = is_lost,
             Event::Pong(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.pinged = None;
@@ -421,7 +425,6 @@ impl Oracle {
             | Event::TerminalClosed
             | Event::LeftoversUnwatched
             | Event::Look
-            | Event::PortLost(_)
             | Event::Tick => {}
         }
     }

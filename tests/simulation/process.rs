@@ -55,6 +55,8 @@ pub struct Process {
     pub channel_open: bool,
     /// It has asked for a listener over the channel, and not closed it.
     pub listens: bool,
+    /// It was told to disconnect: the listeners that it closes then are not reported.
+    pub disconnected: bool,
     pub booted: bool,
     pub admitted: bool,
 }
@@ -121,6 +123,7 @@ impl Process {
             alive: false,
             channel_open: true,
             listens: false,
+            disconnected: false,
             booted: false,
             admitted,
         }

@@ -1,6 +1,7 @@
 //! The simulated kernel: it performs the real supervisor's actions, with a simulated clock.
 
 mod actions;
+mod ports;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::process::Process;
 use crate::random::Random;
 use crate::record::Record;
 use crate::scenario::{MEMORY, Scenario, ms};
+use ports::Ports;
 
 /// The number of events after which a run counts as endless.
 const MANY: u64 = 200_000;
@@ -26,6 +28,7 @@ pub struct World {
     supervisor: Supervisor,
     oracle: Oracle,
     processes: BTreeMap<WorkerId, Process>,
+    ports: Ports,
     others: Vec<Other>,
     /// The processes that workers have left in their groups, and how long they take to exit.
     groups: BTreeMap<WorkerId, Option<Duration>>,
@@ -92,6 +95,7 @@ impl World {
             ),
             oracle: Oracle::new(&scenario.config, scenario.instances),
             processes: BTreeMap::new(),
+            ports: Ports::new(seed, &scenario.config),
             others: (0..scenario.others).map(|_| random.pick(&others)).collect(),
             groups: BTreeMap::new(),
             unwatched: random.chance(30),
@@ -131,6 +135,7 @@ impl World {
             for action in actions.drain(..) {
                 self.perform(&action);
             }
+            self.ports.check(&self.supervisor)?;
             if let Some(status) = self.status {
                 let left = self.processes.values().any(|process| process.alive);
                 return self.oracle.at_the_end(status, left, self.now);
@@ -406,6 +411,12 @@ impl World {
             && !process.stuck
             && std::mem::replace(&mut process.listens, any) != any
         {
+            let is_disconnected = process.disconnected;
+            if any {
+                self.ports.listen(worker);
+            } else if !is_disconnected {
+                self.ports.close(worker);
+            }
             self.news.push_back(Event::Listens { worker, any });
         }
     }
@@ -430,6 +441,7 @@ impl World {
         if let Some(process) = self.alive(id) {
             process.alive = false;
             let left = process.leaves_behind;
+            self.ports.exited(id);
             self.news.push_back(Event::Exited { worker: id, ended });
             if let Some(left) = left.filter(|_| self.scenario.config.workers.is_some()) {
                 self.groups.insert(id, left);

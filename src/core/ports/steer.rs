@@ -71,7 +71,9 @@ impl Port {
     fn steer(&mut self, balance: Balance, serving: &[Option<Member>]) -> Option<Program> {
         // A single member cannot be steered, and gets all connections.
         let members = self.members.filter(|members| *members > 1)?;
-        let listens = |member: &Member| self.is_unheld() || self.is_held_in(*member);
+        // For a member that does not exist yet, the kernel would choose by its hash.
+        let listens =
+            |member: &Member| member.0 < members && (self.is_unheld() || self.is_held_in(*member));
         let listening = serving.iter().map(|member| member.filter(listens));
         let steered = program(balance, listening).map(Admission::Steered);
         let next = match &self.admission {

@@ -221,7 +221,8 @@ impl Oracle {
             .reduce(|one, other| one && other);
         self.has_been_complete |= all == Some(true);
         let ending = self.is_ending() || self.end.child_asked || self.exited;
-        let is_ready = self.has_been_complete && !serving.is_empty() && !ending;
+        let is_ready =
+            self.has_been_complete && !serving.is_empty() && !ending && !self.port_is_lost;
         let after = self.unresponsive_after();
         if is_ready && self.all_open_for(after, now) {
             // Time in which pidone did not run does not count, as far as pidone can know.

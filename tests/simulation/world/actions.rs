@@ -14,21 +14,22 @@ impl World {
     pub(super) fn perform(&mut self, action: &Action) {
         match *action {
             Action::Start(ref start) => self.start(start.worker, start.member),
-            Action::Admit { worker, .. } => {
+            Action::Admit { worker, member } => {
                 if let Some(process) = self.alive(worker) {
                     let told_already = std::mem::replace(&mut process.admitted, true);
                     let wait = ms(u64::from(worker.0 % 7));
-                    if process.booted && !told_already {
+                    let boots = process.booted && !told_already;
+                    self.ports.add(worker, member);
+                    if boots {
                         self.after(wait, Happening::Booted(worker));
                     }
                 }
             }
             Action::Signal { worker, signal, .. } => self.signal(worker, signal),
             Action::Disconnect(worker) => {
-                if self
-                    .alive(worker)
-                    .is_some_and(|process| process.channel_open)
-                {
+                let hears = |process: &&mut Process| process.channel_open;
+                if let Some(process) = self.alive(worker).filter(hears) {
+                    process.disconnected = true;
                     self.drain(worker);
                 }
             }
@@ -101,13 +102,23 @@ impl World {
                     self.after(wait, Happening::Told(Event::Finished(worker)));
                 }
             }
-            Action::Steer(_)
-            | Action::CloseToNewConnections
-            | Action::CloseUnheldPorts
-            | Action::ReleasePorts(_)
-            | Action::Suspend(_)
-            | Action::Reply { .. }
-            | Action::Report(_) => {}
+            Action::Steer(ref members) => self.ports.serve(members),
+            Action::CloseToNewConnections => self.ports.close_to_new_connections(),
+            Action::CloseUnheldPorts => {
+                let serving: Vec<_> = self.supervisor.serving().collect();
+                let is_lost = self.ports.review(&serving);
+                self.news.extend(is_lost.map(Event::PortLost));
+            }
+            Action::ReleasePorts(worker) => {
+                if let Some(process) = self.alive(worker) {
+                    let listened = std::mem::take(&mut process.listens);
+                    self.ports.release(worker);
+                    let any = false;
+                    let closed = listened.then_some(Event::Listens { worker, any });
+                    self.news.extend(closed);
+                }
+            }
+            Action::Suspend(_) | Action::Reply { .. } | Action::Report(_) => {}
             Action::Resume(worker) => self.resume(worker),
         }
     }
@@ -122,6 +133,9 @@ impl World {
         }
         process.alive = true;
         process.started = self.now;
+        if let Some(member) = member {
+            self.ports.add(id, member);
+        }
         if let Some(wait) = process.boots_in {
             self.after(wait, Happening::Booted(id));
         }

@@ -8,7 +8,7 @@ use pidone::channel::frame::Line;
 use pidone::channel::query::{Data, ListenerKey};
 use pidone::ports::{BindRights, Origin, PortId, Registry, Wanted};
 use pidone::rules::{Balance, RunRules};
-use pidone::supervisor::{Member, Supervisor, WorkerId};
+use pidone::supervisor::{Member, Supervisor, Unready, WorkerId};
 
 use crate::oracle::Broken;
 use crate::random::Random;
@@ -32,6 +32,7 @@ pub struct Ports {
     last_taker: BTreeMap<PortId, WorkerId>,
     /// The number of members in each group.
     members: usize,
+    has_changed: bool,
     broken: Option<Broken>,
 }
 
@@ -55,6 +56,7 @@ impl Ports {
             queues: BTreeSet::new(),
             last_taker: BTreeMap::new(),
             members: 0,
+            has_changed: false,
             broken: None,
         };
         if config.listens {
@@ -144,11 +146,11 @@ impl Ports {
 
     pub fn release(&mut self, worker: WorkerId) {
         let closed = self.registry.release(worker);
-        self.close_port(closed);
         let named: Vec<_> = self.registry.passed_on().collect();
         if let Some((_, ports)) = self.workers.get_mut(&worker) {
             ports.retain(|port| named.contains(port));
         }
+        self.close_port(closed);
         self.steer();
     }
 
@@ -202,6 +204,7 @@ impl Ports {
     }
 
     fn steer(&mut self) {
+        self.has_changed = true;
         for (port, program) in self.registry.steer() {
             let returns = program.iter().filter(|it| it.code == RETURN);
             let members = returns.map(|it| Member(it.operand as usize));
@@ -222,13 +225,24 @@ impl Ports {
         if let Some(broken) = self.broken.take() {
             return Err(broken);
         }
+        if !std::mem::take(&mut self.has_changed) && !self.random.chance(5) {
+            return Ok(());
+        }
         let serving: Vec<_> = supervisor.serving().collect();
+        let stops = supervisor.unready() == Some(Unready::Stopping);
         for (port, sockets) in &self.open {
-            let held = self.workers.values().any(|(_, ports)| ports.contains(port));
+            // A draining worker may have the same member as the newest one of its slot.
+            let holders = self
+                .workers
+                .values()
+                .filter(|(_, ports)| ports.contains(port));
+            let held: BTreeSet<_> = holders.map(|(member, _)| *member).collect();
             let able = serving.iter().filter_map(|worker| self.workers.get(worker));
-            let able = able.filter(|(_, ports)| !held || ports.contains(port));
-            let able: BTreeSet<_> = able.map(|(member, _)| *member).collect();
-            if !self.is_closed && *sockets > 1 && !able.is_empty() {
+            let able = able.map(|(member, _)| *member);
+            let able: BTreeSet<_> = able
+                .filter(|member| held.is_empty() || held.contains(member))
+                .collect();
+            if !stops && *sockets > 1 && !able.is_empty() {
                 let steered = self.steered.get(port);
                 must!(
                     steered.is_some_and(|steered| *steered == able),

@@ -73,6 +73,17 @@ fn source_ip_keeps_each_client_in_its_slot() {
     }
 }
 
+/// A slot is wanted, and its worker is not started yet.
+#[test]
+fn members_without_a_socket_get_no_connections() {
+    let mut ports = registry(Balance::ReusePort);
+    let port = named(&mut ports, "80", 4);
+    let program = [(port, steering::among(&[0, 2]))];
+    assert_eq!(serve(&mut ports, &[Some(0), Some(2), Some(4)]), program);
+    grow(&mut ports, port, 6);
+    assert_eq!(ports.steer(), [(port, steering::among(&[0, 2, 4]))]);
+}
+
 #[test]
 fn ports_with_one_socket_are_not_steered() {
     let mut ports = registry(Balance::Shared);
