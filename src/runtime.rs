@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 
 mod accept;
-mod accept_backoff;
 mod admin;
 mod clients;
 mod control;
@@ -16,9 +15,9 @@ mod link;
 mod notices;
 mod ports;
 mod readiness;
-mod reap_throttle;
 mod reaping;
 mod report;
+mod sources;
 mod start;
 mod status;
 mod systemd;
@@ -27,25 +26,29 @@ mod waiting;
 mod workers;
 
 use std::collections::VecDeque;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
+use crate::accept_backoff::AcceptBackoff;
 use crate::cause::Cause;
 use crate::config::{Config, Readiness};
+use crate::reap_throttle::ReapThrottle;
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Member, Moment, Report, Start, Supervisor, WorkerId};
-use crate::sys::leftovers::ForeignProcesses;
 use crate::sys::limits;
 use crate::sys::notify::NotifySocket;
+use crate::sys::poll::Interest;
 use crate::sys::signal::{SignalQueue, Target, send};
 use crate::sys::terminal::{self, Terminal};
 use crate::sys::{host, leftovers, procfs, signal};
-use accept_backoff::AcceptBackoff;
+use crate::table::Table;
 use admin::AdminEndpoints;
 pub use error::RunError;
-use ports::Ports;
-use reap_throttle::ReapThrottle;
+use link::Link;
+use ports::{PortId, Ports};
 use reaping::Group;
 use report::Reporter;
+use sources::{Registered, Registration, Source, Sources};
 use start::Starter;
 use status::Tally;
 use systemd::Notifier;
@@ -63,7 +66,11 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let foreground = terminal.as_ref().is_some_and(Terminal::is_ours);
     let notify = start::notify_socket(config)?;
     let starter = Starter::new(config, foreground, notify.as_ref(), open_files)?;
-    let admin = AdminEndpoints::open(config, starter.user())?;
+    let sources = Sources::default();
+    let signals = Registered::new(&sources, Source::Signals, signals, Interest::Read);
+    let notify =
+        notify.map(|socket| Registered::new(&sources, Source::Notify, socket, Interest::Read));
+    let admin = AdminEndpoints::open(config, starter.user(), &sources)?;
     let instances = start::instances(config);
     let rules = config.workers.as_ref();
     let http_drain = rules.and_then(|workers| workers.http_drain);
@@ -82,7 +89,11 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         workers: Workers::new(http_drain.is_some()),
         accept_backoff: AcceptBackoff::default(),
         unread: UnreadCheck::default(),
-        foreign: ForeignProcesses::default(),
+        accepts: true,
+        queues: Vec::new(),
+        queues_changed: true,
+        foreign: Vec::new(),
+        unwatched_left: false,
         groups: Vec::new(),
         children_left: false,
         waiting_for_leftovers: false,
@@ -90,6 +101,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         reap_throttle: ReapThrottle::default(),
         events: VecDeque::new(),
         config,
+        sources,
         signals,
         starter,
         notify,
@@ -108,10 +120,11 @@ struct Runtime<'a> {
     config: &'a Config,
     supervisor: Supervisor,
     reporter: Reporter,
-    signals: SignalQueue,
+    sources: Sources,
+    signals: Registered<SignalQueue>,
     starter: Starter<'a>,
     /// Where workers send `READY=1` with `--ready notify`.
-    notify: Option<NotifySocket>,
+    notify: Option<Registered<NotifySocket>>,
     /// What makes a worker ready.
     ready: Readiness,
     ports: Ports,
@@ -119,8 +132,13 @@ struct Runtime<'a> {
     tally: Tally,
     notifier: Option<Notifier>,
     workers: Workers,
-    /// Set when accept(2) fails.
     accept_backoff: AcceptBackoff,
+    /// accept(2) has not failed just now.
+    accepts: bool,
+    /// The orphaned queues that are watched.
+    queues: Vec<(PortId, Member, RawFd, Registration)>,
+    /// Something has happened since they were looked up.
+    queues_changed: bool,
     unread: UnreadCheck,
     terminal: Option<Terminal>,
     /// The child runs in the terminal's foreground process group.
@@ -132,8 +150,10 @@ struct Runtime<'a> {
     event_time: Moment,
     /// When signals were last read from the kernel: all of one batch have this time.
     signals_read_at: Moment,
-    /// Leftover processes that are not pidone's children.
-    foreign: ForeignProcesses,
+    /// Leftover processes that are not pidone's children; each is readable when it has exited.
+    foreign: Vec<Registered<OwnedFd>>,
+    /// There are others whose exit cannot be watched.
+    unwatched_left: bool,
     /// Process groups of workers that have exited.
     groups: Vec<Group>,
     children_left: bool,
@@ -170,6 +190,7 @@ impl Runtime<'_> {
                 _ => self.now(),
             };
             self.tell(event, &mut actions);
+            self.queues_changed = true;
         }
     }
 
@@ -237,7 +258,16 @@ impl Runtime<'_> {
         let has_port = |port| self.workers.has_inspector_at(port);
         let inspect_port = self.starter.inspect_port(start, has_port);
         match self.starter.start(start, inspect_port, &self.ports) {
-            Ok((pid, link)) => {
+            Ok((pid, channel)) => {
+                let source = Source::Worker(worker);
+                let link = channel.map(|channel| {
+                    Link::new(Registered::new(
+                        &self.sources,
+                        source,
+                        channel,
+                        Interest::Read,
+                    ))
+                });
                 self.workers.add(start, link, inspect_port);
                 self.workers.started(worker, pid);
                 let single = self.config.workers.is_none();

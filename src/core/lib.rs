@@ -19,6 +19,7 @@
 //! | [`table`] | a small ordered map | what it stores |
 //! | [`supervisor`] | every decision, as a function of events and time | system calls, clocks, descriptors |
 //! | [`channel`] | what pidone and a worker say to each other; what may be in flight | descriptors, reading and writing |
+//! | [`reap_throttle`], [`accept_backoff`] | when to reap, and when to accept again | waitpid(2), accept(2) |
 //! | [`admin`] | the admin endpoints: requests in, answers out | descriptors, who asks |
 //! | [`json`] | the subset of JSON that both need | their messages |
 
@@ -29,6 +30,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod accept_backoff;
 pub mod address;
 pub mod admin;
 pub mod channel;
@@ -37,6 +39,7 @@ pub mod errno;
 pub mod json;
 pub mod launch;
 pub mod ports;
+pub mod reap_throttle;
 pub mod relief;
 pub mod rules;
 pub mod signal;

@@ -65,7 +65,7 @@ impl Runtime<'_> {
             match self.ports.accept(port, member) {
                 Ok(Some(connection)) => self.hand_over((port, connection)),
                 Ok(None) => return,
-                Err(error) => return self.accept_backoff.failed(&error, self.now()),
+                Err(error) => return self.accept_failed(&error),
             }
         }
     }

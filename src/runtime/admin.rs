@@ -6,13 +6,13 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
 use super::Runtime;
 use super::clients::{Access, ClientId, Clients, Input};
 use super::error::RunError;
+use super::sources::{Registered, Source, Sources};
 use crate::admin::control::{ControlRequest, PLACES};
 use crate::admin::http::{self, Page};
 use crate::admin::metrics;
@@ -21,7 +21,7 @@ use crate::cause::Cause;
 use crate::config::{Config, Control};
 use crate::sys::admin::{AdminListener, ClientConnection};
 use crate::sys::identity;
-use crate::sys::poll::{Interest, Watched};
+use crate::sys::poll::Interest;
 
 /// How many connections are accepted in one turn.
 const ACCEPTED_AT_ONCE: usize = 16;
@@ -29,18 +29,10 @@ const ACCEPTED_AT_ONCE: usize = 16;
 /// The usual longest time between two scrapes; each shows what the last one has measured.
 const BETWEEN_SCRAPES: Duration = Duration::from_secs(120);
 
-/// The event sources of the admin endpoints.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum AdminSource {
-    Http,
-    Control,
-    Client(ClientId),
-}
-
 #[derive(Debug)]
 pub(super) struct AdminEndpoints {
-    http: Option<AdminListener>,
-    control: Option<AdminListener>,
+    http: Option<Registered<AdminListener>>,
+    control: Option<Registered<AdminListener>>,
     /// The user that may read the status through the control socket, besides root and pidone's own
     /// user.
     workers_user: Option<u32>,
@@ -54,7 +46,11 @@ pub(super) struct AdminEndpoints {
 impl AdminEndpoints {
     /// Opens the configured endpoints. `workers_user`: the user of the workers, if it is not pidone's
     /// own.
-    pub(super) fn open(config: &Config, workers_user: Option<u32>) -> Result<Self, RunError> {
+    pub(super) fn open(
+        config: &Config,
+        workers_user: Option<u32>,
+        sources: &Sources,
+    ) -> Result<Self, RunError> {
         let http = config.http.map(|endpoint| {
             AdminListener::tcp(endpoint).map_err(|cause| RunError::Http(endpoint, cause))
         });
@@ -66,37 +62,28 @@ impl AdminEndpoints {
             Control::Default if config.workers.is_some() => open_default(workers_user),
             Control::Default | Control::Off => None,
         };
+        let register =
+            |source| move |listener| Registered::new(sources, source, listener, Interest::Read);
         Ok(Self {
-            http: http.transpose()?,
-            control,
+            http: http.transpose()?.map(register(Source::Http)),
+            control: control.map(register(Source::Control)),
             workers_user,
-            clients: Clients::default(),
+            clients: Clients::new(sources.clone()),
             seen: None,
             was_queried: false,
         })
     }
 
-    /// What to poll. `is_open`: also for new connections.
-    pub(super) fn watched(
-        &self,
-        is_open: bool,
-    ) -> impl Iterator<Item = (AdminSource, Watched<'_>)> {
-        let http = self
-            .http
-            .iter()
-            .map(|listener| (AdminSource::Http, listener));
-        let control = self
-            .control
-            .iter()
-            .map(|listener| (AdminSource::Control, listener));
-        let admin = http.chain(control).filter(move |_| is_open);
-        let admin = admin.map(|(source, listener)| (source, (listener.as_fd(), Interest::Read)));
-        let clients = self.clients.watched();
-        admin.chain(clients.map(|(id, watched)| (AdminSource::Client(id), watched)))
-    }
-
-    pub(super) fn are_none(&self) -> bool {
-        self.http.is_none() && self.control.is_none()
+    /// Whether to accept new connections.
+    pub(super) fn accepts(&self, accepts: bool) {
+        let interest = if accepts {
+            Interest::Read
+        } else {
+            Interest::None
+        };
+        for listener in self.http.iter().chain(&self.control) {
+            listener.wait_for(interest);
+        }
     }
 
     /// Called after each sleep: the cached status is outdated.
@@ -105,8 +92,8 @@ impl AdminEndpoints {
         self.was_queried = false;
     }
 
-    fn access(&self, connection: &ClientConnection, source: AdminSource) -> Option<Access> {
-        if matches!(source, AdminSource::Http) {
+    fn access(&self, connection: &ClientConnection, source: Source) -> Option<Access> {
+        if source == Source::Http {
             return Some(Access::Http);
         }
         let user = connection.user().ok()?;
@@ -115,11 +102,10 @@ impl AdminEndpoints {
     }
 
     /// The next connection; `None`: there is none.
-    fn accept(&mut self, source: AdminSource) -> io::Result<Option<ClientConnection>> {
+    fn accept(&mut self, source: Source) -> io::Result<Option<ClientConnection>> {
         let listener = match source {
-            AdminSource::Http => &self.http,
-            AdminSource::Control => &self.control,
-            AdminSource::Client(_) => &None,
+            Source::Http => &self.http,
+            _ => &self.control,
         };
         let Some(listener) = listener else {
             return Ok(None);
@@ -158,17 +144,13 @@ fn open_default(owner: Option<u32>) -> Option<AdminListener> {
 }
 
 impl Runtime<'_> {
-    /// A client connects, or has sent something.
-    pub(super) fn on_admin(&mut self, source: AdminSource) {
-        if let AdminSource::Client(id) = source {
-            self.proceed(id);
-            return;
-        }
+    /// Clients connect to an endpoint: `--http` or `--control`.
+    pub(super) fn accept_clients(&mut self, source: Source) {
         for _ in 0..ACCEPTED_AT_ONCE {
             let connection = match self.admin.accept(source) {
                 Ok(Some(connection)) => connection,
                 Ok(None) => return,
-                Err(error) => return self.accept_backoff.failed(&error, self.now()),
+                Err(error) => return self.accept_failed(&error),
             };
             let Some(access) = self.admin.access(&connection, source) else {
                 continue;
@@ -179,7 +161,8 @@ impl Runtime<'_> {
         }
     }
 
-    fn proceed(&mut self, id: ClientId) {
+    /// A client has sent something, has room for more of its answer, or has gone.
+    pub(super) fn proceed(&mut self, id: ClientId) {
         let Input::Request {
             access,
             bytes,

@@ -5,11 +5,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::os::fd::AsFd;
-
+use super::sources::{Registered, Source, Sources};
 use crate::sys::admin::ClientConnection;
 use crate::sys::channel::{Read, Sent};
-use crate::sys::poll::{Interest, Watched};
+use crate::sys::poll::Interest;
 use crate::table::Table;
 
 /// The longest request, in bytes.
@@ -71,7 +70,7 @@ pub(super) enum Input<'a> {
 
 #[derive(Debug)]
 struct Client {
-    connection: ClientConnection,
+    connection: Registered<ClientConnection>,
     access: Access,
     stage: Stage,
     input: Vec<u8>,
@@ -82,11 +81,19 @@ struct Client {
 
 #[derive(Debug, Default)]
 pub(super) struct Clients {
+    sources: Sources,
     all: Table<ClientId, Client>,
     next: u64,
 }
 
 impl Clients {
+    pub(super) fn new(sources: Sources) -> Self {
+        Self {
+            sources,
+            ..Self::default()
+        }
+    }
+
     /// Adds a client. If all places for its access are taken, one client with the same access is
     /// dropped. Clients with another access keep their places.
     pub(super) fn admit(&mut self, connection: ClientConnection, access: Access) -> ClientId {
@@ -96,6 +103,8 @@ impl Clients {
         }
         let id = ClientId(self.next);
         self.next += 1;
+        let source = Source::Client(id);
+        let connection = Registered::new(&self.sources, source, connection, Interest::Read);
         self.all.insert(
             id,
             Client {
@@ -129,18 +138,6 @@ impl Clients {
         victim.is_some_and(|id| self.all.remove(id).is_some())
     }
 
-    /// The connections to poll.
-    pub(super) fn watched(&self) -> impl Iterator<Item = (ClientId, Watched<'_>)> {
-        self.all.iter().map(|(id, client)| {
-            let interest = match client.stage {
-                _ if !client.output.is_empty() => Interest::Write,
-                Stage::Asking | Stage::Ending => Interest::Read,
-                Stage::Waiting | Stage::Reading => Interest::HangUp,
-            };
-            (id, (client.connection.as_fd(), interest))
-        })
-    }
-
     /// Continues with a client that can be read from or written to, or has closed its connection.
     pub(super) fn proceed(&mut self, id: ClientId) -> Input<'_> {
         let Some(client) = self.all.get_mut(id) else {
@@ -160,6 +157,7 @@ impl Clients {
             self.all.remove(id);
             return Input::Nothing;
         }
+        client.watch();
         match self.all.get(id) {
             Some(client) if client.stage == Stage::Asking => Input::Request {
                 access: client.access,
@@ -179,6 +177,7 @@ impl Clients {
     pub(super) fn wait(&mut self, id: ClientId) {
         if let Some(client) = self.all.get_mut(id) {
             client.stage = Stage::Waiting;
+            client.watch();
         }
     }
 
@@ -202,13 +201,24 @@ impl Clients {
         client.stage = stage;
         client.input = Vec::new();
         client.output.extend_from_slice(bytes);
-        if !client.flush() {
+        if client.flush() {
+            client.watch();
+        } else {
             self.all.remove(id);
         }
     }
 }
 
 impl Client {
+    /// Waits for what comes next.
+    fn watch(&self) {
+        self.connection.wait_for(match self.stage {
+            _ if !self.output.is_empty() => Interest::Write,
+            Stage::Asking | Stage::Ending => Interest::Read,
+            Stage::Waiting | Stage::Reading => Interest::HangUp,
+        });
+    }
+
     /// Whether the client stays connected.
     fn read(&mut self) -> bool {
         let mut buffer = [0; 2048];
@@ -261,6 +271,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     fn connect(clients: &mut Clients, access: Access) -> (ClientId, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
@@ -316,11 +327,8 @@ mod tests {
         let (id, mut theirs) = connect(&mut clients, Access::Http);
         let answer = vec![b'x'; 1024 * 1024];
         clients.answer(id, &answer, true);
-        assert!(
-            clients
-                .watched()
-                .all(|(_, (_, interest))| interest == Interest::Write)
-        );
+        let is_ready = clients.sources.wait(Some(Duration::ZERO), false);
+        assert!(!is_ready.unwrap(), "it waits for room, and there is none");
         let mut read = Vec::new();
         let mut block = [0; 65_536];
         while let Ok(bytes @ 1..) = theirs.read(&mut block) {

@@ -5,12 +5,13 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use super::sources::Registered;
 use crate::channel::cluster::{FromWorker, Key};
 use crate::channel::frame::Splitter;
 use crate::channel::outbox::{Outbox, Outcome};
 use crate::supervisor::Moment;
 use crate::sys::channel::{Channel, Read, Sent};
-use crate::sys::poll::{Interest, Watched};
+use crate::sys::poll::Interest;
 
 /// How many bytes are read from one worker in one turn. The rest waits in the kernel's buffer, and then
 /// in the worker.
@@ -48,7 +49,7 @@ pub(super) struct Incoming {
 }
 
 pub(super) struct Link {
-    channel: Channel,
+    channel: Registered<Channel>,
     splitter: Splitter,
     pub(super) outbox: Outbox<Parcel>,
     /// When the unanswered ping was sent.
@@ -63,7 +64,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(channel: Channel) -> Self {
+    pub(super) fn new(channel: Registered<Channel>) -> Self {
         Self {
             channel,
             splitter: Splitter::new(),
@@ -76,20 +77,17 @@ impl Link {
         }
     }
 
-    /// What to poll for: reading, and writing if the channel was full.
-    pub(super) fn interest(&self, now: Moment) -> Option<Watched<'_>> {
-        let is_paused = self.paused_until.is_some_and(|until| now < until);
-        let interest = if self.is_full {
-            Interest::Both
-        } else {
-            Interest::Read
-        };
-        (!self.is_closed && !is_paused).then(|| (self.channel.as_fd(), interest))
-    }
-
-    /// When a paused channel is read again.
-    pub(super) fn paused_until(&self) -> Option<Moment> {
-        self.paused_until
+    /// Waits for reading, and for writing if the channel was full; if it is paused, for neither:
+    /// returns until when.
+    pub(super) fn watch(&self, now: Moment) -> Option<Moment> {
+        let paused_until = self.paused_until.filter(|until| now < *until);
+        self.channel.wait_for(match paused_until {
+            _ if self.is_closed => Interest::None,
+            Some(_) => Interest::None,
+            None if self.is_full => Interest::Both,
+            None => Interest::Read,
+        });
+        paused_until.filter(|_| !self.is_closed)
     }
 
     pub(super) fn is_closed(&self) -> bool {

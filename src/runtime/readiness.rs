@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::Runtime;
 use crate::channel::notify;
 use crate::supervisor::{Event, WorkerId};
-use crate::sys::notify::NotifySocket;
 use crate::sys::process;
 
 /// The timeout of a readiness probe; on the same machine a port answers at once.
@@ -17,7 +16,7 @@ const PROBE_LIMIT: Duration = Duration::from_millis(20);
 impl Runtime<'_> {
     /// A message from a process in a worker's group counts as the worker's.
     pub(super) fn read_notify(&mut self) {
-        while let Some((pid, message)) = self.notify.as_ref().and_then(NotifySocket::receive) {
+        while let Some((pid, message)) = self.notify.as_ref().and_then(|socket| socket.receive()) {
             let worker = self.workers.of_pid(pid);
             let worker = worker.or_else(|| self.workers.of_pid(process::group_of(pid)?));
             if let Some(worker) = worker

@@ -5,12 +5,14 @@
 use std::os::fd::AsFd;
 
 use super::Runtime;
-use super::reap_throttle::Round;
+use super::sources::{Registered, Source};
 use crate::config::KillMode;
 use crate::ended::Ended;
+use crate::reap_throttle::Round;
 use crate::signal::Signal;
 use crate::supervisor::{Event, WorkerId};
 use crate::sys::leftovers::{self, ForeignProcesses};
+use crate::sys::poll::Interest;
 use crate::sys::reaper::{self, Change, Reaped};
 use crate::sys::signal::{Target, send};
 use crate::sys::{poll, terminal};
@@ -161,28 +163,33 @@ impl Runtime<'_> {
             }
             if !self.waiting_for_leftovers {
                 self.waiting_for_leftovers = true;
-                self.foreign = ForeignProcesses::find();
+                self.find_foreign();
             }
         }
         self.count_leftovers();
     }
 
     pub(super) fn count_leftovers(&mut self) {
-        let watched = &self.foreign.watched;
-        let ended = watched
-            .iter()
-            .any(|process| poll::is_readable(process.as_fd()));
+        let mut watched = self.foreign.iter();
+        let ended = watched.any(|process| poll::is_readable(process.as_fd()));
         // The children of a foreign process become pidone's when it exits, without a SIGCHLD. Foreign
         // processes are looked up first, so that a child that changes its parent in between is found
         // one way or the other.
         if self.waiting_for_leftovers && (ended || !self.children_left) {
-            self.foreign = ForeignProcesses::find();
+            self.find_foreign();
             self.reap();
         }
-        let any = self.children_left || self.foreign.exist();
+        let any = self.children_left || self.unwatched_left || !self.foreign.is_empty();
         self.events.push_back(Event::Leftovers { any });
-        if self.foreign.unwatched {
+        if self.unwatched_left {
             self.events.push_back(Event::LeftoversUnwatched);
         }
+    }
+
+    fn find_foreign(&mut self) {
+        let found = ForeignProcesses::find();
+        let register = |fd| Registered::new(&self.sources, Source::Foreign, fd, Interest::Read);
+        self.foreign = found.watched.into_iter().map(register).collect();
+        self.unwatched_left = found.unwatched;
     }
 }

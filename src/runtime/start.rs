@@ -10,7 +10,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::drain_module;
 use super::environment::{self, Variables};
 use super::error::RunError;
-use super::link::Link;
 use super::notices;
 use super::ports::Ports;
 use crate::config::{Balance, Config, Instances, MemoryLimit, Readiness};
@@ -205,7 +204,7 @@ impl<'a> Starter<'a> {
         start: &Start,
         inspect_port: Option<u16>,
         ports: &Ports,
-    ) -> Result<(i32, Option<Link>), RunError> {
+    ) -> Result<(i32, Option<Channel>), RunError> {
         let sockets = ports.inherited_by(start.member);
         let (mut descriptors, names): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
         let workers = self.config.workers.as_ref();
@@ -248,6 +247,6 @@ impl<'a> Starter<'a> {
             None => self.program.spawn(&self.setup, inheritance),
         };
         let pid = spawned.map_err(|error| RunError::of_command(&self.config.command, error))?;
-        Ok((pid, channel.map(|(ours, _)| Link::new(ours))))
+        Ok((pid, channel.map(|(ours, _)| ours)))
     }
 }

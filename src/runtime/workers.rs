@@ -17,7 +17,6 @@ use crate::channel::outbox::{Fate, Outcome};
 use crate::channel::query::Query;
 use crate::config::Readiness;
 use crate::supervisor::{Event, Member, Moment, Start, WorkerId};
-use crate::sys::poll::Watched;
 use crate::table::Table;
 
 pub(super) struct Worker {
@@ -163,30 +162,16 @@ impl Workers {
         }
     }
 
-    /// Writes to every channel what it has room for.
-    pub(super) fn flush(&mut self) {
-        for link in self
-            .all
-            .values_mut()
-            .filter_map(|worker| worker.link.as_mut())
-        {
+    /// Writes to every channel what it has room for, and waits for what comes next. Returns when the
+    /// next paused channel is read again.
+    pub(super) fn flush(&mut self, now: Moment) -> Option<Moment> {
+        let workers = self.all.values_mut();
+        let links = workers.filter_map(|worker| worker.link.as_mut());
+        let pauses = links.filter_map(|link| {
             link.flush();
-        }
-    }
-
-    /// The channels to poll.
-    pub(super) fn watched(&self, now: Moment) -> impl Iterator<Item = (WorkerId, Watched<'_>)> {
-        self.all.iter().filter_map(move |(id, worker)| {
-            let watched = worker.link.as_ref()?.interest(now)?;
-            Some((id, watched))
-        })
-    }
-
-    /// When the next paused channel is read again.
-    pub(super) fn pause_ends(&self, now: Moment) -> Option<Moment> {
-        let links = self.all.values().filter_map(|worker| worker.link.as_ref());
-        let rests = links.filter_map(Link::paused_until);
-        rests.filter(|until| *until > now).min()
+            link.watch(now)
+        });
+        pauses.min()
     }
 
     /// Reads one worker's channel once. Returns whether there was anything to read.

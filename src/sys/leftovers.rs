@@ -140,12 +140,6 @@ impl ForeignProcesses {
         }
         found
     }
-
-    /// Whether there are any.
-    #[must_use]
-    pub fn exist(&self) -> bool {
-        self.unwatched || !self.watched.is_empty()
-    }
 }
 
 fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {

@@ -1,11 +1,12 @@
-//! Waiting for descriptors, with an optional time limit.
+//! Waiting for descriptors, with an optional time limit (ppoll(2)).
 
-use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
+use std::{io, ptr};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::memory;
 
 /// A descriptor, and the events to wait for.
 pub type Watched<'a> = (BorrowedFd<'a>, Interest);
@@ -21,16 +22,126 @@ pub enum Interest {
     Both,
     /// Only a hang-up in both directions.
     HangUp,
+    /// Nothing, not even a hang-up.
+    None,
 }
 
 impl Interest {
-    fn flags(self) -> PollFlags {
+    fn flags(self) -> i16 {
         match self {
-            Self::Read => PollFlags::POLLIN,
-            Self::Write => PollFlags::POLLOUT,
-            Self::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
-            Self::HangUp => PollFlags::empty(),
+            Self::Read => libc::POLLIN,
+            Self::Write => libc::POLLOUT,
+            Self::Both => libc::POLLIN | libc::POLLOUT,
+            Self::HangUp | Self::None => 0,
         }
+    }
+}
+
+/// Descriptors to wait for, which stay from one wait to the next. Each has a place; what is ready
+/// there is taken by [`take_ready`](Self::take_ready).
+#[derive(Debug, Default)]
+pub struct PollSet(Vec<libc::pollfd>);
+
+impl PollSet {
+    /// Watches a descriptor at a place: at the end, or instead of another one. It must be cleared
+    /// there before it is closed: another file may get its number.
+    pub fn set(&mut self, place: usize, fd: BorrowedFd<'_>, interest: Interest) {
+        let entry = entry((fd, interest));
+        match self.0.get_mut(place) {
+            Some(old) => *old = entry,
+            None => self.0.push(entry),
+        }
+    }
+
+    /// What to wait for at a place from now on.
+    pub fn change(&mut self, place: usize, interest: Interest) {
+        if let Some(entry) = self.0.get_mut(place) {
+            // poll(2) ignores negative numbers.
+            if (interest == Interest::None) == (entry.fd >= 0) {
+                entry.fd = !entry.fd;
+            }
+            entry.events = interest.flags();
+        }
+    }
+
+    /// Watches nothing at a place any more.
+    pub fn clear(&mut self, place: usize) {
+        if let Some(entry) = self.0.get_mut(place) {
+            *entry = IGNORED;
+        }
+    }
+
+    /// Sleeps until a descriptor is ready, or the time has passed; `None`: no time limit. Returns
+    /// whether one is. An error or a hang-up counts as ready: the next read reports it.
+    ///
+    /// # Errors
+    /// Those of ppoll(2), except an interruption.
+    pub fn wait(&mut self, limit: Option<Duration>) -> io::Result<bool> {
+        poll(&mut self.0, limit)
+    }
+
+    /// The same, without the program's code in memory ([`memory::release_code`]).
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_small(&mut self, limit: Option<Duration>) -> io::Result<bool> {
+        memory::release_code();
+        poll(&mut self.0, limit)
+    }
+
+    /// The first place from `from` on that is ready. Each is returned once after a wait.
+    pub fn take_ready(&mut self, from: usize) -> Option<usize> {
+        let mut rest = self.0.iter_mut().enumerate().skip(from);
+        let (place, entry) = rest.find(|(_, entry)| entry.revents != 0)?;
+        entry.revents = 0;
+        Some(place)
+    }
+}
+
+const IGNORED: libc::pollfd = libc::pollfd {
+    fd: -1,
+    events: 0,
+    revents: 0,
+};
+
+fn entry((fd, interest): Watched<'_>) -> libc::pollfd {
+    let fd = fd.as_raw_fd();
+    libc::pollfd {
+        fd: if interest == Interest::None { !fd } else { fd },
+        events: interest.flags(),
+        revents: 0,
+    }
+}
+
+/// The system call itself, not the C library's function: pidone sleeps in it, and so has one page
+/// of the library less in memory.
+// Inlined into its callers, for the same reason.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn poll(entries: &mut [libc::pollfd], limit: Option<Duration>) -> io::Result<bool> {
+    let mut limit = limit.map(|limit| libc::timespec {
+        tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
+        // Always below 1,000,000,000.
+        tv_nsec: limit.subsec_nanos().cast_signed().into(),
+    });
+    let limit = limit.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+    // SAFETY: the kernel reads and writes as many entries as there are, and the limit if there is
+    // one (the system call leaves the remaining time there); both outlive the call. A null mask
+    // leaves the signal mask as it is.
+    let ready = unsafe {
+        libc::syscall(
+            libc::SYS_ppoll,
+            entries.as_mut_ptr(),
+            entries.len(),
+            limit,
+            ptr::null::<u64>(),
+            size_of::<u64>(),
+        )
+    };
+    match Errno::result(ready) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::EINTR) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -39,21 +150,11 @@ impl Interest {
 /// read reports it.
 ///
 /// # Errors
-/// Those of poll(2), except an interruption.
+/// Those of ppoll(2), except an interruption.
 pub fn wait(watched: &[Watched<'_>], limit: Option<Duration>) -> io::Result<Vec<bool>> {
-    let mut fds: Vec<_> = watched
-        .iter()
-        .map(|(fd, interest)| PollFd::new(*fd, interest.flags()))
-        .collect();
-    let timeout = match limit {
-        None => PollTimeout::NONE,
-        Some(limit) => milliseconds_up(limit),
-    };
-    match poll(&mut fds, timeout) {
-        Ok(_) => Ok(fds.iter().map(|fd| fd.any() != Some(false)).collect()),
-        Err(Errno::EINTR) => Ok(vec![false; fds.len()]),
-        Err(errno) => Err(errno.into()),
-    }
+    let mut entries: Vec<_> = watched.iter().copied().map(entry).collect();
+    poll(&mut entries, limit)?;
+    Ok(entries.iter().map(|entry| entry.revents != 0).collect())
 }
 
 /// Sleeps until one of the descriptors is readable, or the time has passed; `None`: no time limit.
@@ -68,11 +169,11 @@ pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> io::Res
 /// Whether a read returns at once, with data or the end.
 #[must_use]
 pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
-    wait(&[(fd, Interest::Read)], Some(Duration::ZERO)).is_ok_and(|ready| ready.contains(&true))
+    is_ready((fd, Interest::Read))
 }
 
-/// Rounded up: waking too early would need a second sleep. Capped at the maximum of poll(2).
-fn milliseconds_up(limit: Duration) -> PollTimeout {
-    let milliseconds = limit.as_nanos().div_ceil(1_000_000);
-    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+/// Whether a descriptor is ready now.
+#[must_use]
+pub fn is_ready(watched: Watched<'_>) -> bool {
+    wait(&[watched], Some(Duration::ZERO)).is_ok_and(|ready| ready.contains(&true))
 }

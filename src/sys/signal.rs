@@ -1,17 +1,14 @@
 //! Signals as a queue to read from, and functions to send them.
 //!
-//! All signals stay blocked while pidone runs, and are read from a signalfd(2), or by
-//! rt_sigtimedwait(2) when there is nothing else to wait for: the kernel keeps each one until it is
-//! read, queued real-time signals included, and no handler ever runs. A fault that the kernel
-//! raises on pidone itself still kills it, because the kernel does not let a blocked fault wait
-//! (`force_sig_info_to_task`, kernel/signal.c), while a fault signal sent by a process is read like
-//! any other.
+//! All signals stay blocked while pidone runs, and are read from a signalfd(2): the kernel keeps each
+//! one until it is read, queued real-time signals included, and no handler ever runs. A fault that
+//! the kernel raises on pidone itself still kills it, because the kernel does not let a blocked fault
+//! wait (`force_sig_info_to_task`, kernel/signal.c), while a fault signal sent by a process is read
+//! like any other.
 
-use std::cell::Cell;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -73,16 +70,6 @@ fn set_default(number: i32) {
 pub struct SignalQueue {
     fd: OwnedFd,
     own_pid: u32,
-    /// What [`SignalQueue::wait`] has taken.
-    taken: Cell<Option<Taken>>,
-}
-
-/// A signal, and its sender.
-#[derive(Debug, Clone, Copy)]
-struct Taken {
-    number: u32,
-    sender: u32,
-    code: i32,
 }
 
 /// A signal sent to pidone.
@@ -132,85 +119,17 @@ impl SignalQueue {
             // SAFETY: the kernel has just returned this descriptor; no other code owns it.
             fd: unsafe { OwnedFd::from_raw_fd(fd) },
             own_pid: std::process::id(),
-            taken: Cell::new(None),
         })
     }
 
-    /// Sleeps until there is a signal, for [`drain`](Self::drain) to pass on, or the time has
-    /// passed; `None`: no time limit. Returns whether there is one.
-    ///
-    /// For use when there is nothing else to wait for: one system call, where poll(2) needs a
-    /// read(2) after it.
-    ///
-    /// # Errors
-    /// Those of rt_sigtimedwait(2), except a timeout and an interruption.
-    // Inlined into its caller, a page that is in memory anyway: saves 128 KiB while pidone sleeps.
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    pub fn wait(&self, limit: Option<Duration>) -> io::Result<bool> {
-        let mask = EVERY_SIGNAL;
-        let limit = limit.map(|limit| libc::timespec {
-            tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
-            // Always below 1,000,000,000.
-            tv_nsec: limit.subsec_nanos().cast_signed().into(),
-        });
-        let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-        // SAFETY: the kernel reads the mask and the limit, if there is one, and writes one record;
-        // all three outlive the call.
-        let number = Errno::result(unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigtimedwait,
-                &raw const mask,
-                info.as_mut_ptr(),
-                limit,
-                size_of::<RawMask>(),
-            )
-        });
-        match number {
-            Ok(number) => {
-                // SAFETY: all zeroes are a valid siginfo, and so is what the kernel has written.
-                let info = unsafe { info.assume_init_ref() };
-                // SAFETY: the sender's field contains some number for every signal (sigaction(2)).
-                let sender = unsafe { info.si_pid() };
-                self.taken.set(Some(Taken {
-                    number: u32::try_from(number).unwrap_or(0),
-                    sender: sender.cast_unsigned(),
-                    code: info.si_code,
-                }));
-                Ok(true)
-            }
-            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    /// Takes what [`wait`](Self::wait) has found, or all queued signals, and passes on those sent
-    /// by other processes: not SIGCHLD, and not what pidone raised on itself (SIGPIPE, when the
-    /// reader of its log has gone).
+    /// Takes all queued signals, and passes on those sent by other processes: not SIGCHLD, and not
+    /// what pidone raised on itself (SIGPIPE, when the reader of its log has gone).
     ///
     /// # Errors
     /// Those of read(2), except an empty queue.
     pub fn drain(&mut self, mut each: impl FnMut(Received)) -> io::Result<Drained> {
         const BATCH: usize = 16;
         let mut drained = Drained::default();
-        let own_pid = self.own_pid;
-        let mut tell = |taken: Taken, drained: &mut Drained| match Signal::from_number(i64::from(
-            taken.number,
-        )) {
-            Some(Signal::CHLD) => drained.child = true,
-            Some(_) if taken.sender == own_pid => {}
-            Some(signal) => each(Received {
-                signal,
-                by_kernel: taken.code == SI_KERNEL,
-            }),
-            None => {}
-        };
-        if let Some(taken) = self.taken.take() {
-            // Signals behind it end the next wait.
-            tell(taken, &mut drained);
-            return Ok(drained);
-        }
         loop {
             let mut batch = [const { MaybeUninit::<libc::signalfd_siginfo>::uninit() }; BATCH];
             // SAFETY: the kernel writes at most the size of `batch`.
@@ -232,12 +151,15 @@ impl SignalQueue {
             for info in batch.iter().take(read) {
                 // SAFETY: the kernel has filled the first `read` records (signalfd(2)).
                 let info = unsafe { info.assume_init_ref() };
-                let taken = Taken {
-                    number: info.ssi_signo,
-                    sender: info.ssi_pid,
-                    code: info.ssi_code,
-                };
-                tell(taken, &mut drained);
+                match Signal::from_number(i64::from(info.ssi_signo)) {
+                    Some(Signal::CHLD) => drained.child = true,
+                    Some(_) if info.ssi_pid == self.own_pid => {}
+                    Some(signal) => each(Received {
+                        signal,
+                        by_kernel: info.ssi_code == SI_KERNEL,
+                    }),
+                    None => {}
+                }
             }
             if read < BATCH {
                 return Ok(drained);

@@ -3,9 +3,7 @@
 //! Reaping after every single exit costs one wake-up each. With a pause between two rounds, one wake-up
 //! reaps several zombies, and none waits long. A single exit is always reaped at once.
 
-#![forbid(unsafe_code)]
-
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::supervisor::Moment;
 
@@ -23,14 +21,16 @@ const BATCH: u32 = 32;
 
 /// One round of reaping.
 #[derive(Debug)]
-pub(super) struct Round {
+pub struct Round {
     begun: Moment,
     collected: u32,
     ended_early: bool,
 }
 
 impl Round {
-    pub(super) fn begin(now: Moment) -> Self {
+    /// Begins a round.
+    #[must_use]
+    pub fn begin(now: Moment) -> Self {
         Self {
             begun: now,
             collected: 0,
@@ -39,7 +39,7 @@ impl Round {
     }
 
     /// Counts one zombie. Returns whether the round must end now.
-    pub(super) fn is_too_long(&mut self, clock: impl FnOnce() -> Moment) -> bool {
+    pub fn is_too_long(&mut self, clock: impl FnOnce() -> Moment) -> bool {
         self.collected += 1;
         if self.collected.is_multiple_of(BATCH) {
             self.ended_early = self.begun + LIMIT <= clock();
@@ -50,36 +50,33 @@ impl Round {
 
 /// Decides when the next round may begin.
 #[derive(Debug, Default)]
-pub(super) struct ReapThrottle {
+pub struct ReapThrottle {
     last_round: Option<Moment>,
     paused_until: Option<Moment>,
-    behind: bool,
+    is_behind: bool,
 }
 
 impl ReapThrottle {
     /// A round has ended.
-    pub(super) fn end(&mut self, round: &Round, now: Moment) {
+    pub fn end(&mut self, round: &Round, now: Moment) {
         let is_burst = self
             .last_round
             .is_some_and(|last| round.begun.saturating_sub(last) <= 2 * INTERVAL);
-        self.behind = round.ended_early;
+        self.is_behind = round.ended_early;
         self.paused_until = (is_burst && !round.ended_early).then_some(now + INTERVAL);
         self.last_round = Some(now);
     }
 
-    /// How long to pause; `None`: not at all.
-    pub(super) fn rest(&mut self, now: Moment) -> Option<Duration> {
-        let rest = self.paused_until?.saturating_sub(now);
-        if rest.is_zero() {
-            self.paused_until = None;
-            return None;
-        }
-        Some(rest)
+    /// When the pause ends, if there is one: SIGCHLD, and with it all signals, wait until then.
+    #[must_use]
+    pub fn paused_until(&self, now: Moment) -> Option<Moment> {
+        self.paused_until.filter(|until| *until > now)
     }
 
     /// The last round ended early: another one is due, even without SIGCHLD.
-    pub(super) fn is_behind(&self) -> bool {
-        self.behind
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
     }
 }
 
@@ -108,7 +105,7 @@ mod tests {
         let mut throttle = ReapThrottle::default();
         for second in 1..10 {
             let now = round(&mut throttle, second * 1000 * MS, 1, MS);
-            assert_eq!(throttle.rest(now), None);
+            assert_eq!(throttle.paused_until(now), None);
             assert!(!throttle.is_behind());
         }
     }
@@ -118,15 +115,15 @@ mod tests {
         let mut throttle = ReapThrottle::default();
         let begin = 10 * MS;
         round(&mut throttle, begin, 1, Duration::ZERO);
-        assert_eq!(throttle.rest(begin), None);
+        assert_eq!(throttle.paused_until(begin), None);
         for pauses in 1..3 {
             let now = begin + pauses * INTERVAL;
             round(&mut throttle, now, 1, Duration::ZERO);
-            assert_eq!(throttle.rest(now), Some(INTERVAL));
-            assert_eq!(throttle.rest(now + INTERVAL), None);
+            assert_eq!(throttle.paused_until(now), Some(now + INTERVAL));
+            assert_eq!(throttle.paused_until(now + INTERVAL), None);
         }
         round(&mut throttle, 2 * begin, 1, Duration::ZERO);
-        assert_eq!(throttle.rest(2 * begin), None);
+        assert_eq!(throttle.paused_until(2 * begin), None);
     }
 
     #[test]
@@ -135,9 +132,9 @@ mod tests {
         let now = round(&mut throttle, 10 * MS, 20_000, MS / 10);
         assert!(now < 18 * MS, "{now:?}");
         assert!(throttle.is_behind());
-        assert_eq!(throttle.rest(now), None);
+        assert_eq!(throttle.paused_until(now), None);
         let now = round(&mut throttle, now, 20, MS / 10);
         assert!(!throttle.is_behind());
-        assert_eq!(throttle.rest(now), Some(INTERVAL));
+        assert_eq!(throttle.paused_until(now), Some(now + INTERVAL));
     }
 }
