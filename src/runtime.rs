@@ -46,6 +46,7 @@ use admin::AdminEndpoints;
 pub use error::RunError;
 use link::Link;
 use ports::{PortId, Ports};
+use readiness::Probe;
 use reaping::Group;
 use report::Reporter;
 use sources::{Registered, Registration, Source, Sources};
@@ -90,6 +91,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         accept_backoff: AcceptBackoff::default(),
         unread: UnreadCheck::default(),
         accepts: true,
+        probes: Table::default(),
         queues: Vec::new(),
         queues_changed: true,
         foreign: Vec::new(),
@@ -133,6 +135,8 @@ struct Runtime<'a> {
     notifier: Option<Notifier>,
     workers: Workers,
     accept_backoff: AcceptBackoff,
+    /// `--ready port`: of booting workers.
+    probes: Table<WorkerId, Probe>,
     /// accept(2) has not failed just now.
     accepts: bool,
     /// The orphaned queues that are watched.

@@ -9,6 +9,7 @@ pub(crate) mod admin;
 pub(crate) mod alone;
 pub mod cgroup;
 pub(crate) mod channel;
+pub(crate) mod connecting;
 pub(crate) mod cpu;
 pub(crate) mod diag;
 pub mod entry;

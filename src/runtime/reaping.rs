@@ -142,6 +142,7 @@ impl Runtime<'_> {
         }
         self.workers.reaped(pid, worker, &mut self.ports);
         self.unread.forget(worker);
+        self.probes.remove(worker);
         self.events.push_back(Event::Exited { worker, ended });
         let workers = self.config.workers.as_ref();
         if workers.is_some_and(|workers| workers.kill_mode == KillMode::Group) {

@@ -27,6 +27,8 @@ pub(super) enum Source {
     /// `--ready notify`
     Notify,
     Worker(WorkerId),
+    /// `--ready port`
+    Probe(WorkerId),
     /// An orphaned queue.
     Queue(PortId, Member),
     /// `--http`

@@ -72,6 +72,7 @@ impl Runtime<'_> {
                 self.queues_changed = true;
             }
             Source::Notify => self.read_notify(),
+            Source::Probe(worker) => self.on_probed(worker),
             Source::Queue(port, member) => self.accept(port, member),
             Source::Http | Source::Control => self.accept_clients(source),
             Source::Client(id) => self.proceed(id),

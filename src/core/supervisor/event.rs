@@ -168,7 +168,8 @@ pub enum Action {
     Finish(WorkerId),
     /// Tell a worker to close its listeners, to finish what is in progress, and to disconnect.
     Disconnect(WorkerId),
-    /// Check whether a worker's port accepts connections: if so, [`Event::Ready`] follows.
+    /// Check whether a worker's port accepts connections: if so, [`Event::Ready`] follows, at the
+    /// latest before the next check.
     ProbePort(WorkerId),
     /// Check the accept queues and unread connections of a worker, or of all; answered by
     /// [`Event::Pending`].
