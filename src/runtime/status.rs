@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::Runtime;
-use super::systemd::Service;
+use super::systemd::ServiceState;
 use crate::admin::status::{Mode, Restarts, Status, Times, Totals, WorkerStatus};
 use crate::ended::Ended;
 use crate::supervisor::{
@@ -218,7 +218,7 @@ impl Runtime<'_> {
     }
 
     /// The state for the service manager.
-    pub(super) fn service(&self) -> Service {
+    pub(super) fn service(&self) -> ServiceState {
         let supervisor = &self.supervisor;
         let is_reloading = supervisor.is_reloading();
         let is_stopping = supervisor.is_stopping();
@@ -227,7 +227,7 @@ impl Runtime<'_> {
             (_, true) => "reloading, ",
             _ => "",
         };
-        Service {
+        ServiceState {
             is_ready: supervisor.is_ready(),
             is_reloading,
             is_stopping,

@@ -12,7 +12,7 @@ use crate::sys::manager::{self, Manager};
 
 /// The state of the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Service {
+pub(super) struct ServiceState {
     pub(super) is_ready: bool,
     pub(super) is_reloading: bool,
     pub(super) is_stopping: bool,
@@ -24,7 +24,7 @@ pub(super) struct Service {
 #[derive(Debug)]
 pub(super) struct Notifier {
     manager: Manager,
-    known: Service,
+    known: ServiceState,
     /// Half of the watchdog's timeout.
     period: Option<Duration>,
     /// When the next keep-alive is due.
@@ -44,7 +44,7 @@ impl Notifier {
         };
         Some(Self {
             manager,
-            known: Service::default(),
+            known: ServiceState::default(),
             period: manager::watchdog().map(|period| period / 2),
             due: Moment::ZERO,
             has_warned: false,
@@ -57,7 +57,7 @@ impl Notifier {
     }
 
     /// Sends what has changed, and a keep-alive if it is due.
-    pub(super) fn tell(&mut self, service: Service, now: Moment) {
+    pub(super) fn tell(&mut self, service: ServiceState, now: Moment) {
         let mut message = changes(&self.known, &service, manager::monotonic);
         if let Some(period) = self.period
             && self.due <= now
@@ -72,7 +72,7 @@ impl Notifier {
             // Once ready, the service stays ready for the manager.
             Ok(()) => {
                 let is_ready = self.known.is_ready || service.is_ready;
-                self.known = Service {
+                self.known = ServiceState {
                     is_ready,
                     ..service
                 };
@@ -105,7 +105,7 @@ impl Runtime<'_> {
 }
 
 /// The changes, one assignment a line.
-fn changes(before: &Service, now: &Service, clock: impl FnOnce() -> Duration) -> String {
+fn changes(before: &ServiceState, now: &ServiceState, clock: impl FnOnce() -> Duration) -> String {
     let mut lines = String::new();
     if now.is_stopping && !before.is_stopping {
         lines.push_str("STOPPING=1\n");
@@ -129,9 +129,9 @@ mod tests {
 
     #[test]
     fn each_change_is_told_once() {
-        let mut known = Service::default();
+        let mut known = ServiceState::default();
         let mut tell = |is_ready, is_reloading, is_stopping, text: &str| {
-            let service = Service {
+            let service = ServiceState {
                 is_ready,
                 is_reloading,
                 is_stopping,

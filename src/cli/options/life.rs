@@ -203,8 +203,8 @@ pub(super) const RECYCLING: Chapter = Chapter {
             long: "hang-timeout",
             value: Some("TIME"),
             help: &[
-                "Kill and replace a worker whose event loop has not turned for",
-                "TIME, at least 1s (default: off).",
+                "Kill and replace a worker whose event loop is blocked for TIME,",
+                "at least 1s (default: off).",
             ],
             set: |draft, value| {
                 draft.hang_timeout = Some(values::hang(value)?);
@@ -216,8 +216,9 @@ pub(super) const RECYCLING: Chapter = Chapter {
             long: "unresponsive-after",
             value: Some("TIME"),
             help: &[
-                "Not ready if no worker's event loop has answered for so long",
-                "when probes, ready or status asked, at least 1s (default: 5s).",
+                "Not ready if no worker's event loop has answered a check by",
+                "probes, ready or status that is older than TIME, at least 1s",
+                "(default: 5s).",
             ],
             set: |draft, value| {
                 draft.unresponsive_after = Some(values::hang(value)?);
