@@ -7,13 +7,13 @@
 //! and whose status becomes pidone's.
 
 mod backoff;
-mod emptying;
+mod drain;
 mod event;
 mod groups;
 mod health;
+mod leftovers;
 mod lifecycle;
 mod member;
-mod patience;
 mod replacement;
 mod report;
 mod request;
@@ -21,7 +21,7 @@ mod rollout;
 mod shutdown;
 mod signals;
 mod slot;
-mod stop_signals;
+mod timeout;
 mod unheld;
 mod view;
 mod worker;
@@ -32,19 +32,21 @@ use core::time::Duration;
 use crate::rules::{Boot, Readiness, RestartRules, RunRules, SignalRules, StopMode};
 use crate::signal::Signal;
 use crate::table::Table;
+use drain::{DrainEvent, DrainRules, DrainStart};
 pub use event::{Action, Event, Moment, Pending, Start};
 use groups::Groups;
+use leftovers::{LEFTOVER_GRACE, Leftovers};
 pub use member::{Member, WorkerId};
 pub use report::{Next, Reason, Refusal, Report, Verdict};
 use request::Requests;
 pub use request::{Done, Reply, Request, RequestId};
 use rollout::Rollout;
-use shutdown::{Leftovers, Stop};
+use shutdown::Stop;
+use signals::StopSignals;
 use slot::{Slot, Spare};
-use stop_signals::StopSignals;
 use unheld::Review;
 pub use view::{SlotView, StateView, Unready};
-use worker::{LeaveRules, WatchRules, Worker, earliest};
+use worker::{WatchRules, Worker, earliest};
 
 /// The state of one run.
 #[derive(Debug)]
@@ -89,19 +91,17 @@ struct Rules {
     signals: SignalRules,
     /// Single mode: every signal is passed on to the child.
     transparent: bool,
-    grace: Option<Duration>,
     expected: Vec<u8>,
     restart: RestartRules,
     ready: Readiness,
     ready_timeout: Duration,
     boot: Boot,
-    drain_delay: Duration,
     /// A successor needs the resources of the old worker, its port for example, and cannot boot
     /// beside it.
     in_place: bool,
     /// The highest number of workers.
     most: usize,
-    leave: LeaveRules,
+    drain: DrainRules,
     watch: WatchRules,
 }
 
@@ -130,23 +130,22 @@ impl Supervisor {
             rules: Rules {
                 signals: config.signals.clone(),
                 transparent: workers.is_none(),
-                grace: config.grace,
                 expected: config.expected.clone(),
                 restart: config.restart.clone(),
                 ready: workers.map_or(Readiness::None, |workers| workers.ready),
                 ready_timeout: workers.map_or(Duration::ZERO, |workers| workers.ready_timeout),
                 boot: workers.map_or(Boot::Together, |workers| workers.boot),
-                drain_delay: workers.map_or(Duration::ZERO, |workers| workers.drain_delay),
                 in_place: !channel && port_env.is_some(),
                 most: request::most(port_env),
-                leave: LeaveRules {
-                    to_group: config.signals.to_group,
+                drain: DrainRules {
                     channel,
                     can_steer: channel || (workers.is_some() && config.listens),
                     stop: workers.map_or(StopMode::Signal, |workers| workers.stop),
                     stop_signal: config.signals.stop.unwrap_or(Signal::TERM),
+                    drain_delay: workers.map_or(Duration::ZERO, |workers| workers.drain_delay),
                     http_drain: workers.and_then(|workers| workers.http_drain),
-                    grace: config.grace.unwrap_or(shutdown::LEFTOVER_GRACE),
+                    grace: config.grace.unwrap_or(LEFTOVER_GRACE),
+                    kills: workers.is_some() || config.grace.is_some(),
                 },
                 watch: WatchRules {
                     max_memory,
@@ -223,28 +222,19 @@ impl Supervisor {
                 self.has_listened = true;
                 self.with(worker, |worker, _, _| worker.on_held(now), actions);
             }
-            Event::Disconnects(worker) => self.on_leaving(worker, now, actions),
+            Event::Disconnects(worker) => self.on_disconnects(worker, now, actions),
             Event::Listens { worker, any } => self.on_listens(worker, any, now, actions),
             Event::PortLost(is_lost) => self.review.port_is_lost = is_lost,
             Event::ChannelClosed(worker) => {
                 self.with(
                     worker,
-                    |worker, _, _| worker.on_channel_closed(now),
+                    |worker, rules, actions| worker.on_channel_closed(now, rules, actions),
                     actions,
                 );
             }
-            Event::Pending {
-                worker: Some(worker),
-                pending,
-            } => self.with(
-                worker,
-                |worker, rules, actions| worker.on_pending(pending, now, rules, actions),
-                actions,
-            ),
-            Event::Pending {
-                worker: None,
-                pending,
-            } => self.on_all_pending(pending, now, actions),
+            Event::Pending { worker, pending } => {
+                self.on_drain_event(worker, DrainEvent::Checked(pending), now, actions);
+            }
             Event::Memory { worker, bytes } => {
                 if let Some(worker) = self.workers.get_mut(worker) {
                     worker.watch.on_memory(bytes, now, &self.rules.watch);
@@ -255,11 +245,9 @@ impl Supervisor {
             Event::Announced { worker, handles } => {
                 self.with(worker, |worker, _, _| worker.handles = handles, actions);
             }
-            Event::Finished(worker) => self.with(
-                worker,
-                |worker, rules, actions| worker.on_finished(now, rules, actions),
-                actions,
-            ),
+            Event::Finished(worker) => {
+                self.on_drain_event(Some(worker), DrainEvent::Finished, now, actions);
+            }
             Event::Exited { worker, ended } => self.on_exited(worker, ended, now, actions),
             Event::Stopped {
                 worker,
@@ -315,18 +303,60 @@ impl Supervisor {
     fn with(
         &mut self,
         worker: WorkerId,
-        each: impl FnOnce(&mut Worker, &LeaveRules, &mut Vec<Action>),
+        each: impl FnOnce(&mut Worker, &DrainRules, &mut Vec<Action>),
         actions: &mut Vec<Action>,
     ) {
         if let Some(worker) = self.workers.get_mut(worker) {
-            each(worker, &self.rules.leave, actions);
+            each(worker, &self.rules.drain, actions);
         }
+    }
+
+    fn each(
+        &mut self,
+        each: impl Fn(&mut Worker, &DrainRules, &mut Vec<Action>),
+        actions: &mut Vec<Action>,
+    ) {
+        for worker in self.workers.values_mut() {
+            each(worker, &self.rules.drain, actions);
+        }
+    }
+
+    /// Begins to drain a worker.
+    fn drain(
+        &mut self,
+        worker: WorkerId,
+        start: DrainStart,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let drain = |worker: &mut Worker, rules: &DrainRules, actions: &mut Vec<Action>| {
+            worker.drain(start, now, now, rules, actions);
+        };
+        self.with(worker, drain, actions);
+    }
+
+    /// Continues the drain of a worker, or of all.
+    fn on_drain_event(
+        &mut self,
+        worker: Option<WorkerId>,
+        event: DrainEvent,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(worker) = worker else {
+            return self.on_stop_event(event, now, actions);
+        };
+        self.with(
+            worker,
+            |worker, rules, actions| worker.on_drain_event(event, now, rules, actions),
+            actions,
+        );
     }
 
     fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let mut late = Vec::new();
         for worker in self.workers.values_mut() {
-            if worker.on_tick(now, &self.rules.leave, actions) {
+            if worker.on_tick(now, &self.rules.drain, actions) {
                 late.push(worker.id);
             }
         }
@@ -351,7 +381,7 @@ impl Supervisor {
             Phase::Exiting(_) => true,
             Phase::Beginning | Phase::Running => false,
         };
-        if closed || !self.rules.leave.can_steer {
+        if closed || !self.rules.drain.can_steer {
             return;
         }
         let serves = |slot: &Slot| {

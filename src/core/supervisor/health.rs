@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::drain::DrainStart;
 use super::event::{Action, Moment};
 use super::member::WorkerId;
 use super::report::{Reason, Report};
@@ -92,10 +93,10 @@ impl Supervisor {
         }
     }
 
-    /// Pings every event loop. Booting and leaving workers are pinged only to measure their delay.
+    /// Pings every event loop. Booting and draining workers are pinged only to measure their delay.
     /// The answers show in the next query; this one does not wait for them.
     pub(super) fn on_look(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        if !self.rules.leave.channel {
+        if !self.rules.drain.channel {
             return;
         }
         for worker in self.workers.values_mut() {
@@ -126,11 +127,7 @@ impl Supervisor {
             worker: id,
             after: self.rules.watch.hang_timeout.unwrap_or_default(),
         }));
-        self.with(
-            id,
-            |worker, rules, actions| worker.abort(now, rules, actions),
-            actions,
-        );
+        self.drain(id, DrainStart::Hung, now, actions);
         if self.rules.restart.policy != RestartPolicy::Never {
             self.replace_lost(id, now, actions);
         }
@@ -163,11 +160,11 @@ impl Supervisor {
     /// The ready workers that exceed a limit. Where a worker must exit before its successor can
     /// boot, only while all the others are ready.
     fn over_limit(&self) -> impl Iterator<Item = (usize, WorkerId, Reason)> {
-        let may_leave = !self.rules.in_place || self.is_settled();
-        let may_leave = may_leave && matches!(self.phase, Phase::Running);
+        let may_drain = !self.rules.in_place || self.is_settled();
+        let may_drain = may_drain && matches!(self.phase, Phase::Running);
         let slots = self.slots.iter().take(self.target).enumerate();
         slots
-            .filter(move |_| may_leave)
+            .filter(move |_| may_drain)
             .filter_map(|(index, slot)| {
                 let worker = self.workers.get(slot.current?)?;
                 let worker = Some(worker).filter(|worker| Worker::is_ready(worker))?;

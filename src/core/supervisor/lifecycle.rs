@@ -1,10 +1,11 @@
 //! Worker lifecycle: which worker is started, in which slot, and what follows from each exit.
 
+use super::drain::DrainStart;
 use super::event::{Action, Moment, Start};
+use super::leftovers::Leftovers;
 use super::member::{Member, WorkerId};
 use super::report::{Next, Report, Verdict};
-use super::shutdown::Leftovers;
-use super::worker::{Place, Worker};
+use super::worker::{Role, Worker};
 use super::{Phase, Supervisor};
 use crate::ended::Ended;
 use crate::rules::{Readiness, RestartPolicy};
@@ -14,7 +15,7 @@ use alloc::vec::Vec;
 const SPARES_AT_ONCE: usize = 4;
 
 impl Supervisor {
-    /// Starts a worker for a slot, in its member; in the other member if a worker is still leaving
+    /// Starts a worker for a slot, in its member; in the other member if a worker is still draining
     /// there.
     pub(super) fn start_in_slot(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
         let Some(slot) = self.slots.get_mut(index) else {
@@ -30,7 +31,7 @@ impl Supervisor {
         slot.start_at = None;
         slot.waits = false;
         let (instance, member) = (slot.instance, slot.member);
-        let worker = self.launch(Place::Slot(index), instance, Some(member), now, actions);
+        let worker = self.launch(Role::Slot(index), instance, Some(member), now, actions);
         if let Some(slot) = self.slots.get_mut(index) {
             slot.current = Some(worker);
         }
@@ -38,7 +39,7 @@ impl Supervisor {
 
     pub(super) fn launch(
         &mut self,
-        place: Place,
+        role: Role,
         instance: usize,
         member: Option<Member>,
         now: Moment,
@@ -47,7 +48,8 @@ impl Supervisor {
         // Ids begin with 1, as Node.js treats 0 as missing.
         self.launched += 1;
         let worker = WorkerId(self.launched);
-        let process = Worker::new(worker, place, member, now);
+        let (channel, to_group) = (self.rules.drain.channel, self.rules.signals.to_group);
+        let process = Worker::new(worker, role, member, channel, to_group, now);
         self.workers.insert(worker, process);
         actions.push(Action::Start(Start {
             worker,
@@ -64,7 +66,7 @@ impl Supervisor {
         spare.start_at = None;
         spare.waits = false;
         let instance = spare.instance;
-        let worker = self.launch(Place::Spare(index), instance, None, now, actions);
+        let worker = self.launch(Role::Spare(index), instance, None, now, actions);
         if let Some(spare) = self.spares.get_mut(index) {
             spare.worker = Some(worker);
         }
@@ -99,9 +101,7 @@ impl Supervisor {
         let probed = ready == Readiness::Port;
         self.with(
             id,
-            |worker, rules, actions| {
-                worker.on_started(now, timeout, probed, rules.to_group, actions);
-            },
+            |worker, _, actions| worker.on_started(now, timeout, probed, actions),
             actions,
         );
         if ready == Readiness::None {
@@ -143,7 +143,7 @@ impl Supervisor {
         if !worker.on_ready(now) {
             return;
         }
-        if let Place::Slot(index) = worker.place {
+        if let Role::Slot(index) = worker.role {
             self.has_listened = true;
             self.on_slot_ready(index, id, now, actions);
             // Without a readiness signal, only the run time shows that the worker works.
@@ -188,26 +188,21 @@ impl Supervisor {
             timeout: self.rules.ready_timeout,
         }));
         let may_be_command = self.may_be_commands();
-        self.with(
-            id,
-            |worker, rules, actions| {
-                if may_be_command {
-                    worker.leave_idle(now, rules, actions);
-                } else {
-                    worker.leave(false, now, rules, actions);
-                }
-            },
-            actions,
-        );
+        let start = if may_be_command {
+            DrainStart::NeverReady
+        } else {
+            DrainStart::Retire
+        };
+        self.drain(id, start, now, actions);
         self.give_up_successor(id, now, actions);
     }
 
     /// The app disconnects on its own and will exit: replaces the worker already now.
-    pub(super) fn on_leaving(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
-        let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.is_ready()) else {
+    pub(super) fn on_disconnects(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
+        if !self.workers.get(id).is_some_and(Worker::is_ready) {
             return;
-        };
-        worker.leaves_by_itself(now, &self.rules.leave);
+        }
+        self.drain(id, DrainStart::Disconnects, now, actions);
         if self.rules.restart.policy == RestartPolicy::Always {
             self.replace_lost(id, now, actions);
         }
@@ -218,8 +213,8 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(id) else {
             return;
         };
-        let (place, run) = (worker.place, worker.booted_for(now));
-        if let (Phase::Running, Place::Slot(index)) = (&self.phase, place) {
+        let (role, run) = (worker.role, worker.booted_for(now));
+        if let (Phase::Running, Role::Slot(index)) = (&self.phase, role) {
             worker.lost = true;
             self.was_complete = false;
             if let Err(verdict) = self.replace(index, run, now, actions) {
@@ -269,7 +264,7 @@ impl Supervisor {
         if is_command {
             self.end_command(id, now, actions);
         }
-        self.leave_if_done(worker.kill_at(), now, actions);
+        self.exit_if_done(worker.kill_at(), now, actions);
     }
 
     /// What follows from the exit of a worker, which is removed from `workers` already.
@@ -280,9 +275,9 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> Result<Next, Verdict> {
-        let index = match worker.place {
-            Place::Slot(index) => index,
-            Place::Spare(index) => {
+        let index = match worker.role {
+            Role::Slot(index) => index,
+            Role::Spare(index) => {
                 return Ok(self.follow_spare(index, worker, ended, now, actions));
             }
         };
@@ -298,7 +293,7 @@ impl Supervisor {
             slot.current = None;
         }
         if worker.lost || (was_current && !is_retiring) {
-            slot.past.last_end = Some((ended, now));
+            slot.history.last_end = Some((ended, now));
         }
         if !was_current || index >= self.target {
             self.trim();

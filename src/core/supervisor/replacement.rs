@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::event::{Action, Moment};
 use super::report::{Next, Verdict};
 use super::slot::Slot;
-use super::worker::{Place, Worker};
+use super::worker::{Role, Worker};
 use super::{Phase, Supervisor};
 use crate::ended::Ended;
 use crate::rules::{Boot, Readiness, RestartPolicy};
@@ -36,7 +36,7 @@ impl Supervisor {
     /// although readiness means listening.
     pub(super) fn may_be_commands(&self) -> bool {
         matches!(self.phase, Phase::Running)
-            && self.rules.leave.channel
+            && self.rules.drain.channel
             && self.rules.ready == Readiness::Listen
             && self.rules.restart.policy == RestartPolicy::Always
             && !self.has_listened
@@ -48,9 +48,9 @@ impl Supervisor {
             && ended == Ended::Code(0)
             // The status of a worker that was stopped says nothing. A worker that was told to
             // disconnect because it was not ready in time, and exited, had nothing left to do.
-            && (worker.failed || !worker.is_leaving())
-            && !worker.was_sent(self.rules.leave.stop_signal)
-            && !worker.killed
+            && (worker.failed || !worker.is_draining())
+            && !worker.was_sent(self.rules.drain.stop_signal)
+            && !worker.is_killed()
     }
 
     pub(super) fn follow_spare(
@@ -65,11 +65,11 @@ impl Supervisor {
             return Next::Nothing;
         };
         spare.worker = None;
-        let delay = if worker.is_leaving() && !worker.failed {
+        let delay = if worker.is_draining() && !worker.failed {
             Duration::ZERO
         } else {
-            spare.past.restarts = spare.past.restarts.saturating_add(1);
-            spare.past.last_end = Some((ended, now));
+            spare.history.restarts = spare.history.restarts.saturating_add(1);
+            spare.history.last_end = Some((ended, now));
             // A spare that fails must not stop the workers that serve.
             let rules = &self.rules.restart;
             let delay = spare
@@ -114,7 +114,7 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(index) else {
             return Ok(Next::Nothing);
         };
-        slot.past.restarts = slot.past.restarts.saturating_add(1);
+        slot.history.restarts = slot.history.restarts.saturating_add(1);
         if let Some(successor) = slot.successor.take() {
             self.promote(index, successor);
             return Ok(Next::Successor);
@@ -124,7 +124,7 @@ impl Supervisor {
         if self.admit_spare(index, delay, now, actions) {
             return Ok(Next::Spare);
         }
-        let waits = self.leaves_retries_to_others(index);
+        let waits = self.defers_retries(index);
         if let Some(slot) = self.slots.get_mut(index) {
             slot.waits = waits;
             slot.start_at = (!waits).then_some(now + delay);
@@ -140,7 +140,7 @@ impl Supervisor {
 
     /// As long as no worker has ever been ready, only the slot that failed last tries again: the
     /// same failure need not repeat, and be logged, in every slot.
-    fn leaves_retries_to_others(&self, index: usize) -> bool {
+    fn defers_retries(&self, index: usize) -> bool {
         !self.has_served && self.rules.ready != Readiness::None && self.has_pending_other(index)
     }
 
@@ -268,7 +268,7 @@ impl Supervisor {
         slot.waits = false;
         let member = slot.member;
         if let Some(worker) = workers.get_mut(id) {
-            worker.admit(Place::Slot(index), member, self.rules.ready_timeout, now);
+            worker.admit(Role::Slot(index), member, self.rules.ready_timeout, now);
         }
         actions.push(Action::Admit { worker: id, member });
         if workers.get(id).is_some_and(|worker| worker.reported_ready) {

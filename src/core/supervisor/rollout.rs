@@ -1,11 +1,12 @@
 //! Rollouts: replaces workers one slot at a time, and changes their number.
 
+use super::drain::DrainStart;
 use super::event::{Action, Moment};
 use super::member::WorkerId;
 use super::report::Report;
 use super::request::{Done, Reply, Request};
 use super::slot::Slot;
-use super::worker::{Place, Worker};
+use super::worker::{Role, Worker};
 use super::{Phase, Supervisor};
 use alloc::vec::Vec;
 
@@ -17,16 +18,16 @@ pub(super) struct Rollout {
     begun: Option<Moment>,
     /// All workers that were started before this time are replaced, spares included.
     all_before: Option<Moment>,
-    step: Option<Step>,
+    step: Option<Replacement>,
     /// The step replaces a worker that exceeds a limit, without a request.
     recycles: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum Replacement {
     /// A successor boots.
     Booting(WorkerId),
-    /// An old worker leaves.
+    /// An old worker is drained.
     Retiring(WorkerId),
 }
 
@@ -103,8 +104,8 @@ impl Supervisor {
         }
     }
 
-    /// Whether a slot's worker is to be replaced, or its next start is due. A worker that leaves is
-    /// followed by a new one anyway.
+    /// Whether a slot's worker is to be replaced, or its next start is due. A worker that is drained
+    /// is followed by a new one anyway.
     fn is_outdated(&self, index: usize, now: Moment) -> bool {
         let Some((slot, before)) = self
             .slots
@@ -114,7 +115,7 @@ impl Supervisor {
             return false;
         };
         match slot.current.and_then(|current| self.workers.get(current)) {
-            Some(worker) => worker.asked < before && !worker.is_leaving(),
+            Some(worker) => worker.asked < before && !worker.is_draining(),
             None => slot.start_at.is_some_and(|at| at <= now),
         }
     }
@@ -130,10 +131,10 @@ impl Supervisor {
                 return;
             }
             Some(old) if self.rules.in_place => {
-                self.dismiss(old, now, actions);
-                Step::Retiring(old)
+                self.drain(old, DrainStart::Retire, now, actions);
+                Replacement::Retiring(old)
             }
-            Some(_) => Step::Booting(self.start_successor(index, now, actions)),
+            Some(_) => Replacement::Booting(self.start_successor(index, now, actions)),
         };
         self.rollout.step = Some(step);
     }
@@ -146,7 +147,7 @@ impl Supervisor {
         for spare in spares.collect::<Vec<_>>() {
             let is_old = |spare: &Worker| spare.asked < before;
             if self.workers.get(spare).is_some_and(is_old) {
-                self.dismiss(spare, now, actions);
+                self.drain(spare, DrainStart::Retire, now, actions);
             }
         }
     }
@@ -169,19 +170,11 @@ impl Supervisor {
         let slot = self.slots.get(index);
         let instance = slot.map_or(index, |slot| slot.instance);
         let member = slot.map(|slot| slot.member.other());
-        let worker = self.launch(Place::Slot(index), instance, member, now, actions);
+        let worker = self.launch(Role::Slot(index), instance, member, now, actions);
         if let Some(slot) = self.slots.get_mut(index) {
             slot.successor = Some(worker);
         }
         worker
-    }
-
-    pub(super) fn dismiss(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
-        self.with(
-            id,
-            |worker, rules, actions| worker.leave(false, now, rules, actions),
-            actions,
-        );
     }
 
     /// A worker of this slot has become ready.
@@ -193,7 +186,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         let is_successor = |slot: &Slot| slot.successor == Some(id);
-        let is_watched = self.rollout.step == Some(Step::Booting(id));
+        let is_watched = self.rollout.step == Some(Replacement::Booting(id));
         if is_watched {
             let (slot, worker) = (index, id);
             actions.push(Action::Report(Report::SlotReplaced { slot, worker }));
@@ -202,8 +195,8 @@ impl Supervisor {
         if self.slots.get(index).is_some_and(is_successor)
             && let Some(old) = self.promote(index, id)
         {
-            self.rollout.step = Some(Step::Retiring(old));
-            self.dismiss(old, now, actions);
+            self.rollout.step = Some(Replacement::Retiring(old));
+            self.drain(old, DrainStart::Retire, now, actions);
         } else if is_watched {
             self.rollout.step = None;
         }
@@ -211,7 +204,7 @@ impl Supervisor {
 
     /// Whether the rollout waits for this worker's exit.
     pub(super) fn is_retiring(&self, id: WorkerId) -> bool {
-        self.rollout.step == Some(Step::Retiring(id))
+        self.rollout.step == Some(Replacement::Retiring(id))
     }
 
     /// The worker that the rollout waited for has exited.
@@ -222,7 +215,7 @@ impl Supervisor {
     /// Makes the rollout wait until this slot's new worker is ready.
     pub(super) fn watch_boot(&mut self, index: usize) {
         let current = self.slots.get(index).and_then(|slot| slot.current);
-        self.rollout.step = current.map(Step::Booting);
+        self.rollout.step = current.map(Replacement::Booting);
     }
 
     /// Makes a successor the slot's current worker; returns the worker it replaces.
@@ -242,7 +235,7 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let is_watched = self.rollout.step == Some(Step::Booting(id));
+        let is_watched = self.rollout.step == Some(Replacement::Booting(id));
         for index in 0..self.slots.len() {
             if let Some(slot) = self.slots.get_mut(index)
                 && slot.successor == Some(id)
@@ -302,15 +295,15 @@ impl Supervisor {
         slot.start_at = None;
         slot.waits = false;
         for worker in [slot.successor.take(), slot.current].into_iter().flatten() {
-            self.dismiss(worker, now, actions);
+            self.drain(worker, DrainStart::Retire, now, actions);
             // The slot is removed; the booting worker has not failed.
-            if self.rollout.step == Some(Step::Booting(worker)) {
-                self.rollout.step = Some(Step::Retiring(worker));
+            if self.rollout.step == Some(Replacement::Booting(worker)) {
+                self.rollout.step = Some(Replacement::Retiring(worker));
             }
         }
     }
 
-    /// Whether no worker starts or leaves. A slot whose worker is not restarted counts as settled.
+    /// Whether no worker starts or is drained. A slot whose worker is not restarted counts as settled.
     pub(super) fn is_settled(&self) -> bool {
         self.slots.iter().all(|slot| self.is_slot_settled(slot))
     }
@@ -341,8 +334,8 @@ impl Supervisor {
     /// Removes the last slots when they are not wanted and have no worker any more.
     pub(super) fn trim(&mut self) {
         while self.slots.len() > self.target {
-            let last = Place::Slot(self.slots.len() - 1);
-            if self.workers.values().any(|worker| worker.place == last) {
+            let last = Role::Slot(self.slots.len() - 1);
+            if self.workers.values().any(|worker| worker.role == last) {
                 return;
             }
             self.slots.pop();

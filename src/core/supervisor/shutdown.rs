@@ -3,29 +3,16 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::emptying::Emptying;
-use super::event::{Action, Moment, Pending};
+use super::drain::{DrainEffect, DrainEvent, DrainFacts, DrainStart, DrainStep};
+use super::event::{Action, Moment};
+use super::leftovers::{LEFTOVER_GRACE, Leftovers};
 use super::member::WorkerId;
 use super::report::{Report, Verdict};
 use super::slot::Slot;
-use super::worker::{Worker, earliest};
+use super::worker::Worker;
 use super::{Phase, Supervisor};
 use crate::ended::Ended;
 use crate::signal::Signal;
-
-/// How long leftovers may take to exit, within the grace period: a shell that was left open must
-/// not delay the end of a container.
-pub(super) const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
-
-/// Leftovers that exit sooner are not reported.
-const REPORT_AFTER: Duration = Duration::from_millis(250);
-
-/// How often leftovers are counted when their exit is not notified.
-const COUNT_EVERY: Duration = Duration::from_millis(100);
-
-/// How long to wait for a process after SIGKILL; only an uninterruptible system call takes longer,
-/// and nothing more can be done about that.
-const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// A stop of all workers.
 #[derive(Debug)]
@@ -33,41 +20,27 @@ pub(super) struct Stop {
     /// The worker that ended a crash loop; its status becomes pidone's.
     blamed: Option<WorkerId>,
     status: u8,
-    step: Step,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    /// Workers serve as before, until load balancers stop sending traffic and clients have been
-    /// told.
-    Serving { until: Moment },
-    /// New connections are kept away; those already in the accept queues are served.
-    Emptying(Emptying),
-    /// Every worker leaves.
-    Draining { since: Moment },
-    /// All workers were killed.
-    Killing,
+    /// The drain of all.
+    step: DrainStep,
 }
 
 impl Stop {
     pub(super) fn is_closed(&self) -> bool {
-        !matches!(self.step, Step::Serving { .. })
+        !matches!(self.step, DrainStep::Serving { .. })
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
-        match self.step {
-            Step::Serving { until } => Some(until),
-            Step::Emptying(emptying) => Some(emptying.deadline()),
-            Step::Draining { .. } | Step::Killing => None,
-        }
+        self.step.deadline()
     }
 
     /// The end of the grace period, which workers and leftovers share.
     fn ends_by(&self, grace: Duration, now: Moment) -> Moment {
         match self.step {
-            Step::Serving { .. } => now + grace,
-            Step::Emptying(Emptying { since, .. }) | Step::Draining { since } => since + grace,
-            Step::Killing => now,
+            DrainStep::Serving { .. } => now + grace,
+            DrainStep::SteeredAway { since, .. } | DrainStep::QueueDrained { since } => {
+                since + grace
+            }
+            _ => now,
         }
     }
 
@@ -75,7 +48,7 @@ impl Stop {
         let own = ended.status();
         if self.blamed == Some(worker.id) && own != 0 {
             self.status = own;
-        } else if worker.killed && !worker.is_spare() && self.status == 0 {
+        } else if worker.is_killed() && !worker.is_spare() && self.status == 0 {
             self.status = Signal::KILL.exit_code();
         }
     }
@@ -94,33 +67,32 @@ impl Supervisor {
             Phase::Beginning | Phase::Running => {
                 actions.push(Action::Report(Report::Stopping { signal }));
                 let signal = self.rules.signals.stop.unwrap_or(signal);
-                self.rules.leave.stop_signal = signal;
+                self.rules.drain.stop_signal = signal;
                 self.begin_stop(None, 0, now, actions);
             }
-            Phase::Stopping(stop) if at_once && !matches!(stop.step, Step::Killing) => {
-                stop.step = Step::Killing;
+            Phase::Stopping(stop) if at_once && stop.step != DrainStep::Killed => {
                 actions.push(Action::Report(Report::StoppingAtOnce));
-                for worker in self.workers.values_mut() {
-                    worker.kill(self.rules.leave.to_group, actions);
-                }
+                self.on_stop_event(DrainEvent::KillAll, now, actions);
             }
             Phase::Exiting(leftovers) if at_once => leftovers.kill_now(now, actions),
-            Phase::Stopping(_) => {
-                for worker in self.workers.values_mut() {
-                    worker.stop_completing(now, &self.rules.leave, actions);
-                }
-            }
+            Phase::Stopping(_) => self.each(
+                |worker, rules, actions| {
+                    worker.on_drain_event(DrainEvent::StopAgain, now, rules, actions);
+                },
+                actions,
+            ),
             Phase::Exiting(_) => {}
         }
     }
 
     /// SIGABRT: pidone exits at once and kills its workers.
-    pub(super) fn abort(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn abort(&mut self, now: Moment, actions: &mut Vec<Action>) {
         actions.push(Action::Report(Report::Aborting));
         self.requests.end_all(actions);
-        for worker in self.workers.values_mut() {
-            worker.kill(self.rules.leave.to_group, actions);
-        }
+        self.each(
+            |worker, rules, actions| worker.kill(now, rules, actions),
+            actions,
+        );
         self.phase = Phase::Exiting(Leftovers::done(Signal::ABRT.exit_code()));
         actions.push(Action::Abort);
     }
@@ -156,7 +128,9 @@ impl Supervisor {
     /// A command has finished. The other workers run the same one and may finish it.
     pub(super) fn end_command(&mut self, worker: WorkerId, now: Moment, actions: &mut Vec<Action>) {
         for other in self.workers.values_mut() {
-            other.may_complete(now, &self.rules.leave, actions);
+            if other.is_starting() {
+                other.drain(DrainStart::Complete, now, now, &self.rules.drain, actions);
+            }
         }
         let others = self.workers.values().count();
         actions.push(Action::Report(Report::Command { worker, others }));
@@ -171,105 +145,111 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         self.requests.end_all(actions);
-        let rules = &self.rules;
-        let serving = rules
-            .drain_delay
-            .max(rules.leave.http_drain.unwrap_or_default());
-        for worker in self.workers.values_mut() {
-            if !worker.is_ready() {
-                worker.leave(true, now, &rules.leave, actions);
-            } else if rules.leave.http_drain.is_some() {
-                worker.announce(actions);
-            }
-        }
+        let facts = DrainFacts::of_all(now, &self.rules.drain);
+        let (step, effects) = DrainStep::begin(DrainStart::Retire, &facts);
         self.phase = Phase::Stopping(Stop {
             blamed,
             status,
-            step: Step::Serving {
-                until: now + serving,
-            },
+            step,
         });
+        self.apply_to_all(effects, step, now, actions);
         self.on_stop_tick(now, actions);
-        self.leave_if_done(None, now, actions);
+        self.exit_if_done(None, now, actions);
     }
 
     pub(super) fn on_stop_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let Phase::Stopping(stop) = &mut self.phase else {
-            return;
-        };
-        match stop.step {
-            Step::Serving { until } if until <= now => {
-                if !self.rules.leave.can_steer {
-                    self.drain(now, now, actions);
-                    return;
-                }
-                actions.push(Action::CloseToNewConnections);
-                stop.step = Step::Emptying(Emptying::begin(self.rules.leave.grace, now));
-            }
-            Step::Emptying(emptying) if emptying.is_given_up(now) => {
-                self.drain(emptying.since, now, actions);
-            }
-            Step::Emptying(mut emptying) if emptying.deadline() <= now => {
-                actions.push(Action::CheckPending(None));
-                emptying.check_again(now);
-                stop.step = Step::Emptying(emptying);
-            }
-            _ => {}
+        if let Phase::Stopping(stop) = &self.phase
+            && stop.deadline().is_some_and(|at| at <= now)
+        {
+            self.on_stop_event(DrainEvent::Due, now, actions);
         }
     }
 
-    pub(super) fn on_all_pending(
+    /// Continues the drain of all.
+    pub(super) fn on_stop_event(
         &mut self,
-        pending: Pending,
+        event: DrainEvent,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        if let Phase::Stopping(stop) = &self.phase
-            && let Step::Emptying(emptying) = stop.step
-            && emptying.is_done(pending, now)
-        {
-            self.drain(emptying.since, now, actions);
-        }
-    }
-
-    /// Makes every worker leave; their grace period began at `since`.
-    fn drain(&mut self, since: Moment, now: Moment, actions: &mut Vec<Action>) {
         if let Phase::Stopping(stop) = &mut self.phase {
-            stop.step = Step::Draining { since };
-        }
-        let rules = &self.rules.leave;
-        for worker in self.workers.values_mut() {
-            worker.kill_after(rules.grace, since);
-            worker.leave(true, now, rules, actions);
+            let facts = DrainFacts::of_all(now, &self.rules.drain);
+            let (step, effects) = stop.step.next(event, &facts);
+            stop.step = step;
+            self.apply_to_all(effects, step, now, actions);
         }
     }
 
-    /// Single mode: a stop signal is passed on to the child. A child that has exited and waits for
-    /// a restart is not restarted: pidone exits with its last status.
-    pub(super) fn pass_on_stop(&mut self, at_once: bool, now: Moment, actions: &mut Vec<Action>) {
-        let first = *self.stop_requested.get_or_insert(now);
+    fn apply_to_all(
+        &mut self,
+        effects: &[DrainEffect],
+        step: DrainStep,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let since = match step {
+            DrainStep::QueueDrained { since } => since,
+            _ => now,
+        };
+        for effect in effects {
+            match effect {
+                DrainEffect::SteerAway => actions.push(Action::CloseToNewConnections),
+                DrainEffect::CheckPending => actions.push(Action::CheckPending(None)),
+                _ => self.each(
+                    |worker, rules, actions| match effect {
+                        DrainEffect::Announce if worker.is_ready() => {
+                            worker.announce(rules, actions);
+                        }
+                        DrainEffect::Announce | DrainEffect::DrainEach => {
+                            worker.drain(DrainStart::QueueDrained, since, now, rules, actions);
+                        }
+                        DrainEffect::Kill => worker.kill(now, rules, actions),
+                        // For one worker only.
+                        _ => {}
+                    },
+                    actions,
+                ),
+            }
+        }
+    }
+
+    /// Single mode: passes a stop signal on to the child. A child that has exited and waits for a
+    /// restart is not restarted: pidone exits with its last status.
+    pub(super) fn stop_child(
+        &mut self,
+        signal: Signal,
+        at_once: bool,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let signal = self.rules.signals.stop.unwrap_or(signal);
+        self.rules.drain.stop_signal = signal;
+        let since = *self.stop_requested.get_or_insert(now);
         if let (true, Phase::Exiting(leftovers)) = (at_once, &mut self.phase) {
             leftovers.kill_now(now, actions);
-        }
-        for worker in self.workers.values_mut() {
-            if let Some(grace) = self.rules.grace {
-                worker.kill_after(grace, first);
-            }
         }
         for slot in &mut self.slots {
             slot.start_at = None;
         }
-        self.leave_if_done(None, now, actions);
+        self.exit_if_done(None, now, actions);
+        self.each(
+            |worker, rules, actions| {
+                worker.drain(DrainStart::Signal, since, now, rules, actions);
+                worker.deliver(signal, actions);
+                worker.wake(actions);
+            },
+            actions,
+        );
     }
 
     /// Continues with the leftovers when all workers have exited and none is to be started.
-    pub(super) fn leave_if_done(
+    pub(super) fn exit_if_done(
         &mut self,
         kill_at: Option<Moment>,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let grace = self.rules.grace.unwrap_or(LEFTOVER_GRACE);
+        let grace = self.rules.drain.grace;
         let kill_at = kill_at.unwrap_or(now + grace);
         let (status, kill_at) = match &self.phase {
             Phase::Exiting(_) => return,
@@ -294,112 +274,6 @@ impl Supervisor {
             0
         } else {
             status
-        }
-    }
-}
-
-/// The last phase: its exit status is settled.
-#[derive(Debug)]
-pub(super) struct Leftovers {
-    status: u8,
-    step: LastStep,
-    /// When to report that pidone waits for leftovers.
-    report_at: Option<Moment>,
-    /// When to count the leftovers.
-    count_at: Option<Moment>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum LastStep {
-    /// Leftovers were sent SIGTERM.
-    Asked { kill_at: Moment },
-    /// Leftovers were killed.
-    Killed { leave_at: Moment },
-    /// pidone exits.
-    Done,
-}
-
-impl Leftovers {
-    fn begin(status: u8, kill_at: Moment, now: Moment, actions: &mut Vec<Action>) -> Self {
-        actions.push(Action::SignalLeftovers(Signal::TERM));
-        Self {
-            status,
-            step: LastStep::Asked { kill_at },
-            report_at: Some(now + REPORT_AFTER),
-            count_at: None,
-        }
-    }
-
-    /// The very first start failed: exits without signalling leftovers.
-    pub(super) fn none(status: u8, actions: &mut Vec<Action>) -> Self {
-        actions.push(Action::Exit(status));
-        Self::done(status)
-    }
-
-    fn done(status: u8) -> Self {
-        Self {
-            status,
-            step: LastStep::Done,
-            report_at: None,
-            count_at: None,
-        }
-    }
-
-    pub(super) fn deadline(&self) -> Option<Moment> {
-        let step = match self.step {
-            LastStep::Asked { kill_at: at } | LastStep::Killed { leave_at: at } => at,
-            LastStep::Done => return None,
-        };
-        earliest(Some(step), earliest(self.report_at, self.count_at))
-    }
-
-    pub(super) fn on_leftovers(&mut self, any: bool, actions: &mut Vec<Action>) {
-        if !any {
-            self.leave(actions);
-        }
-    }
-
-    pub(super) fn on_unwatched(&mut self, now: Moment) {
-        self.count_at = Some(now + COUNT_EVERY);
-    }
-
-    pub(super) fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let is_due = |at: &mut Moment| *at <= now;
-        match self.step {
-            LastStep::Asked { kill_at } if kill_at <= now => self.kill(now, actions),
-            LastStep::Killed { leave_at } if leave_at <= now => self.leave(actions),
-            LastStep::Asked { .. } | LastStep::Killed { .. } => {
-                if self.report_at.take_if(is_due).is_some() {
-                    actions.push(Action::Report(Report::WaitingForLeftovers));
-                }
-                if self.count_at.take_if(is_due).is_some() {
-                    actions.push(Action::CountLeftovers);
-                }
-            }
-            LastStep::Done => {}
-        }
-    }
-
-    /// Kills the leftovers if that has not been done yet.
-    fn kill_now(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        if let LastStep::Asked { .. } = self.step {
-            self.kill(now, actions);
-        }
-    }
-
-    fn kill(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        self.step = LastStep::Killed {
-            leave_at: now + KILL_GRACE,
-        };
-        self.report_at = None;
-        actions.push(Action::Report(Report::KillingLeftovers));
-        actions.push(Action::SignalLeftovers(Signal::KILL));
-    }
-
-    fn leave(&mut self, actions: &mut Vec<Action>) {
-        if !matches!(self.step, LastStep::Done) {
-            self.step = LastStep::Done;
-            actions.push(Action::Exit(self.status));
         }
     }
 }

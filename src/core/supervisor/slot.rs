@@ -13,7 +13,7 @@ pub(super) struct Slot {
     pub(super) instance: usize,
     /// The member of its worker, or of the next one.
     pub(super) member: Member,
-    /// The worker that boots, serves, or leaves without a successor.
+    /// The worker that boots, serves, or is drained without a successor.
     pub(super) current: Option<WorkerId>,
     /// The worker that boots to replace `current`.
     pub(super) successor: Option<WorkerId>,
@@ -23,7 +23,7 @@ pub(super) struct Slot {
     /// starting.
     pub(super) waits: bool,
     pub(super) backoff: Backoff,
-    pub(super) past: Past,
+    pub(super) history: History,
     /// A request replaces workers that were started before this time.
     pub(super) renew_before: Option<Moment>,
     pub(super) recycling: Recycling,
@@ -39,13 +39,13 @@ impl Slot {
             start_at: None,
             waits: false,
             backoff: Backoff::default(),
-            past: Past::default(),
+            history: History::default(),
             renew_before: None,
             recycling: Recycling::default(),
         }
     }
 
-    /// The slot has a worker that boots, serves or leaves.
+    /// The slot has a worker that boots, serves or is drained.
     pub(super) fn has_worker(&self) -> bool {
         self.current.is_some() || self.successor.is_some()
     }
@@ -64,7 +64,7 @@ impl Slot {
 
 /// Restarts and the last unplanned exit.
 #[derive(Debug, Default)]
-pub(super) struct Past {
+pub(super) struct History {
     /// The number of restarts after an unplanned exit.
     pub(super) restarts: u32,
     pub(super) last_end: Option<(Ended, Moment)>,
@@ -79,7 +79,7 @@ pub(super) struct Spare {
     /// The next spare is started when a worker is ready.
     pub(super) waits: bool,
     pub(super) backoff: Backoff,
-    pub(super) past: Past,
+    pub(super) history: History,
 }
 
 impl Spare {
@@ -90,7 +90,7 @@ impl Spare {
             start_at: None,
             waits: false,
             backoff: Backoff::default(),
-            past: Past::default(),
+            history: History::default(),
         }
     }
 }

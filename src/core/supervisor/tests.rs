@@ -224,7 +224,7 @@ impl Run {
         }
     }
 
-    /// A leaving worker drains its queue, disconnects and exits.
+    /// A draining worker drains its queue, disconnects and exits.
     fn drains(&mut self, worker: u32) -> Vec<Action> {
         assert_eq!(self.tick(), [Action::CheckPending(Some(WorkerId(worker)))]);
         assert_eq!(self.queue_is_empty(Some(worker)), [disconnect(worker)]);

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::drain::DrainEvent;
 use super::event::{Action, Moment};
 use super::member::WorkerId;
 use super::worker::{Worker, earliest};
@@ -44,7 +45,11 @@ impl Supervisor {
         self.ports_changed(now);
         if let Some(worker) = self.workers.get_mut(id) {
             worker.no_listener_since = (!any).then_some(now);
-            worker.on_listens(any, actions);
+            worker.listens = any;
+        }
+        // After the stop signal, that means its handler has closed the servers itself.
+        if !any {
+            self.on_drain_event(Some(id), DrainEvent::ListenersClosed, now, actions);
         }
     }
 
@@ -60,7 +65,7 @@ impl Supervisor {
         let quiet = quiet.max(settled + QUIET);
         // A worker that has closed all its ports usually finishes its requests and exits; its
         // successor needs the ports.
-        let grace = self.rules.leave.grace;
+        let grace = self.rules.drain.grace;
         let serving = self.workers.values().filter(|worker| worker.is_ready());
         let silent = serving.filter_map(|worker| Some(worker.no_listener_since? + grace));
         Some(silent.fold(quiet, Moment::max))

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::event::Moment;
 use super::member::WorkerId;
-use super::slot::{Past, Slot, Spare};
+use super::slot::{History, Slot, Spare};
 use super::worker::Worker;
 use super::{Phase, Supervisor};
 use crate::ended::Ended;
@@ -16,7 +16,7 @@ pub struct SlotView {
     pub slot: usize,
     /// The instance number of its worker, or of the next one.
     pub instance: usize,
-    /// The worker that boots, serves or leaves.
+    /// The worker that boots, serves or is drained.
     pub worker: Option<WorkerId>,
     /// The worker that boots to replace it.
     pub successor: Option<WorkerId>,
@@ -37,9 +37,9 @@ pub enum StateView {
     Starting,
     /// It is ready; a spare: it is booted.
     Ready,
-    /// It is stopped by a signal, and not leaving: it does nothing until it is continued.
+    /// It is stopped by a signal, and not drained: it does nothing until it is continued.
     Stopped,
-    /// It leaves.
+    /// It is being drained, or exits.
     Draining,
     /// There is none; one is to be started later.
     Waiting,
@@ -73,10 +73,10 @@ impl Supervisor {
                 instance,
                 current,
                 successor,
-                past,
+                history,
                 ..
             } = slot;
-            let mut view = self.view(index, *instance, *current, slot.is_pending(), past);
+            let mut view = self.view(index, *instance, *current, slot.is_pending(), history);
             view.successor = *successor;
             view
         })
@@ -90,11 +90,11 @@ impl Supervisor {
                 worker,
                 start_at,
                 waits,
-                past,
+                history,
                 ..
             } = spare;
             let is_pending = start_at.is_some() || *waits;
-            self.view(index, *instance, *worker, is_pending, past)
+            self.view(index, *instance, *worker, is_pending, history)
         })
     }
 
@@ -104,7 +104,7 @@ impl Supervisor {
         instance: usize,
         worker: Option<WorkerId>,
         is_pending: bool,
-        past: &Past,
+        history: &History,
     ) -> SlotView {
         let process = worker.and_then(|worker| self.workers.get(worker));
         SlotView {
@@ -113,7 +113,7 @@ impl Supervisor {
             worker,
             successor: None,
             state: match process {
-                Some(process) if process.is_leaving() => StateView::Draining,
+                Some(process) if process.is_draining() => StateView::Draining,
                 Some(process) if process.is_stopped() => StateView::Stopped,
                 Some(process) if process.is_starting() => StateView::Starting,
                 Some(_) => StateView::Ready,
@@ -121,8 +121,8 @@ impl Supervisor {
                 None => StateView::Empty,
             },
             since: process.and_then(Worker::since),
-            restarts: past.restarts,
-            last_end: past.last_end,
+            restarts: history.restarts,
+            last_end: history.last_end,
         }
     }
 
@@ -161,12 +161,10 @@ impl Supervisor {
         self.workers.get(worker)?.boot_time()
     }
 
-    /// Since when a worker that was ready is leaving; `None`: it is not leaving, or hangs.
+    /// Since when a worker that was ready is drained; `None`: it is not, or hangs.
     #[must_use]
     pub fn draining_since(&self, worker: WorkerId) -> Option<Moment> {
-        let worker = self.workers.get(worker)?;
-        let drains = worker.is_leaving() && worker.is_drained();
-        worker.asked_to_leave(&self.rules.leave).filter(|_| drains)
+        self.workers.get(worker)?.draining_since()
     }
 
     /// The number of workers wanted.

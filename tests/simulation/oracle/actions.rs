@@ -37,8 +37,10 @@ impl Oracle {
                     self.check_quiet(*worker, now)?;
                     self.check_answered(*worker, *signal, now)?;
                 }
+                let single = self.single();
                 let seen = self.seen(*worker)?;
                 must!(seen.waits_since.is_some(), "it is not running yet");
+                must!(single || !stops || !seen.killed, "it was killed");
                 if signal.asks_to_stop() && seen.listens {
                     seen.signalled.get_or_insert(now);
                 }
@@ -74,11 +76,14 @@ impl Oracle {
                 let seen = self.seen(*worker)?;
                 must!(!seen.disconnected, "twice");
                 must!(!seen.hung_up, "its channel is closed");
+                must!(!seen.killed, "it was killed");
                 seen.disconnected = true;
             }
             Action::CheckPending(Some(worker)) => {
                 must!(self.can_steer(), "there are no queues");
-                self.seen(*worker)?;
+                let seen = self.seen(*worker)?;
+                let is_past = seen.finishing || seen.disconnected || seen.stopped;
+                must!(!is_past, "its queues are drained already");
             }
             Action::CheckPending(None) => {
                 must!(self.end.closed.is_some(), "not closed to new connections");

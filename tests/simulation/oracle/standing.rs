@@ -203,7 +203,7 @@ impl Oracle {
         if let Event::Listens { worker, any: false } = event
             && let Some(seen) = self.known.get(worker)
             && seen.signalled.is_some()
-            && !(seen.hung_up || seen.hung || seen.leaves_by_itself)
+            && !(seen.hung_up || seen.hung || seen.leaves_by_itself || seen.killed)
         {
             let told = seen.disconnected || actions.contains(&Action::Disconnect(*worker));
             must!(
@@ -236,7 +236,7 @@ impl Oracle {
         });
         let allowed = usize::from(explained || self.in_place()) + wanted.sum::<usize>();
         must!(
-            lost <= allowed || self.is_ending(),
+            lost <= allowed || self.is_ending() || self.end.child_asked || self.end.aborted,
             "{lost} fewer serve than before"
         );
         Ok(())

@@ -190,7 +190,7 @@ fn workers_started_together_reach_max_age_at_different_times() {
 }
 
 #[test]
-fn leaving_workers_are_not_measured() {
+fn draining_workers_are_not_measured() {
     let mut run = Run::serving(&with_max_memory(2));
     run.tell(Event::Disconnects(WorkerId(1)));
     run.started(3);

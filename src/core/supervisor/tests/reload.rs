@@ -117,7 +117,7 @@ fn a_second_reload_replaces_workers_of_the_first() {
     ));
 }
 
-/// A worker that leaves; its successor is ready.
+/// A worker that is drained; its successor is ready.
 fn with_leaving_worker() -> Run {
     let mut run = Run::serving(&workers(1));
     run.after(SECOND).signal(Signal::HUP);

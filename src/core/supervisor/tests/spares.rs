@@ -78,7 +78,7 @@ fn a_reload_replaces_every_spare() {
     run.after(SECOND).signal(Signal::HUP);
     run.started(3);
     run.ready(3);
-    // The new worker exits while the old one leaves, and an old spare replaces it.
+    // The new worker exits while the old one is drained, and an old spare replaces it.
     let actions = run.after(MS).exits(3, 1);
     assert_eq!(next(&actions), Some(Next::Spare));
     run.started(4);

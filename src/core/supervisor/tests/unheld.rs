@@ -110,7 +110,7 @@ fn a_process_without_its_channel_releases_its_ports() {
     assert_eq!(run.supervisor.next_deadline(), None);
     assert_eq!(run.now, 20 * MS);
 
-    // A worker that exits or leaves keeps its ports until its exit.
+    // A worker that exits or is drained keeps its ports until its exit.
     let mut run = Run::serving(&workers(1));
     run.tell(closed);
     run.exits(1, 0);

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use super::{WorkerId, earliest};
 use crate::supervisor::event::Moment;
-use crate::supervisor::patience::Patience;
 use crate::supervisor::report::Reason;
+use crate::supervisor::timeout::Timeout;
 
-/// The steps of a ping's time limit ([`Patience`]).
+/// The steps of a ping's time limit ([`Timeout`]).
 const STEPS: u32 = 4;
 
 /// The shortest and the longest interval between pings of an event loop.
@@ -42,7 +42,7 @@ enum LoopPing {
     /// The last ping was answered; the next one is due at this time.
     Answered { ask_at: Moment },
     /// A ping is unanswered.
-    Open(Patience),
+    Open(Timeout),
 }
 
 /// The last ping for readiness probes and status queries.
@@ -51,7 +51,7 @@ enum StatusPing {
     /// It was answered, or none was ever sent.
     #[default]
     Answered,
-    Open(Patience),
+    Open(Timeout),
     /// Unanswered for longer than `--unresponsive-after`.
     Overdue,
 }
@@ -96,10 +96,10 @@ impl Watch {
     pub(in crate::supervisor) fn deadline(&self) -> Option<Moment> {
         let loop_ping = self.loop_ping.map(|loop_ping| match loop_ping {
             LoopPing::Answered { ask_at } => ask_at,
-            LoopPing::Open(patience) => patience.deadline(),
+            LoopPing::Open(timeout) => timeout.deadline(),
         });
         let status_ping = match self.status_ping {
-            StatusPing::Open(patience) => Some(patience.deadline()),
+            StatusPing::Open(timeout) => Some(timeout.deadline()),
             StatusPing::Answered | StatusPing::Overdue => None,
         };
         earliest(earliest(loop_ping, status_ping), self.old_at)
@@ -109,8 +109,8 @@ impl Watch {
     pub(in crate::supervisor) fn ask(&mut self, now: Moment, rules: &WatchRules) -> bool {
         let is_new = self.status_ping == StatusPing::Answered;
         if is_new {
-            let patience = Patience::begin(rules.unresponsive_after, STEPS, now);
-            self.status_ping = StatusPing::Open(patience);
+            let timeout = Timeout::begin(rules.unresponsive_after, STEPS, now);
+            self.status_ping = StatusPing::Open(timeout);
         }
         is_new
     }
@@ -122,8 +122,8 @@ impl Watch {
 
     /// Whether the ping has just become overdue.
     pub(in crate::supervisor) fn has_missed_ping(&mut self, now: Moment) -> bool {
-        if let StatusPing::Open(patience) = &mut self.status_ping
-            && patience.has_ended(now)
+        if let StatusPing::Open(timeout) = &mut self.status_ping
+            && timeout.has_ended(now)
         {
             self.status_ping = StatusPing::Overdue;
             return true;
@@ -152,12 +152,12 @@ impl Watch {
         }
         match self.loop_ping.as_mut()? {
             LoopPing::Answered { ask_at } if *ask_at <= now => {
-                let patience = Patience::begin(rules.hang_timeout?, STEPS, now);
-                self.loop_ping = Some(LoopPing::Open(patience));
+                let timeout = Timeout::begin(rules.hang_timeout?, STEPS, now);
+                self.loop_ping = Some(LoopPing::Open(timeout));
                 self.ask(now, rules);
                 Some(Due::Ping)
             }
-            LoopPing::Open(patience) => patience.has_ended(now).then_some(Due::Hung),
+            LoopPing::Open(timeout) => timeout.has_ended(now).then_some(Due::Hung),
             LoopPing::Answered { .. } => None,
         }
     }

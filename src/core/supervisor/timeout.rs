@@ -1,20 +1,20 @@
-//! A time limit that a pause of the container does not use up.
+//! A timeout that a pause of the container does not use up.
 
 use core::time::Duration;
 
 use super::event::Moment;
 
-/// A time limit in equal steps, each of which begins when pidone has seen the previous one end.
+/// A timeout in equal steps, each of which begins when pidone has seen the previous one end.
 /// While a container is paused (cgroup freezer, SIGSTOP to all processes), pidone does not run, but
 /// the clock does: a pause of any length uses up one step at most, not the whole limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Patience {
+pub(super) struct Timeout {
     step_at: Moment,
     step: Duration,
     left: u32,
 }
 
-impl Patience {
+impl Timeout {
     /// Starts the limit, in this many steps.
     pub(super) fn begin(limit: Duration, steps: u32, now: Moment) -> Self {
         let step = limit / steps.max(1);
@@ -48,18 +48,18 @@ mod tests {
     #[test]
     fn a_pause_costs_one_step_at_most() {
         let limit = Duration::from_secs(8);
-        let mut patience = Patience::begin(limit, 4, Moment::ZERO);
+        let mut timeout = Timeout::begin(limit, 4, Moment::ZERO);
         let mut now = Moment::ZERO + Duration::from_secs(3600);
-        assert!(!patience.has_ended(now));
+        assert!(!timeout.has_ended(now));
         let after = now;
         for _ in 0..2 {
-            now = patience.deadline();
-            assert!(!patience.has_ended(now));
-            assert!(!patience.has_ended(now), "a step counts once");
+            now = timeout.deadline();
+            assert!(!timeout.has_ended(now));
+            assert!(!timeout.has_ended(now), "a step counts once");
         }
-        assert!(patience.has_ended(patience.deadline()));
-        assert_eq!(patience.deadline() - after, limit);
-        let none = Patience::begin(Duration::ZERO, 4, now);
+        assert!(timeout.has_ended(timeout.deadline()));
+        assert_eq!(timeout.deadline() - after, limit);
+        let none = Timeout::begin(Duration::ZERO, 4, now);
         assert!(none.clone().has_ended(now));
     }
 }
