@@ -54,7 +54,7 @@ pub fn run(command: &ControlCommand, mut signals: SignalQueue) -> Result<u8, Ctl
     let mut outcome = None;
     loop {
         while let Some(line) = conversation.line()? {
-            let line = AnswerLine::parse(&line).ok_or(CtlError::Strange)?;
+            let line = AnswerLine::parse(&line).ok_or(CtlError::InvalidAnswer)?;
             let (text, status) = match line {
                 AnswerLine::Progress(text) => (text, None),
                 AnswerLine::Done(text) => (text, Some(0)),
@@ -62,7 +62,7 @@ pub fn run(command: &ControlCommand, mut signals: SignalQueue) -> Result<u8, Ctl
             };
             outcome = status;
             if status == Some(FAILED) && !is_question {
-                complain(&text);
+                print_error(&text);
             } else {
                 print(&format!("{text}\n"), Some(&mut signals))?;
             }
@@ -154,7 +154,7 @@ pub fn print(text: &str, mut signals: Option<&mut SignalQueue>) -> Result<(), Ct
 
 /// Writes an error to standard error, if there is room for it. The log is not set up, and PIDONE_LOG
 /// must not silence this.
-pub fn complain(what: &dyn Display) {
+pub fn print_error(what: &dyn Display) {
     let line = format!("pidone: error: {what}\n");
     // If standard error is not read, there is no other output for the error.
     let _ = Output::stderr().write_within(line.as_bytes(), COMPLAINT_TIMEOUT);

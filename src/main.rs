@@ -31,12 +31,12 @@ fn run(args: Vec<OsString>) -> u8 {
         Ok(Invocation::Print(text)) => match ctl::print(&text, signals.ok().as_mut()) {
             Ok(()) => 0,
             Err(error) => {
-                ctl::complain(&error);
+                ctl::print_error(&error);
                 OWN_ERROR
             }
         },
         Err(error) => {
-            ctl::complain(&error);
+            ctl::print_error(&error);
             OWN_ERROR
         }
     }
@@ -70,7 +70,7 @@ fn ask(command: &ControlCommand, signals: io::Result<SignalQueue>) -> u8 {
     match signals.and_then(|signals| ctl::run(command, signals)) {
         Ok(status) => status,
         Err(error) => {
-            ctl::complain(&error);
+            ctl::print_error(&error);
             NO_ANSWER
         }
     }

@@ -73,7 +73,7 @@ pub(super) fn read(
     }
     let request = ControlRequest::parse(&words.join(" ")).map_err(|error| no_request(&error))?;
     if count.is_some() && request != ControlRequest::Top {
-        return Err(CliError::Senseless {
+        return Err(CliError::Unusable {
             name: "--count".to_owned(),
             why: "only top takes it; leave it out".to_owned(),
         });
@@ -106,7 +106,7 @@ fn value(
 fn find(name: &str, path: &OsStr) -> Result<PathBuf, CliError> {
     match values::control(&path.to_string_lossy()) {
         Ok(Control::Path(path)) => Ok(path),
-        Ok(_) => Err(CliError::Senseless {
+        Ok(_) => Err(CliError::Unusable {
             name: name.to_owned(),
             why: "off means no control socket; use a path with pidone and pidone ctl".to_owned(),
         }),
@@ -123,7 +123,7 @@ fn no_request(error: &InvalidRequest) -> CliError {
         Some(nearest) => format!("{error}; did you mean {nearest}?"),
         None => format!("{error} (pidone ctl --help explains)"),
     };
-    CliError::Senseless {
+    CliError::Unusable {
         name: "ctl".to_owned(),
         why,
     }

@@ -84,8 +84,8 @@ impl Surroundings<'_> {
         self.given.iter().any(|given| given.option.long == long)
     }
 
-    fn senseless<T>(&self, long: &str, why: impl Into<String>) -> Result<T, CliError> {
-        Err(CliError::Senseless {
+    fn unusable<T>(&self, long: &str, why: impl Into<String>) -> Result<T, CliError> {
+        Err(CliError::Unusable {
             name: self.name(long),
             why: why.into(),
         })
@@ -153,7 +153,7 @@ impl Draft {
             None => {
                 if let Some(given) = around.given.iter().find(|given| given.option.for_workers) {
                     let why = "needs workers: add -i N";
-                    return around.senseless(given.option.long, why);
+                    return around.unusable(given.option.long, why);
                 }
             }
         }
@@ -179,7 +179,7 @@ impl Draft {
         };
         let listen = around.name("listen");
         let why = format!("{address} is already used by {listen}; use another {what}");
-        around.senseless(long, why)
+        around.unusable(long, why)
     }
 
     fn workers(
@@ -217,7 +217,7 @@ impl Draft {
         if self.boot == Some(Boot::First) && ready == Readiness::None {
             let why = "first waits until a worker is ready, which needs a ready check; \
                        give --ready listen, message, notify or port, or leave it out";
-            return around.senseless("boot", why);
+            return around.unusable("boot", why);
         }
         Ok(WorkerRules {
             instances,
@@ -250,12 +250,12 @@ impl Draft {
     fn check_readiness(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
         if self.ready == Some(Readiness::Port) && self.port_env.is_none() {
             let why = "port connects to each worker's own port; add --port-env NAME, or use another value";
-            return around.senseless("ready", why);
+            return around.unusable("ready", why);
         }
         if self.ready == Some(Readiness::None) && self.ready_timeout.is_some() {
             let ready = around.name("ready");
             let why = format!("with none as {ready}, a worker is ready at once; leave one out");
-            return around.senseless("ready-timeout", why);
+            return around.unusable("ready-timeout", why);
         }
         Ok(())
     }
@@ -268,12 +268,12 @@ impl Draft {
             let other = around.name("port-env");
             let why =
                 format!("a spare needs its port before it knows its slot; leave it or {other} out");
-            return around.senseless("spares", why);
+            return around.unusable("spares", why);
         }
         if self.config.restart.policy == RestartPolicy::Never {
             let other = around.name("restart");
             let why = format!("a spare replaces a worker that exited; leave it or {other} out");
-            return around.senseless("spares", why);
+            return around.unusable("spares", why);
         }
         Ok(())
     }
@@ -294,7 +294,7 @@ impl Draft {
              four fifths of which come before the stop signal; \
              give less than {before_signal}, or a longer --grace"
         );
-        around.senseless("http-drain", why)
+        around.unusable("http-drain", why)
     }
 }
 
@@ -320,12 +320,12 @@ fn find_ports(
             "{name} is not set for pidone itself; set it to the first worker's port, \
              as in {name}=3000"
         );
-        return around.senseless("port-env", why);
+        return around.unusable("port-env", why);
     };
     let value = value.to_string_lossy();
     let Some(base) = values::port(&value) else {
         let why = format!("{name} is \"{value}\", not a port; set it to a number from 1 to 65535");
-        return around.senseless("port-env", why);
+        return around.unusable("port-env", why);
     };
     if let Instances::Count(count) = instances
         && u32::from(base) + u32::from(count) - 1 > u32::from(u16::MAX)
@@ -335,7 +335,7 @@ fn find_ports(
              set {name} to {} or less",
             u32::from(u16::MAX) + 1 - u32::from(count)
         );
-        return around.senseless("port-env", why);
+        return around.unusable("port-env", why);
     }
     Ok(PortEnv {
         name: name.to_owned(),

@@ -52,7 +52,7 @@ pub enum CliError {
     /// Two options that contradict each other.
     Conflict(&'static str, &'static str),
     /// An option that has no effect with the others, or contradicts them.
-    Senseless {
+    Unusable {
         /// The option or the variable.
         name: String,
         /// The reason and the remedy.
@@ -109,7 +109,7 @@ impl fmt::Display for CliError {
                     "{one} and {other} contradict each other; leave one out"
                 )
             }
-            Self::Senseless { name, why } => write!(out, "{name}: {why}"),
+            Self::Unusable { name, why } => write!(out, "{name}: {why}"),
             Self::Command(refusal) => refusal.fmt(out),
         }
     }

@@ -45,12 +45,12 @@ impl Conversation {
         let Some(end) = self.input.iter().position(|byte| *byte == b'\n') else {
             return match self.input.len() {
                 ..LONGEST => Ok(None),
-                _ => Err(CtlError::Strange),
+                _ => Err(CtlError::InvalidAnswer),
             };
         };
         let mut line: Vec<u8> = self.input.drain(..=end).collect();
         line.pop();
-        let line = String::from_utf8(line).map_err(|_| CtlError::Strange)?;
+        let line = String::from_utf8(line).map_err(|_| CtlError::InvalidAnswer)?;
         Ok(Some(printable(&line)))
     }
 

@@ -31,7 +31,7 @@ pub enum CtlError {
     /// pidone closed the connection before the answer was complete.
     Closed,
     /// The received data is not an answer.
-    Strange,
+    InvalidAnswer,
     /// Printing the answer failed.
     Output(io::Error),
     /// Standard output was not read for this long.
@@ -97,7 +97,7 @@ impl fmt::Display for CtlError {
                 "the connection ended before the answer was complete; \
                  pidone has stopped, or has too many other clients",
             ),
-            Self::Strange => out.write_str(
+            Self::InvalidAnswer => out.write_str(
                 "the answer is not from this version of pidone; \
                  is it pidone's socket, and do both have the same version?",
             ),

@@ -92,9 +92,9 @@ impl Top {
             if let Some(line) = conversation.line()? {
                 return match AnswerLine::parse(&line) {
                     Some(AnswerLine::Done(text)) => {
-                        Status::from_json(text).ok_or(TopEnd::Failed(CtlError::Strange))
+                        Status::from_json(text).ok_or(TopEnd::Failed(CtlError::InvalidAnswer))
                     }
-                    _ => Err(CtlError::Strange.into()),
+                    _ => Err(CtlError::InvalidAnswer.into()),
                 };
             }
             if conversation.has_ended() {

@@ -113,7 +113,7 @@ impl Reporter {
                 if others == 0 {
                     ""
                 } else {
-                    " when the other workers have ended"
+                    " when the other workers have exited"
                 }
             ),
             Report::ReloadBegun => log::info!("reload started"),
@@ -176,7 +176,7 @@ impl Reporter {
         let then = NextStep(next);
         // Several workers that fail in the same way at the same time are logged once.
         if next == Next::Wait && self.last_delayed.replace(ended) == Some(ended) {
-            log::debug!("{who} has {ended} after {uptime} too{then}");
+            log::debug!("{who}: {ended} after {uptime}, like the worker before{then}");
             return;
         }
         match ended {

@@ -57,7 +57,7 @@ impl Notifier {
     }
 
     /// Sends what has changed, and a keep-alive if it is due.
-    pub(super) fn tell(&mut self, service: ServiceState, now: Moment) {
+    pub(super) fn notify(&mut self, service: ServiceState, now: Moment) {
         let mut message = changes(&self.known, &service, manager::monotonic);
         if let Some(period) = self.period
             && self.due <= now
@@ -68,7 +68,7 @@ impl Notifier {
         if message.is_empty() {
             return;
         }
-        match self.manager.tell(&message) {
+        match self.manager.notify(&message) {
             // Once ready, the service stays ready for the manager.
             Ok(()) => {
                 let is_ready = self.known.is_ready || service.is_ready;
@@ -98,7 +98,7 @@ impl Runtime<'_> {
         }
         let service = self.service();
         let notifier = self.notifier.as_mut()?;
-        notifier.tell(service, now);
+        notifier.notify(service, now);
         let next = notifier.deadline().map(|at| at.saturating_sub(now));
         due.into_iter().chain(next).min()
     }

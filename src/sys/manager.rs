@@ -38,7 +38,7 @@ impl Manager {
     ///
     /// # Errors
     /// Those of sendto(2).
-    pub fn tell(&self, message: &str) -> io::Result<()> {
+    pub fn notify(&self, message: &str) -> io::Result<()> {
         let sent = self.socket.send_to_addr(message.as_bytes(), &self.address);
         sent.map(drop)
     }

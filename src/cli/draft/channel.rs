@@ -37,13 +37,13 @@ impl Draft {
         match launch.known {
             Known::NodeJs | Known::Nothing => Ok(ChannelChoice::On),
             Known::OtherLanguage(_) if self.channel == Some(true) => Ok(ChannelChoice::On),
-            Known::OtherLanguage(name) => Err(CliError::Senseless {
+            Known::OtherLanguage(name) => Err(CliError::Unusable {
                 name: name.to_owned(),
                 why: "not Node.js, so it does not use the cluster channel; add --channel off, \
                       and --listen ADDR or --port-env NAME if it listens"
                     .to_owned(),
             }),
-            Known::OtherRuntime(name) if self.channel == Some(true) => around.senseless(
+            Known::OtherRuntime(name) if self.channel == Some(true) => around.unusable(
                 "channel",
                 format!("{name} does not use Node.js' channel; use off, or leave it out"),
             ),
@@ -71,7 +71,7 @@ impl Draft {
     ) -> Result<(), CliError> {
         let needs = |long: &str, what: &str, instead: &str| {
             let why = format!("{what}, which {why} rules out; {instead}");
-            around.senseless(long, why)
+            around.unusable(long, why)
         };
         match self.ready {
             Some(Readiness::Listen) => {

@@ -23,7 +23,7 @@ impl Draft {
         if let Some(rule) = rules.into_iter().find(|long| around.is_given(long)) {
             let why = "nothing is ever restarted; \
                        add --restart always or --restart on-failure, or leave it out";
-            return around.senseless(rule, why);
+            return around.unusable(rule, why);
         }
         Ok(())
     }

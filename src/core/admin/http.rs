@@ -90,7 +90,7 @@ pub enum HttpRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpRejection {
     /// It is not HTTP/1.
-    NoHttp,
+    NotHttp,
     /// There is no such page.
     NoSuchPage,
     /// Neither GET nor HEAD.
@@ -110,7 +110,7 @@ pub fn parse(bytes: &[u8], is_all: bool) -> HttpRequest {
         Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
             return HttpRequest::Rejected(HttpRejection::TooLong);
         }
-        Err(_) => return HttpRequest::Rejected(HttpRejection::NoHttp),
+        Err(_) => return HttpRequest::Rejected(HttpRejection::NotHttp),
     }
     let target = request.path.unwrap_or_default();
     let path = target.split('?').next().unwrap_or_default();
@@ -152,7 +152,7 @@ impl HttpRejection {
     #[must_use]
     pub fn response(self) -> Vec<u8> {
         let (status, extra) = match self {
-            Self::NoHttp => ("400 Bad Request", ""),
+            Self::NotHttp => ("400 Bad Request", ""),
             Self::NoSuchPage => ("404 Not Found", ""),
             Self::Method => ("405 Method Not Allowed", "Allow: GET, HEAD\r\n"),
             Self::TooLong => ("431 Request Header Fields Too Large", ""),
@@ -165,7 +165,7 @@ impl HttpRejection {
 impl fmt::Display for HttpRejection {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Self::NoHttp => "not an HTTP/1 request",
+            Self::NotHttp => "not an HTTP/1 request",
             Self::NoSuchPage => "no such page; use /livez, /readyz or /metrics",
             Self::Method => "method not allowed; use GET or HEAD",
             Self::TooLong => "request head too large: at most 8 KiB and 64 fields",
@@ -253,9 +253,9 @@ mod tests {
             ("POST /livez HTTP/1.1\r\n\r\n", HttpRejection::Method),
             ("GET / HTTP/1.1\r\n\r\n", HttpRejection::NoSuchPage),
             ("GET /metrics/ HTTP/1.1\r\n\r\n", HttpRejection::NoSuchPage),
-            ("\x16\x03\x01\x02\x00\x01", HttpRejection::NoHttp),
-            ("GET /livez\r\n\r\n", HttpRejection::NoHttp),
-            ("GET /livez HTTP/3.0\r\n\r\n", HttpRejection::NoHttp),
+            ("\x16\x03\x01\x02\x00\x01", HttpRejection::NotHttp),
+            ("GET /livez\r\n\r\n", HttpRejection::NotHttp),
+            ("GET /livez HTTP/3.0\r\n\r\n", HttpRejection::NotHttp),
         ] {
             assert_eq!(ask(text), HttpRequest::Rejected(wrong), "{text:?}");
         }
