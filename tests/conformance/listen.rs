@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
-use std::time::Duration;
 
 use pidone::channel::cluster::{FromWorker, HandleKind};
 use pidone::channel::outbox::{Fate, Outcome};
 use pidone::channel::query::ListenerKey;
 
 use crate::apps::SERVER;
+use crate::harness::patience;
 use crate::node::on_every_node;
 use crate::primary::Worker;
 use crate::sockets::{ask, connection, hang_up, is_answered, is_served, listener, udp_socket};
@@ -272,9 +272,7 @@ fn unix_sockets_are_served() {
             .unwrap();
         worker.until_listening();
         let mut client = UnixStream::connect(&path).unwrap();
-        client
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
+        client.set_read_timeout(Some(patience())).unwrap();
         ask(&mut client);
         is_answered(&mut client);
     });
@@ -297,9 +295,7 @@ fn udp_sockets_are_served() {
             .unwrap();
         worker.until_listening();
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        client
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
+        client.set_read_timeout(Some(patience())).unwrap();
         client.send_to(b"hello", address).unwrap();
         let mut buffer = [0; 64];
         let length = client.recv(&mut buffer).unwrap();

@@ -11,11 +11,13 @@
     clippy::indexing_slicing
 )]
 
+use pidone_testkit as harness;
+use pidone_testkit::node;
+
 mod apps;
 mod drain;
 mod http_drain;
 mod listen;
-use pidone_testkit::node;
 mod primary;
 mod rules;
 mod sockets;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,10 +19,8 @@ use pidone::channel::frame::Splitter;
 use pidone::channel::outbox::{Outbox, Outcome};
 use pidone::channel::query::Query;
 
+use crate::harness::patience;
 use crate::node::Node;
-
-/// After so long a test has failed, whatever it waits for.
-const WATCHDOG: Duration = Duration::from_secs(30);
 
 pub type Handle = Rc<OwnedFd>;
 
@@ -95,7 +93,7 @@ impl Worker {
             outbox: Outbox::new(),
             said: VecDeque::new(),
             log: Vec::new(),
-            deadline: Instant::now() + WATCHDOG,
+            deadline: Instant::now() + patience(),
             directory,
             is_mute: false,
         }

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::Duration;
 
+use crate::harness::patience;
 use crate::primary::Handle;
 
 /// A listener on a port of the kernel's choice, ready to be handed over; and its address.
@@ -34,8 +34,7 @@ pub fn connection() -> (TcpStream, Handle) {
 
 pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    let patience = Some(Duration::from_secs(30));
-    stream.set_read_timeout(patience).unwrap();
+    stream.set_read_timeout(Some(patience())).unwrap();
     stream
 }
 

@@ -7,6 +7,7 @@ use crate::docker::{Container, PATIENCE, build, client, docker, images};
 use crate::harness::{TempDir, alone, chatter, words};
 
 const WORKERS: usize = 4;
+const LINES: usize = 3000;
 
 /// The engine's default, json-file, has each line of each worker, whole; pidone's own come by the other pipe.
 #[test]
@@ -15,15 +16,18 @@ fn json_file_has_every_line_of_several_workers_at_full_speed() {
     let _alone = alone();
     let files = TempDir::new();
     let app = files.file("chatter.js", chatter::APP, 0o644);
-    let lines = format!("FROM {}\nCOPY chatter.js /app/\n", images().workers);
-    let image = build("chatter", &lines, &[("chatter.js", &app)]);
+    let dockerfile = format!("FROM {}\nCOPY chatter.js /app/\n", images().workers);
+    let image = build("chatter", &dockerfile, &[("chatter.js", &app)]);
     let instances = format!("PIDONE_INSTANCES={WORKERS}");
+    let lines = format!("LINES={LINES}");
     let options = [
         "--log-driver=json-file",
         "-e",
         "PORT=3000",
         "-e",
         &instances,
+        "-e",
+        &lines,
     ];
     let container = Container::start(&options, &image, &["node", "chatter.js"]);
     container.said(words::READY, 1);
@@ -41,7 +45,7 @@ fn json_file_has_every_line_of_several_workers_at_full_speed() {
     assert!(status.unwrap().success());
     let counts = chatter::count(&std::fs::read_to_string(&json).unwrap());
     assert_eq!(counts.len(), WORKERS, "{counts:?}");
-    let all_said = counts.values().all(|count| *count == chatter::LINES);
+    let all_said = counts.values().all(|count| *count == LINES);
     assert!(all_said, "{counts:?}");
     let (_, stderr) = container.logs();
     assert!(

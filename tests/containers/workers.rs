@@ -139,11 +139,9 @@ fn nothing_is_lost(settings: &[&str], adjust: impl Fn(Plan) -> Plan, rounds: usi
     assert!(took < Duration::from_secs(20), "{took:?}: {stderr}");
     let report = load.stop();
     let is_late = |failure: &Failure| !failure.established && failure.kind == Kind::Refused;
-    report
-        .only_failures("inside a killed worker, or refused after the stop", |one| {
-            is_late(one) || deaths.iter().any(|death| death.explains(one))
-        })
-        .rate_of_at_least(950.0);
+    report.only_failures("inside a killed worker, or refused after the stop", |one| {
+        is_late(one) || deaths.iter().any(|death| death.explains(one))
+    });
     // The load went on until the end and after it.
     assert!(report.failures.iter().any(is_late), "{report}");
 }

@@ -4,15 +4,11 @@ use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener};
 
 use crate::SOON;
-use crate::harness::http::{request, server_of};
+use crate::harness::http::request;
 use crate::harness::net::connect;
-use crate::harness::service::{App, Service, all_answer};
+use crate::harness::service::{App, all_answer};
 use crate::harness::{processes, words};
 use crate::vitals::Vitals;
-
-fn ask(service: &Service) -> i32 {
-    server_of(connect(([127, 0, 0, 1], service.app.port)))
-}
 
 /// An app; the first of its workers does something special, once, when it listens.
 fn special(then: &str) -> App {
@@ -41,11 +37,11 @@ fn one_that_closes_its_channel_serves_on_until_it_is_replaced() {
     service.after("closed");
     let service = service.until_ready();
     let before = Vitals::of(&service);
-    all_answer(&service, || ask(&service));
+    all_answer(&service, || service.who());
     let old = service.workers();
     service.reload();
     assert!(service.workers().is_disjoint(&old));
-    all_answer(&service, || ask(&service));
+    all_answer(&service, || service.who());
     assert_eq!(service.run.pid(), before.pid());
     service.stop().code(0);
 }
@@ -65,10 +61,10 @@ fn one_that_leaves_in_the_middle_of_an_answer_is_replaced() {
             .until_stderr_times("exited with status 7", times);
         service.up(1);
         // Whoever comes next finds somebody.
-        ask(&service);
+        service.who();
     }
     service.run.until_stderr_times(words::ALL_READY, 5);
-    all_answer(&service, || ask(&service));
+    all_answer(&service, || service.who());
     before.are_those_of(&service);
     service.stop().code(0);
 }
@@ -86,7 +82,7 @@ fn one_that_is_stopped_is_taken_for_hung() {
         .run
         .until_stderr(&format!("(pid {stopped}) was killed by"));
     service.run.until_stderr_times(words::ALL_READY, 2);
-    all_answer(&service, || ask(&service));
+    all_answer(&service, || service.who());
     before.are_those_of(&service);
     service.stop().code(0);
 }

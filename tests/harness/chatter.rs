@@ -6,10 +6,8 @@ use std::process::{Command, Stdio};
 
 use super::TempDir;
 
-/// The number of lines of each process.
-pub const LINES: usize = 3000;
-
-/// At SIGUSR2, logs at full speed, lines of up to 4 KiB, each with its number and expected length.
+/// At SIGUSR2, logs `LINES` lines at full speed, of up to 4 KiB, each with its number and expected
+/// length.
 ///
 /// Each line is one write(2), which pipe(7) keeps whole up to `PIPE_BUF`. Neither `pino()` nor
 /// `console.log` writes like that when the pipe is full: Pino 10 collects lines into blocks of 16
@@ -20,7 +18,7 @@ pub const APP: &str = "
     const log = pino(pino.destination({ dest: 1, sync: true }));
     require('http').createServer(require('./answer.js')).listen(process.env.PORT);
     process.on('SIGUSR2', () => {
-        for (let number = 0; number < 3000; number++) {
+        for (let number = 0; number < Number(process.env.LINES); number++) {
             const pad = 'x'.repeat(number * 7919 % 3800);
             log.info({ number, length: pad.length, pad }, 'chatter');
         }

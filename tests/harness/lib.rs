@@ -7,12 +7,14 @@
     missing_docs,
     clippy::len_without_is_empty,
     clippy::new_without_default,
+    clippy::should_implement_trait,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing
 )]
 
+pub mod admin;
 pub mod chatter;
 mod end;
 pub mod http;
@@ -22,6 +24,7 @@ pub mod net;
 pub mod node;
 pub mod packages;
 pub mod processes;
+pub mod random;
 mod run;
 pub mod service;
 mod start;
@@ -40,9 +43,14 @@ pub use end::{End, Status};
 pub use run::Run;
 pub use start::Pidone;
 
-/// The time limit of every wait: 30 s, times `PIDONE_TEST_PATIENCE` on a machine that is that many
-/// times slower.
+/// The time limit of every wait.
 pub fn patience() -> Duration {
+    scaled(Duration::from_secs(30))
+}
+
+/// A time that a quiet machine is known to keep, times `PIDONE_TEST_PATIENCE` on a machine that is
+/// that many times slower.
+pub fn scaled(time: Duration) -> Duration {
     static FACTOR: OnceLock<u32> = OnceLock::new();
     let factor = FACTOR.get_or_init(|| match std::env::var("PIDONE_TEST_PATIENCE") {
         Err(_) => 1,
@@ -50,7 +58,15 @@ pub fn patience() -> Duration {
             .parse()
             .unwrap_or_else(|_| panic!("PIDONE_TEST_PATIENCE={text}: must be a whole number")),
     });
-    Duration::from_secs(30) * *factor
+    time * *factor
+}
+
+/// The same as the value of an option of pidone.
+pub fn scaled_ms(milliseconds: u64) -> String {
+    format!(
+        "{}ms",
+        scaled(Duration::from_millis(milliseconds)).as_millis()
+    )
 }
 
 /// The root of the repository.

@@ -1,5 +1,5 @@
-//! A load of HTTP requests at a constant rate, independent of the responses, and a check of each
-//! response.
+//! A load of HTTP requests at a constant rate, independent of the responses as long as there are not
+//! too many at a time, and a check of each response.
 //!
 //! Each request has a name, and the apps below `apps` respond with their process id and that
 //! name, so that no response can be taken for another. No request is retried: a request that a
@@ -16,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::net::raise_descriptor_limit;
 use super::patience;
 
 /// What to send.
@@ -44,7 +45,7 @@ impl Plan {
             interval: Duration::from_millis(1),
             idle: None,
             slow: None,
-            timeout: Duration::from_secs(15),
+            timeout: patience(),
         }
     }
 
@@ -81,6 +82,7 @@ impl Plan {
 
     /// Starts to send requests.
     pub fn start(self) -> Load {
+        raise_descriptor_limit();
         let shared = Arc::new(Shared {
             report: Mutex::new(Report::new()),
             changed: Condvar::new(),

@@ -10,6 +10,7 @@ use std::os::unix::net::{self as unix, UnixStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, listen,
     recv, send, setsockopt, socket, sockopt,
@@ -55,6 +56,14 @@ pub fn fresh_port_below_1024() -> u16 {
             return port;
         }
     }
+}
+
+/// Connections are this process's descriptors, and on a slow machine many are open at a time.
+pub fn raise_descriptor_limit() {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let wanted = most.min(65_536);
+    setrlimit(Resource::RLIMIT_NOFILE, wanted, most).unwrap();
+    assert!(wanted > 2500, "ulimit -n: {wanted}");
 }
 
 /// A listener on this port with SO_REUSEPORT.

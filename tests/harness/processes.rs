@@ -93,13 +93,14 @@ pub fn children(parent: i32) -> Vec<i32> {
         .collect()
 }
 
-/// Waits for a condition that no descriptor reports.
+/// Waits for a condition that no descriptor reports. Looks often, and leaves the processor to the
+/// others between two looks.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + patience();
     while !is_so() {
         assert!(Instant::now() < deadline, "timed out waiting until {what}");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -9,8 +11,9 @@ use std::time::Instant;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use super::http::{request, server_of};
 use super::load::{Failure, Plan};
-use super::net::{accepted, fresh_ports};
+use super::net::{accepted, connect, fresh_ports};
 use super::packages::node_modules;
 use super::{End, Pidone, Run, TempDir, processes, words};
 
@@ -36,6 +39,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("http2-client.js", include_str!("apps/http2-client.js")),
     ("http2.js", include_str!("apps/http2.js")),
     ("plain.js", include_str!("apps/plain.js")),
+    ("release.js", include_str!("apps/release.js")),
     ("several.js", include_str!("apps/several.js")),
     ("talker.js", include_str!("apps/talker.js")),
     ("terminus.js", include_str!("apps/terminus.js")),
@@ -76,7 +80,7 @@ impl App {
             script: directory.path(script),
             directory,
             // Several in a row, for apps that listen on more than one.
-            port: fresh_ports(8),
+            port: fresh_ports(9),
             node: "node".into(),
             flags: Vec::new(),
             line: None,
@@ -270,6 +274,30 @@ impl Service {
             .into_iter()
             .filter(alive)
             .collect()
+    }
+
+    /// A connection of its own with a request on it, whose response is not read yet.
+    #[track_caller]
+    pub fn asked(&self, path: &str) -> TcpStream {
+        let mut client = connect((Ipv4Addr::LOCALHOST, self.app.port));
+        client.write_all(request(path, false).as_bytes()).unwrap();
+        client
+    }
+
+    /// A request that the worker does not answer before [`Self::release`].
+    #[track_caller]
+    pub fn held(&self) -> TcpStream {
+        self.asked("/held")
+    }
+
+    pub fn release(&self) {
+        self.app.directory.file("release", "", 0o644);
+    }
+
+    /// The worker that responds to a new connection.
+    #[track_caller]
+    pub fn who(&self) -> i32 {
+        server_of(connect((Ipv4Addr::LOCALHOST, self.app.port)))
     }
 
     /// A load on it, which can be adjusted.

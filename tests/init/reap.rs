@@ -2,7 +2,7 @@
 
 use crate::harness::{Pidone, can_be_init, processes};
 
-const STORM: &str = "20000";
+const STORM: &str = "5000";
 
 #[test]
 fn init_reaps_a_storm_of_orphans() {
@@ -18,7 +18,7 @@ fn a_subreaper_reaps_a_storm_of_orphans() {
 
 fn a_storm_of_orphans(pidone: Pidone) {
     let mut run = pidone.probe(["orphans", STORM, "42"]).start();
-    run.expect("born and gone 20000");
+    run.expect("born and gone 5000");
     let (pidone, child) = (run.pid(), run.child_of_pid());
     // Reaping has no event that one could wait for; not reaping shows as a zombie for ever.
     processes::wait_until("no zombie is left", || {

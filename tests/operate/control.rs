@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 
-use super::admin::{AdminEndpoints, talk};
-use crate::harness::http::{answer, request, server_of};
-use crate::harness::net::{connect, connect_unix};
+use crate::harness::admin::{AdminEndpoints, talk};
+use crate::harness::http::answer;
+use crate::harness::net::connect_unix;
 use crate::harness::service::{App, FRAGILE, PLAIN, all_answer};
 use crate::harness::{Pidone, words};
 
@@ -24,9 +24,7 @@ fn what_is_asked_for_is_done_when_the_answer_is_there() {
     assert_eq!(said.progress.len(), 3, "{said:?}");
     let third = service.workers();
     assert_eq!((third.len(), third.intersection(&second).count()), (3, 0));
-    all_answer(&service, || {
-        server_of(connect(([127, 0, 0, 1], service.app.port)))
-    });
+    all_answer(&service, || service.who());
 
     for count in [4, 1, 1, 3] {
         admin.ask(&format!("scale {count}")).done();
@@ -44,10 +42,7 @@ fn a_stop_may_be_asked_for_and_signalled() {
     for asked_first in [true, false] {
         let admin = AdminEndpoints::fresh();
         let service = admin.workers(App::named(PLAIN), 2, &[""; 0]).ready();
-        let mut client = connect(([127, 0, 0, 1], service.app.port));
-        client
-            .write_all(request("/slow?ms=2000", false).as_bytes())
-            .unwrap();
+        let mut client = service.held();
         if !asked_first {
             service.run.signal(libc::SIGTERM);
             service.run.until_stderr(words::STOPPING);
@@ -57,6 +52,7 @@ fn a_stop_may_be_asked_for_and_signalled() {
             service.run.signal(libc::SIGTERM);
         }
         admin.ask("stop").done();
+        service.release();
         assert_eq!(answer(&mut client).status(), 200);
         service.run.end().code(0);
     }
@@ -123,7 +119,7 @@ fn nonsense_is_told_so_and_harms_nobody() {
         let mut answer = Vec::new();
         let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
         let answer = String::from_utf8(answer).unwrap();
-        super::admin::Said::parse(&answer).refused(why);
+        crate::harness::admin::Said::parse(&answer).refused(why);
     }
     // Who says nothing, or half of it, keeps nobody from anything.
     let silent = connect_unix(&admin.control);

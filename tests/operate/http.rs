@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
-use super::admin::AdminEndpoints;
+use crate::harness::admin::AdminEndpoints;
 use crate::harness::http::server_of;
 use crate::harness::net::connect;
 use crate::harness::service::{App, PLAIN};

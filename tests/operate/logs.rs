@@ -10,7 +10,8 @@ use crate::harness::packages::node_modules;
 use crate::harness::service::App;
 use crate::harness::{Pidone, processes};
 
-const WORKERS: usize = 8;
+const WORKERS: usize = 4;
+const LINES: usize = 300;
 
 /// Everything in one pipe, as a container runtime that merges the two streams has it.
 #[test]
@@ -20,7 +21,9 @@ fn no_line_is_torn_or_lost_and_one_parser_reads_them_all() {
         App::script(chatter::APP)
             .with_packages()
             .start_with(WORKERS, options, |pidone| {
-                pidone.under(["sh", "-c", "exec \"$@\" 2>&1", "sh"])
+                pidone
+                    .env("LINES", LINES.to_string())
+                    .under(["sh", "-c", "exec \"$@\" 2>&1", "sh"])
             });
     let mut lines = Vec::new();
     let mut until = |text: &str, times: usize| {
@@ -31,7 +34,7 @@ fn no_line_is_torn_or_lost_and_one_parser_reads_them_all() {
             lines.push(line);
         }
     };
-    until("all 8 workers are ready", 1);
+    until("all 4 workers are ready", 1);
     service.run.signal(libc::SIGUSR2);
     until("said all", WORKERS);
     let victim = *service.workers().iter().next().unwrap();
@@ -45,10 +48,7 @@ fn no_line_is_torn_or_lost_and_one_parser_reads_them_all() {
 
     let chatter = count(&json);
     assert_eq!(chatter.len(), WORKERS);
-    assert!(
-        chatter.values().all(|count| *count == chatter::LINES),
-        "{chatter:?}"
-    );
+    assert!(chatter.values().all(|count| *count == LINES), "{chatter:?}");
 
     let pretty = prettify(&json);
     // What it cannot parse, it passes on as it is.
@@ -61,7 +61,7 @@ fn no_line_is_torn_or_lost_and_one_parser_reads_them_all() {
         "INFO",
         "WARN",
         "(pidone/",
-        "all 8 workers are ready",
+        "all 4 workers are ready",
         "chatter",
         "was killed",
     ] {

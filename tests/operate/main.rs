@@ -9,9 +9,7 @@
 
 use pidone_testkit as harness;
 
-mod admin;
 mod control;
-mod flood;
 mod http;
 mod idle;
 mod logs;

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::admin::AdminEndpoints;
+use crate::harness::admin::AdminEndpoints;
 use crate::harness::service::{App, Service};
 use crate::harness::{processes, words};
 

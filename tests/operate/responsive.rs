@@ -1,9 +1,7 @@
 //! Workers that hang or are stopped: who looks sees it, and whoever still serves does.
 
-use super::admin::AdminEndpoints;
-use crate::harness::http::server_of;
-use crate::harness::net::connect;
-use crate::harness::service::{App, PLAIN, Service};
+use crate::harness::admin::AdminEndpoints;
+use crate::harness::service::{App, PLAIN};
 use crate::harness::{processes, words};
 
 /// Its event loop stands still for as long as a file is there.
@@ -21,10 +19,6 @@ const REPL: &str = "
     process.stdin.on('data', () => {});
     require('./plain.js');
 ";
-
-fn ask(service: &Service) -> i32 {
-    server_of(connect(([127, 0, 0, 1], service.app.port)))
-}
 
 #[test]
 fn readiness_ends_when_no_event_loop_answers() {
@@ -97,7 +91,7 @@ fn a_stopped_worker_is_steered_around_until_continued() {
     };
     processes::kill(one, libc::SIGSTOP);
     for _ in 0..20 {
-        assert_eq!(ask(&service), other);
+        assert_eq!(service.who(), other);
     }
     let line = format!("(pid {one}) was stopped by SIGSTOP");
     service.run.until_stderr(&line);
@@ -123,7 +117,7 @@ fn a_stopped_worker_is_steered_around_until_continued() {
         .until_stderr(&format!("(pid {one}) was continued"));
     assert_eq!(admin.get("/readyz").0, 200);
     for _ in 0..20 {
-        assert_eq!(ask(&service), one);
+        assert_eq!(service.who(), one);
     }
     processes::kill(other, libc::SIGCONT);
     service
@@ -141,7 +135,7 @@ fn workers_never_read_from_the_terminal() {
         let stdin = std::fs::read_link(format!("/proc/{pid}/fd/0")).unwrap();
         assert_eq!(stdin.to_str(), Some("/dev/null"));
     }
-    ask(&service);
+    service.who();
     let mut run = service.run;
     run.write("\x03");
     let _ = run.until(words::STOPPING);

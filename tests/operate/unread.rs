@@ -104,19 +104,18 @@ fn a_stopped_terminal_keeps_nobody_from_ending() {
     run.end().code(137);
 }
 
+/// A wait for each line would take minutes.
 #[test]
 fn a_storm_of_lines_is_not_a_storm_of_waits() {
     let (mut reader, mut writer) = std::io::pipe().unwrap();
     let filled = fill(&mut writer);
-    let begun = std::time::Instant::now();
     let mut run = Pidone::new(["-s", "-w"])
-        .probe(["orphans", "300", "42"])
+        .probe(["orphans", "1000", "42"])
         .stderr(writer)
         .start();
-    run.expect("born and gone 300");
+    run.expect("born and gone 1000");
     run.close_stdin();
     run.end().code(42);
-    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     skip(&mut reader, filled);
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use super::admin::{AdminEndpoints, Said};
+use crate::harness::admin::{AdminEndpoints, Said};
 use crate::harness::service::{App, PLAIN};
 use crate::harness::{Pidone, is_root, words};
 

@@ -12,9 +12,9 @@ use pidone::channel::outbox::{Fate, Outbox, Outcome};
 use pidone::channel::query::Query;
 
 use crate::oracle::Broken;
-use crate::random::Random;
 use crate::seeds::Print;
 use node::Node;
+use pidone_testkit::random::Random;
 use wire::Wire;
 
 /// errno(3), EMFILE and EADDRINUSE: errors that an app may get.

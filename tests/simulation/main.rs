@@ -23,7 +23,6 @@ macro_rules! must {
 mod channel;
 mod oracle;
 mod process;
-mod random;
 mod record;
 mod relief;
 mod scenario;

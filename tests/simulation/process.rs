@@ -7,8 +7,8 @@ use pidone::signal::{Signal, SignalSet};
 
 use pidone::supervisor::Moment;
 
-use crate::random::Random;
 use crate::scenario::MEMORY;
+use pidone_testkit::random::Random;
 
 /// Fixed at its start.
 pub struct Process {

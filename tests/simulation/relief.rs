@@ -6,9 +6,9 @@ mod world;
 
 use std::time::Duration;
 
-use crate::random::Random;
 use crate::seeds::{Print, run_seeds};
 use load::{Load, Outcome};
+use pidone_testkit::random::Random;
 use world::World;
 
 const MS: Duration = Duration::from_millis(1);

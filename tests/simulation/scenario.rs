@@ -9,7 +9,7 @@ use pidone::rules::{
 use pidone::signal::Signal;
 use pidone::supervisor::{Moment, Request};
 
-use crate::random::Random;
+use pidone_testkit::random::Random;
 
 pub struct Scenario {
     pub config: RunRules,

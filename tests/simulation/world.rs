@@ -13,9 +13,9 @@ use pidone::supervisor::{Event, Moment, Request, RequestId, Supervisor, WorkerId
 
 use crate::oracle::{Broken, Oracle};
 use crate::process::Process;
-use crate::random::Random;
 use crate::record::Record;
 use crate::scenario::{MEMORY, Scenario, ms};
+use pidone_testkit::random::Random;
 use ports::Ports;
 
 /// The number of events after which a run counts as endless.

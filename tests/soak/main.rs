@@ -12,15 +12,12 @@
 )]
 
 use pidone_testkit as harness;
-#[path = "../simulation/random.rs"]
-#[allow(dead_code)]
-mod random;
 
 mod scene;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use random::Random;
+use harness::random::Random;
 use scene::{MOST, Scene};
 
 /// For how long, if nothing else is said.

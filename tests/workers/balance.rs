@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::harness::http::server_of;
+use crate::harness::load::Kind;
 use crate::harness::net::connect;
 use crate::harness::service::{App, PLAIN};
 use crate::harness::{TempDir, words};
@@ -18,30 +18,6 @@ const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn addresses(count: u8) -> impl Iterator<Item = IpAddr> {
     (1..=count).map(|last| Ipv4Addr::new(127, 0, 7, last).into())
-}
-
-#[test]
-fn every_worker_has_its_share() {
-    for balance in ["reuseport", "source-ip", "round-robin", "shared"] {
-        let service = App::named(PLAIN).workers(4, ["--balance", balance]).ready();
-        let load = service.load().rate(400).from(addresses(200)).start();
-        load.until_answered_by(4);
-        load.until_answered(1000);
-        let report = load.stop();
-        report.no_failures();
-        // An idle worker takes the next one where the queue is shared: no shares are promised.
-        if balance != "shared" {
-            let shares = report.by_pid();
-            let fair = report.answers.len() / 4;
-            assert!(
-                shares
-                    .values()
-                    .all(|share| (fair / 2..fair * 2).contains(share)),
-                "{balance}: {report}"
-            );
-        }
-        service.stop().code(0);
-    }
 }
 
 #[test]
@@ -70,8 +46,8 @@ fn a_client_stays_with_its_worker_or_the_successor_of_it() {
         .workers(4, ["--balance", "source-ip"])
         .ready();
     let workers = || {
-        let load = service.load().rate(400).from(addresses(100)).start();
-        let answers = load.next(1000);
+        let load = service.load().rate(400).from(addresses(40)).start();
+        let answers = load.next(200);
         load.stop().no_failures();
         let mut workers = BTreeMap::<IpAddr, BTreeSet<i32>>::new();
         for answer in &answers {
@@ -80,7 +56,7 @@ fn a_client_stays_with_its_worker_or_the_successor_of_it() {
                 .or_default()
                 .insert(answer.pid);
         }
-        assert_eq!(workers.len(), 100);
+        assert_eq!(workers.len(), 40);
         assert!(workers.values().all(|pids| pids.len() == 1), "{workers:?}");
         workers
     };
@@ -114,14 +90,14 @@ fn a_dead_workers_share_goes_to_the_others() {
         service.run.until_stderr_times(words::READY, 2);
         kill(Pid::from_raw(successor), Signal::SIGKILL).unwrap();
         service.run.until_stderr(&words::killed(successor));
-        load.until_answered(200);
         let left = service.workers();
         assert_eq!(left.len(), 1);
-        let later = load.next(200);
+        load.until_answered(50);
+        let later = load.next(100);
         assert!(later.iter().all(|answer| left.contains(&answer.pid)));
         let report = load.stop();
         report.only_failures("reset or closed at a death", |failure| {
-            failure.established && failure.at - failure.asked < Duration::from_secs(5)
+            failure.established && failure.kind != Kind::TimedOut
         });
         assert!(report.failures.len() < 50, "{balance}: {report}");
         service.stop().code(0);
@@ -156,7 +132,7 @@ fn socket_io_polls_reach_their_worker() {
                 await new Promise((resolve, reject) => {
                     socket.on('connect', resolve).on('connect_error', reject);
                 });
-                for (let turn = 0; turn < 20; turn++) {
+                for (let turn = 0; turn < 8; turn++) {
                     const said = await socket.timeout(10000).emitWithAck('echo', `turn ${turn}`);
                     const [pid, ...words] = said.split(' ');
                     if (words.join(' ') !== `turn ${turn}`) throw new Error(said);
@@ -175,7 +151,7 @@ fn socket_io_polls_reach_their_worker() {
         let output = Command::new("node")
             .arg(client)
             .arg(service.app.port.to_string())
-            .args(addresses(12).map(|address| address.to_string()))
+            .args(addresses(6).map(|address| address.to_string()))
             .output()
             .unwrap();
         service.stop().code(0);

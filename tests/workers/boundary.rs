@@ -1,15 +1,11 @@
 //! Workers that misbehave on their channel: pidone and the neighbours do not care.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::harness::http::server_of;
-use crate::harness::net::connect;
 use crate::harness::service::{App, Service, all_answer};
-use crate::harness::{processes, words};
+use crate::harness::{patience, processes, words};
 use crate::node::{Node, on_every_node};
-
-const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
 
 /// Serves; instance 0 does some evil first, or once it listens. `say` writes to the channel, past
 /// Node.js.
@@ -35,13 +31,11 @@ fn evil(first: &str, then: &str) -> App {
     ))
 }
 
-fn start(node: &Node, app: App, options: &[&str]) -> Service {
-    let short = ["--grace", "3s"];
-    app.node(&node.path).workers(2, short.iter().chain(options))
-}
+/// For a worker that does not obey.
+const SHORT: [&str; 2] = ["--grace", "1s"];
 
-fn ask(service: &Service) -> i32 {
-    server_of(connect((LOCALHOST, service.app.port)))
+fn start(node: &Node, app: App, options: &[&str]) -> Service {
+    app.node(&node.path).workers(2, options)
 }
 
 /// Everything that a line can be and a message of Node.js' is not.
@@ -74,11 +68,11 @@ fn garbage_gets_a_warning_and_nothing_else() {
         let service = service.until_ready();
         service.run.until_stderr(words::BABBLES);
         let workers = service.workers();
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         service.reload();
         service.run.until_stderr_times(words::BABBLES, 2);
         assert!(service.workers().is_disjoint(&workers));
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         let end = service.stop();
         end.code(0);
         // One for each worker that does so, not one for each line.
@@ -87,11 +81,11 @@ fn garbage_gets_a_warning_and_nothing_else() {
 }
 
 #[test]
-fn a_line_of_100_mb_takes_no_memory() {
+fn a_line_of_20_mb_takes_no_memory() {
     on_every_node(|node| {
         const LONG: &str = "
             const block = Buffer.alloc(1 << 20, 'x');
-            for (let n = 0; n < 100; n++) say(block);
+            for (let n = 0; n < 20; n++) say(block);
             say('\\n');
         ";
         let service = start(node, evil(LONG, ""), &[]);
@@ -101,9 +95,9 @@ fn a_line_of_100_mb_takes_no_memory() {
         };
         service.up(2);
         let service = service.until_ready();
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         let peak = processes::memory(pidone, "VmHWM");
-        assert!(peak < 16 * 1024, "{peak} KiB");
+        assert!(peak < LIMIT_KIB, "{peak} KiB");
         service.stop().code(0);
     });
 }
@@ -114,18 +108,21 @@ fn messages_of_any_size_and_number_take_no_memory() {
     on_every_node(|node| {
         const MUCH: &str = "
             const text = 'x'.repeat(1 << 20);
-            for (let n = 0; n < 64; n++) process.send({ n, text });
+            for (let n = 0; n < 20; n++) process.send({ n, text });
             process.send('last', () => console.log('done'));
         ";
         let service = start(node, evil("", MUCH), &[]);
         service.after("done");
         let service = service.until_ready();
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         let peak = processes::memory(service.run.pid(), "VmHWM");
-        assert!(peak < 16 * 1024, "{peak} KiB");
+        assert!(peak < LIMIT_KIB, "{peak} KiB");
         service.stop().code(0);
     });
 }
+
+/// Less than what was written, and more than a debug build takes by itself.
+const LIMIT_KIB: usize = 16 * 1024;
 
 /// Writes as fast as it can, and does nothing else any more.
 const FLOOD: &str = "
@@ -137,16 +134,12 @@ const FLOOD: &str = "
 #[test]
 fn a_flood_stalls_nobody() {
     on_every_node(|node| {
-        let service = start(node, evil("", FLOOD), &[]);
+        let service = start(node, evil("", FLOOD), &SHORT);
         service.after("flood");
         service.run.signal(libc::SIGTTIN);
         let third = service.pid_after("up ");
         // Those that reach the flooding one wait for ever.
-        let load = service
-            .load()
-            .rate(100)
-            .timeout(Duration::from_secs(60))
-            .start();
+        let load = service.load().rate(100).timeout(2 * patience()).start();
         load.until("an answer of the new worker", |answers| {
             answers
                 .iter()
@@ -154,15 +147,13 @@ fn a_flood_stalls_nobody() {
                 .then_some(())
         });
         load.until_answered(50);
-        let begin = Instant::now();
-        let end = service.stop();
-        assert!(begin.elapsed() < Duration::from_secs(8), "{end:?}");
+        service.stop();
     });
 }
 
 #[test]
 fn a_flood_is_throttled() {
-    let service = evil("", FLOOD).workers(2, ["--grace", "1s"]);
+    let service = evil("", FLOOD).workers(2, SHORT);
     service.after("flood");
     let pidone = service.run.pid();
     let (cpu, begin) = (processes::cpu_time(pidone), Instant::now());
@@ -197,7 +188,7 @@ fn descriptors_that_a_worker_sends_are_closed_and_it_goes_on() {
         let service = start(node, evil("", SEND), &[]);
         service.after("done");
         let service = service.until_ready();
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         let count = processes::descriptors(service.run.pid());
         assert!(count < 40, "{count} descriptors");
         service.stop().code(0);
@@ -225,7 +216,7 @@ fn listeners_have_a_bound_and_only_their_worker_feels_it() {
         assert!((1..=64).contains(&good), "{good} listeners");
         assert_eq!(codes, "EMFILE");
         let service = service.until_ready();
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         service.stop().code(0);
     });
 }
@@ -247,7 +238,7 @@ fn listeners_that_come_and_go_leave_nothing() {
         let service = service.until_ready();
         let count = processes::descriptors(service.run.pid());
         assert!(count < 40, "{count} descriptors");
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         service.stop().code(0);
     });
 }
@@ -266,7 +257,7 @@ fn one_that_disconnects_is_replaced() {
         service.up(3);
         service.run.until_stderr(words::RESTARTING);
         service.run.until_stderr(words::READY);
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         service.stop().code(0);
     });
 }
@@ -287,8 +278,7 @@ fn a_channel_that_outlives_its_worker_hides_nothing() {
         service.up(3);
         service.run.until_stderr(words::RESTARTING);
         processes::wait_until("both answer", || {
-            std::thread::sleep(Duration::from_millis(5));
-            let pids: BTreeSet<_> = (0..20).map(|_| ask(&service)).collect();
+            let pids: BTreeSet<_> = (0..20).map(|_| service.who()).collect();
             pids.len() == 2
         });
         service.stop().code(0);
@@ -299,14 +289,11 @@ fn a_channel_that_outlives_its_worker_hides_nothing() {
 fn one_that_hangs_keeps_nobody_from_serving_or_stopping() {
     on_every_node(|node| {
         const HANG: &str = "process.on('SIGTERM', () => {}); console.log('hangs'); for (;;);";
-        let service = start(node, evil("", HANG), &[]);
+        let service = start(node, evil("", HANG), &SHORT);
         service.after("hangs");
         service.run.signal(libc::SIGTTIN);
         service.pid_after("up ");
-        let begin = Instant::now();
-        let end = service.stop();
-        end.code(137);
-        assert!(begin.elapsed() < Duration::from_secs(8), "{end:?}");
+        service.stop().code(137);
     });
 }
 

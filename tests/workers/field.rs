@@ -5,12 +5,8 @@ use std::process::{Command, Stdio};
 
 use crate::harness::http::server_of;
 use crate::harness::net::{connect, connect_abstract, echo};
-use crate::harness::service::{App, PLAIN, Service, all_answer};
+use crate::harness::service::{App, PLAIN, all_answer};
 use crate::harness::{Pidone, processes};
-
-fn ask(service: &Service) -> i32 {
-    server_of(connect((Ipv4Addr::LOCALHOST, service.app.port)))
-}
 
 /// Whether this machine has the program, and lets us do that with it.
 fn can(line: &[&str]) -> bool {
@@ -60,7 +56,7 @@ fn an_app_that_retries_gets_a_port_that_becomes_free() {
     assert_eq!(service.after("busy "), "EADDRINUSE");
     drop(other);
     let service = service.ready();
-    all_answer(&service, || ask(&service));
+    all_answer(&service, || service.who());
     service.stop().code(0);
 }
 
@@ -157,9 +153,9 @@ fn entry_scripts_wrap_the_app_in_the_usual_ways() {
         let line = ["sh".into(), "-c".into(), format!("{wrapper} {node}")];
         let service = App::named(PLAIN)
             .command_line(line)
-            .workers(2, [""; 0])
+            .workers(1, [""; 0])
             .ready();
-        all_answer(&service, || ask(&service));
+        service.who();
         service.stop().code(0);
     }
     assert!(tried >= 5, "{tried}");
@@ -183,7 +179,7 @@ fn a_stop_while_workers_boot_is_orderly() {
     let script = "
         console.log('boots', process.pid);
         require('./plain.js');";
-    for _ in 0..5 {
+    for _ in 0..3 {
         let service = App::script(script).workers(2, [""; 0]);
         service.pid_after("boots ");
         service.stop().code(0);

@@ -1,38 +1,41 @@
 //! An app's own handler of the stop signal: called once, while its server still listens, and no
 //! answer is lost; with `--http-drain` and with `--stop signal`.
 
-use std::io::Write;
-use std::net::TcpStream;
-
-use crate::harness::http::{answer, ask, request};
+use crate::harness::http::{answer, ask};
 use crate::harness::net::connect;
-use crate::harness::service::{App, FASTIFY_CLOSE, Service};
-use crate::harness::words;
+use crate::harness::service::{App, FASTIFY_CLOSE};
+use crate::harness::{scaled_ms, words};
 use crate::node::on_every_node;
 
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
 
-// A worker that has not answered the announcement by then is disconnected: time enough for a busy machine.
-const DRAIN: [&str; 2] = ["--http-drain", "1s"];
-const SIGNAL: [&str; 2] = ["--stop", "signal"];
-
-#[track_caller]
-fn asked(service: &Service, ms: u32) -> TcpStream {
-    let mut client = connect((LOCALHOST, service.app.port));
-    let path = format!("/slow?ms={ms}");
-    client.write_all(request(&path, false).as_bytes()).unwrap();
-    client
+#[derive(Clone, Copy, PartialEq)]
+enum Stop {
+    HttpDrain,
+    Signal,
 }
+use Stop::{HttpDrain, Signal};
 
 /// A reload and a stop, with a request in progress: each of the two workers says all this once.
 #[track_caller]
-fn says(app: App, options: [&str; 2], words: &[&str]) {
+fn says(app: App, stop: Stop, words: &[&str]) {
+    let options = match stop {
+        // A worker that has not answered the announcement by then is disconnected.
+        HttpDrain => ["--http-drain".into(), scaled_ms(1000)],
+        Signal => ["--stop".into(), "signal".into()],
+    };
     let service = app.workers(1, options).ready();
     service.reload();
     let mut idle = connect((LOCALHOST, service.app.port));
     assert!(!ask(&mut idle, "/", true).closing());
-    let mut client = asked(&service, 1500);
+    let mut client = match stop {
+        // Longer than the announcement.
+        HttpDrain => service.asked("/slow?ms=1500"),
+        Signal => service.held(),
+    };
     service.run.signal(libc::SIGTERM);
+    service.run.until_stderr(words::STOPPING);
+    service.release();
     assert_eq!(answer(&mut client).status(), 200);
     let end = service.run.end();
     end.code(0);
@@ -46,32 +49,32 @@ fn says(app: App, options: [&str; 2], words: &[&str]) {
 
 #[test]
 fn nestjs_runs_its_shutdown_hooks() {
-    for options in [DRAIN, SIGNAL] {
+    for stop in [HttpDrain, Signal] {
         let words = ["onModuleDestroy", "onApplicationShutdown SIGTERM"];
-        says(App::named("nest.js"), options, &words);
+        says(App::named("nest.js"), stop, &words);
     }
 }
 
 #[test]
 fn terminus_runs_its_hooks() {
-    for options in [DRAIN, SIGNAL] {
+    for stop in [HttpDrain, Signal] {
         let words = ["onSignal", "onShutdown"];
-        says(App::named("terminus.js"), options, &words);
+        says(App::named("terminus.js"), stop, &words);
     }
 }
 
 #[test]
 fn http_terminator_closes_the_server_itself() {
-    for options in [DRAIN, SIGNAL] {
+    for stop in [HttpDrain, Signal] {
         let words = ["SIGTERM", "terminated"];
-        says(App::named("http-terminator.js"), options, &words);
+        says(App::named("http-terminator.js"), stop, &words);
     }
 }
 
 #[test]
 fn fastify_closes_by_itself() {
-    for options in [DRAIN, SIGNAL] {
-        says(App::named(FASTIFY_CLOSE), options, &["SIGTERM"]);
+    for stop in [HttpDrain, Signal] {
+        says(App::named(FASTIFY_CLOSE), stop, &["SIGTERM"]);
     }
 }
 
@@ -84,7 +87,11 @@ fn a_handler_that_exits_at_once_loses_no_request() {
     ";
     on_every_node(|node| {
         if node.major >= 18 {
-            says(App::script(SCRIPT).node(&node.path), DRAIN, &["SIGTERM"]);
+            says(
+                App::script(SCRIPT).node(&node.path),
+                HttpDrain,
+                &["SIGTERM"],
+            );
         }
     });
 }
@@ -100,7 +107,7 @@ fn a_handler_closes_a_server_that_still_listens() {
     on_every_node(|node| {
         if node.major >= 18 {
             let words = ["closed undefined", "beforeExit"];
-            says(App::script(SCRIPT).node(&node.path), DRAIN, &words);
+            says(App::script(SCRIPT).node(&node.path), HttpDrain, &words);
         }
     });
 }

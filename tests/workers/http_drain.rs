@@ -4,13 +4,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::harness::http::ask;
 use crate::harness::net::connect;
-use crate::harness::processes;
 use crate::harness::service::{App, PLAIN, Service};
 use crate::harness::words;
+use crate::harness::{processes, scaled_ms};
 use crate::node::{Node, on_every_node};
 
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
@@ -139,7 +138,7 @@ fn an_app_that_says_keep_alive_itself_loses_nothing() {
         }
         let service = App::script(SCRIPT)
             .node(&node.path)
-            .workers(2, ["--http-drain", "1s"])
+            .workers(2, ["--http-drain", &scaled_ms(1000)])
             .ready();
         let load = service.load().rate(100).keep_alive(16).start();
         load.until_answered(50);
@@ -191,8 +190,6 @@ impl Drop for Clients {
 /// With and without TLS, and in gRPC; Node.js before 24 keeps sessions until the client ends them.
 #[test]
 fn persistent_clients_of_http2_and_grpc_lose_nothing() {
-    // The announcement, the longest call, and what a busy machine takes; the grace is 30 s.
-    const LIMIT: Duration = Duration::from_secs(15);
     on_every_node(|node| {
         if node.major < 18 {
             return;
@@ -201,16 +198,12 @@ fn persistent_clients_of_http2_and_grpc_lose_nothing() {
             .with_packages()
             .with_certificate()
             .node(&node.path)
-            .workers(1, ["--http-drain", "1s"])
+            .workers(1, ["--http-drain", &scaled_ms(1000), "--grace", "1h"])
             .ready();
         let mut clients = Clients::of(&service);
-        let begin = Instant::now();
         service.reload();
-        assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
         clients.may_be_refused();
-        let begin = Instant::now();
         service.stop().code(0);
-        assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
         let told = clients.line();
         assert!(told.contains(r#""pids":2,"lost":[]"#), "{told}");
     });
@@ -247,7 +240,7 @@ fn a_request_that_crosses_the_goaway_is_refused_at_once() {
             return;
         }
         let app = App::script(SCRIPT).node(&node.path);
-        let service = app.workers(1, ["--http-drain", "1s"]).ready();
+        let service = app.workers(1, ["--http-drain", &scaled_ms(1000)]).ready();
         let mut client = connect((LOCALHOST, service.app.port));
         client
             .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")

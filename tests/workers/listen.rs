@@ -27,10 +27,11 @@ fn listening(node: &Node, arguments: &str) -> Service {
         .until_ready()
 }
 
+/// All forms in one app, each on the next port.
 #[test]
 fn a_port_at_any_address() {
-    for (arguments, at, not_at) in [
-        ("port", &[V4, V6][..], &[][..]),
+    const FORMS: [(&str, &[IpAddr], &[IpAddr]); 9] = [
+        ("port", &[V4, V6], &[]),
         ("String(port)", &[V4, V6], &[]),
         ("{ port }", &[V4, V6], &[]),
         ("{ port, backlog: 5 }", &[V4, V6], &[]),
@@ -39,10 +40,25 @@ fn a_port_at_any_address() {
         ("port, '::'", &[V4, V6], &[]),
         ("port, '::1'", &[V6], &[V4]),
         ("{ port, host: '::', ipv6Only: true }", &[V6], &[V4]),
-    ] {
-        on_every_node(|node| {
-            let service = listening(node, arguments);
-            let port = service.app.port;
+    ];
+    let servers = FORMS.map(|(arguments, ..)| {
+        format!(
+            "await new Promise((listens) => http.createServer(answer).listen({arguments}, listens)); port += 1;"
+        )
+    });
+    let script = format!(
+        "const http = require('http');
+        const answer = require('./answer.js');
+        let port = Number(process.env.PORT);
+        (async () => {{ {} console.log('up', process.pid); }})();",
+        servers.concat()
+    );
+    on_every_node(|node| {
+        let service = App::script(&script)
+            .node(&node.path)
+            .workers(2, [""; 0])
+            .ready();
+        for (port, (arguments, at, not_at)) in (service.app.port..).zip(FORMS) {
             for address in at {
                 all_answer(&service, || server_of(connect((*address, port))));
             }
@@ -50,9 +66,9 @@ fn a_port_at_any_address() {
                 let refused = std::net::TcpStream::connect((*address, port));
                 assert!(refused.is_err(), "{arguments} at {address}");
             }
-            service.stop().code(0);
-        });
-    }
+        }
+        service.stop().code(0);
+    });
 }
 
 /// The app is in the snapshot, and there is no script on the command line.

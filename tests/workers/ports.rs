@@ -16,10 +16,6 @@ use crate::node::on_every_node;
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-fn ask(service: &Service) -> i32 {
-    server_of(connect((V4, service.app.port)))
-}
-
 fn sockets(service: &Service) -> usize {
     let entries = std::fs::read_dir(service.app.directory.path(".")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -44,7 +40,7 @@ fn ports_of_workers_that_are_gone_are_closed() {
     }
     service.run.until_stderr_times(words::CLOSED_PORTS, 2);
     wait_until("two are left", || sockets(&service) == 2);
-    all_answer(&service, || ask(&service));
+    all_answer(&service, || service.who());
     service.stop().code(0);
 }
 
@@ -136,10 +132,10 @@ fn a_port_that_the_app_gives_up_is_free_again() {
     let service = App::script(SCRIPT).workers(1, [""; 0]).ready();
     let port = service.app.port;
     assert!(TcpListener::bind((V4, port + 1)).is_err());
-    ask(&service);
+    service.who();
     wait_until("it is free", || TcpListener::bind((V4, port + 1)).is_ok());
     assert_eq!(service.run.stderr_count(words::CLOSED_PORTS), 0);
-    ask(&service);
+    service.who();
     service.stop().code(0);
 }
 
@@ -214,7 +210,7 @@ fn new_code_may_listen_in_another_form_after_a_crash() {
         std::fs::write(directory.path("gate"), "open").unwrap();
         let pid = service.pid_after("up ");
         assert_eq!(answer(&mut client).body(), format!("{pid} /late"));
-        assert_eq!(ask(&service), pid);
+        assert_eq!(service.who(), pid);
         service.stop().code(0);
     });
 }
@@ -248,7 +244,7 @@ fn a_worker_that_becomes_another_program_can_bind_its_port() {
             .unwrap();
         answer(&mut client);
         assert_eq!(service.run.line(), format!("up {pid}"));
-        assert_eq!(ask(&service), pid);
+        assert_eq!(service.who(), pid);
         service.stop();
     });
 }

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use crate::harness::http::{answer, request, server_of};
 use crate::harness::net::connect;
 use crate::harness::service::{App, Service, all_answer};
-use crate::harness::words;
+use crate::harness::{scaled_ms, words};
 use crate::node::on_every_node;
 
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
@@ -45,7 +45,7 @@ fn a_worker_that_hangs_is_replaced_and_nobody_in_its_queue_is_lost() {
     on_every_node(|node| {
         let service = App::script(WEAK)
             .node(&node.path)
-            .workers(2, ["--hang-timeout", "1s"])
+            .workers(2, ["--hang-timeout", &scaled_ms(1000)])
             .ready();
         let before = service.workers();
         let _hangs = say(&service, "/hang");
@@ -118,7 +118,15 @@ fn those_who_have_served_for_long_enough_are_replaced_one_after_the_other() {
 /// Connections and pings share the channel there: neither may be in the other's way.
 #[test]
 fn busy_workers_are_not_taken_for_hung_and_recycling_loses_nothing() {
-    let options = "--balance round-robin --hang-timeout 1s --max-age 3s".split(' ');
+    let (hang, age) = (scaled_ms(1000), scaled_ms(3000));
+    let options = [
+        "--balance",
+        "round-robin",
+        "--hang-timeout",
+        &hang,
+        "--max-age",
+        &age,
+    ];
     let service = App::script(WEAK).workers(2, options).ready();
     let load = service.load().rate(300).start();
     service.run.until_stderr_times(words::OLD, 2);

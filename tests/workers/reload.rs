@@ -2,13 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::http::server_of;
-use crate::harness::net::connect;
 use crate::harness::service::{App, FRAGILE, PLAIN, Service, all_answer};
-use crate::harness::{processes, words};
+use crate::harness::{processes, scaled_ms, words};
 use crate::node::on_every_node;
-
-const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
 
 /// Says who comes and who goes, and in which place.
 const GOSSIP: &str = "
@@ -17,10 +13,6 @@ const GOSSIP: &str = "
     const server = require('http').createServer(require('./answer.js'));
     server.listen(process.env.PORT, () => console.log('up', place, process.pid));
 ";
-
-fn ask(service: &Service) -> i32 {
-    server_of(connect((LOCALHOST, service.app.port)))
-}
 
 /// The next line: who comes or goes, the place, the process.
 #[track_caller]
@@ -55,7 +47,7 @@ fn each_place_in_turn_gets_its_successor_first() {
             }
             old = new;
         }
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         service.stop().code(0);
     });
 }
@@ -86,7 +78,7 @@ fn a_successor_that_never_listens_leaves_the_old_one_where_it_is() {
         else setInterval(() => {}, 1e6);
     ";
     let service = App::script(SCRIPT)
-        .workers(2, ["--ready-timeout", "2s"])
+        .workers(2, ["--ready-timeout", &scaled_ms(2000)])
         .ready();
     let old = service.workers();
     service.app.directory.file("mute", "", 0o644);
@@ -102,7 +94,7 @@ fn a_successor_that_never_listens_leaves_the_old_one_where_it_is() {
 fn all_answer_of(service: &Service, workers: &BTreeSet<i32>) {
     let mut seen = BTreeSet::new();
     while seen != *workers {
-        let pid = ask(service);
+        let pid = service.who();
         assert!(workers.contains(&pid), "{pid} of {workers:?}");
         seen.insert(pid);
     }
@@ -120,7 +112,7 @@ fn a_crashing_successor_is_no_crash_loop() {
         service.run.until_stderr_times(words::RELOAD_FAILED, times);
     }
     assert_eq!(service.workers(), old);
-    all_answer(&service, || ask(&service));
+    all_answer(&service, || service.who());
     service.stop().code(0);
 }
 
@@ -138,7 +130,7 @@ fn a_reload_during_a_reload_is_one_more() {
         new.is_disjoint(&old) && !new.contains(&first),
         "{first} {old:?} {new:?}"
     );
-    all_answer(&service, || ask(&service));
+    all_answer(&service, || service.who());
     service.stop().code(0);
 }
 
@@ -181,7 +173,7 @@ fn workers_come_and_go_at_the_end_and_the_last_one_stays() {
         service.run.signal(libc::SIGTTIN);
         let again = gossip(&service);
         assert_eq!((again.0.as_str(), again.1.as_str()), ("up", "1"));
-        all_answer(&service, || ask(&service));
+        all_answer(&service, || service.who());
         service.stop().code(0);
     });
 }

@@ -30,7 +30,13 @@ fn an_app_serves_descriptor_3_at_any_address() {
         ("[::1]:", &[V6], &[V4]),
     ] {
         on_every_node(|node| {
-            for channel in ["node", "off"] {
+            // Without a channel it is the same socket: one form shows that it works.
+            let channels = if host.is_empty() {
+                &["node", "off"][..]
+            } else {
+                &["node"]
+            };
+            for channel in channels {
                 let app = App::script(INHERITING).node(&node.path);
                 let port = app.port;
                 let address = format!("{host}{port}");

@@ -118,7 +118,7 @@ fn a_crash_loop_ends_in_the_apps_own_status_and_burns_no_cpu() {
         "-i",
         "1",
         "--backoff",
-        "200ms..10s",
+        "100ms..10s",
         "--max-restarts",
         "4/60s",
     ];
@@ -133,12 +133,9 @@ fn a_crash_loop_ends_in_the_apps_own_status_and_burns_no_cpu() {
     let end = run.end();
     end.code(9);
     assert!(end.stderr.contains(words::CRASH_LOOP), "{end:?}");
-    let waits = Duration::from_millis(200 + 400 + 800);
-    assert!(
-        end.took >= waits && end.took < waits + Duration::from_secs(5),
-        "{end:?}"
-    );
-    assert!(spent < Duration::from_millis(100), "{spent:?}");
+    let waits = Duration::from_millis(100 + 200 + 400);
+    assert!(end.took >= waits, "{end:?}");
+    assert!(spent < end.took / 4, "{spent:?} of {:?}", end.took);
 }
 
 #[test]
@@ -160,7 +157,7 @@ fn one_that_never_listens_has_failed_to_start() {
     let script = "console.log('boot', process.pid); setInterval(() => {}, 1e6);";
     let options = [
         "--ready-timeout",
-        "500ms",
+        "200ms",
         "--max-restarts",
         "2/60s",
         "--backoff",
@@ -169,7 +166,7 @@ fn one_that_never_listens_has_failed_to_start() {
     let begin = Instant::now();
     let service = App::script(script).workers(1, options);
     let end = service.run.end();
-    assert!(begin.elapsed() >= Duration::from_millis(1500));
+    assert!(begin.elapsed() >= Duration::from_millis(600));
     assert_eq!(end.stderr.matches(words::NEVER_READY).count(), 3, "{end:?}");
     assert!(end.stderr.contains(words::CRASH_LOOP), "{end:?}");
     assert!(

@@ -2,6 +2,7 @@
 const fastify = require('fastify')();
 const { setTimeout: sleep } = require('timers/promises');
 fastify.get('*', async (request) => {
+  if (request.url === '/held') await require('./release.js')();
   if (request.query.ms) await sleep(Number(request.query.ms));
   return `${process.pid} ${request.url}`;
 });

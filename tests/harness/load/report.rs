@@ -119,14 +119,6 @@ impl Report {
         self
     }
 
-    /// The client was able to send at this rate, so that the load was as planned.
-    #[track_caller]
-    pub fn rate_of_at_least(&self, wanted: f64) -> &Self {
-        let rate = self.rate();
-        assert!(rate >= wanted, "{rate:.0}/s of {wanted:.0}/s\n{self}");
-        self
-    }
-
     /// Requests per second.
     #[allow(clippy::cast_precision_loss)]
     pub fn rate(&self) -> f64 {
@@ -145,12 +137,6 @@ impl Report {
 
     pub fn pids(&self) -> BTreeSet<i32> {
         self.answers.iter().map(|answer| answer.pid).collect()
-    }
-
-    /// When this process gave its first answer.
-    pub fn first_answer_of(&self, pid: i32) -> Option<Instant> {
-        let answers = self.answers.iter().filter(|answer| answer.pid == pid);
-        answers.map(|answer| answer.at).min()
     }
 
     /// The latency of the slowest of the fastest `percent`.

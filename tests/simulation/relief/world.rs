@@ -8,7 +8,7 @@ use pidone::supervisor::{Member, WorkerId};
 
 use super::load::{Load, Outcome};
 use crate::oracle::Broken;
-use crate::random::Random;
+use pidone_testkit::random::Random;
 
 /// From an event to what a worker does about it.
 const LATENCY: Duration = Duration::from_micros(100);

@@ -11,7 +11,7 @@ use pidone::rules::{Balance, RunRules};
 use pidone::supervisor::{Member, Supervisor, Unready, WorkerId};
 
 use crate::oracle::Broken;
-use crate::random::Random;
+use pidone_testkit::random::Random;
 
 /// linux/bpf_common.h: the instruction that chooses a member.
 const RETURN: u16 = 0x06;

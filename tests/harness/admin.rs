@@ -1,16 +1,16 @@
-//! A pidone whose doors are open, and those who knock.
+//! The control socket and the HTTP endpoint of a pidone, and their clients.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
-use crate::harness::http::ask;
-use crate::harness::net::{connect, connect_unix, fresh_port};
-use crate::harness::service::{App, Service};
-use crate::harness::{Pidone, Run, TempDir};
+use super::http::ask;
+use super::net::{connect, connect_unix, fresh_port};
+use super::service::{App, Service};
+use super::{Pidone, Run, TempDir};
 
-/// Both doors of one pidone.
+/// Both endpoints of one pidone.
 pub struct AdminEndpoints {
     pub directory: TempDir,
     pub control: PathBuf,
@@ -27,7 +27,7 @@ impl AdminEndpoints {
         }
     }
 
-    /// The options that open them.
+    /// The options for both.
     pub fn options(&self) -> Vec<String> {
         let http = format!("127.0.0.1:{}", self.http);
         vec![
@@ -38,7 +38,7 @@ impl AdminEndpoints {
         ]
     }
 
-    /// So many workers of an app behind them.
+    /// This many workers of an app, with both.
     pub fn workers<S: AsRef<OsStr>>(&self, app: App, count: usize, more: &[S]) -> Service {
         let own = self.options();
         let options = own.iter().map(OsStr::new);
@@ -51,11 +51,11 @@ impl AdminEndpoints {
         options.extend(["--channel", "off", "--stop-signal", "KILL"].map(String::from));
         options.extend(self.options());
         let run = Pidone::new(options).command(["sleep", "inf"]).start();
-        run.until_stderr(crate::harness::words::READY);
+        run.until_stderr(super::words::READY);
         run
     }
 
-    /// What `pidone ctl` would be told.
+    /// The reply that `pidone ctl` would get.
     #[track_caller]
     pub fn ask(&self, line: &str) -> Said {
         talk(&self.control, format!("{line}\n").as_bytes())
@@ -123,7 +123,7 @@ impl Said {
     }
 }
 
-/// Says something on the control socket, and listens to the end.
+/// Sends something to the control socket, and reads to the end.
 #[track_caller]
 pub fn talk(control: &Path, bytes: &[u8]) -> Said {
     let mut stream = connect_unix(control);
