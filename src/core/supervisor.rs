@@ -293,11 +293,10 @@ impl Supervisor {
             .map(|worker| worker.id)
     }
 
-    /// Whether a worker accepts the connections of this member.
+    /// Whether a worker accepts connections, at least those in its queues.
     #[must_use]
-    pub fn is_served(&self, member: Member) -> bool {
-        let mut workers = self.workers.values();
-        workers.any(|worker| worker.member == Some(member) && worker.accepts())
+    pub fn accepts(&self, worker: WorkerId) -> bool {
+        self.workers.get(worker).is_some_and(Worker::accepts)
     }
 
     fn with(

@@ -24,11 +24,6 @@ impl Runtime<'_> {
         self.events.push_back(Event::Pending { worker, pending });
     }
 
-    /// Whether a worker accepts connections in this member.
-    pub(super) fn is_served(&self, member: Member) -> bool {
-        self.supervisor.is_served(member)
-    }
-
     pub(super) fn close_unheld_ports(&mut self) {
         self.ports.close_unheld();
         let ports = &self.ports;
@@ -51,12 +46,6 @@ impl Runtime<'_> {
             let (ports, events) = (&mut self.ports, &mut self.events);
             self.workers.release(worker, ports, events);
         }
-    }
-
-    /// The workers that can take a connection to this port, the next in turn first.
-    pub(super) fn takers(&self, port: PortId) -> impl Iterator<Item = WorkerId> + use<> {
-        let serving = self.supervisor.serving();
-        self.ports.registry.takers(port, serving).into_iter()
     }
 
     /// Accepts connections from an orphaned queue.
@@ -82,8 +71,8 @@ impl Runtime<'_> {
     /// one.
     pub(super) fn hand_over(&mut self, connection: AcceptedConnection) {
         let port = connection.0;
-        let takers = self.takers(port);
-        match self.workers.hand_over(connection, takers) {
+        let takers = self.ports.registry.takers(port, self.supervisor.serving());
+        match self.workers.hand_over(connection, takers.into_iter()) {
             Ok(worker) => self.ports.registry.handed_over(port, worker),
             Err(connection) => self.workers.accepted_connections.push_back(connection),
         }

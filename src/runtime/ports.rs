@@ -198,9 +198,10 @@ impl Ports {
     /// See [`Registry::orphaned_queues`].
     pub fn orphaned_queues(
         &self,
-        is_served: impl Fn(Member) -> bool,
+        accepts: impl Fn(WorkerId) -> bool,
+        serving: &[WorkerId],
     ) -> Vec<(PortId, Member, BorrowedFd<'_>)> {
-        let queues = self.registry.orphaned_queues(is_served);
+        let queues = self.registry.orphaned_queues(accepts, serving);
         queues
             .filter_map(|(id, member)| Some((id, member, self.queue_of(id, member)?.as_fd())))
             .collect()

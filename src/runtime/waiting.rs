@@ -107,11 +107,10 @@ impl Runtime<'_> {
         if !std::mem::take(&mut self.queues_changed) {
             return;
         }
-        let orphaned = self.ports.orphaned_queues(|member| self.is_served(member));
-        let orphaned = orphaned.into_iter().filter(|_| accepts);
-        let orphaned: Vec<_> = orphaned
-            .filter(|(port, ..)| self.takers(*port).next().is_some())
-            .collect();
+        let serving: Vec<_> = self.supervisor.serving().collect();
+        let is_accepting = |worker| self.supervisor.accepts(worker);
+        let mut orphaned = self.ports.orphaned_queues(is_accepting, &serving);
+        orphaned.retain(|_| accepts);
         let known = self
             .queues
             .iter()

@@ -25,24 +25,27 @@ impl Registry {
         })
     }
 
-    /// The orphaned queues: those that no worker empties although other workers could serve them.
-    /// These are queues of members without a worker that serves, and of workers that do not listen
-    /// on this port; with round-robin every queue. A port without a serving holder has none.
+    /// The orphaned queues: those that no worker empties although another one could take their
+    /// connections. These are queues of members without a worker that `accepts` and listens on this
+    /// port; with round-robin every queue. A port without a `serving` holder has none.
     pub fn orphaned_queues(
         &self,
-        is_served: impl Fn(Member) -> bool,
+        accepts: impl Fn(WorkerId) -> bool,
+        serving: &[WorkerId],
     ) -> impl Iterator<Item = (PortId, Member)> {
         let ports = self.ports.iter().filter(|(_, port)| port.is_stream());
+        let ports = ports.filter(move |(_, port)| serving.iter().any(|it| port.is_held_by(*it)));
         ports.flat_map(move |(id, port)| {
-            let could_be_served = port.holders().any(|(_, member)| is_served(member));
-            let none = self.is_round_robin() || port.is_mixed;
-            let is_emptied = |member| match port.members {
-                Some(_) => port.is_held_in(member) && is_served(member),
-                None => member != LATE,
+            let is_emptied = |queue| match port.members {
+                _ if self.is_round_robin() || port.is_mixed => false,
+                None => queue != LATE,
+                Some(_) => {
+                    let mut holders = port.holders();
+                    holders.any(|(worker, member)| member == queue && accepts(worker))
+                }
             };
-            let queues = port.queues().filter(|_| could_be_served);
-            let orphaned = queues.filter(|member| none || !is_emptied(*member));
-            let orphaned: Vec<_> = orphaned.map(|member| (id, member)).collect();
+            let orphaned = port.queues().filter(|queue| !is_emptied(*queue));
+            let orphaned: Vec<_> = orphaned.map(|queue| (id, queue)).collect();
             orphaned
         })
     }

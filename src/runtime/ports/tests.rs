@@ -300,7 +300,7 @@ fn a_connection_in_an_exited_workers_queue_can_be_accepted() {
     assert!(ports.waiting(Some(Member(0))) && ports.waiting(None));
     assert!(!ports.waiting(Some(Member(2))));
     assert_eq!(ports.queue(Member(0)), Some(1));
-    let orphaned_queues = ports.orphaned_queues(|member| member == Member(2));
+    let orphaned_queues = ports.orphaned_queues(|_| true, &[WorkerId(2)]);
     let is_zero = |queue: &&(PortId, Member, _)| (queue.0, queue.1) == (id, Member(0));
     let (_, _, queue) = orphaned_queues.iter().find(is_zero).unwrap();
     assert!(poll::is_readable(*queue));

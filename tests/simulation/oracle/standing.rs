@@ -67,7 +67,10 @@ impl Oracle {
                 slots.insert(member.slot()),
                 "two serve in the slot of {id:?}"
             );
-            must!(supervisor.is_served(member), "{id:?} is not served");
+            must!(
+                supervisor.accepts(*id),
+                "{id:?} serves, but does not accept"
+            );
         }
         let booting: Vec<_> = self.known.values().filter(|seen| seen.boots()).collect();
         let most = self.target + 1;

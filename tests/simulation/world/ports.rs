@@ -266,7 +266,7 @@ impl Ports {
             let emptied = self.balance != Balance::RoundRobin
                 && holders
                     .clone()
-                    .any(|(_, (own, _))| is_own(*own) && supervisor.is_served(*own));
+                    .any(|(id, (own, _))| is_own(*own) && supervisor.accepts(*id));
             must!(
                 emptied || !holders.any(|(id, _)| serving.contains(id)),
                 "{port:?}: a connection waits in {member:?}, which nobody empties"
@@ -283,9 +283,8 @@ impl Ports {
         supervisor: &Supervisor,
         serving: &[WorkerId],
     ) -> Result<(), Broken> {
-        let orphaned = self
-            .registry
-            .orphaned_queues(|member| supervisor.is_served(member));
+        let accepts = |worker| supervisor.accepts(worker);
+        let orphaned = self.registry.orphaned_queues(accepts, serving);
         for queue in orphaned.collect::<Vec<_>>() {
             let port = queue.0;
             let takers = self.registry.takers(port, serving.iter().copied());

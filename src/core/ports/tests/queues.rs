@@ -2,8 +2,11 @@
 
 use super::*;
 
-fn orphaned(ports: &Registry, served: &[usize]) -> Vec<(PortId, usize)> {
-    let queues = ports.orphaned_queues(|member| served.contains(&member.0));
+/// All workers that serve accept connections, and maybe others.
+fn orphaned(ports: &Registry, accept: &[u32], serve: &[u32]) -> Vec<(PortId, usize)> {
+    let serving: Vec<_> = serve.iter().copied().map(WorkerId).collect();
+    let accepts = |worker: WorkerId| accept.contains(&worker.0) || serve.contains(&worker.0);
+    let queues = ports.orphaned_queues(accepts, &serving);
     queues.map(|(port, member)| (port, member.0)).collect()
 }
 
@@ -12,16 +15,21 @@ fn members_without_a_listening_worker_have_orphaned_queues() {
     let mut ports = registry(Balance::ReusePort);
     let port = listen(&mut ports, 1, 0, &tcp("*", 0)).unwrap();
     listen(&mut ports, 2, 2, &tcp("*", 0)).unwrap();
-    for (served, expected) in [
-        (&[0, 2][..], &[1, 3][..]),
-        (&[2], &[0, 1, 3]),
-        (&[1, 2, 3], &[0, 1, 3]),
+    // Worker 3 has the member of worker 1, and does not listen.
+    for (accept, serve, expected) in [
+        (&[][..], &[1, 2, 3][..], &[1, 3][..]),
+        (&[], &[2, 3], &[0, 1, 3]),
+        (&[1], &[2, 3], &[1, 3]),
         // No worker could serve them.
-        (&[], &[]),
-        (&[1], &[]),
+        (&[], &[], &[]),
+        (&[1, 2], &[3], &[]),
     ] {
         let expected: Vec<_> = expected.iter().map(|member| (port, *member)).collect();
-        assert_eq!(orphaned(&ports, served), expected, "{served:?}");
+        assert_eq!(
+            orphaned(&ports, accept, serve),
+            expected,
+            "{accept:?} {serve:?}"
+        );
     }
 }
 
@@ -31,8 +39,8 @@ fn pidone_empties_every_queue_with_round_robin() {
     let tcp = listen(&mut ports, 1, 0, &tcp("*", 0)).unwrap();
     let unix = listen(&mut ports, 1, 0, &unix("/app.sock")).unwrap();
     listen(&mut ports, 1, 0, &udp(0, false)).unwrap();
-    assert_eq!(orphaned(&ports, &[]), []);
-    assert_eq!(orphaned(&ports, &[0]), [(tcp, 0), (unix, 0)]);
+    assert_eq!(orphaned(&ports, &[1], &[]), []);
+    assert_eq!(orphaned(&ports, &[], &[1]), [(tcp, 0), (unix, 0)]);
 }
 
 /// Those who have the previous socket get their connections from pidone.
@@ -42,9 +50,9 @@ fn pidone_empties_the_queue_of_a_socket_bound_again() {
     let port = named(&mut ports, "unix:/app.sock", 1);
     ports.rebound(port);
     listen(&mut ports, 1, 0, &unix("/app.sock")).unwrap();
-    assert_eq!(orphaned(&ports, &[0]), []);
+    assert_eq!(orphaned(&ports, &[], &[1]), []);
     ports.rebound(port);
-    assert_eq!(orphaned(&ports, &[0]), [(port, 0)]);
+    assert_eq!(orphaned(&ports, &[], &[1]), [(port, 0)]);
 }
 
 #[test]
@@ -52,9 +60,9 @@ fn connections_that_come_while_a_port_is_closed_are_taken() {
     let mut ports = registry(Balance::Shared);
     let port = listen(&mut ports, 1, 0, &tcp("*", 0)).unwrap();
     let unix = listen(&mut ports, 1, 0, &unix("/app.sock")).unwrap();
-    assert_eq!(orphaned(&ports, &[0]), []);
+    assert_eq!(orphaned(&ports, &[], &[1]), []);
     ports.close();
-    assert_eq!(orphaned(&ports, &[0]), [(port, LATE.0)]);
+    assert_eq!(orphaned(&ports, &[], &[1]), [(port, LATE.0)]);
     let queues: Vec<_> = ports.queues(None).collect();
     assert_eq!(queues, [(port, Member(0)), (port, LATE), (unix, Member(0))]);
 }

@@ -131,7 +131,7 @@ fn a_stopped_worker_gets_no_connections_until_continued() {
     );
     assert_eq!(run.tell(halted(1)), [], "reported already");
     assert_eq!(run.serve(), [2]);
-    assert!(!run.supervisor.is_served(Member(0)));
+    assert!(!run.supervisor.accepts(WorkerId(1)));
     let state = run.supervisor.slots().next().map(|slot| slot.state);
     assert_eq!(state, Some(StateView::Stopped));
     assert!(run.supervisor.is_ready());

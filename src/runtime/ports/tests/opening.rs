@@ -183,7 +183,11 @@ fn a_unix_socket_with_a_removed_file_is_bound_again() {
         }
         let (id, _first) = get(&mut ports, 1, 0, &unix(&path));
         let mut waiting = UnixStream::connect(&path).unwrap();
-        assert!(ports.orphaned_queues(|_| true).is_empty());
+        assert!(
+            ports
+                .orphaned_queues(|_| true, &[1, 2].map(WorkerId))
+                .is_empty()
+        );
         fs::remove_file(&path).unwrap();
         let (same, second) = get(&mut ports, 2, 2, &unix(&path));
         assert_eq!(same, id);
@@ -193,14 +197,17 @@ fn a_unix_socket_with_a_removed_file_is_bound_again() {
         }
         assert_eq!(waiting.read(&mut [0]).unwrap(), 1);
         let _client = UnixStream::connect(&path).unwrap();
-        assert_eq!(ports.orphaned_queues(|_| true).len(), 1);
+        assert_eq!(
+            ports.orphaned_queues(|_| true, &[1, 2].map(WorkerId)).len(),
+            1
+        );
         assert!(second.accept().unwrap().is_some());
 
         // A worker removes the file and exits; the others continue.
         fs::remove_file(&path).unwrap();
         ports.forget(WorkerId(2));
         let mut late = UnixStream::connect(&path).unwrap();
-        let (queue, member, _) = ports.orphaned_queues(|_| true)[0];
+        let (queue, member, _) = ports.orphaned_queues(|_| true, &[1, 2].map(WorkerId))[0];
         let connection = ports.accept(queue, member).unwrap().unwrap();
         UnixStream::from(connection).write_all(b"x").unwrap();
         assert_eq!(late.read(&mut [0]).unwrap(), 1);
