@@ -21,7 +21,7 @@ use crate::address::ListenAddress;
 use crate::rules::Balance;
 use crate::supervisor::{Member, WorkerId};
 use crate::table::Table;
-pub use asking::{Handout, Occupant};
+pub use asking::Occupant;
 pub use port::Origin;
 use port::Port;
 pub use queues::LATE;
@@ -148,12 +148,6 @@ impl Registry {
     /// The workers that listen on a port, and their members: one entry for each listen.
     pub fn holders(&self, port: PortId) -> impl Iterator<Item = (WorkerId, Member)> {
         self.ports.get(port).into_iter().flat_map(Port::holders)
-    }
-
-    /// Whether a worker listens on a port.
-    #[must_use]
-    pub fn is_held_by(&self, port: PortId, worker: WorkerId) -> bool {
-        self.holders(port).any(|(holder, _)| holder == worker)
     }
 }
 

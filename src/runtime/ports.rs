@@ -71,9 +71,9 @@ impl Ports {
     /// The program excludes each new member at once: no worker accepts from it yet.
     fn grow(&mut self, id: PortId, members: usize) -> io::Result<()> {
         while self.registry.lacks_members(id, members)
-            && let Some(sockets) = self.sockets.get_mut(id)
+            && let Some(group) = self.sockets.get_mut(id).and_then(Sockets::group_mut)
         {
-            sockets.add_member()?;
+            group.add()?;
             self.registry.grown(id);
             self.steer();
         }
@@ -93,7 +93,8 @@ impl Ports {
             let Some(sockets) = self.sockets.get_mut(id) else {
                 continue;
             };
-            if let Err(error) = sockets.steer(&program) {
+            let group = sockets.group_mut();
+            if let Some(Err(error)) = group.map(|group| group.steer(&program)) {
                 self.registry.not_steered(id);
                 if sockets.is_first_warning() {
                     log::warn!(

@@ -14,15 +14,6 @@ use crate::supervisor::{Member, WorkerId};
 /// The first descriptor that a worker inherits (`SD_LISTEN_FDS_START`, sd_listen_fds(3)).
 const FIRST: i32 = 3;
 
-/// What the workers on a port get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handout {
-    /// The socket of their member.
-    Socket(HandleKind),
-    /// Connections that pidone accepts (round robin).
-    Connections,
-}
-
 /// What has an address that the kernel finds in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Occupant {
@@ -151,19 +142,20 @@ impl Registry {
         }
     }
 
-    /// What a worker gets on a port.
+    /// The kind of the socket that a worker gets on a port; `None`: it gets connections that pidone
+    /// accepts (round robin).
     ///
     /// # Errors
     /// An errno(3) for the app.
-    pub fn handout(&self, port: PortId, worker: WorkerId) -> Result<Handout, i32> {
+    pub fn handout(&self, port: PortId, worker: WorkerId) -> Result<Option<HandleKind>, i32> {
         let port = self.ports.get(port).ok_or(EINVAL)?;
         if port.holders().filter(|(id, _)| *id == worker).count() >= LIMIT {
             return Err(EMFILE);
         }
         Ok(match port.is_stream() {
-            true if self.is_round_robin() => Handout::Connections,
-            true => Handout::Socket(HandleKind::Stream),
-            false => Handout::Socket(HandleKind::Datagram),
+            true if self.is_round_robin() => None,
+            true => Some(HandleKind::Stream),
+            false => Some(HandleKind::Datagram),
         })
     }
 

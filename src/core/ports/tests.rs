@@ -264,15 +264,15 @@ fn all_workers_get_the_first_workers_session_keys() {
 #[test]
 fn round_robin_hands_out_connections_but_no_datagrams() {
     for (balance, stream) in [
-        (Balance::ReusePort, Handout::Socket(HandleKind::Stream)),
-        (Balance::Shared, Handout::Socket(HandleKind::Stream)),
-        (Balance::RoundRobin, Handout::Connections),
+        (Balance::ReusePort, Some(HandleKind::Stream)),
+        (Balance::Shared, Some(HandleKind::Stream)),
+        (Balance::RoundRobin, None),
     ] {
         let mut ports = registry(balance);
         for (key, handout) in [
             (tcp("*", 0), stream),
             (unix("/app.sock"), stream),
-            (udp(0, false), Handout::Socket(HandleKind::Datagram)),
+            (udp(0, false), Some(HandleKind::Datagram)),
         ] {
             let port = listen(&mut ports, 1, 0, &key).unwrap();
             assert_eq!(ports.handout(port, WorkerId(1)), Ok(handout), "{key:?}");
@@ -346,7 +346,9 @@ fn a_released_worker_keeps_only_named_and_shared_ports() {
     listen(&mut ports, 2, 2, &keys[1]).unwrap();
     assert_eq!(ports.release(WorkerId(1)), [alone]);
     assert_eq!(ports.ids().collect::<Vec<_>>(), [named, common]);
-    assert!(ports.is_held_by(named, WorkerId(1)) && !ports.is_held_by(common, WorkerId(1)));
+    let holders = [named, common].map(|port| ports.holders(port).collect::<Vec<_>>());
+    let [one, two] = [(WorkerId(1), Member(0)), (WorkerId(2), Member(2))];
+    assert_eq!(holders, [[one], [two]]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::channel::cluster::HandleKind;
 use crate::channel::query::{Data, Query};
 use crate::config::Balance;
 use crate::errno;
-use crate::ports::{BindOptions, Handout, LIMIT, Occupant, Origin, Wanted};
+use crate::ports::{BindOptions, LIMIT, Occupant, Origin, Wanted};
 use crate::supervisor::{Member, WorkerId};
 use crate::sys::activation::{self, Inherited};
 use crate::sys::listener::{Listener, interface_index};
@@ -182,33 +182,32 @@ impl Ports {
         wanted: &Wanted,
         data: &Data,
     ) -> io::Result<Answer> {
-        let handout = self.registry.handout(id, worker).map_err(failure)?;
-        if let Handout::Socket(_) = handout {
+        let kind = self.registry.handout(id, worker).map_err(failure)?;
+        if kind.is_some() {
             self.grow(id, member.0 + 1)?;
         }
-        let sockets = self.sockets.get(id);
-        let sockets = sockets.ok_or_else(|| failure(errno::EINVAL))?;
-        let socket = match handout {
-            Handout::Connections => Err(sockets.local_address()),
-            Handout::Socket(kind) => {
-                let socket = sockets.of_member(member);
-                let socket = socket.ok_or_else(|| failure(errno::EINVAL))?;
+        let gone = || failure(errno::EINVAL);
+        let sockets = self.sockets.get(id).ok_or_else(gone)?;
+        let socket = match kind {
+            Some(kind) => {
+                let socket = sockets.of_member(member).ok_or_else(gone)?;
                 Ok((socket.as_fd().try_clone_to_owned()?, kind))
             }
+            None => Err(sockets.local_address()),
         };
         let port = id;
         let data = self.registry.hold(id, (worker, member), wanted, data);
         self.steer();
         Ok(match socket {
-            Err(address) => Answer::RoundRobin {
-                port,
-                address,
-                data,
-            },
             Ok((handle, kind)) => Answer::Listener {
                 port,
                 handle,
                 kind,
+                data,
+            },
+            Err(address) => Answer::RoundRobin {
+                port,
+                address,
                 data,
             },
         })

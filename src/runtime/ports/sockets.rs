@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::address::ListenAddress;
 use crate::ports::{BindOptions, LATE};
-use crate::steering::Program;
 use crate::supervisor::Member;
 use crate::sys::listener::{Listener, group::Group};
 use crate::sys::poll;
@@ -60,17 +59,10 @@ impl Sockets {
         }
     }
 
-    pub(super) fn add_member(&mut self) -> io::Result<()> {
+    pub(super) fn group_mut(&mut self) -> Option<&mut Group> {
         match &mut self.kind {
-            Kind::Group(group) => group.add(),
-            Kind::Single { .. } => Ok(()),
-        }
-    }
-
-    pub(super) fn steer(&self, program: &Program) -> io::Result<()> {
-        match &self.kind {
-            Kind::Group(group) => group.steer(program),
-            Kind::Single { .. } => Ok(()),
+            Kind::Group(group) => Some(group),
+            Kind::Single { .. } => None,
         }
     }
 
