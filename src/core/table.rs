@@ -45,11 +45,6 @@ impl<K: Ord + Copy, V> Table<K, V> {
         Some(self.0.remove(place).1)
     }
 
-    /// Removes all keys for which `keep` is false.
-    pub fn retain(&mut self, keep: impl Fn(K) -> bool) {
-        self.0.retain(|(key, _)| keep(*key));
-    }
-
     /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -107,8 +102,6 @@ mod tests {
         assert_eq!(table.values().collect::<String>(), "abc");
         assert_eq!(table.remove(1), Some('a'));
         assert_eq!((table.remove(1), table.get(1)), (None, None));
-        table.insert(9, 'z');
-        table.retain(|key| key < 9);
         if let Some(value) = table.get_mut(3) {
             *value = 'd';
         }
