@@ -220,17 +220,17 @@ impl Supervisor {
             Event::Asked(_) => self.has_listened = true,
             Event::Held(worker) => {
                 self.has_listened = true;
-                self.with(worker, |worker, _, _| worker.on_held(now), actions);
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.on_held(now);
+                }
             }
             Event::Disconnects(worker) => self.on_disconnects(worker, now, actions),
             Event::Listens { worker, any } => self.on_listens(worker, any, now, actions),
             Event::PortLost(is_lost) => self.review.port_is_lost = is_lost,
             Event::ChannelClosed(worker) => {
-                self.with(
-                    worker,
-                    |worker, rules, actions| worker.on_channel_closed(now, rules, actions),
-                    actions,
-                );
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.on_channel_closed(now, &self.rules.drain, actions);
+                }
             }
             Event::Pending { worker, pending } => {
                 self.on_drain_event(worker, DrainEvent::Checked(pending), now, actions);
@@ -243,7 +243,9 @@ impl Supervisor {
             Event::Pong(worker) => self.on_pong(worker, now, actions),
             Event::Look => self.on_look(now, actions),
             Event::Announced { worker, handles } => {
-                self.with(worker, |worker, _, _| worker.handles = handles, actions);
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.handles = handles;
+                }
             }
             Event::Finished(worker) => {
                 self.on_drain_event(Some(worker), DrainEvent::Finished, now, actions);
@@ -253,11 +255,11 @@ impl Supervisor {
                 worker,
                 signal,
                 job_control,
-            } => self.with(
-                worker,
-                |worker, rules, actions| worker.on_stopped(signal, job_control, rules, actions),
-                actions,
-            ),
+            } => {
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.on_stopped(signal, job_control, &self.rules.drain, actions);
+                }
+            }
             Event::Continued(worker) => self.on_continued(worker, now, actions),
             Event::Leftovers { any } => {
                 if let Phase::Exiting(leftovers) = &mut self.phase {
@@ -299,17 +301,7 @@ impl Supervisor {
         self.workers.get(worker).is_some_and(Worker::accepts)
     }
 
-    fn with(
-        &mut self,
-        worker: WorkerId,
-        each: impl FnOnce(&mut Worker, &DrainRules, &mut Vec<Action>),
-        actions: &mut Vec<Action>,
-    ) {
-        if let Some(worker) = self.workers.get_mut(worker) {
-            each(worker, &self.rules.drain, actions);
-        }
-    }
-
+    /// Does the same with all workers.
     fn each(
         &mut self,
         each: impl Fn(&mut Worker, &DrainRules, &mut Vec<Action>),
@@ -328,28 +320,9 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let drain = |worker: &mut Worker, rules: &DrainRules, actions: &mut Vec<Action>| {
-            worker.drain(start, now, now, rules, actions);
-        };
-        self.with(worker, drain, actions);
-    }
-
-    /// Continues the drain of a worker, or of all.
-    fn on_drain_event(
-        &mut self,
-        worker: Option<WorkerId>,
-        event: DrainEvent,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
-        let Some(worker) = worker else {
-            return self.on_stop_event(event, now, actions);
-        };
-        self.with(
-            worker,
-            |worker, rules, actions| worker.on_drain_event(event, now, rules, actions),
-            actions,
-        );
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.drain(start, now, now, &self.rules.drain, actions);
+        }
     }
 
     fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {

@@ -99,11 +99,9 @@ impl Supervisor {
     pub(super) fn on_started(&mut self, id: WorkerId, now: Moment, actions: &mut Vec<Action>) {
         let (timeout, ready) = (self.rules.ready_timeout, self.rules.ready);
         let probed = ready == Readiness::Port;
-        self.with(
-            id,
-            |worker, _, actions| worker.on_started(now, timeout, probed, actions),
-            actions,
-        );
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.on_started(now, timeout, probed, actions);
+        }
         if ready == Readiness::None {
             self.on_ready(id, now, actions);
         }

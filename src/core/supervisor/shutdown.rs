@@ -72,7 +72,7 @@ impl Supervisor {
             }
             Phase::Stopping(stop) if at_once && stop.step != DrainStep::Killed => {
                 actions.push(Action::Report(Report::StoppingAtOnce));
-                self.on_stop_event(DrainEvent::KillAll, now, actions);
+                self.on_drain_event(None, DrainEvent::KillAll, now, actions);
             }
             Phase::Exiting(leftovers) if at_once => leftovers.kill_now(now, actions),
             Phase::Stopping(_) => self.each(
@@ -161,20 +161,25 @@ impl Supervisor {
         if let Phase::Stopping(stop) = &self.phase
             && stop.deadline().is_some_and(|at| at <= now)
         {
-            self.on_stop_event(DrainEvent::Due, now, actions);
+            self.on_drain_event(None, DrainEvent::Due, now, actions);
         }
     }
 
-    /// Continues the drain of all.
-    pub(super) fn on_stop_event(
+    /// Continues the drain of a worker; `None`: of all.
+    pub(super) fn on_drain_event(
         &mut self,
+        worker: Option<WorkerId>,
         event: DrainEvent,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        if let Phase::Stopping(stop) = &mut self.phase {
-            let facts = DrainFacts::of_all(now, &self.rules.drain);
-            let (step, effects) = stop.step.next(event, &facts);
+        let rules = &self.rules.drain;
+        if let Some(worker) = worker {
+            if let Some(worker) = self.workers.get_mut(worker) {
+                worker.on_drain_event(event, now, rules, actions);
+            }
+        } else if let Phase::Stopping(stop) = &mut self.phase {
+            let (step, effects) = stop.step.next(event, &DrainFacts::of_all(now, rules));
             stop.step = step;
             self.apply_to_all(effects, step, now, actions);
         }

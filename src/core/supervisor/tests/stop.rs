@@ -151,7 +151,7 @@ fn a_second_stop_signal_kills_workers_and_leftovers() {
     );
 }
 
-/// Both modes count signals in the same way; the rules are in `stop_signals`.
+/// Both modes count signals in the same way; the rules are in `signals`.
 #[test]
 fn two_stop_signals_within_a_second_are_one() {
     let mut run = Run::serving(&workers(2));
