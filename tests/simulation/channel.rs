@@ -84,7 +84,7 @@ impl Channel {
             }
             18..24 if self.is_connected() => self.node.send_descriptor(),
             24..26 if self.is_connected() => self.node.send_message(),
-            26 if self.is_connected() && self.random.chance(20) => self.node.leave(),
+            26 if self.is_connected() && self.random.chance(20) => self.node.disconnect_itself(),
             27..50 => self.connect()?,
             50..60 => drop(self.outbox.ping()),
             60 => self.outbox.announce(),
@@ -267,7 +267,7 @@ impl Channel {
             "a ping without a reply"
         );
         if self.disconnected {
-            let knows = node.told_to_leave || node.is_disconnected;
+            let knows = node.told_to_disconnect || node.is_disconnected;
             must!(knows, "the disconnect message is lost");
         } else if !node.is_disconnected {
             let once = |seq: &&i64| node.queries.get(*seq) == Some(&1);

@@ -118,9 +118,9 @@ struct Seen {
     /// It got a stop signal, or SIGKILL.
     stopped: bool,
     killed: bool,
-    leaves_by_itself: bool,
+    disconnects_itself: bool,
     never_ready: bool,
-    hung_up: bool,
+    channel_closed: bool,
     /// It has listeners that it has not closed.
     listens: bool,
     /// When it first got a stop signal while it listened, so that its handler can close listeners.
@@ -325,7 +325,7 @@ impl Oracle {
                 if let Some(seen) = self.known.get_mut(&id)
                     && (serves || (seen.halted && seen.has_served))
                 {
-                    seen.leaves_by_itself = true;
+                    seen.disconnects_itself = true;
                     self.starts.lost(seen.member);
                 }
             }
@@ -348,7 +348,7 @@ impl Oracle {
             }
             Event::ChannelClosed(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
-                    seen.hung_up = true;
+                    seen.channel_closed = true;
                     seen.question = None;
                 }
             }

@@ -19,7 +19,7 @@ pub struct Process {
     /// It exits by itself.
     pub crashes: Option<(Duration, Ended)>,
     /// It exits by itself, this long after it has begun to serve.
-    pub leaves_in: Option<Duration>,
+    pub disconnects_in: Option<Duration>,
     /// It closes its channel, and continues to run.
     pub hangs_up_in: Option<Duration>,
     /// It closes all its ports, this long after it has begun to serve.
@@ -66,7 +66,7 @@ pub struct Process {
 pub enum OnStop {
     Dies,
     /// It has a handler, which exits.
-    Leaves(Duration, u8),
+    Exits(Duration, u8),
     /// It has a handler, which closes its listeners; the channel keeps it alive.
     WaitsForChannel,
     Ignores,
@@ -94,14 +94,14 @@ impl Process {
                 let longest = random.pick(&[0, 1000, 20_000, 100_000]);
                 (random.up_to(longest), ended(random))
             }),
-            leaves_in: fault(random, 20).then(|| random.up_to(30_000)),
+            disconnects_in: fault(random, 20).then(|| random.up_to(30_000)),
             silent_in: fault(random, 10).then(|| random.up_to(30_000)),
             hangs_up_in: fault(random, 10).then(|| random.up_to(30_000)),
             on_stop: match random.below(8) {
                 0..3 => OnStop::Dies,
                 3 => OnStop::Ignores,
                 4 => OnStop::WaitsForChannel,
-                _ => OnStop::Leaves(random.up_to(5000), random.pick(&[0, 0, 1])),
+                _ => OnStop::Exits(random.up_to(5000), random.pick(&[0, 0, 1])),
             },
             closes_in: (!random.chance(20)).then(|| random.up_to(5000)),
             drains_in: (!fault(random, 30)).then(|| random.up_to(10_000)),

@@ -64,7 +64,7 @@ enum Happening {
     Looks,
     Booted(WorkerId),
     Ends(WorkerId, Ended),
-    Leaves(WorkerId),
+    Disconnects(WorkerId),
     HangsUp(WorkerId),
     Closes(WorkerId),
     ClosesPorts(WorkerId),
@@ -279,7 +279,7 @@ impl World {
             }
             Happening::Booted(id) => self.booted(id),
             Happening::Ends(id, ended) => self.end(id, ended),
-            Happening::Leaves(id) => {
+            Happening::Disconnects(id) => {
                 let may = |process: &mut Process| process.channel_open && !process.stuck;
                 if self.alive(id).is_some_and(may) {
                     self.listens(id, false);
@@ -396,10 +396,10 @@ impl World {
         if let Some((wait, time)) = self.alive(id).and_then(|process| process.halts) {
             self.after(wait, Happening::Halted(id, time));
         }
-        if let Some(wait) = self.alive(id).and_then(|process| process.leaves_in)
+        if let Some(wait) = self.alive(id).and_then(|process| process.disconnects_in)
             && self.has_channel()
         {
-            self.after(wait, Happening::Leaves(id));
+            self.after(wait, Happening::Disconnects(id));
         }
     }
 

@@ -28,8 +28,8 @@ pub struct Node {
     turns: u64,
     last_connection: Option<u64>,
     /// It has sent `exitedAfterDisconnect` with this number.
-    asked_leave: Option<i64>,
-    pub told_to_leave: bool,
+    asked_to_disconnect: Option<i64>,
+    pub told_to_disconnect: bool,
     pub is_disconnected: bool,
 }
 
@@ -85,10 +85,10 @@ impl Node {
     }
 
     /// `cluster.worker.disconnect()`.
-    pub fn leave(&mut self) {
-        if self.asked_leave.is_none() && !self.told_to_leave {
+    pub fn disconnect_itself(&mut self) {
+        if self.asked_to_disconnect.is_none() && !self.told_to_disconnect {
             self.close_all();
-            self.asked_leave = Some(self.act("exitedAfterDisconnect", ""));
+            self.asked_to_disconnect = Some(self.act("exitedAfterDisconnect", ""));
         }
     }
 
@@ -147,7 +147,7 @@ impl Node {
                 }
             }
         } else if is("NODE_HANDLE") {
-            must!(!self.told_to_leave, "after the disconnect: {text}");
+            must!(!self.told_to_disconnect, "after the disconnect: {text}");
             let Some(handle) = self.pending.take() else {
                 self.acknowledge("NACK");
                 return Ok(());
@@ -167,16 +167,16 @@ impl Node {
         let key = message.get("key").and_then(Value::string);
         let act = message.get("act").and_then(Value::string);
         match (act.as_deref(), number("ack")) {
-            (None, Some(ack)) if self.asked_leave == Some(ack) => {
+            (None, Some(ack)) if self.asked_to_disconnect == Some(ack) => {
                 must!(
-                    !self.told_to_leave,
+                    !self.told_to_disconnect,
                     "exitedAfterDisconnect is answered after the disconnect message"
                 );
-                self.asked_leave = None;
+                self.asked_to_disconnect = None;
                 self.disconnect()
             }
             (None, Some(ack)) => {
-                must!(!self.told_to_leave, "an answer after the disconnect");
+                must!(!self.told_to_disconnect, "an answer after the disconnect");
                 let answers = self.queries.get_mut(&ack);
                 *answers.ok_or("an answer without a query")? += 1;
                 must!(self.queries[&ack] == 1, "query {ack} is answered twice");
@@ -211,11 +211,14 @@ impl Node {
                 Ok(())
             }
             (Some("disconnect"), _) => {
-                must!(!self.told_to_leave, "the disconnect message is repeated");
+                must!(
+                    !self.told_to_disconnect,
+                    "the disconnect message is repeated"
+                );
                 let reads = self.last_connection.is_none_or(|at| at + 2 < self.turns);
                 must!(reads, "a connection is reset with unread data");
-                self.told_to_leave = true;
-                if self.asked_leave.is_none() {
+                self.told_to_disconnect = true;
+                if self.asked_to_disconnect.is_none() {
                     self.close_all();
                 }
                 Ok(())
@@ -226,7 +229,7 @@ impl Node {
 
     /// All its connections have ended.
     pub fn drained(&mut self) -> Result<(), Broken> {
-        if self.told_to_leave && !self.is_disconnected {
+        if self.told_to_disconnect && !self.is_disconnected {
             self.disconnect()?;
         }
         Ok(())

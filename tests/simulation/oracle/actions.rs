@@ -66,7 +66,7 @@ impl Oracle {
                     "not announced, or finishing already"
                 );
                 must!(!seen.disconnected && !seen.stopped, "too late");
-                must!(!seen.hung_up, "its channel is closed");
+                must!(!seen.channel_closed, "its channel is closed");
                 seen.finishing = true;
             }
             Action::Disconnect(worker) => {
@@ -75,7 +75,7 @@ impl Oracle {
                 self.check_handler_done(*worker, now)?;
                 let seen = self.seen(*worker)?;
                 must!(!seen.disconnected, "twice");
-                must!(!seen.hung_up, "its channel is closed");
+                must!(!seen.channel_closed, "its channel is closed");
                 must!(!seen.killed, "it was killed");
                 seen.disconnected = true;
             }
@@ -115,7 +115,7 @@ impl Oracle {
             Action::CloseUnheldPorts => self.check_unheld(now)?,
             Action::ReleasePorts(worker) => {
                 let seen = self.seen(*worker)?;
-                must!(seen.hung_up, "its channel is open");
+                must!(seen.channel_closed, "its channel is open");
                 must!(!seen.released, "twice");
                 must!(!seen.disconnected && !seen.stopped, "it is stopping");
                 seen.released = true;
@@ -191,7 +191,7 @@ impl Oracle {
     fn check_free(&self, member: Member) -> Result<(), Broken> {
         let taken = |id: &WorkerId, seen: &Seen| {
             let serves = self.serving.contains(id)
-                && !seen.leaves_by_itself
+                && !seen.disconnects_itself
                 && !seen.stopped
                 && seen.retired.is_none();
             seen.member == Some(member) && (serves || seen.boots())
@@ -219,7 +219,7 @@ impl Oracle {
         let has_waited = |since: Option<Moment>| since.is_some_and(|at| at + grace / 2 <= now);
         let quiet = !can_steer
             || !seen.has_served
-            || seen.leaves_by_itself
+            || seen.disconnects_itself
             || seen.hung
             || seen.queue_empty
             || all_empty
@@ -254,8 +254,8 @@ impl Oracle {
         let called = seen.handles.contains(signal) && seen.finishing && (seen.finished || is_over);
         let may = !seen.has_served
             || seen.disconnected
-            || seen.leaves_by_itself
-            || seen.hung_up
+            || seen.disconnects_itself
+            || seen.channel_closed
             || seen.hung;
         must!(may || called, "requests may be in progress");
         Ok(())
@@ -386,7 +386,7 @@ impl Oracle {
                 must!(begun.is_some(), "no reload has begun");
                 let whole = std::mem::take(&mut self.whole_reload);
                 let old = self.known.iter().find(|(id, seen)| {
-                    let serves = self.serving.contains(id) && !seen.leaves_by_itself;
+                    let serves = self.serving.contains(id) && !seen.disconnects_itself;
                     let in_reserve = seen.rests();
                     let stays = (serves && seen.retired.is_none()) || seen.boots() || in_reserve;
                     whole && stays && Some(seen.asked) < begun

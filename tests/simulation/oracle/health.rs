@@ -27,11 +27,11 @@ impl Oracle {
         if looked && self.serves(id).is_err() {
             let seen = self.seen(id)?;
             must!(seen.waits_since.is_some(), "it is not running yet");
-            must!(!seen.hung_up, "its channel is closed");
+            must!(!seen.channel_closed, "its channel is closed");
             return Ok(());
         }
         let seen = self.serves(id)?;
-        must!(!seen.hung_up, "its channel is closed");
+        must!(!seen.channel_closed, "its channel is closed");
         must!(
             !looked || seen.question.is_none(),
             "it has not answered the last ping"
@@ -155,7 +155,7 @@ impl Oracle {
             let is_stuck = |id: &&WorkerId| {
                 let seen = self.known.get(id);
                 seen.is_some_and(|seen| {
-                    !seen.hung_up && seen.stuck_since.is_some_and(|since| since + most < now)
+                    !seen.channel_closed && seen.stuck_since.is_some_and(|since| since + most < now)
                 })
             };
             let stuck = self.serving.iter().find(is_stuck);

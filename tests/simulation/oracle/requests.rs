@@ -39,7 +39,7 @@ impl Oracle {
                 !self
                     .known
                     .iter()
-                    .any(|it| is_old(it) && !it.1.leaves_by_itself)
+                    .any(|it| is_old(it) && !it.1.disconnects_itself)
             }
             (Request::Restart { .. }, Reply::Done(Done::Replaced { .. })) => true,
             (Request::Scale { to }, Reply::Done(Done::Scaled { workers })) => {

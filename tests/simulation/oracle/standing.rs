@@ -206,7 +206,7 @@ impl Oracle {
         if let Event::Listens { worker, any: false } = event
             && let Some(seen) = self.known.get(worker)
             && seen.signalled.is_some()
-            && !(seen.hung_up || seen.hung || seen.leaves_by_itself || seen.killed)
+            && !(seen.channel_closed || seen.hung || seen.disconnects_itself || seen.killed)
         {
             let told = seen.disconnected || actions.contains(&Action::Disconnect(*worker));
             must!(
@@ -331,7 +331,7 @@ impl Oracle {
                 !has_news || deadline.is_some(),
                 "ports have changed, but no check is scheduled"
             );
-            let may_wake = |seen: &Seen| seen.hung_up || seen.question.is_some();
+            let may_wake = |seen: &Seen| seen.channel_closed || seen.question.is_some();
             let sleeps = deadline.is_none()
                 || has_news
                 || !self.groups.is_empty()

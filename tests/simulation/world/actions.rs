@@ -178,7 +178,7 @@ impl World {
             }
             match on_stop {
                 OnStop::Dies => self.end(id, Ended::Killed(signal)),
-                OnStop::Leaves(wait, status) => {
+                OnStop::Exits(wait, status) => {
                     self.after(wait, Happening::Ends(id, Ended::Code(status)));
                 }
                 OnStop::WaitsForChannel
