@@ -41,7 +41,7 @@ const FINAL_PINGS: u8 = 2;
 
 /// Why a message is not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum NotQueued {
     /// [`CAPACITY`] messages are queued: the worker does not read.
     Full,
     /// The worker has [`CAPACITY`] listeners open.
@@ -94,7 +94,7 @@ pub struct Transmit<'a, H> {
 
 /// The messages to one worker; see the [module](self).
 pub struct Outbox<H> {
-    link: Link,
+    link: LinkState,
     seq: i64,
     keys: u64,
     open: Vec<Key>,
@@ -112,7 +112,7 @@ pub struct Outbox<H> {
 }
 
 /// What may still be sent.
-enum Link {
+enum LinkState {
     /// Every message.
     Open,
     /// What is in flight, then this number of pings, then the disconnect.
@@ -134,7 +134,7 @@ impl<H> Outbox<H> {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            link: Link::Open,
+            link: LinkState::Open,
             seq: 0,
             keys: 0,
             open: Vec::new(),
@@ -159,7 +159,7 @@ impl<H> Outbox<H> {
         data: &Data,
         handle: H,
         kind: HandleKind,
-    ) -> Result<Key, (Refusal, H)> {
+    ) -> Result<Key, (NotQueued, H)> {
         let key = match self.open_listener() {
             Ok(key) => key,
             Err(refusal) => return Err((refusal, handle)),
@@ -185,7 +185,7 @@ impl<H> Outbox<H> {
     ///
     /// # Errors
     /// Why it is not queued.
-    pub fn queue_failure(&mut self, seq: i64, errno: i32, data: &Data) -> Result<(), Refusal> {
+    pub fn queue_failure(&mut self, seq: i64, errno: i32, data: &Data) -> Result<(), NotQueued> {
         // An app with too many listeners must get the error each time; the line is short.
         self.room_for(FAILURES)?;
         let answer = ToWorker::Failure { seq, errno, data };
@@ -203,7 +203,7 @@ impl<H> Outbox<H> {
         seq: i64,
         data: &Data,
         address: Option<SocketAddr>,
-    ) -> Result<Key, Refusal> {
+    ) -> Result<Key, NotQueued> {
         let key = self.open_listener()?;
         let answer = ToWorker::RoundRobin {
             seq,
@@ -222,12 +222,12 @@ impl<H> Outbox<H> {
     ///
     /// # Errors
     /// The connection, and why it is not queued.
-    pub fn queue_connection(&mut self, key: Key, handle: H) -> Result<(), (Refusal, H)> {
+    pub fn queue_connection(&mut self, key: Key, handle: H) -> Result<(), (NotQueued, H)> {
         if let Err(refusal) = self.room() {
             return Err((refusal, handle));
         }
         if !self.open.contains(&key) {
-            return Err((Refusal::NoSuchListener, handle));
+            return Err((NotQueued::NoSuchListener, handle));
         }
         let seq = self.next_seq();
         let purpose = Purpose::Connection { seq };
@@ -244,7 +244,7 @@ impl<H> Outbox<H> {
         let is_being_written = self.writing.as_ref().is_some_and(|writing| {
             writing.then == Then::AwaitAnswer && writing.message.parcel.is_none()
         });
-        let is_new = matches!(self.link, Link::Open)
+        let is_new = matches!(self.link, LinkState::Open)
             && !(self.ping || is_being_written || self.ping_in_flight());
         self.ping |= is_new;
         is_new
@@ -258,12 +258,12 @@ impl<H> Outbox<H> {
 
     /// Announces to the worker that a disconnect will follow: for `--http-drain`.
     pub fn announce(&mut self) {
-        self.announce = matches!(self.link, Link::Open);
+        self.announce = matches!(self.link, LinkState::Open);
     }
 
     /// Requests a message once all requests are answered: for `--http-drain`, after [`Self::announce`].
     pub fn finish(&mut self) {
-        self.finish = matches!(self.link, Link::Open);
+        self.finish = matches!(self.link, LinkState::Open);
     }
 
     /// Tells the worker to close its listeners, to finish what is in progress, and to disconnect.
@@ -273,10 +273,10 @@ impl<H> Outbox<H> {
     /// resets connections it has not read from. Returns the descriptors that were not sent, with their listeners.
     /// Unanswered queries will not be answered.
     pub fn disconnect(&mut self) -> Vec<(Key, H)> {
-        if !matches!(self.link, Link::Open) {
+        if !matches!(self.link, LinkState::Open) {
             return Vec::new();
         }
-        self.link = Link::Disconnecting(FINAL_PINGS);
+        self.link = LinkState::Disconnecting(FINAL_PINGS);
         self.ping = false;
         let begun = self
             .writing
@@ -343,24 +343,24 @@ impl<H> Outbox<H> {
         self.seq
     }
 
-    fn room(&self) -> Result<(), Refusal> {
+    fn room(&self) -> Result<(), NotQueued> {
         self.room_for(CAPACITY)
     }
 
-    fn room_for(&self, capacity: usize) -> Result<(), Refusal> {
-        if !matches!(self.link, Link::Open) {
-            Err(Refusal::Disconnecting)
+    fn room_for(&self, capacity: usize) -> Result<(), NotQueued> {
+        if !matches!(self.link, LinkState::Open) {
+            Err(NotQueued::Disconnecting)
         } else if self.queue.len() + self.undecided.len() >= capacity {
-            Err(Refusal::Full)
+            Err(NotQueued::Full)
         } else {
             Ok(())
         }
     }
 
-    fn open_listener(&mut self) -> Result<Key, Refusal> {
+    fn open_listener(&mut self) -> Result<Key, NotQueued> {
         self.room()?;
         if self.open.len() >= CAPACITY {
-            return Err(Refusal::TooManyListeners);
+            return Err(NotQueued::TooManyListeners);
         }
         self.keys += 1;
         let key = Key(self.keys);

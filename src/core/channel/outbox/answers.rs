@@ -1,7 +1,7 @@
 //! Processes a worker's answers to messages in flight.
 
 use super::flight::{Awaited, Message, Purpose, Then};
-use super::{Fate, Link, Outbox, Outcome, RETRANSMISSIONS};
+use super::{Fate, LinkState, Outbox, Outcome, RETRANSMISSIONS};
 use crate::channel::cluster::ToWorker;
 use crate::errno::EMFILE;
 
@@ -30,14 +30,14 @@ impl<H> Outbox<H> {
             None => return Outcome::Nothing,
             Some(Awaited::Ping) => return Outcome::PingAnswered,
             Some(Awaited::FinalPing) => {
-                if let Link::Disconnecting(pings) = &mut self.link {
+                if let LinkState::Disconnecting(pings) = &mut self.link {
                     *pings = pings.saturating_sub(1);
                 }
                 return Outcome::PingAnswered;
             }
             Some(Awaited::Parcel(message)) => message,
         };
-        let is_serving = matches!(self.link, Link::Open);
+        let is_serving = matches!(self.link, LinkState::Open);
         if let Some(parcel) = &mut message.parcel
             && parcel.nacks < RETRANSMISSIONS
             && is_serving
@@ -83,10 +83,10 @@ impl<H> Outbox<H> {
             .writing
             .as_ref()
             .is_some_and(|writing| writing.then == Then::Disconnected);
-        if is_being_sent || matches!(self.link, Link::Granting(_) | Link::Disconnected) {
+        if is_being_sent || matches!(self.link, LinkState::Granting(_) | LinkState::Disconnected) {
             return Outcome::Nothing;
         }
-        self.link = Link::Granting(seq);
+        self.link = LinkState::Granting(seq);
         Outcome::Disconnects
     }
 }

@@ -234,7 +234,7 @@ fn listener_keys_are_never_used_twice() {
         outbox.on_message(&FromWorker::Close { key });
     }
     let refused = outbox.queue_connection(keys[0], 1).unwrap_err();
-    assert_eq!(refused, (Refusal::NoSuchListener, 1));
+    assert_eq!(refused, (NotQueued::NoSuchListener, 1));
 }
 
 #[test]
@@ -246,12 +246,12 @@ fn queued_messages_are_bounded() {
     }
     assert_eq!(
         outbox.queue_connection(key, 64).unwrap_err(),
-        (Refusal::Full, 64)
+        (NotQueued::Full, 64)
     );
     for _ in CAPACITY..FAILURES {
         outbox.queue_failure(1, 98, &data()).unwrap();
     }
-    assert_eq!(outbox.queue_failure(1, 98, &data()), Err(Refusal::Full));
+    assert_eq!(outbox.queue_failure(1, 98, &data()), Err(NotQueued::Full));
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn an_acknowledged_connection_is_kept_until_accepted_or_refused() {
     outbox.on_message(&FromWorker::Ack);
     assert_eq!(
         outbox.queue_connection(key, 64).unwrap_err(),
-        (Refusal::Full, 64),
+        (NotQueued::Full, 64),
         "what has arrived but is not decided upon counts"
     );
     outbox.on_message(&FromWorker::Accepted {
@@ -280,7 +280,7 @@ fn an_acknowledged_connection_is_kept_until_accepted_or_refused() {
     }
     assert_eq!(
         outbox.queue_round_robin(1, &data(), None),
-        Err(Refusal::TooManyListeners)
+        Err(NotQueued::TooManyListeners)
     );
     assert_eq!(outbox.queue_failure(1, 24, &data()), Ok(()));
 }

@@ -1,7 +1,7 @@
 //! Chooses the next bytes to write, and records what was written.
 
 use super::flight::{Awaited, Message, Then, Writing};
-use super::{Link, Outbox, ToWorker, Transmit};
+use super::{LinkState, Outbox, ToWorker, Transmit};
 
 impl<H> Outbox<H> {
     /// The next bytes to write; the caller reports with [`wrote`](Self::wrote) how many were written.
@@ -43,7 +43,7 @@ impl<H> Outbox<H> {
                 self.awaited = Some(Awaited::Parcel(message));
             }
             Then::AwaitAnswer => self.awaited = Some(Awaited::Ping),
-            Then::Disconnected => self.link = Link::Disconnected,
+            Then::Disconnected => self.link = LinkState::Disconnected,
         }
     }
 
@@ -54,11 +54,11 @@ impl<H> Outbox<H> {
             return plain(ToWorker::HandleTaken, Then::Nothing);
         }
         match self.link {
-            Link::Disconnected => return None,
-            Link::Granting(seq) => {
+            LinkState::Disconnected => return None,
+            LinkState::Granting(seq) => {
                 return plain(ToWorker::Acknowledged { seq }, Then::Disconnected);
             }
-            Link::Open | Link::Disconnecting(_) => {}
+            LinkState::Open | LinkState::Disconnecting(_) => {}
         }
         if core::mem::take(&mut self.announce) {
             return plain(ToWorker::Drain, Then::Nothing);
@@ -83,7 +83,7 @@ impl<H> Outbox<H> {
             return Some((message, then));
         }
         match self.link {
-            Link::Disconnecting(pings) if is_free && self.undecided.is_empty() => {
+            LinkState::Disconnecting(pings) if is_free && self.undecided.is_empty() => {
                 if pings > 0 {
                     return plain(ToWorker::Ping, Then::AwaitFinalPing);
                 }

@@ -23,10 +23,10 @@ fn the_event_loop_turns_twice_before_the_disconnect() {
     let (refusal, handle) = outbox
         .queue_listener(2, &data(), 1, HandleKind::Stream)
         .unwrap_err();
-    assert_eq!((refusal, handle), (Refusal::Disconnecting, 1));
+    assert_eq!((refusal, handle), (NotQueued::Disconnecting, 1));
     assert_eq!(
         outbox.queue_failure(2, 98, &data()),
-        Err(Refusal::Disconnecting)
+        Err(NotQueued::Disconnecting)
     );
     assert_eq!(
         outbox.on_message(&FromWorker::ExitedAfterDisconnect { seq: 3 }),
