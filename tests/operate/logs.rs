@@ -69,10 +69,16 @@ fn no_line_is_torn_or_lost_and_one_parser_reads_them_all() {
     }
 }
 
-/// As an app leaves it that has touched `process.stderr`, and a reader who is late. Where this test is late
-/// too, the loss is told.
+/// As an app leaves it that has touched `process.stderr`, and a reader who is late. pidone waits for it for
+/// 100 ms: where this test is later than that, it tries again.
 #[test]
-fn a_full_pipe_that_does_not_block_loses_nothing_in_silence() {
+fn a_full_pipe_that_does_not_block_is_waited_for() {
+    let waited = |_| late_reader().contains("SIGKILL");
+    assert!((0..20).any(waited), "no line waited for its reader");
+}
+
+/// What pidone writes into a full pipe that is read once the line waits.
+fn late_reader() -> String {
     let (mut reader, mut writer) = std::io::pipe().unwrap();
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     let mut filled = 0;
@@ -93,13 +99,13 @@ fn a_full_pipe_that_does_not_block_loses_nothing_in_silence() {
     });
     let mut all = Vec::new();
     reader.read_to_end(&mut all).unwrap();
+    run.end().code(137);
     let line = String::from_utf8(all.split_off(filled)).unwrap();
     assert!(
-        line.starts_with("pidone: warning: ")
-            && (line.contains("SIGKILL") || line.contains("1 log line dropped")),
+        line.is_empty() || line.starts_with("pidone: warning: ") && line.ends_with('\n'),
         "{line:?}"
     );
-    run.end().code(137);
+    line
 }
 
 fn prettify(json: &str) -> String {
