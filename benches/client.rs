@@ -18,8 +18,8 @@ use pidone_testkit as harness;
 use std::io::BufRead;
 use std::time::Duration;
 
+use harness::killed::Killed;
 use harness::load::{Failure, Kind, Plan, Report};
-use harness::service::Killed;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

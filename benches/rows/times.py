@@ -53,7 +53,7 @@ def reload(service):
 def run(quick):
     """Two workers; all in turn."""
     kinds = services.peers(services.Pidone, Spared, services.Bare, services.Cluster, services.Pm2)
-    seen = {kind.name: [[], [], [], []] for kind in kinds}
+    seen = {kind.name: [[], [], [], [], []] for kind in kinds}
     for _ in range(1 if quick else 7):
         for kind in kinds:
             values = seen[kind.name]
@@ -70,7 +70,9 @@ def run(quick):
                 processes.settle(service.workers())
             if hasattr(service, "reload"):
                 values[3].append(reload(service))
+            begin = time.perf_counter()
             service.stop()
+            values[4].append((time.perf_counter() - begin) * 1e3)
     checks = []
     if "pm2" in seen:
         words = ["first answer", "all have answered", "crash to full capacity", "reload"]
@@ -78,7 +80,10 @@ def run(quick):
             ours, theirs = report.median(seen["pidone"][at]), report.median(seen["pm2"][at])
             found = f"{report.amount(ours, 'ms')} of {report.amount(theirs, 'ms')}"
             checks.append(report.check(f"{what}: ahead of pm2", ours < theirs, found))
+    ours, theirs = (report.median(seen[name][4]) for name in ("pidone", "bare node"))
+    found = f"{report.amount(ours, 'ms')} of {report.amount(theirs, 'ms')}"
+    checks.append(report.check("stop: within 200 ms of bare node, so no wait for clients where there are none", ours < theirs + 200, found))
     lines = {f"{name} (one, the limit)" if name == "bare node" else name: v for name, v in seen.items()}
-    measures = [("start to first answer", "ms"), ("start to answers of both", "ms"), ("crash to full capacity", "ms"), ("reload to done", "ms")]
-    how = "Two workers of the app, seen by a client that asks on a new connection every millisecond. Crash: kill -9 of one, until a new process answers. Reload: `pidone ctl reload` and `pm2 reload`, until the command has ended, the old processes have, and new ones answer."
+    measures = [("start to first answer", "ms"), ("start to answers of both", "ms"), ("crash to full capacity", "ms"), ("reload to done", "ms"), ("stop without clients", "ms")]
+    how = "Two workers of the app, seen by a client that asks on a new connection every millisecond. Crash: kill -9 of one, until a new process answers. Reload: `pidone ctl reload` and `pm2 reload`, until the command has ended, the old processes have, and new ones answer. Stop: SIGTERM, until all processes are gone."
     return report.row("Start, crash and reload", how, [report.table("", measures, lines)], checks, [NOTE])

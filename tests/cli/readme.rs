@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{Spelled, printed, spelled};
+use crate::help::{Spelled, printed, spelled};
 
 fn file(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -39,7 +39,14 @@ fn the_readme_has_the_options_of_the_help_and_no_others() {
     let words = readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
     let variables = words.filter_map(|word| word.strip_prefix("PIDONE_"));
     // The log's level, and those of the tests.
-    const OTHERS: [&str; 5] = ["", "LOG", "SIM_SEEDS", "SOAK", "TEST_PATIENCE"];
+    const OTHERS: [&str; 6] = [
+        "",
+        "LOG",
+        "SIM_SEEDS",
+        "SOAK",
+        "TEST_NODES",
+        "TEST_PATIENCE",
+    ];
     for name in variables.filter(|name| !OTHERS.contains(name)) {
         let long = name.to_lowercase().replace('_', "-");
         assert!(help.contains(&format!("--{long} ")), "PIDONE_{name}");

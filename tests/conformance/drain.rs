@@ -10,7 +10,7 @@ use pidone::channel::outbox::Outcome;
 use crate::apps::SERVER;
 use crate::node::{Node, on_every_node};
 use crate::primary::Worker;
-use crate::rules::{serving, serving_on};
+use crate::serving::{serving, serving_on};
 use crate::sockets::{answer, ask, connect, is_answered, listener};
 
 const DISCONNECT: &str = r#"{"cmd":"NODE_CLUSTER","act":"disconnect","seq":900}"#;

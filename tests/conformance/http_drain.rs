@@ -13,7 +13,7 @@ use pidone::sys::environment::Environment;
 use crate::apps::{SERVER, SLOW_SERVER};
 use crate::node::{Node, on_every_node};
 use crate::primary::Worker;
-use crate::rules::with_listener;
+use crate::serving::with_listener;
 use crate::sockets::{answer, connect};
 
 const ANNOUNCEMENT: &str = r#"{"cmd":"NODE_PIDONE_DRAIN"}"#;

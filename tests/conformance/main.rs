@@ -15,9 +15,12 @@ use pidone_testkit as harness;
 use pidone_testkit::node;
 
 mod apps;
+mod connections;
 mod drain;
+mod forms;
 mod http_drain;
 mod listen;
 mod primary;
 mod rules;
+mod serving;
 mod sockets;

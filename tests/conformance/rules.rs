@@ -11,37 +11,12 @@ use pidone::channel::query::Query;
 
 use crate::apps::{IDLE, SERVER, SLOW_SERVER};
 use crate::node::{Node, on_every_node};
-use crate::primary::{Handle, Worker};
+use crate::primary::Worker;
+use crate::serving::serving;
 use crate::sockets::{ask, connect, is_answered, is_served, listener};
 
 const PING: &str = r#"{"cmd":"NODE_HANDLE"}"#;
 const DISCONNECT: &str = r#"{"cmd":"NODE_CLUSTER","act":"disconnect","seq":900}"#;
-
-/// Starts an app, and gives it the first listener it asks for.
-pub fn serving(node: &Node, script: &str) -> (Worker, std::net::SocketAddr) {
-    with_listener(Worker::start(node, script))
-}
-
-/// Gives a worker what it asks for.
-pub fn with_listener(worker: Worker) -> (Worker, std::net::SocketAddr) {
-    let (handle, address) = listener();
-    (given(worker, &handle), address)
-}
-
-/// An app that serves on a socket that the primary keeps.
-pub fn serving_on(node: &Node, script: &str, handle: &Handle) -> Worker {
-    given(Worker::start(node, script), handle)
-}
-
-fn given(mut worker: Worker, handle: &Handle) -> Worker {
-    let query = worker.until_query();
-    worker
-        .outbox
-        .queue_listener(query.seq, &query.data, handle.clone(), HandleKind::Stream)
-        .unwrap();
-    worker.until_listening();
-    worker
-}
 
 fn idle(node: &Node) -> Worker {
     let mut worker = Worker::start(node, IDLE);

@@ -4,8 +4,9 @@ use std::fs::File;
 
 use crate::SOON;
 use crate::harness::http::server_of;
+use crate::harness::killed::Killed;
 use crate::harness::net::connect;
-use crate::harness::service::{App, Killed, PLAIN};
+use crate::harness::service::{App, PLAIN};
 use crate::harness::{Pidone, is_root, processes};
 
 /// A file system of our own with room for nothing: the one file it may have is its root (tmpfs(5)).

@@ -4,7 +4,8 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use crate::SOON;
-use crate::harness::service::{App, Killed, PLAIN, Service};
+use crate::harness::killed::Killed;
+use crate::harness::service::{App, PLAIN, Service};
 use crate::harness::{Pidone, Status, is_root, processes, words};
 use crate::vitals::Vitals;
 

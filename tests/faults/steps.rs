@@ -8,9 +8,10 @@ use std::net::TcpStream;
 
 use crate::SOON;
 use crate::harness::http::{answer, request};
+use crate::harness::killed::Killed;
 use crate::harness::load::Load;
 use crate::harness::net::connect;
-use crate::harness::service::{App, Killed, Service};
+use crate::harness::service::{App, Service};
 use crate::harness::words;
 use crate::vitals::Vitals;
 

@@ -7,7 +7,7 @@ use crate::SOON;
 use crate::harness::http::request;
 use crate::harness::net::connect;
 use crate::harness::service::{App, all_answer};
-use crate::harness::{processes, words};
+use crate::harness::{processes, scaled_ms, words};
 use crate::vitals::Vitals;
 
 /// An app; the first of its workers does something special, once, when it listens.
@@ -71,7 +71,8 @@ fn one_that_leaves_in_the_middle_of_an_answer_is_replaced() {
 
 #[test]
 fn one_that_is_stopped_is_taken_for_hung() {
-    let options = SOON.iter().chain(&["--hang-timeout", "4s"]);
+    let hang = scaled_ms(4000);
+    let options = SOON.into_iter().chain(["--hang-timeout", &hang]);
     let service = special("").workers(2, options).ready();
     let before = Vitals::of(&service);
     let stopped = *service.workers().first().unwrap();

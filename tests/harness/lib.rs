@@ -18,6 +18,7 @@ pub mod admin;
 pub mod chatter;
 mod end;
 pub mod http;
+pub mod killed;
 pub mod load;
 pub mod manager;
 pub mod net;

@@ -5,6 +5,7 @@
 //! name, so that no response can be taken for another. No request is retried: a request that a
 //! tolerant client would repeat is a failure here.
 
+mod connection;
 mod engine;
 mod report;
 

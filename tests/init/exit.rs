@@ -1,6 +1,6 @@
 //! With which status pidone leaves, and what becomes of those who are left.
 
-use crate::harness::{Pidone, Run, Status, can_be_init, is_root, probe, processes};
+use crate::harness::{Pidone, Run, Status, can_be_init, is_root, probe, processes, scaled_ms};
 
 #[test]
 fn the_childs_code_is_pidones() {
@@ -110,7 +110,8 @@ fn stubborn_leftovers_of_a_subreaper_are_killed() {
 }
 
 fn stubborn_leftovers_are_killed(pidone: fn(&[&str]) -> Pidone) {
-    for (options, least) in [(&[][..], 1_900), (&["--grace", "300ms"], 290)] {
+    let grace = scaled_ms(300);
+    for (options, least) in [(&[][..], 1_900), (&["--grace", &grace], 290)] {
         let mut run = pidone(options).probe(["linger", "ignore", "7"]).start();
         run.expect("ready");
         run.close_stdin();

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::FileExt;
 
-use crate::harness::{Pidone, Run, Status, can_be_init, processes, skipped};
+use crate::harness::{Pidone, Run, Status, can_be_init, processes, scaled_ms, skipped};
 
 const KILL: i32 = 9;
 const CHLD: i32 = 17;
@@ -208,7 +208,7 @@ fn stop_signal_stands_for_every_request_to_stop() {
 
 #[test]
 fn grace_ends_with_sigkill() {
-    let run = Pidone::new(["--grace", "300ms"])
+    let run = Pidone::new(["--grace", &scaled_ms(300)])
         .probe(["signals", "64"])
         .start();
     run.expect("ready");

@@ -1,6 +1,6 @@
 //! What users of tini and dumb-init are used to.
 
-use crate::harness::{Pidone, can_be_init, processes};
+use crate::harness::{Pidone, can_be_init, processes, scaled_ms};
 
 #[test]
 fn the_license_is_there_for_those_who_ask() {
@@ -104,7 +104,7 @@ fn every_option_can_be_a_variable() {
     run.end().code(0);
     let run = Pidone::plain()
         .env("PIDONE_STOP_SIGNAL", "USR2")
-        .env("PIDONE_GRACE", "50ms")
+        .env("PIDONE_GRACE", scaled_ms(200))
         .probe(["signals", "64"])
         .start();
     run.expect("ready");

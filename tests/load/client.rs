@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::harness::killed::Killed;
 use crate::harness::load::{Failure, Kind, Plan};
 use crate::harness::net::fresh_port;
 use crate::harness::processes::kill;
-use crate::harness::service::{App, FASTIFY, Killed, PLAIN, Service};
+use crate::harness::service::{App, FASTIFY, PLAIN, Service};
 
 fn bare(script: &str) -> Service {
     let service = App::script(script).bare();

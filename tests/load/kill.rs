@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::BALANCES;
 use crate::harness::alone;
+use crate::harness::killed::Killed;
 use crate::harness::load::{Kind, Plan};
-use crate::harness::service::{App, Killed, PLAIN, Service};
-use crate::harness::{processes, scaled, words};
+use crate::harness::service::{App, PLAIN, Service};
+use crate::harness::{processes, scaled, scaled_ms, words};
 
 /// Restarts at once, however often.
 const AT_ONCE: [&str; 4] = ["--backoff", "10ms..10ms", "--max-restarts", "100/60s"];
@@ -59,7 +60,8 @@ fn slow_requests_die_with_their_worker_and_no_others_do() {
 #[test]
 fn kept_connections_die_with_their_worker_and_no_others_do() {
     let _alone = alone();
-    let options = ["--http-drain", "2s"].into_iter().chain(AT_ONCE);
+    let drain = scaled_ms(2000);
+    let options = ["--http-drain", &drain].into_iter().chain(AT_ONCE);
     let service = App::named(PLAIN).workers(2, options).ready();
     kill_ten_under(&service, service.load().keep_alive(64));
     service.stop().code(0);

@@ -6,7 +6,7 @@ use crate::BALANCES;
 use crate::harness::alone;
 use crate::harness::load::Plan;
 use crate::harness::service::{App, CLOSE, FASTIFY, FASTIFY_CLOSE, FRAGILE, PLAIN, Service};
-use crate::harness::words;
+use crate::harness::{scaled_ms, words};
 
 const SLOW: Duration = Duration::from_millis(200);
 
@@ -64,7 +64,9 @@ fn a_reload_loses_nothing_in_any_way_of_balancing() {
 fn kept_connections_lose_nothing_with_http_drain() {
     let _alone = alone();
     for app in [PLAIN, CLOSE, FASTIFY_CLOSE] {
-        let service = App::named(app).workers(2, ["--http-drain", "2s"]).ready();
+        let service = App::named(app)
+            .workers(2, ["--http-drain", &scaled_ms(2000)])
+            .ready();
         reload_under(&service, service.load().keep_alive(64), 1);
         service.stop().code(0);
     }
@@ -74,7 +76,9 @@ fn kept_connections_lose_nothing_with_http_drain() {
 fn slow_answers_on_kept_connections_lose_nothing_with_http_drain() {
     let _alone = alone();
     for app in [PLAIN, FASTIFY_CLOSE] {
-        let service = App::named(app).workers(2, ["--http-drain", "2s"]).ready();
+        let service = App::named(app)
+            .workers(2, ["--http-drain", &scaled_ms(2000)])
+            .ready();
         reload_under(&service, service.load().slow(SLOW).keep_alive(400), 1);
         service.stop().code(0);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::alone;
 use crate::harness::load::Plan;
 use crate::harness::service::{App, FASTIFY_CLOSE, PLAIN, Service};
-use crate::harness::{processes, words};
+use crate::harness::{processes, scaled_ms, words};
 
 /// One more or one fewer. Two of these signals that come together are one.
 fn scale(service: &Service, signal: i32, words: &str) {
@@ -55,7 +55,9 @@ fn new_connections_lose_nothing() {
 #[test]
 fn kept_connections_lose_nothing_with_http_drain() {
     let _alone = alone();
-    let service = App::named(PLAIN).workers(4, ["--http-drain", "2s"]).ready();
+    let service = App::named(PLAIN)
+        .workers(4, ["--http-drain", &scaled_ms(2000)])
+        .ready();
     // So many at a time that each worker has some.
     let plan = service.load().slow(Duration::from_millis(50));
     four_one_four(&service, plan.keep_alive(64), true);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::BALANCES;
-use crate::harness::alone;
 use crate::harness::load::{Kind, Plan};
 use crate::harness::service::{App, CLOSE, FASTIFY, FASTIFY_CLOSE, PLAIN, Service};
+use crate::harness::{alone, scaled_ms};
 
 #[track_caller]
 fn stop_under(service: Service, plan: Plan) {
@@ -51,7 +51,8 @@ fn kept_connections_lose_nothing_with_http_drain() {
     let _alone = alone();
     for app in [PLAIN, FASTIFY_CLOSE] {
         for delay in ["0s", "1s"] {
-            let options = ["--http-drain", "2s", "--drain-delay", delay];
+            let drain = scaled_ms(2000);
+            let options = ["--http-drain", &drain, "--drain-delay", delay];
             let service = App::named(app).workers(2, options).ready();
             let plan = service.load().keep_alive(64);
             stop_under(service, plan);

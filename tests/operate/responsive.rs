@@ -1,8 +1,10 @@
 //! Workers that hang or are stopped: who looks sees it, and whoever still serves does.
 
+use std::time::Duration;
+
 use crate::harness::admin::AdminEndpoints;
 use crate::harness::service::{App, PLAIN};
-use crate::harness::{processes, words};
+use crate::harness::{processes, scaled, words};
 
 /// Its event loop stands still for as long as a file is there.
 const HANGS: &str = "
@@ -23,7 +25,8 @@ const REPL: &str = "
 #[test]
 fn readiness_ends_when_no_event_loop_answers() {
     let admin = AdminEndpoints::fresh();
-    let options = ["--unresponsive-after", "1s"];
+    let seconds = scaled(Duration::from_secs(1)).as_secs();
+    let options = ["--unresponsive-after".into(), format!("{seconds}s")];
     let service = admin.workers(App::script(HANGS), 2, &options).ready();
     let is = |status: u16, text: &str| {
         let (its, body) = admin.get("/readyz");
@@ -43,9 +46,11 @@ fn readiness_ends_when_no_event_loop_answers() {
         "{status}"
     );
     service.run.until_stderr_times("is unresponsive", 2);
-    let why = "unresponsive: no worker's event loop has answered for 1 s (--unresponsive-after)";
+    let why = format!(
+        "unresponsive: no worker's event loop has answered for {seconds} s (--unresponsive-after)"
+    );
     is(503, &format!("{why}\n"));
-    admin.ask("ready").refused(why);
+    admin.ask("ready").refused(&why);
     let table = admin.ask("status").done().text;
     assert!(table.contains(&format!("not ready ({why})")), "{table}");
     assert_eq!(admin.get("/livez").0, 200);

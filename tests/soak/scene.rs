@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::harness::killed::Killed;
 use crate::harness::load::Load;
-use crate::harness::service::{App, Killed, PLAIN, Service};
+use crate::harness::service::{App, PLAIN, Service};
 use crate::harness::{TempDir, binary, patience, processes, words};
 
 /// The most workers at a time, and how many there are in the beginning and in the end.

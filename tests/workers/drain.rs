@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::harness::http::{answer, ask};
 use crate::harness::net::connect;
 use crate::harness::service::{App, CLOSE, FASTIFY, FASTIFY_CLOSE, PLAIN};
-use crate::harness::{processes, words};
+use crate::harness::{processes, scaled_ms, words};
 use crate::node::on_every_node;
 
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
@@ -183,7 +183,7 @@ fn with_http_drain_the_end_is_announced_and_comes_right_after_it() {
         }
         let service = App::named(PLAIN)
             .node(&node.path)
-            .workers(1, ["--http-drain", "1500ms", "--grace", "1h"])
+            .workers(1, ["--http-drain", &scaled_ms(1500), "--grace", "1h"])
             .ready();
         let mut clients: Vec<_> = (0..3)
             .map(|_| connect((LOCALHOST, service.app.port)))

@@ -79,7 +79,7 @@ fn started(node: &Node, line: &[&str], drain: bool) -> Service {
     file("start.sh", "#!/bin/sh\nexec node test.js \"$@\"\n");
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", app.directory.path(".").display());
-    let announced = drain.then_some(["--http-drain", "1s"]);
+    let announced = drain.then(|| ["--http-drain".into(), scaled_ms(1000)]);
     app.command_line(line)
         .start_with(1, announced.into_iter().flatten(), |pidone| {
             pidone.env("PATH", path).env("NODE_NO_WARNINGS", "1")

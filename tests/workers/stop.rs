@@ -109,7 +109,7 @@ fn what_a_worker_leaves_behind_is_asked_to_end() {
 #[test]
 fn drain_delay_serves_on_for_a_while() {
     let service = App::named(PLAIN)
-        .workers(2, ["--drain-delay", "1s"])
+        .workers(2, ["--drain-delay", &scaled_ms(1000)])
         .ready();
     let begin = Instant::now();
     service.run.signal(libc::SIGTERM);

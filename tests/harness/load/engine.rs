@@ -1,7 +1,7 @@
 //! The client's only thread: epoll(7), non-blocking sockets, and a schedule.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
@@ -12,32 +12,10 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
 
 use super::super::http::{Progress, Response, request};
+use super::connection::{Connection, Flight};
 use super::{Answer, Failure, Kind, Plan, Shared};
 
 type Token = u64;
-
-/// A request without a response so far.
-struct Flight {
-    number: u64,
-    asked: Instant,
-    path: String,
-    out: Vec<u8>,
-    sent: usize,
-    response: Response,
-}
-
-struct Connection {
-    stream: TcpStream,
-    from: SocketAddr,
-    established: bool,
-    /// The number of responses on this connection.
-    answered: u32,
-    flight: Option<Flight>,
-    /// Whether epoll watches it for room to write.
-    watches_room: bool,
-    /// Why connect(2) failed at once.
-    stillborn: Option<Errno>,
-}
 
 struct Engine<'a> {
     plan: Plan,
@@ -371,32 +349,6 @@ impl Engine<'_> {
     fn remove(&mut self, token: Token) -> Option<Connection> {
         self.idle.retain(|idle| *idle != token);
         self.connections.remove(&token)
-    }
-}
-
-impl Connection {
-    fn unsent(&self) -> bool {
-        let flight = self.flight.as_ref();
-        flight.is_some_and(|flight| flight.sent < flight.out.len())
-    }
-
-    fn send(&mut self) -> std::io::Result<()> {
-        let Some(flight) = &mut self.flight else {
-            return Ok(());
-        };
-        while let Some(rest) = flight
-            .out
-            .get(flight.sent..)
-            .filter(|rest| !rest.is_empty())
-        {
-            match self.stream.write(rest) {
-                Ok(written) => flight.sent += written,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 }
 
