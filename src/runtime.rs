@@ -224,7 +224,10 @@ impl Runtime<'_> {
             Action::MeasureMemory(worker) => self.measure_memory(worker),
             Action::Ping(worker) => self.workers.ping(worker),
             Action::Steer(members) => self.ports.serve(&members),
-            Action::CloseToNewConnections => self.ports.close_to_new_connections(),
+            Action::CloseToNewConnections => {
+                let now = self.now();
+                self.ports.close_to_new_connections(&self.sources, now);
+            }
             Action::CloseUnheldPorts => self.close_unheld_ports(),
             Action::ReleasePorts(worker) => self.release_ports(worker),
             Action::Suspend(worker) => self.suspend(worker),

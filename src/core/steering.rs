@@ -100,10 +100,10 @@ pub fn by_source(slots: &[Option<usize>]) -> Program {
     program
 }
 
-/// Sends the connection from local port `port` to `member` and distributes all others over
-/// `members`: so pidone connects to a member that gets no other connections.
+/// Sends the connection from local port `port` to `member`, and all others where another program
+/// sends them: so pidone connects to a member that gets no other connections.
 #[must_use]
-pub fn own_connection(port: u16, member: usize, members: &[usize]) -> Program {
+pub fn own_connection(port: u16, member: usize, others: &[Instruction]) -> Program {
     let mut program = Vec::new();
     // The transport header begins with the source port; pidone's own packets have no IP options.
     if_ipv6(
@@ -113,7 +113,7 @@ pub fn own_connection(port: u16, member: usize, members: &[usize]) -> Program {
     );
     program.push(unless_equal(u32::from(port), 1));
     program.push(with(RETURN, index(member)));
-    spread(&mut program, members);
+    program.extend(others);
     program
 }
 

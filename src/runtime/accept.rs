@@ -14,7 +14,8 @@ const ACCEPTED_AT_ONCE: usize = 16;
 impl Runtime<'_> {
     pub(super) fn check_pending(&mut self, worker: Option<WorkerId>) {
         let member = worker.and_then(|worker| self.workers.member(worker));
-        let pending = if self.ports.waiting(member) || self.workers.expects(worker) {
+        let are_closing = worker.is_none() && self.ports.are_closing();
+        let pending = if are_closing || self.ports.waiting(member) || self.workers.expects(worker) {
             Pending::Queued
         } else if self.unread.any(worker, &self.ports) {
             Pending::Unread

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod closing;
 mod error;
 mod messages;
 mod opening;
@@ -19,7 +20,7 @@ use crate::cause::Cause;
 use crate::config::Balance;
 pub use crate::ports::PortId;
 use crate::ports::{BindRights, Connection, Reached, Registry};
-use crate::supervisor::{Member, WorkerId};
+use crate::supervisor::{Member, Moment, WorkerId};
 use crate::sys::listener::Listener;
 use crate::table::Table;
 pub use error::OpenError;
@@ -34,6 +35,8 @@ pub struct Ports {
     sockets: Table<PortId, Sockets>,
     /// The number of members in each group.
     members: usize,
+    /// When ports that are not closed to new connections yet stay open; `None`: there are none.
+    closing_until: Option<Moment>,
     /// Connections from the accept queues of ports that were closed for others.
     displaced: Vec<(PortId, OwnedFd)>,
     /// The warning about too many ports was logged.
@@ -50,6 +53,7 @@ impl Ports {
             registry: Registry::new(balance, rights, directory),
             sockets: Table::default(),
             members: 0,
+            closing_until: None,
             displaced: Vec::new(),
             has_hit_limit: false,
         }
@@ -105,27 +109,6 @@ impl Ports {
                 }
             }
         }
-    }
-
-    /// Rejects new connections from now on; those in the accept queues can still be accepted.
-    ///
-    /// Keep this value until all workers have exited: workers may have duplicates of the sockets, and
-    /// without the blackhole listeners new connections would enter queues that no worker serves.
-    pub fn close_to_new_connections(&mut self) {
-        for id in self.registry.close() {
-            let Some((sockets, address)) = self.sockets.get_mut(id).zip(self.registry.address(id))
-            else {
-                continue;
-            };
-            if let Err(error) = sockets.close_to_new_connections(address) {
-                log::warn!(
-                    "{address}: cannot reject new connections: {}",
-                    Cause(&error)
-                );
-                self.registry.not_steered(id);
-            }
-        }
-        self.steer();
     }
 
     /// An app has closed a server. Not to be called for a draining worker: the connections in its queue

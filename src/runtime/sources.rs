@@ -29,6 +29,8 @@ pub(super) enum Source {
     Worker(WorkerId),
     /// `--ready port`
     Probe(WorkerId),
+    /// A port that is being closed to new connections.
+    Closing(PortId),
     /// An orphaned queue.
     Queue(PortId, Member),
     /// `--http`
@@ -40,11 +42,11 @@ pub(super) enum Source {
 
 /// All registered sources. Its clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sources(Rc<RefCell<Registry>>);
+pub(super) struct Sources(Rc<RefCell<SourceTable>>);
 
 /// No borrow lasts longer than the method that begins it, and none calls anything that borrows.
 #[derive(Debug, Default)]
-struct Registry {
+struct SourceTable {
     set: PollSet,
     /// The source at each place of the set.
     places: Vec<Option<Source>>,
@@ -67,14 +69,14 @@ impl Sources {
         fd: BorrowedFd<'_>,
         interest: Interest,
     ) -> Registration {
-        let mut registry = self.0.borrow_mut();
-        let vacant = registry.places.iter().position(Option::is_none);
-        let place = vacant.unwrap_or(registry.places.len());
-        match registry.places.get_mut(place) {
+        let mut table = self.0.borrow_mut();
+        let vacant = table.places.iter().position(Option::is_none);
+        let place = vacant.unwrap_or(table.places.len());
+        match table.places.get_mut(place) {
             Some(vacant) => *vacant = Some(source),
-            None => registry.places.push(Some(source)),
+            None => table.places.push(Some(source)),
         }
-        registry.set.set(place, fd, interest);
+        table.set.set(place, fd, interest);
         Registration {
             sources: self.clone(),
             place,
@@ -84,22 +86,22 @@ impl Sources {
     /// Sleeps until a source is ready, or the time has passed; `None`: no time limit. Returns
     /// whether one is. `small`: with as little memory as possible.
     pub(super) fn wait(&self, limit: Option<Duration>, small: bool) -> io::Result<bool> {
-        let mut registry = self.0.borrow_mut();
-        registry.next = 0;
+        let mut table = self.0.borrow_mut();
+        table.next = 0;
         if small {
-            registry.set.wait_small(limit)
+            table.set.wait_small(limit)
         } else {
-            registry.set.wait(limit)
+            table.set.wait(limit)
         }
     }
 
     /// The next source that the last wait found ready, each once, and none that has left since.
     pub(super) fn next_ready(&self) -> Option<Source> {
-        let mut registry = self.0.borrow_mut();
-        let from = registry.next;
-        let place = registry.set.take_ready(from)?;
-        registry.next = place + 1;
-        *registry.places.get(place)?
+        let mut table = self.0.borrow_mut();
+        let from = table.next;
+        let place = table.set.take_ready(from)?;
+        table.next = place + 1;
+        *table.places.get(place)?
     }
 }
 
@@ -112,9 +114,9 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut registry = self.sources.0.borrow_mut();
-        registry.set.clear(self.place);
-        if let Some(place) = registry.places.get_mut(self.place) {
+        let mut table = self.sources.0.borrow_mut();
+        table.set.clear(self.place);
+        if let Some(place) = table.places.get_mut(self.place) {
             *place = None;
         }
     }

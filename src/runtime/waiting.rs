@@ -32,6 +32,7 @@ impl Runtime<'_> {
         }
         let accept_backoff = self.accept_backoff.lasts_until(now);
         self.watch_listeners(accept_backoff.is_none());
+        let closing = self.ports.keep_open(&self.sources, now);
         let reap_pause = self.reap_throttle.paused_until(now);
         self.signals.wait_for(match reap_pause {
             Some(_) => Interest::None,
@@ -43,6 +44,7 @@ impl Runtime<'_> {
             deadline,
             channel_pause,
             accept_backoff,
+            closing,
             reap_pause,
             is_behind.then_some(now),
         ];
@@ -73,6 +75,7 @@ impl Runtime<'_> {
             }
             Source::Notify => self.read_notify(),
             Source::Probe(worker) => self.on_probed(worker),
+            Source::Closing(port) => self.ports.continue_closing(port, &self.sources),
             Source::Queue(port, member) => self.accept(port, member),
             Source::Http | Source::Control => self.accept_clients(source),
             Source::Client(id) => self.proceed(id),

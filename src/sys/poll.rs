@@ -161,6 +161,7 @@ pub fn wait(watched: &[Watched<'_>], limit: Option<Duration>) -> io::Result<Vec<
 ///
 /// # Errors
 /// As [`wait`].
+#[cfg(test)]
 pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> io::Result<()> {
     let watched: Vec<_> = fds.iter().map(|fd| (*fd, Interest::Read)).collect();
     wait(&watched, limit).map(drop)

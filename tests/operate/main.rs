@@ -16,6 +16,7 @@ mod logs;
 mod metrics;
 mod requests;
 mod responsive;
+mod silence;
 mod systemd;
 mod unread;
 mod who;

@@ -39,9 +39,11 @@ impl Registry {
         changed
     }
 
-    /// The kernel has not accepted the program of a port, or has lost it.
+    /// The kernel has not accepted the program of a port, or has lost it. A single socket stays
+    /// closed as far as it is: its late queue is not lost.
     pub fn not_steered(&mut self, port: PortId) {
-        if let Some(port) = self.ports.get_mut(port) {
+        let port = self.ports.get_mut(port);
+        if let Some(port) = port.filter(|port| port.members.is_some()) {
             port.admission = Admission::Unsteered;
         }
     }

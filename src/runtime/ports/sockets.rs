@@ -7,12 +7,16 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::address::ListenAddress;
 use crate::ports::{BindOptions, LATE};
+use crate::runtime::sources::Registration;
 use crate::supervisor::Member;
 use crate::sys::listener::{Listener, group::Group};
 use crate::sys::poll;
 
 #[derive(Debug)]
 pub(super) struct Sockets {
+    /// The event source while they are being closed to new connections. The first field is dropped
+    /// first.
+    pub(super) closing: Option<Registration>,
     kind: Kind,
     /// How they were bound.
     pub(super) options: BindOptions,
@@ -52,6 +56,7 @@ impl Sockets {
 
     fn new(kind: Kind, options: BindOptions) -> Self {
         Self {
+            closing: None,
             kind,
             options,
             name: String::new(),
@@ -88,9 +93,10 @@ impl Sockets {
         self.of_member(Member(0))?.local_address().ok().flatten()
     }
 
-    pub(super) fn close_to_new_connections(&mut self, address: &ListenAddress) -> io::Result<()> {
+    /// Returns whether it is done; if not, see [`Group::close_to_new_connections`].
+    pub(super) fn close_to_new_connections(&mut self, address: &ListenAddress) -> io::Result<bool> {
         match (&mut self.kind, address) {
-            (Kind::Group(group), _) => group.close_to_new_connections()?,
+            (Kind::Group(group), _) => return group.close_to_new_connections(),
             (
                 Kind::Single {
                     listener,
@@ -98,14 +104,22 @@ impl Sockets {
                 },
                 ListenAddress::Tcp(_),
             ) => {
-                let mut group = Group::new(listener.duplicate()?, 0)?;
-                group.close_to_new_connections()?;
-                *blackhole = Some(group);
+                let group = Group::new(listener.duplicate()?, 0)?;
+                return blackhole.insert(group).close_to_new_connections();
             }
             (Kind::Single { listener, .. }, ListenAddress::Unix(_)) => listener.unlink(),
             (Kind::Single { .. }, ListenAddress::Udp(_)) => {}
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// The group that is being closed to new connections, without its event source.
+    pub(super) fn closing_group(&mut self) -> Option<&mut Group> {
+        self.closing = None;
+        match &mut self.kind {
+            Kind::Group(group) => Some(group),
+            Kind::Single { blackhole, .. } => blackhole.as_mut(),
+        }
     }
 
     /// The client addresses of pidone's own connections, which fill the blackhole listener.

@@ -3,6 +3,7 @@ use crate::address::{Endpoint, Host, ListenAddress};
 use crate::channel::cluster::HandleKind;
 use crate::channel::query::ListenerKey;
 use crate::channel::query::Query;
+use crate::runtime::sources::Sources;
 use crate::sys::activation::Inherited;
 use crate::sys::alone;
 use crate::sys::poll;
@@ -53,6 +54,12 @@ fn open(ports: &mut Ports, addresses: &[&str]) -> Result<(), String> {
     ports
         .open(Balance::ReusePort, &addresses, Vec::new())
         .map_err(|error| error.to_string())
+}
+
+/// On an idle machine that is done at once.
+fn close(ports: &mut Ports) {
+    ports.close_to_new_connections(&Sources::default(), Moment::ZERO);
+    assert!(!ports.are_closing());
 }
 
 fn members(slots: &[Option<usize>]) -> Vec<Option<Member>> {
@@ -330,7 +337,7 @@ fn closing_rejects_new_connections_and_keeps_the_waiting_ones() {
         let address = ports.sockets.get(tcp_id).unwrap().local_address().unwrap();
         let _client = TcpStream::connect(address).unwrap();
         let _local = UnixStream::connect(&path).unwrap();
-        ports.close_to_new_connections();
+        close(&mut ports);
         let limit = Duration::from_millis(50);
         let late = TcpStream::connect_timeout(&address, limit);
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);

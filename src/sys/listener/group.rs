@@ -4,18 +4,17 @@
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
 use super::{Listener, bind_to};
-use crate::steering::{self, Instruction};
+use crate::steering::{self, Program};
 use crate::sys::{poll, socket};
 
-/// Time limit for pidone's own connection over the loopback interface, which is established
-/// immediately unless the machine is overloaded.
-const OWN_CONNECTION_LIMIT: Duration = Duration::from_secs(1);
+/// How many blackhole listeners a group gets, so that one keeps its index while the sockets are
+/// closed (see [`Group::drop`]).
+const BLACKHOLES: usize = 2;
 
 /// Sockets on one address. The kernel numbers them in the order of their listen(2), or of their
 /// bind(2) for UDP (`reuseport_add_sock`, net/core/sock_reuseport.c).
@@ -26,8 +25,12 @@ pub struct Group {
     only_v6: bool,
     backlog: u16,
     is_tcp: bool,
+    /// The program that chooses the member of a new connection; empty: the kernel's hash does.
+    program: Program,
     /// Kept open until the end; empty while new connections are accepted.
     blackholes: Vec<Blackhole>,
+    /// The next one, whose queue is not full yet.
+    filling: Option<Blackhole>,
 }
 
 /// A member that accepts no connection, and pidone's own connection that fills its queue.
@@ -61,7 +64,9 @@ impl Group {
             only_v6,
             backlog,
             is_tcp: kind == libc::SOCK_STREAM.unsigned_abs(),
+            program: Program::new(),
             blackholes: Vec::new(),
+            filling: None,
         })
     }
 
@@ -70,7 +75,7 @@ impl Group {
     /// # Errors
     /// Those of socket(2), bind(2) and listen(2); `EADDRINUSE` once there is a blackhole listener.
     pub fn add(&mut self) -> io::Result<()> {
-        if !self.blackholes.is_empty() {
+        if !self.blackholes.is_empty() || self.filling.is_some() {
             return Err(Errno::EADDRINUSE.into());
         }
         let socket = self.bind_another()?;
@@ -89,7 +94,8 @@ impl Group {
 
     /// The source addresses of pidone's own connections to the group, which are never accepted.
     pub fn own_connections(&self) -> impl Iterator<Item = SocketAddr> {
-        self.blackholes.iter().map(|blackhole| blackhole.source)
+        let blackholes = self.blackholes.iter().chain(&self.filling);
+        blackholes.map(|blackhole| blackhole.source)
     }
 
     /// Attaches a program that chooses the member of each new connection, instead of the kernel's
@@ -97,59 +103,99 @@ impl Group {
     ///
     /// # Errors
     /// `EINVAL` for a program that the kernel rejects, and while the group has only one member.
-    pub fn steer(&self, program: &[Instruction]) -> io::Result<()> {
+    pub fn steer(&mut self, program: &Program) -> io::Result<()> {
+        self.attach(program)?;
+        self.program.clone_from(program);
+        Ok(())
+    }
+
+    fn attach(&self, program: &Program) -> io::Result<()> {
         let first = self.members.first().ok_or(Errno::EINVAL)?;
         socket::attach_steering(first.as_fd(), program)
     }
 
     /// Stops new connections permanently: the kernel does not answer new clients, which retry until
     /// the sockets are closed and they are refused. Queued connections and handshakes in progress
-    /// continue.
+    /// continue. Returns whether it is done, which is usual; if not, call
+    /// [`continue_closing`](Self::continue_closing) when [`closing`](Self::closing) is readable, or
+    /// [`keep_open`](Self::keep_open). Until it is done, new connections go where they went before.
     ///
     /// All new connections are steered to a member that has room for one connection, and pidone
     /// makes that one itself. Until it is established, only its own port is steered there. A group
     /// of one member cannot be steered before it has a second one; so it gets one first, and the
     /// connections that this member gets between two system calls must be accepted like all others.
-    /// There are two such members, so that one keeps its index while the sockets are closed (see
-    /// [`Self::drop`]).
     ///
     /// # Errors
-    /// `EOPNOTSUPP` for UDP; `ETIMEDOUT` when the connection is not established, and the errors of
-    /// socket(2), bind(2), connect(2): then the steering must be set again.
-    pub fn close_to_new_connections(&mut self) -> io::Result<()> {
+    /// `EOPNOTSUPP` for UDP; the errors of socket(2), bind(2), connect(2): then the group stays
+    /// open.
+    pub fn close_to_new_connections(&mut self) -> io::Result<bool> {
         if !self.is_tcp {
             return Err(Errno::EOPNOTSUPP.into());
         }
-        let open: Vec<_> = (0..self.members.len()).collect();
-        if open.len() == 1 {
+        if self.members.len() == 1 {
             self.add()?;
-            self.steer(&steering::among(&open))?;
+            self.steer(&steering::only(0))?;
+        } else if self.program.is_empty() {
+            let all: Vec<_> = (0..self.members.len()).collect();
+            self.steer(&steering::among(&all))?;
         }
-        let index = self.members.len();
-        let blackholes = [
-            self.blackhole(index, &open)?,
-            self.blackhole(index + 1, &open)?,
-        ];
-        self.steer(&steering::only(index))?;
-        self.blackholes = blackholes.into();
-        Ok(())
+        self.continue_closing()
     }
 
-    /// A new member with this index and a full queue; new connections go to the open members.
-    fn blackhole(&self, index: usize, open: &[usize]) -> io::Result<Blackhole> {
-        let (filling, target) = self.filling()?;
+    /// See [`close_to_new_connections`](Self::close_to_new_connections).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn continue_closing(&mut self) -> io::Result<bool> {
+        let is_done = self.fill();
+        if is_done.is_err() {
+            self.keep_open();
+        }
+        is_done
+    }
+
+    /// Makes blackhole listeners until one is not full at once.
+    fn fill(&mut self) -> io::Result<bool> {
+        while self.blackholes.len() < BLACKHOLES {
+            let next = match self.filling.take() {
+                Some(blackhole) => blackhole,
+                None => self.blackhole(self.members.len() + self.blackholes.len())?,
+            };
+            // connect(2) succeeds before the connection is in the queue, so check the listener.
+            if !poll::is_readable(next.listener.as_fd()) {
+                self.filling = Some(next);
+                return Ok(false);
+            }
+            self.blackholes.push(next);
+        }
+        self.attach(&steering::only(self.members.len()))?;
+        Ok(true)
+    }
+
+    /// The descriptor that is readable when closing can continue; `None`: it is done, or has not
+    /// begun.
+    #[must_use]
+    pub fn closing(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.filling.as_ref()?.listener.as_fd())
+    }
+
+    /// Gives up closing: new connections go where they went before.
+    pub fn keep_open(&mut self) {
+        // In this order the members keep their indexes: the last one is closed first.
+        self.filling = None;
+        self.blackholes.clear();
+        let _ = self.attach(&self.program);
+    }
+
+    /// A new member with this index, and pidone's own connection to it.
+    fn blackhole(&self, index: usize) -> io::Result<Blackhole> {
+        let (filling, target) = self.own_socket()?;
         let own_port = socket::local_address(filling.as_fd())?.map_or(0, |own| own.port());
 
-        let program = steering::own_connection(own_port, index, open);
         let listener = self.bind_another()?;
-        self.steer(&program)?;
+        self.attach(&steering::own_connection(own_port, index, &self.program))?;
         socket::listen(listener.as_fd(), 0)?;
         socket::connect(filling.as_fd(), target)?;
-        // connect(2) succeeds before the connection is in the queue, so check the listener.
-        poll::wait_readable(&[listener.as_fd()], Some(OWN_CONNECTION_LIMIT))?;
-        if !poll::is_readable(listener.as_fd()) {
-            return Err(Errno::ETIMEDOUT.into());
-        }
         Ok(Blackhole {
             listener,
             _filling: filling,
@@ -159,7 +205,7 @@ impl Group {
 
     /// A socket to connect to the group with from this machine itself, and the target: the loopback
     /// address for a group on all addresses, which may have only IPv4 or only IPv6.
-    fn filling(&self) -> io::Result<(OwnedFd, SocketAddr)> {
+    fn own_socket(&self) -> io::Result<(OwnedFd, SocketAddr)> {
         let mut last = Err(Errno::EADDRNOTAVAIL.into());
         for target in self.reachable_addresses() {
             let filling = socket::open(socket::family(target.ip()), libc::SOCK_STREAM)?;
@@ -208,7 +254,7 @@ impl Drop for Group {
     /// are closed.
     fn drop(&mut self) {
         let mut members = mem::take(&mut self.members).into_iter();
-        if let Some(first) = self.blackholes.first() {
+        if let [first, _] = self.blackholes.as_slice() {
             drop(members.next());
             let _ = socket::attach_steering(first.listener.as_fd(), &steering::only(0));
             drop(members);

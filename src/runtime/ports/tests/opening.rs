@@ -66,7 +66,7 @@ fn inherited_sockets_have_names_in_order_and_belong_to_the_member() {
     assert!(!accepts(None) && accepts(Some(Member(1))));
 
     // Inherited sockets stay open.
-    ports.close_to_new_connections();
+    close(&mut ports);
     let _late = UnixStream::connect(&path).unwrap();
     assert!(!ports.waiting(None));
     drop(ports);

@@ -6,11 +6,12 @@ use crate::ports::DEFAULT_BACKLOG;
 use crate::sys::alone;
 use crate::sys::diag;
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 fn group(address: &str, members: usize) -> Group {
     let mut group = Group::new(listen(address).unwrap(), DEFAULT_BACKLOG).unwrap();
@@ -136,7 +137,7 @@ fn the_index_is_the_order_of_adding() {
 
 #[test]
 fn among_spreads_evenly_over_the_named_members() {
-    let group = group("0", 5);
+    let mut group = group("0", 5);
     group.steer(&steering::among(&[1, 2, 4])).unwrap();
     let clients: Vec<_> = local_clients(&group, 300).collect();
     let queues = queues(&group, 300);
@@ -170,7 +171,7 @@ fn by_source_address(group: &Group, sources: u8) -> Vec<usize> {
 
 #[test]
 fn by_source_a_client_keeps_its_member() {
-    let dual = group("0", 4);
+    let mut dual = group("0", 4);
     let program = steering::by_source(&[0, 1, 2, 3].map(Some));
     dual.steer(&program).unwrap();
     let members = by_source_address(&dual, 128);
@@ -182,12 +183,12 @@ fn by_source_a_client_keeps_its_member() {
     assert_eq!(by_source_address(&dual, 128), members);
 
     // The same address by real IPv4 reaches the same member as by IPv4 on a dual-stack socket.
-    let ipv4 = group("127.0.0.1:0", 4);
+    let mut ipv4 = group("127.0.0.1:0", 4);
     ipv4.steer(&program).unwrap();
     assert_eq!(by_source_address(&ipv4, 128), members);
 
     // One member is left out: its clients go to all of the others, and no other client moves.
-    for group in [&dual, &ipv4] {
+    for group in [&mut dual, &mut ipv4] {
         group
             .steer(&steering::by_source(&[Some(0), None, Some(2), Some(3)]))
             .unwrap();
@@ -229,7 +230,7 @@ fn by_source_a_client_keeps_its_member() {
 
 #[test]
 fn by_source_knows_ipv6() {
-    let dual = group("0", 3);
+    let mut dual = group("0", 3);
     dual.steer(&steering::by_source(&[0, 1, 2].map(Some)))
         .unwrap();
     let target = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), dual.address.port());
@@ -279,7 +280,7 @@ fn closes_to_new_connections(host: &str, clients: &[&str], members: usize) {
     queues(&group, 20);
 
     let before = diag::connections(group.address).unwrap();
-    group.close_to_new_connections().unwrap();
+    assert!(group.close_to_new_connections().unwrap());
     // The new ones are pidone's own connections.
     let mut own = diag::connections(group.address).unwrap();
     own.retain(|one| before.iter().all(|other| other.cookie != one.cookie));
@@ -343,7 +344,7 @@ fn closing_to_new_connections_loses_none_under_load() {
     let mut group = group("127.0.0.1:0", 2);
     let target = group.address;
     let before: Vec<_> = (0..50).map(|_| source(target)).collect();
-    group.close_to_new_connections().unwrap();
+    assert!(group.close_to_new_connections().unwrap());
     // An established connection is in a queue that is served; a blackhole holds only pidone's own.
     let established = before
         .iter()
@@ -371,7 +372,7 @@ fn closing_one_member_keeps_connections_that_arrive_meanwhile() {
                 clients
             });
             closing.recv().unwrap();
-            group.close_to_new_connections().unwrap();
+            assert!(group.close_to_new_connections().unwrap());
             over.store(true, Ordering::Relaxed);
             let clients = connecting.join().unwrap();
             let is_established = |client: &&OwnedFd| is_answered(client.as_fd(), Duration::ZERO);
@@ -383,6 +384,103 @@ fn closing_one_member_keeps_connections_that_arrive_meanwhile() {
             assert_eq!(established, queued.sum::<usize>());
         });
     }
+}
+
+const BACKLOG: &str = "/proc/sys/net/ipv4/tcp_max_syn_backlog";
+
+/// As `ip link set lo up`, without a process that would share this one's sockets for a moment
+/// (netdevice(7)).
+fn bring_loopback_up() -> io::Result<()> {
+    let socket = socket::open(libc::AF_INET, libc::SOCK_DGRAM)?;
+    // SAFETY: a plain structure of numbers, for which zeros are valid.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    for (place, letter) in request.ifr_name.iter_mut().zip(b"lo") {
+        *place = *letter as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP).unwrap();
+    // SAFETY: the kernel reads one request, which outlives the call.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    Ok(Errno::result(done).map(drop)?)
+}
+
+/// Runs a test in a network of its own, where the kernel can be told to answer no new connection.
+fn where_silence_is_possible(test: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let network = scope.spawn(|| {
+            let prepare = || {
+                // SAFETY: takes numbers only, and concerns this thread only.
+                Errno::result(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
+                bring_loopback_up()?;
+                // With cookies it would answer all.
+                fs::write("/proc/sys/net/ipv4/tcp_syncookies", "0")
+            };
+            match prepare() {
+                Ok(()) => test(),
+                Err(error) => eprintln!("SKIPPED: no network of its own: {error}"),
+            }
+        });
+        network.join().unwrap();
+    });
+}
+
+/// No connection is in the queue of connections in progress, and still it has no room
+/// (`tcp_conn_request`, net/ipv4/tcp_input.c).
+fn answer_no_client() {
+    fs::write(BACKLOG, "-4").unwrap();
+}
+
+fn answer_clients() {
+    fs::write(BACKLOG, "128").unwrap();
+}
+
+#[test]
+fn while_a_group_is_being_closed_its_members_get_connections() {
+    where_silence_is_possible(|| {
+        let mut group = group("127.0.0.1:0", 3);
+        group.steer(&steering::among(&[0, 2])).unwrap();
+        let target = group.address;
+        answer_no_client();
+        let begun = Instant::now();
+        assert!(!group.close_to_new_connections().unwrap());
+        assert!(!group.continue_closing().unwrap());
+        assert!(begun.elapsed() < Duration::from_millis(500), "it waits");
+        let own: Vec<_> = group.own_connections().collect();
+        assert_eq!(own.len(), 1);
+        assert!(is_in_use(group.add()));
+
+        answer_clients();
+        let clients: Vec<_> = (0..20).map(|_| source(target)).collect();
+        assert_eq!(queues(&group, 20).get(1), Some(&0));
+        // The kernel repeats pidone's own packet after a second.
+        poll::wait_readable(&[group.closing().unwrap()], Some(WATCHDOG)).unwrap();
+        assert!(group.continue_closing().unwrap());
+        assert!(group.closing().is_none());
+        let late = source(target);
+        assert!(!is_answered(late.as_fd(), Duration::from_millis(10)));
+        let served: usize = group.members().iter().map(serve).sum();
+        assert_eq!(served, clients.len());
+    });
+}
+
+#[test]
+fn a_group_that_is_kept_open_gets_connections_as_before() {
+    where_silence_is_possible(|| {
+        for members in [1, 3] {
+            let mut group = group("127.0.0.1:0", members);
+            let last = members - 1;
+            if members > 1 {
+                group.steer(&steering::only(last)).unwrap();
+            }
+            answer_no_client();
+            assert!(!group.close_to_new_connections().unwrap());
+            group.keep_open();
+            answer_clients();
+            assert_eq!(group.own_connections().count(), 0);
+            let _clients: Vec<_> = local_clients(&group, 20).collect();
+            assert_eq!(queues(&group, 20).get(last), Some(&20));
+            group.add().unwrap();
+        }
+    });
 }
 
 /// Except for a moment that cannot be avoided: the kernel empties the last socket's queue while
@@ -398,7 +496,7 @@ fn no_connection_is_accepted_while_sockets_are_closed() {
     for round in 0..ROUNDS {
         let mut group = group("127.0.0.1:0", [1, 2, 16][round % 3]);
         let target = group.address;
-        group.close_to_new_connections().unwrap();
+        assert!(group.close_to_new_connections().unwrap());
         let (connected, closing) = std::sync::mpsc::channel();
         let connecting = std::thread::spawn(move || {
             let (mut refused, mut reset) = (0, 0);

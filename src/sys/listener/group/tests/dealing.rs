@@ -7,7 +7,7 @@ use super::*;
 const MEMBERS: usize = 4;
 
 fn dealing(address: &str) -> Group {
-    let group = group(address, MEMBERS);
+    let mut group = group(address, MEMBERS);
     group.steer(&steering::dealt(&[0, 1, 2, 3])).unwrap();
     group
 }
@@ -74,7 +74,7 @@ fn the_source_port_decides_behind_ip_options() {
 
 #[test]
 fn a_member_that_is_left_out_gets_nothing() {
-    let group = group("127.0.0.1:0", MEMBERS);
+    let mut group = group("127.0.0.1:0", MEMBERS);
     group.steer(&steering::dealt(&[3, 1])).unwrap();
     let clients: Vec<_> = local_clients(&group, 40).collect();
     let ports: Vec<_> = clients.iter().map(source_port).collect();
