@@ -14,6 +14,7 @@ mod health;
 mod leftovers;
 mod lifecycle;
 mod member;
+mod options;
 mod replacement;
 mod report;
 mod request;
@@ -27,16 +28,16 @@ mod view;
 mod worker;
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
-use crate::rules::{Boot, Readiness, RestartRules, RunRules, SignalRules, StopMode};
+use crate::rules::RunRules;
 use crate::signal::Signal;
 use crate::table::Table;
 use drain::{DrainEvent, DrainRules, DrainStart};
 pub use event::{Action, Event, Moment, Pending, Start};
 use groups::Groups;
-use leftovers::{LEFTOVER_GRACE, Leftovers};
+use leftovers::Leftovers;
 pub use member::{Member, WorkerId};
+use options::Rules;
 pub use report::{Next, Reason, Refusal, Report, Verdict};
 use request::Requests;
 pub use request::{Done, Reply, Request, RequestId};
@@ -46,7 +47,7 @@ use signals::StopSignals;
 use slot::{Slot, Spare};
 use unheld::Review;
 pub use view::{SlotView, StateView, Unready};
-use worker::{WatchRules, Worker, earliest};
+use worker::{Worker, earliest};
 
 /// The state of one run.
 #[derive(Debug)]
@@ -85,26 +86,6 @@ pub struct Supervisor {
     phase: Phase,
 }
 
-/// The options.
-#[derive(Debug)]
-struct Rules {
-    signals: SignalRules,
-    /// Single mode: every signal is passed on to the child.
-    transparent: bool,
-    expected: Vec<u8>,
-    restart: RestartRules,
-    ready: Readiness,
-    ready_timeout: Duration,
-    boot: Boot,
-    /// A successor needs the resources of the old worker, its port for example, and cannot boot
-    /// beside it.
-    in_place: bool,
-    /// The highest number of workers.
-    most: usize,
-    drain: DrainRules,
-    watch: WatchRules,
-}
-
 #[derive(Debug)]
 enum Phase {
     /// The first worker has not been started yet.
@@ -122,41 +103,10 @@ impl Supervisor {
     #[must_use]
     pub fn new(config: &RunRules, instances: usize, max_memory: Option<u64>) -> Self {
         let workers = config.workers.as_ref();
-        let port_env = workers.and_then(|workers| workers.port_env.as_ref());
         let target = workers.map_or(1, |_| instances.max(1));
         let spares = workers.map_or(0, |workers| usize::from(workers.spares));
-        let channel = workers.is_some_and(|workers| workers.channel);
         Self {
-            rules: Rules {
-                signals: config.signals.clone(),
-                transparent: workers.is_none(),
-                expected: config.expected.clone(),
-                restart: config.restart.clone(),
-                ready: workers.map_or(Readiness::None, |workers| workers.ready),
-                ready_timeout: workers.map_or(Duration::ZERO, |workers| workers.ready_timeout),
-                boot: workers.map_or(Boot::Together, |workers| workers.boot),
-                in_place: !channel && port_env.is_some(),
-                most: request::most(port_env),
-                drain: DrainRules {
-                    channel,
-                    can_steer: channel || (workers.is_some() && config.listens),
-                    stop: workers.map_or(StopMode::Signal, |workers| workers.stop),
-                    stop_signal: config.signals.stop.unwrap_or(Signal::TERM),
-                    drain_delay: workers.map_or(Duration::ZERO, |workers| workers.drain_delay),
-                    http_drain: workers.and_then(|workers| workers.http_drain),
-                    grace: config.grace.unwrap_or(LEFTOVER_GRACE),
-                    kills: workers.is_some() || config.grace.is_some(),
-                },
-                watch: WatchRules {
-                    max_memory,
-                    max_age: workers.and_then(|workers| workers.max_age),
-                    hang_timeout: workers
-                        .and_then(|workers| workers.hang_timeout)
-                        .filter(|_| channel),
-                    unresponsive_after: workers
-                        .map_or(Duration::ZERO, |workers| workers.unresponsive_after),
-                },
-            },
+            rules: Rules::new(config, max_memory),
             workers: Table::default(),
             launched: 0,
             slots: (0..target).map(Slot::new).collect(),

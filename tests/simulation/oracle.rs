@@ -1,7 +1,9 @@
 //! Rules checked from outside: by the events that go in and the actions that come out.
 
 mod actions;
+mod checks;
 mod health;
+mod options;
 mod requests;
 mod restarts;
 mod standing;
@@ -196,64 +198,11 @@ impl Oracle {
         }
     }
 
-    fn channel(&self) -> bool {
-        let workers = self.config.workers.as_ref();
-        workers.is_some_and(|workers| workers.channel)
-    }
-
-    fn single(&self) -> bool {
-        self.config.workers.is_none()
-    }
-
-    fn in_place(&self) -> bool {
-        let workers = self.config.workers.as_ref();
-        workers.is_some_and(|workers| workers.port_env.is_some()) && !self.channel()
-    }
-
-    fn can_steer(&self) -> bool {
-        self.channel() || (!self.single() && self.config.listens)
-    }
-
-    fn ready_timeout(&self) -> Duration {
-        let workers = self.config.workers.as_ref();
-        workers.map_or(Duration::ZERO, |workers| workers.ready_timeout)
-    }
-
-    fn grace(&self) -> Duration {
-        self.config.grace.unwrap_or_default()
-    }
-
-    fn stop_signal(&self) -> Signal {
-        let own = self.config.signals.stop;
-        own.or(self.end.signal).unwrap_or(Signal::TERM)
-    }
-
     /// Whether a worker has used four fifths of its grace.
     fn has_used_most_grace(&self, seen: &Seen, now: Moment) -> bool {
         let begun = [seen.signalled, seen.retired, self.end.closed];
         let begun = begun.into_iter().flatten().min();
         begun.is_some_and(|begun| begun + self.grace() * 4 / 5 <= now)
-    }
-
-    fn drains(&self) -> bool {
-        let workers = self.config.workers.as_ref();
-        self.channel() && workers.is_some_and(|workers| workers.stop == StopMode::Drain)
-    }
-
-    fn spares(&self) -> usize {
-        let workers = self.config.workers.as_ref();
-        workers.map_or(0, |workers| usize::from(workers.spares))
-    }
-
-    fn rule<T>(&self, of: impl Fn(&WorkerRules) -> Option<T>) -> Option<T> {
-        self.config.workers.as_ref().and_then(of)
-    }
-
-    /// The signal after `--rewrite`.
-    fn rewritten(&self, signal: Signal) -> Option<Signal> {
-        let rewrites = &self.config.signals.rewrites;
-        let rewrite = rewrites.iter().find(|(from, _)| *from == signal);
-        rewrite.map_or(Some(signal), |(_, to)| *to)
     }
 
     fn is_ending(&self) -> bool {

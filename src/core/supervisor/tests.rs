@@ -18,9 +18,12 @@ mod stop;
 mod unheld;
 mod views;
 
+use core::time::Duration;
+
 use super::*;
 use crate::ended::Ended;
 use crate::rules::{Balance, Boot, Instances, KillMode, MemoryLimit, RestartPolicy, WorkerRules};
+use crate::rules::{Readiness, RestartRules, StopMode};
 use alloc::vec::Vec;
 
 const MS: Duration = Duration::from_millis(1);
