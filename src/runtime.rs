@@ -30,7 +30,6 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use crate::accept_backoff::AcceptBackoff;
-use crate::cause::Cause;
 use crate::config::{Config, Readiness};
 use crate::reap_throttle::ReapThrottle;
 use crate::signal::Signal;
@@ -257,10 +256,7 @@ impl Runtime<'_> {
                 .ports
                 .ensure_members((member.slot() + 1) * Member::PER_SLOT)
         {
-            log::error!(
-                "cannot create a socket for another worker: {}; raise ulimit -n",
-                Cause(&error)
-            );
+            notices::no_socket_for_worker(&error);
         }
         let has_port = |port| self.workers.has_inspector_at(port);
         let inspect_port = self.starter.inspect_port(start, has_port);
@@ -305,7 +301,7 @@ impl Runtime<'_> {
         };
         log::debug!("{signal} to {target:?}");
         if let Err(error) = send(target, signal) {
-            log::warn!("cannot send {signal} to pid {pid}: {}", Cause(&error));
+            notices::signal_not_sent(signal, pid, &error);
         }
     }
 

@@ -12,12 +12,12 @@ use std::time::Duration;
 use super::Runtime;
 use super::clients::{Access, ClientId, Clients, Input};
 use super::error::RunError;
+use super::notices;
 use super::sources::{Registered, Source, Sources};
 use crate::admin::control::{ControlRequest, PLACES};
 use crate::admin::http::{self, Page};
 use crate::admin::metrics;
 use crate::admin::status::Status;
-use crate::cause::Cause;
 use crate::config::{Config, Control};
 use crate::sys::admin::{AdminListener, ClientConnection};
 use crate::sys::identity;
@@ -124,10 +124,7 @@ fn open_default(owner: Option<u32>) -> Option<AdminListener> {
         match AdminListener::private(Path::new(place), owner) {
             Ok(listener) => return Some(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                log::warn!(
-                    "control socket disabled: {place} belongs to another pidone; \
-                     choose another path (--control PATH), or --control off"
-                );
+                notices::control_socket_taken(place);
                 return None;
             }
             Err(error) => last = Some(error),
@@ -135,11 +132,7 @@ fn open_default(owner: Option<u32>) -> Option<AdminListener> {
     }
     let error = last.unwrap_or_else(|| ErrorKind::NotFound.into());
     let places = PLACES.join(" or ");
-    log::warn!(
-        "control socket disabled: cannot create {places}: {}; \
-         choose a path that can be written to (--control PATH), or --control off",
-        Cause(&error)
-    );
+    notices::no_control_socket(&places, &error);
     None
 }
 

@@ -1,8 +1,21 @@
-//! What the log says about pidone itself and its surroundings. The messages about workers are in [`super::report`].
+//! What the log says about pidone itself, its sockets and its surroundings. The messages about what the supervisor does are
+//! in [`super::report`].
 
+use std::fmt::{Display, Write};
 use std::io;
 
+use crate::address::ListenAddress;
 use crate::cause::Cause;
+use crate::channel::outbox::CAPACITY;
+use crate::ports::{Difference, LIMIT};
+use crate::signal::Signal;
+
+/// Static file servers and free-port finders do this: pidone itself, or another worker, uses the port.
+const HINT: &str =
+    "; if the app takes another port when its own is in use, turn that off, or run it without -i";
+
+/// A warning names at most so many ports.
+const NAMED: usize = 8;
 
 pub(super) fn no_subreaper(error: &io::Error) {
     log::debug!(
@@ -54,4 +67,119 @@ pub(super) fn drain_module_refused(instance: usize) {
         "--http-drain: worker {instance} exited with status 9, an invalid option, before it loaded the drain module, which \
          needs Node.js 18.19 or newer; update Node.js, or leave --http-drain out"
     );
+}
+
+pub(super) fn no_socket_for_worker(error: &io::Error) {
+    log::error!(
+        "cannot create a socket for another worker: {}; raise ulimit -n",
+        Cause(error)
+    );
+}
+
+pub(super) fn signal_not_sent(signal: Signal, pid: i32, error: &io::Error) {
+    log::warn!("cannot send {signal} to pid {pid}: {}", Cause(error));
+}
+
+/// accept(2) has failed, usually with `EMFILE`.
+pub(super) fn cannot_accept(error: &io::Error) {
+    log::warn!(
+        "cannot accept a connection: {}; raise ulimit -n",
+        Cause(error)
+    );
+}
+
+pub(super) fn control_socket_taken(place: &str) {
+    log::warn!(
+        "control socket disabled: {place} belongs to another pidone; \
+         choose another path (--control PATH), or --control off"
+    );
+}
+
+pub(super) fn no_control_socket(places: &str, error: &io::Error) {
+    log::warn!(
+        "control socket disabled: cannot create {places}: {}; \
+         choose a path that can be written to (--control PATH), or --control off",
+        Cause(error)
+    );
+}
+
+pub(super) fn malformed_messages(instance: usize) {
+    log::warn!("worker {instance} sent malformed IPC messages; ignoring them");
+}
+
+pub(super) fn too_many_listeners(instance: usize, port: &str) {
+    log::warn!(
+        "worker {instance} cannot listen on {port}: it has {CAPACITY} listeners open already, the most that pidone serves, \
+         or does not read its IPC messages (EMFILE)"
+    );
+}
+
+pub(super) fn too_many_ports(address: &ListenAddress) {
+    log::warn!(
+        "{address}: a worker cannot listen there, because workers have {LIMIT} ports open already, \
+         the most that pidone holds for them (EMFILE)"
+    );
+}
+
+pub(super) fn inherited_is_shared(address: &ListenAddress) {
+    log::warn!("--balance source-ip: {address} is an inherited socket, which all workers share");
+}
+
+pub(super) fn cannot_steer(port: &str, error: &io::Error) {
+    log::warn!(
+        "{port}: cannot steer new connections between workers: {}",
+        Cause(error)
+    );
+}
+
+pub(super) fn cannot_close(port: &str, error: &io::Error) {
+    log::warn!("{port}: cannot reject new connections: {}", Cause(error));
+}
+
+pub(super) fn socket_file_removed(address: &ListenAddress) {
+    log::warn!(
+        "{address}: a worker has removed the file, so no client finds the socket; with --user pidone does not create it \
+         again: the app must not remove it"
+    );
+}
+
+pub(super) fn socket_file_gone(port: &str, error: &io::Error) {
+    log::warn!(
+        "{port}: the file is gone, so no client finds the socket, and pidone cannot create it again: {}",
+        Cause(error)
+    );
+}
+
+/// Ports that no worker holds any longer were closed.
+pub(super) fn abandoned_ports_closed(addresses: &[ListenAddress]) {
+    log::warn!(
+        "closed {}: the workers that listened there have exited, and no other worker does{HINT}",
+        listed(addresses)
+    );
+}
+
+pub(super) fn ports_differ(differences: &[Difference]) {
+    let apart: Vec<_> = differences.iter().map(worded).collect();
+    log::warn!(
+        "workers listen on different ports: {}; connections to a port reach only the workers that listen on it{HINT}",
+        listed(&apart)
+    );
+}
+
+fn worded(difference: &Difference) -> String {
+    let instances = &difference.instances;
+    let s = if instances.len() > 1 { "s" } else { "" };
+    let instances: Vec<_> = instances.iter().map(ToString::to_string).collect();
+    let instances = instances.join(", ");
+    format!("{} only in worker{s} {instances}", difference.address)
+}
+
+/// At most `NAMED` items.
+pub(super) fn listed(things: &[impl Display]) -> String {
+    let named: Vec<_> = things.iter().take(NAMED).map(ToString::to_string).collect();
+    let mut text = named.join("; ");
+    if things.len() > NAMED {
+        let _ = write!(text, " and {} more", things.len() - NAMED);
+    }
+    text
 }

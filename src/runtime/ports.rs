@@ -7,7 +7,6 @@
 
 mod closing;
 mod error;
-mod messages;
 mod opening;
 mod sockets;
 
@@ -16,10 +15,10 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
-use crate::cause::Cause;
 use crate::config::Balance;
 pub use crate::ports::PortId;
 use crate::ports::{BindRights, Connection, Reached, Registry};
+use crate::runtime::notices;
 use crate::supervisor::{Member, Moment, WorkerId};
 use crate::sys::listener::Listener;
 use crate::table::Table;
@@ -101,14 +100,49 @@ impl Ports {
             if let Some(Err(error)) = group.map(|group| group.steer(&program)) {
                 self.registry.not_steered(id);
                 if sockets.is_first_warning() {
-                    log::warn!(
-                        "{}: cannot steer new connections between workers: {}",
-                        self.name(id),
-                        Cause(&error)
-                    );
+                    notices::cannot_steer(&self.name(id), &error);
                 }
             }
         }
+    }
+
+    /// The port's address.
+    #[must_use]
+    pub fn name(&self, port: PortId) -> String {
+        let address = self.registry.address(port);
+        address.map_or_else(String::new, ToString::to_string)
+    }
+
+    /// The addresses of the service, when no worker listens there any longer.
+    #[must_use]
+    pub fn lost(&self) -> Option<String> {
+        self.registry.lost().map(notices::listed)
+    }
+
+    /// Closes the ports that apps opened and no worker holds; waiting clients are refused.
+    pub fn close_unheld(&mut self) {
+        let mut abandoned = Vec::new();
+        for port in self.registry.close_unheld() {
+            self.sockets.remove(port.id);
+            log::debug!("{}: closed", port.address);
+            if port.was_abandoned {
+                abandoned.push(port.address);
+            }
+        }
+        if !abandoned.is_empty() {
+            notices::abandoned_ports_closed(&abandoned);
+        }
+        self.has_hit_limit = false;
+    }
+
+    /// Warns once if these workers, each with its instance number, listen on different ports. Returns
+    /// whether the service's port is lost, if that has changed.
+    pub fn compare(&mut self, workers: &[(WorkerId, usize)]) -> Option<bool> {
+        let news = self.registry.compare(workers);
+        if !news.differences.is_empty() {
+            notices::ports_differ(&news.differences);
+        }
+        news.is_lost
     }
 
     /// An app has closed a server. Not to be called for a draining worker: the connections in its queue

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::Runtime;
 use super::error::RunError;
+use super::notices;
 use super::sources::Source;
-use crate::cause::Cause;
 use crate::signal::Signal;
 use crate::supervisor::{Event, Moment};
 use crate::sys::poll::Interest;
@@ -135,10 +135,7 @@ impl Runtime<'_> {
 
     pub(super) fn accept_failed(&mut self, error: &std::io::Error) {
         if self.accept_backoff.failed(self.now()) {
-            log::warn!(
-                "cannot accept a connection: {}; raise ulimit -n",
-                Cause(error)
-            );
+            notices::cannot_accept(error);
         }
     }
 

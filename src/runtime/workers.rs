@@ -247,7 +247,7 @@ impl Workers {
                 FromWorker::Garbage if !worker.sent_malformed => {
                     worker.sent_malformed = true;
                     let instance = worker.instance;
-                    log::warn!("worker {instance} sent malformed IPC messages; ignoring them");
+                    notices::malformed_messages(instance);
                 }
                 _ => {}
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::sockets::Sockets;
 use super::{PortId, Ports};
-use crate::cause::Cause;
+use crate::runtime::notices;
 use crate::runtime::sources::{Source, Sources};
 use crate::supervisor::Moment;
 use crate::sys::listener::group::Group;
@@ -69,11 +69,7 @@ impl Ports {
         let register = |fd| sources.register(Source::Closing(id), fd, Interest::Read);
         port.closing = listener.map(register);
         if let Err(error) = is_done {
-            log::warn!(
-                "{}: cannot reject new connections: {}",
-                self.name(id),
-                Cause(&error)
-            );
+            notices::cannot_close(&self.name(id), &error);
             self.registry.not_steered(id);
             self.steer();
         }

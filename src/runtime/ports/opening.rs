@@ -12,7 +12,8 @@ use crate::channel::cluster::HandleKind;
 use crate::channel::query::{Data, Query};
 use crate::config::Balance;
 use crate::errno;
-use crate::ports::{BindOptions, LIMIT, Occupant, Origin, Wanted};
+use crate::ports::{BindOptions, Occupant, Origin, Wanted};
+use crate::runtime::notices;
 use crate::supervisor::{Member, WorkerId};
 use crate::sys::activation::{self, Inherited};
 use crate::sys::listener::{Listener, interface_index};
@@ -58,10 +59,7 @@ impl Ports {
     ) -> Result<(), OpenError> {
         for socket in inherited {
             if balance == Balance::SourceIp && matches!(socket.address, ListenAddress::Tcp(_)) {
-                log::warn!(
-                    "--balance source-ip: {} is an inherited socket, which all workers share",
-                    socket.address
-                );
+                notices::inherited_is_shared(&socket.address);
             }
             let mut sockets = Sockets::single(socket.listener, BindOptions::default());
             sockets.name = socket.name;
@@ -125,9 +123,7 @@ impl Ports {
         let address = address.ok_or_else(|| failure(errno::EINVAL))?;
         let unheld = self.registry.may_open(address).map_err(|errno| {
             if errno == errno::EMFILE && !std::mem::replace(&mut self.has_hit_limit, true) {
-                log::warn!(
-                    "{address}: a worker cannot listen there, because workers have {LIMIT} ports open already, the most that pidone holds for them (EMFILE)"
-                );
+                notices::too_many_ports(address);
             }
             failure(errno)
         })?;
@@ -222,9 +218,7 @@ impl Ports {
         };
         if !self.registry.may_create_files() {
             if sockets.is_first_warning() {
-                log::warn!(
-                    "{address}: a worker has removed the file, so no client finds the socket; with --user pidone does not create it again: the app must not remove it"
-                );
+                notices::socket_file_removed(address);
             }
             return Ok(());
         }
@@ -241,10 +235,7 @@ impl Ports {
                 && let Some(sockets) = self.sockets.get_mut(id)
                 && sockets.is_first_warning()
             {
-                log::warn!(
-                    "{}: the file is gone, so no client finds the socket, and pidone cannot create it again: {error}",
-                    self.name(id)
-                );
+                notices::socket_file_gone(&self.name(id), &error);
             }
         }
     }

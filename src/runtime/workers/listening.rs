@@ -8,6 +8,7 @@ use crate::channel::outbox::CAPACITY;
 use crate::channel::query::Query;
 use crate::errno::EMFILE;
 use crate::runtime::link::Parcel;
+use crate::runtime::notices;
 use crate::runtime::ports::{Answer, PortId, Ports};
 use crate::supervisor::{Event, WorkerId};
 
@@ -78,11 +79,7 @@ impl Worker {
             None => {
                 ports.closed(port, id);
                 if !std::mem::replace(&mut self.has_hit_limit, true) {
-                    log::warn!(
-                        "worker {} cannot listen on {}: it has {CAPACITY} listeners open already, the most that pidone serves, or does not read its IPC messages (EMFILE)",
-                        self.instance,
-                        ports.name(port),
-                    );
+                    notices::too_many_listeners(self.instance, &ports.name(port));
                 }
                 let _ = outbox.queue_failure(seq, EMFILE, &query.data);
             }
