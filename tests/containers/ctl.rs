@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::docker::{Container, PATIENCE, build, client, docker, images, text};
+use crate::docker::{Container, build, client, docker, images, patience, text};
 use crate::harness::words;
 
 fn serving(image: &str, options: &[&str]) -> Container {
@@ -16,7 +16,7 @@ fn serving(image: &str, options: &[&str]) -> Container {
 /// `docker exec … /pidone ctl …`, as this user.
 fn ctl(container: &Container, user: &str, request: &[&str]) -> Output {
     let command = ["exec", "--user", user, &container.id, "/pidone", "ctl"];
-    let mut client = client(PATIENCE.as_secs());
+    let mut client = client(patience().as_secs());
     client.args(command).args(request).output().unwrap()
 }
 
@@ -68,7 +68,7 @@ fn the_apps_user_may_look_and_root_may_act() {
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     let done = is_done(&container, "0", &["reload"]);
     assert!(done.contains("done in"), "{done}");
-    assert_eq!(container.stop("30").1, 0);
+    assert_eq!(container.stop("3600"), 0);
 }
 
 /// No root file system to write to and no tmpfs: there is no door, and the workers serve all the same.
@@ -78,7 +78,7 @@ fn without_a_place_for_the_socket_everything_else_works() {
     let container = serving(&images().workers, &["--read-only"]);
     let asked = ctl(&container, "0", &["ready"]);
     assert_eq!(asked.status.code(), Some(1), "{asked:?}");
-    assert_eq!(container.stop("30").1, 0);
+    assert_eq!(container.stop("3600"), 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The Dockerfiles for an app that are shipped in `docker/`, as they stand there, with `examples/fastify` as the app.
 
-use crate::docker::{Container, PATIENCE, client, docker, elsewhere, root, text};
+use crate::docker::{Container, client, docker, elsewhere, patience, root, text};
 use crate::harness::net::fresh_port;
 use crate::harness::{alone, processes, words};
 use crate::shipped::example;
@@ -61,7 +61,7 @@ fn it_serves_and_stops(name: &str, node: &str, user: &str, c_library: &str) {
     app.line(r#""url":"/slow"#);
     docker(&["stop", &app.id]);
     let status = app.wait();
-    let answer = answer.recv_timeout(PATIENCE).unwrap();
+    let answer = answer.recv_timeout(patience()).unwrap();
     let (stdout, stderr) = app.logs();
     assert_eq!(status, 0, "{stdout}{stderr}");
     assert!(answer.contains(r#"{"slow":2000,"pid":"#), "{answer}");

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Stdio;
 
-use crate::docker::{Container, PATIENCE, build, client, docker, images};
+use crate::docker::{Container, build, client, docker, images, patience};
 use crate::harness::{TempDir, alone, chatter, words};
 
 const WORKERS: usize = 4;
@@ -33,11 +33,11 @@ fn json_file_has_every_line_of_several_workers_at_full_speed() {
     container.said(words::READY, 1);
     docker(&["kill", "-s", "USR2", &container.id]);
     container.lines("said all", WORKERS);
-    assert_eq!(container.stop("30").1, 0);
+    assert_eq!(container.stop("3600"), 0);
 
     // Into a file: it is more than one would like to see in a failure.
     let json = files.path("json");
-    let status = client(PATIENCE.as_secs())
+    let status = client(patience().as_secs())
         .args(["logs", &container.id])
         .stdout(File::create(&json).unwrap())
         .stderr(Stdio::null())

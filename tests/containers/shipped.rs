@@ -95,7 +95,7 @@ fn the_plain_http_example() {
     assert!(answer.starts_with("hello from pid "), "{answer}");
     let user = docker(&["exec", &app.id, "node", "-p", "process.getuid()"]);
     assert_eq!(user, "1000");
-    assert_eq!(app.stop("30").1, 143);
+    assert_eq!(app.stop("3600"), 143);
 }
 
 /// As distroless Node.js images are: node is elsewhere, and there is no PATH to find it in.
@@ -121,5 +121,5 @@ fn the_distroless_lines_of_the_readme() {
     let image = build("distroless", &dockerfile, &[("server.js", &server)]);
     let app = Container::start(&[], &image, &[]);
     app.port("listening on port ");
-    assert_eq!(app.stop("30").1, 143);
+    assert_eq!(app.stop("3600"), 143);
 }

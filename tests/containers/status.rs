@@ -6,7 +6,7 @@ use std::process::Stdio;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::docker::{Container, PATIENCE, build, client, docker, images, run};
+use crate::docker::{Container, build, client, docker, images, patience, run};
 use crate::harness::{TempDir, processes, words};
 
 #[test]
@@ -74,7 +74,7 @@ fn no_process_to_be_had_is_125_and_says_so() {
         &["-c", "echo ready; read -r line; exec /pidone -- true"],
     );
     container.line("ready");
-    let mut attached = client(PATIENCE.as_secs())
+    let mut attached = client(patience().as_secs())
         .args(["attach", &container.id])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -122,7 +122,7 @@ fn a_worker_that_no_process_can_be_had_for_comes_back() {
     docker(&["update", "--pids-limit", "100", &container.id]);
     container.said(words::READY, 2);
     assert_eq!(processes::children(container.init()).len(), 2);
-    assert_eq!(container.stop("30").1, 0);
+    assert_eq!(container.stop("3600"), 0);
 }
 
 /// The kernel kills, and only the cgroup knows that it was for want of memory.
@@ -170,5 +170,5 @@ fn the_worker_that_ran_out_of_memory_is_named() {
     assert!(line.contains("worker 1 (pid "), "{line}");
     assert!(line.contains(words::RESTARTING), "{line}");
     container.said(words::READY, 2);
-    assert_eq!(container.stop("30").1, 0);
+    assert_eq!(container.stop("3600"), 0);
 }

@@ -2,21 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::docker::{Container, PATIENCE, elsewhere, images, run};
+use crate::docker::{Container, elsewhere, images, patience, run};
 
 /// A server that has no handler for any signal.
 pub const PLAIN: &str = "require('http').createServer((q, r) => r.end('hello'))
     .listen(0, '127.0.0.1', function () { console.log('port ' + this.address().port) })";
 
-/// Much less than the 30 s after which `docker stop -t 30` would kill.
-const PROMPT: Duration = Duration::from_secs(10);
-
 /// Sends one request, and gives all of the answer.
 pub fn get(port: u16, path: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(patience())).unwrap();
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -37,12 +34,11 @@ fn fastify_answers_the_request_in_flight_and_leaves_with_0() {
 
     let answer = elsewhere(move || get(port, "/slow?ms=3000"));
     app.line(r#""url":"/slow"#);
-    let (took, status) = app.stop("30");
-    let answer = answer.recv_timeout(PATIENCE).unwrap();
+    let status = app.stop("3600");
+    let answer = answer.recv_timeout(patience()).unwrap();
     let (stdout, stderr) = app.logs();
 
     assert_eq!(status, 0, "{stdout}{stderr}");
-    assert!(took < PROMPT, "{took:?}");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains(r#"{"slow":3000,"pid":"#), "{answer}");
     // The stop did come while the request was in flight.
@@ -57,9 +53,8 @@ fn fastify_answers_the_request_in_flight_and_leaves_with_0() {
 fn an_app_without_a_handler_ends_at_once_with_143() {
     let app = Container::start(&["--network=host"], &images().node, &["node", "-e", PLAIN]);
     assert!(get(app.port("port "), "/").ends_with("hello"));
-    let (took, status) = app.stop("30");
+    let status = app.stop("3600");
     assert_eq!(status, 143, "{:?}", app.logs());
-    assert!(took < PROMPT, "{took:?}");
 }
 
 /// What pidone is for: the same app as PID 1 ignores the signal, and is killed.
@@ -68,7 +63,7 @@ fn an_app_without_a_handler_ends_at_once_with_143() {
 fn without_pidone_the_same_app_has_to_be_killed() {
     let app = Container::start(&[], "pidone-test/node", &["node", "-e", PLAIN]);
     app.line("port ");
-    assert_eq!(app.stop("1").1, 137);
+    assert_eq!(app.stop("1"), 137);
 }
 
 #[test]
@@ -77,10 +72,11 @@ fn the_runtimes_deadline_rules_unless_a_grace_is_given() {
     let deaf = "process.on('SIGTERM', () => console.log('deaf')); setInterval(() => {}, 1e6); console.log('ready')";
     let app = Container::start(&[], &images().node, &["node", "-e", deaf]);
     app.line("ready");
-    let (took, status) = app.stop("2");
+    let start = Instant::now();
+    let status = app.stop("2");
     app.line("deaf");
     assert_eq!(status, 137);
-    assert!(took >= Duration::from_secs(2), "{took:?}");
+    assert!(start.elapsed() >= Duration::from_secs(2));
 
     let app = Container::start(
         &["-e", "PIDONE_GRACE=200ms"],
@@ -88,10 +84,9 @@ fn the_runtimes_deadline_rules_unless_a_grace_is_given() {
         &["node", "-e", deaf],
     );
     app.line("ready");
-    let (took, status) = app.stop("30");
+    let status = app.stop("3600");
     app.line("deaf");
     assert_eq!(status, 137);
-    assert!(took < PROMPT, "{took:?}");
 }
 
 #[test]

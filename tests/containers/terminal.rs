@@ -10,7 +10,7 @@ use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, ttyname};
 
-use crate::docker::{Container, PATIENCE, images};
+use crate::docker::{Container, images, patience};
 use crate::harness::processes;
 
 /// A person at a terminal, with `docker start -ai` in it.
@@ -72,7 +72,7 @@ impl Session {
     /// Waits until the screen shows `part`, and forgets everything up to there.
     #[track_caller]
     fn expect(&mut self, part: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             if let Some(at) = self.seen.find(part) {
                 self.seen.drain(..at + part.len());
