@@ -137,6 +137,7 @@ fn a_spare_takes_over_at_once() {
     report.only_failures("what was inside a killed worker", |failure| {
         killed.iter().any(|one| one.explains(failure))
     });
+    service.run.until_stderr_times(words::SPARE, 10);
     assert_eq!(service.run.stderr_count(words::SPARE), 10);
     service.stop().code(0);
 }

@@ -30,6 +30,7 @@ fn what_is_asked_for_is_done_when_the_answer_is_there() {
         admin.ask(&format!("scale {count}")).done();
         assert_eq!(service.workers().len(), count);
     }
+    service.run.until_stderr_times(words::RELOADED, 2);
     assert_eq!(service.run.stderr_count(words::RELOADED), 2);
     admin.ask("stop").done();
     service.run.end().code(0);

@@ -44,7 +44,7 @@ fn helpers_of_a_dead_worker_end_and_own_sessions_stay() {
                 "have not exited, sending SIGKILL: ",
             ] {
                 let said = format!("processes of the exited worker with pid {victim} {said}");
-                assert_eq!(service.run.stderr_count(&said), 1, "{said}");
+                service.run.until_stderr_times(&said, 1);
             }
         } else {
             assert!(runs("obeys") && runs("ignores"));
