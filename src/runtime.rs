@@ -16,6 +16,7 @@ mod notices;
 mod ports;
 mod readiness;
 mod reaping;
+mod relief;
 mod report;
 mod sources;
 mod start;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 use crate::accept_backoff::AcceptBackoff;
 use crate::config::{Config, Readiness};
 use crate::reap_throttle::ReapThrottle;
+use crate::relief::Relief;
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Member, Moment, Report, Start, Supervisor, WorkerId};
 use crate::sys::limits;
@@ -47,6 +49,7 @@ use link::Link;
 use ports::{PortId, Ports};
 use readiness::Probe;
 use reaping::Group;
+use relief::RelievedQueue;
 use report::Reporter;
 use sources::{Registered, Registration, Source, Sources};
 use start::Starter;
@@ -93,6 +96,10 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         probes: Table::default(),
         queues: Vec::new(),
         queues_changed: true,
+        relief: Relief::default(),
+        offered: Moment::ZERO,
+        held_since: None,
+        relieved: Vec::new(),
         foreign: Vec::new(),
         unwatched_left: false,
         groups: Vec::new(),
@@ -142,6 +149,14 @@ struct Runtime<'a> {
     queues: Vec<(PortId, Member, RawFd, Registration)>,
     /// Something has happened since they were looked up.
     queues_changed: bool,
+    /// When connections that pidone holds were last offered.
+    offered: Moment,
+    /// Since when pidone holds connections.
+    held_since: Option<Moment>,
+    /// `--balance auto`
+    relief: Relief<PortId>,
+    /// The queues that may be relieved.
+    relieved: Vec<RelievedQueue>,
     unread: UnreadCheck,
     terminal: Option<Terminal>,
     /// The child runs in the terminal's foreground process group.

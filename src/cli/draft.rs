@@ -222,7 +222,7 @@ impl Draft {
         Ok(WorkerRules {
             instances,
             channel,
-            balance: self.balance.unwrap_or(Balance::ReusePort),
+            balance: self.balance.unwrap_or(Balance::Auto),
             ready,
             port_env,
             ready_timeout: match inspector {

@@ -66,7 +66,7 @@ fn workers_have_defaults_of_their_own() {
         instances: Instances::Count(4),
         channel: true,
         port_env: None,
-        balance: Balance::ReusePort,
+        balance: Balance::Auto,
         ready: Readiness::Listen,
         ready_timeout: 30 * SECOND,
         inspector: None,

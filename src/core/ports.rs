@@ -108,8 +108,8 @@ impl Registry {
     /// pidone exits, and the queues of the other members would be lost.
     #[must_use]
     pub fn is_for_group(&self, address: &ListenAddress) -> bool {
-        let in_group = matches!(self.balance, Balance::ReusePort | Balance::SourceIp);
-        in_group && matches!(address, ListenAddress::Tcp(_))
+        let is_single = matches!(self.balance, Balance::Shared | Balance::RoundRobin);
+        !is_single && matches!(address, ListenAddress::Tcp(_))
     }
 
     /// Whether a group needs another socket, to have one for each of so many members.

@@ -22,25 +22,34 @@ use crate::supervisor::{Member, Moment, WorkerId};
 use crate::table::Table;
 use choice::{Choice, Found, Line};
 
-/// The shortest rest: after connections were handed to idle workers, more of them will come.
+/// The shortest rest: connections were handed to idle workers, and others wait.
 const SHORTEST: Duration = Duration::from_millis(2);
 
-/// The longest rest while a connection waits and some worker has nothing in its queue: it may be idle
-/// at the next look.
+/// The rest after all that waited was handed to idle workers; and the longest one while a connection waits
+/// and some worker has nothing in its queue: it may be idle at the next look.
 const HOPEFUL: Duration = Duration::from_millis(4);
 
 /// The rest after queues of busy workers were evened out, which is less urgent.
-const EVENED: Duration = Duration::from_millis(8);
+const EVENED: Duration = Duration::from_millis(10);
 
 /// The longest rest. With the time for a poll and a hand-over, no connection waits for 25 ms behind a
 /// busy worker while another worker is idle.
-const LONGEST: Duration = Duration::from_millis(15);
+const LONGEST: Duration = Duration::from_millis(16);
+
+/// Connections that come so soon after the last rest come all the time. It is cheaper then not to wait for
+/// the next one, but to rest again a few times.
+const BUSY: Duration = Duration::from_millis(5);
+const RESTS: u8 = 4;
 
 /// A queue that has not become shorter for so long is not served now.
-const STUCK: Duration = Duration::from_millis(10);
+const STUCK: Duration = Duration::from_millis(6);
+
+/// A worker that runs gets connections only if it has emptied its queue or taken a connection within this
+/// time: otherwise it may be blocked itself.
+const ALIVE: Duration = Duration::from_millis(20);
 
 /// The most connections that an idle worker takes before it is looked at again.
-const BURST: u32 = 4;
+const BURST: u32 = 8;
 
 /// The accept queue of a serving worker on a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +83,12 @@ pub struct Relief<P> {
     phase: Phase,
     /// The length of the next rest.
     rest: Duration,
+    /// How many rests follow even if nothing waits.
+    rests_left: u8,
     /// The queues in which connections waited at the last look.
     waiting: Table<(P, Member), Waiting>,
+    /// When a worker was last known to take connections.
+    alive: Table<WorkerId, Moment>,
     /// What idle workers may take besides the connections on their way.
     credits: Table<WorkerId, Credit<P>>,
     /// The worker that got the last connection: the idle ones take turns.
@@ -85,7 +98,9 @@ pub struct Relief<P> {
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     /// Until poll(2) finds that a connection waits.
-    Watching,
+    Watching {
+        since: Moment,
+    },
     Resting {
         until: Moment,
     },
@@ -115,9 +130,13 @@ struct Credit<P> {
 impl<P> Default for Relief<P> {
     fn default() -> Self {
         Self {
-            phase: Phase::Watching,
+            phase: Phase::Watching {
+                since: Moment::ZERO,
+            },
+            rests_left: 0,
             rest: SHORTEST,
             waiting: Table::default(),
+            alive: Table::default(),
             credits: Table::default(),
             last: WorkerId(0),
         }
@@ -135,7 +154,7 @@ impl<P: Ord + Copy> Relief<P> {
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
         match self.phase {
-            Phase::Watching => None,
+            Phase::Watching { .. } => None,
             Phase::Resting { until } => Some(until),
             Phase::Polling => Some(Moment::ZERO),
         }
@@ -155,19 +174,23 @@ impl<P: Ord + Copy> Relief<P> {
     pub fn on_poll(&mut self, now: Moment, is_any_ready: bool) -> bool {
         match self.phase {
             Phase::Polling if is_any_ready => true,
-            Phase::Watching if is_any_ready => {
-                // The last rest ended with empty queues.
-                self.grow();
-                let until = now + self.rest;
-                self.phase = Phase::Resting { until };
+            Phase::Watching { since } if is_any_ready => {
+                self.rests_left = if now <= since + BUSY { RESTS } else { 0 };
+                self.rest_longer(now);
+                false
+            }
+            Phase::Polling if self.rests_left > 0 => {
+                self.waiting = Table::default();
+                self.rests_left -= 1;
+                self.rest_longer(now);
                 false
             }
             Phase::Polling => {
                 self.waiting = Table::default();
-                self.phase = Phase::Watching;
+                self.phase = Phase::Watching { since: now };
                 false
             }
-            Phase::Watching | Phase::Resting { .. } => false,
+            Phase::Watching { .. } | Phase::Resting { .. } => false,
         }
     }
 
@@ -184,6 +207,7 @@ impl<P: Ord + Copy> Relief<P> {
         let mut choice = Choice {
             now,
             waiting: &self.waiting,
+            alive: &self.alive,
             last: self.last,
             lines: queues.iter().copied().map(Line::new).collect(),
             sleeps,
@@ -204,6 +228,7 @@ impl<P: Ord + Copy> Relief<P> {
             }
         }
         let (has_hope, has_fresh) = (choice.has_hope(), choice.has_fresh());
+        let is_any_left = choice.lines.iter().any(|line| line.length > 0);
         for line in &choice.lines {
             let key = (line.queue.port, line.queue.member);
             if let Some(waiting) = self.waiting.get_mut(key) {
@@ -211,8 +236,8 @@ impl<P: Ord + Copy> Relief<P> {
             }
         }
         let rest = if to_idle {
-            self.rest = SHORTEST;
-            SHORTEST
+            self.rest = if is_any_left { SHORTEST } else { HOPEFUL };
+            self.rest
         } else if !moves.is_empty() {
             self.rest = EVENED;
             EVENED
@@ -231,8 +256,10 @@ impl<P: Ord + Copy> Relief<P> {
     pub fn on_taken(
         &mut self,
         worker: WorkerId,
+        now: Moment,
         length: impl Fn(P, Member) -> u32,
     ) -> Option<Move<P>> {
+        self.alive.insert(worker, now);
         let credit = self.credits.get_mut(worker)?;
         let (port, from) = (credit.port, credit.from);
         credit.left = credit.left.checked_sub(1)?;
@@ -243,6 +270,14 @@ impl<P: Ord + Copy> Relief<P> {
     /// The worker serves no longer, or a move for it came to nothing.
     pub fn forget(&mut self, worker: WorkerId) {
         self.credits.remove(worker);
+        self.alive.remove(worker);
+    }
+
+    /// The last rest ended with empty queues.
+    fn rest_longer(&mut self, now: Moment) {
+        self.grow();
+        let until = now + self.rest;
+        self.phase = Phase::Resting { until };
     }
 
     fn grow(&mut self) {
@@ -254,10 +289,13 @@ impl<P: Ord + Copy> Relief<P> {
         let mut waiting = Table::default();
         for queue in queues {
             let key = (queue.port, queue.member);
+            let before = self.waiting.get(key).copied();
+            if before.is_some_and(|before| queue.length < before.length) {
+                self.alive.insert(queue.worker, now);
+            }
             if queue.length == 0 {
                 continue;
             }
-            let before = self.waiting.get(key).copied();
             let mut noted = before.unwrap_or(Waiting {
                 since: now,
                 stuck_since: now,

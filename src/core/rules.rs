@@ -191,6 +191,9 @@ impl PortEnv {
 /// Which worker gets a new connection (`--balance`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Balance {
+    /// A socket for each slot, dealt by the client's source port; connections that wait behind a busy worker
+    /// go to another one.
+    Auto,
     /// A socket for each slot; the kernel distributes connections by hash.
     ReusePort,
     /// One socket for all slots.

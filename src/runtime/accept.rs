@@ -2,14 +2,22 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use super::ports::PortId;
 use super::workers::AcceptedConnection;
 use super::{Runtime, environment};
-use crate::supervisor::{Event, Member, Pending, WorkerId};
+use crate::supervisor::{Event, Member, Moment, Pending, WorkerId};
 use crate::sys::procfs;
 
 /// How many connections are accepted from one queue in one turn.
 const ACCEPTED_AT_ONCE: usize = 16;
+
+/// The time between two offers of connections that pidone holds.
+const OFFER_AGAIN: Duration = Duration::from_millis(5);
+
+/// How long pidone holds connections if all workers that can take them are busy.
+const BUSY_LIMIT: Duration = Duration::from_millis(50);
 
 impl Runtime<'_> {
     pub(super) fn check_pending(&mut self, worker: Option<WorkerId>) {
@@ -49,9 +57,36 @@ impl Runtime<'_> {
         }
     }
 
-    /// Accepts connections from an orphaned queue.
+    /// The workers that can be handed a connection now: not those that have not taken the last one.
+    pub(super) fn free_workers(&self) -> impl Iterator<Item = WorkerId> {
+        let serving = self.supervisor.serving();
+        serving.filter(|worker| self.workers.is_free(*worker))
+    }
+
+    /// The free workers that listen on a port, the next in turn first; with `--balance auto`, those that
+    /// have nothing else to do come first.
+    fn takers(&self, port: PortId) -> Vec<WorkerId> {
+        let registry = &self.ports.registry;
+        let mut takers = registry.takers(port, self.free_workers());
+        if takers.len() > 1 && registry.is_relieved() {
+            takers.sort_by_cached_key(|worker| !self.sleeps(*worker));
+        }
+        takers
+    }
+
+    /// Whether a worker waits for something to do.
+    pub(super) fn sleeps(&self, worker: WorkerId) -> bool {
+        self.workers.pid(worker).is_some_and(procfs::sleeps)
+    }
+
+    /// Accepts connections from an orphaned queue, as long as workers can take them.
     pub(super) fn accept(&mut self, port: PortId, member: Member) {
+        self.queues_changed = true;
         for _ in 0..ACCEPTED_AT_ONCE {
+            let registry = &self.ports.registry;
+            if registry.takers(port, self.free_workers()).is_empty() {
+                return;
+            }
             match self.ports.accept(port, member) {
                 Ok(Some(connection)) => self.hand_over((port, connection)),
                 Ok(None) => return,
@@ -60,19 +95,43 @@ impl Runtime<'_> {
         }
     }
 
-    pub(super) fn hand_over_accepted(&mut self) {
+    /// Hands over the connections that pidone has. Returns when to try again, if not at once: workers refuse
+    /// a connection while they close, but also while they have `server.maxConnections`, perhaps all of them;
+    /// and with `--balance auto`, pidone does not give them to a busy worker at first.
+    pub(super) fn hand_over_accepted(&mut self, now: Moment) -> Option<Moment> {
+        if self.workers.accepted_connections.is_empty() {
+            self.held_since = None;
+            return None;
+        }
+        let held_since = *self.held_since.get_or_insert(now);
+        let again = self.offered + OFFER_AGAIN;
+        if now < again && self.workers.was_refused {
+            return Some(again);
+        }
+        self.offered = now;
+        self.workers.was_refused = false;
+        let is_picky = self.ports.registry.is_relieved() && now < held_since + BUSY_LIMIT;
+        let mut is_held_back = false;
         for _ in 0..self.workers.accepted_connections.len() {
-            if let Some(connection) = self.workers.accepted_connections.pop_front() {
+            let Some(connection) = self.workers.accepted_connections.pop_front() else {
+                continue;
+            };
+            let first = self.takers(connection.0).first().copied();
+            if is_picky && first.is_some_and(|first| !self.sleeps(first)) {
+                is_held_back = true;
+                self.workers.accepted_connections.push_back(connection);
+            } else {
                 self.hand_over(connection);
             }
         }
+        is_held_back.then_some(now + OFFER_AGAIN)
     }
 
     /// Hands a connection to the next worker in turn. If no worker is there, it waits for the first
     /// one.
     pub(super) fn hand_over(&mut self, connection: AcceptedConnection) {
         let port = connection.0;
-        let takers = self.ports.registry.takers(port, self.supervisor.serving());
+        let takers = self.takers(port);
         match self.workers.hand_over(connection, takers.into_iter()) {
             Ok(worker) => self.ports.registry.handed_over(port, worker),
             Err(connection) => self.workers.accepted_connections.push_back(connection),

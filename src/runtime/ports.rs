@@ -234,6 +234,19 @@ impl Ports {
         queue.map_or(Ok(None), Listener::accept)
     }
 
+    /// The length of a queue; 0 if it has none.
+    #[must_use]
+    pub fn queue_length(&self, port: PortId, member: Member) -> u32 {
+        let queue = self.queue_of(port, member);
+        queue.map_or(0, |queue| queue.queue_length().unwrap_or(0))
+    }
+
+    /// The socket with that queue.
+    #[must_use]
+    pub fn queue_fd(&self, port: PortId, member: Member) -> Option<BorrowedFd<'_>> {
+        Some(self.queue_of(port, member)?.as_fd())
+    }
+
     fn queue_of(&self, port: PortId, member: Member) -> Option<&Listener> {
         self.sockets.get(port)?.queue(member)
     }

@@ -33,6 +33,8 @@ pub(super) enum Source {
     Closing(PortId),
     /// An orphaned queue.
     Queue(PortId, Member),
+    /// A queue of a worker that serves.
+    Relieved,
     /// `--http`
     Http,
     /// `--control`

@@ -27,6 +27,8 @@ pub(super) struct Tally {
     pub(super) boots: Times,
     pub(super) drains: Times,
     crash_loop: bool,
+    /// Connections taken from the queue of a busy worker.
+    pub(super) relieved: u64,
 }
 
 impl Tally {
@@ -141,6 +143,7 @@ impl Runtime<'_> {
             boots: self.tally.boots,
             drains: self.tally.drains,
             crash_loop: self.tally.crash_loop,
+            relieved: self.tally.relieved,
         }
     }
 

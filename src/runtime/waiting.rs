@@ -20,8 +20,8 @@ impl Runtime<'_> {
     /// Sleeps until there are events, and returns the first; `None`: there was none.
     pub(super) fn wait(&mut self) -> Result<Option<Event>, RunError> {
         self.workers.forget_dead();
-        self.hand_over_accepted();
         let now = self.now();
+        let offer_due = self.hand_over_accepted(now);
         let channel_pause = self.workers.flush(now);
         let deadline = self.supervisor.next_deadline();
         if deadline.is_some_and(|at| at <= now) {
@@ -33,6 +33,7 @@ impl Runtime<'_> {
         let accept_backoff = self.accept_backoff.lasts_until(now);
         self.watch_listeners(accept_backoff.is_none());
         let closing = self.ports.keep_open(&self.sources, now);
+        let relief_due = self.prepare_relief(now);
         let reap_pause = self.reap_throttle.paused_until(now);
         self.signals.wait_for(match reap_pause {
             Some(_) => Interest::None,
@@ -46,6 +47,8 @@ impl Runtime<'_> {
             accept_backoff,
             closing,
             reap_pause,
+            relief_due,
+            offer_due,
             is_behind.then_some(now),
         ];
         let due = ends.into_iter().flatten().min();
@@ -55,9 +58,12 @@ impl Runtime<'_> {
         if is_behind {
             self.take_signals()?;
         }
+        let mut is_any_waiting = false;
         while let Some(source) = self.sources.next_ready() {
+            is_any_waiting |= source == Source::Relieved;
             self.on_ready(source, now)?;
         }
+        self.relieve(is_any_waiting);
         if self.waiting_for_leftovers {
             self.count_leftovers();
         }
@@ -80,7 +86,7 @@ impl Runtime<'_> {
             Source::Http | Source::Control => self.accept_clients(source),
             Source::Client(id) => self.proceed(id),
             // All are checked after each sleep.
-            Source::Foreign => {}
+            Source::Foreign | Source::Relieved => {}
         }
         Ok(())
     }
@@ -110,9 +116,10 @@ impl Runtime<'_> {
         if !std::mem::take(&mut self.queues_changed) {
             return;
         }
-        let serving: Vec<_> = self.supervisor.serving().collect();
+        self.watch_relieved(accepts);
+        let takers: Vec<_> = self.free_workers().collect();
         let is_accepting = |worker| self.supervisor.accepts(worker);
-        let mut orphaned = self.ports.orphaned_queues(is_accepting, &serving);
+        let mut orphaned = self.ports.orphaned_queues(is_accepting, &takers);
         orphaned.retain(|_| accepts);
         let known = self
             .queues

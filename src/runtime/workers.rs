@@ -54,6 +54,10 @@ pub(super) struct Workers {
     dead: Vec<WorkerId>,
     /// Connections that a worker rejected or did not take.
     pub(super) accepted_connections: VecDeque<AcceptedConnection>,
+    /// A worker has rejected one of them since they were last offered.
+    pub(super) was_refused: bool,
+    /// They have taken a connection that was handed to them.
+    pub(super) have_taken: Vec<WorkerId>,
     /// `--http-drain`: true until it is logged that a worker runs without the module.
     wants_drain_module: bool,
 }
@@ -205,6 +209,7 @@ impl Workers {
                 } => {
                     let connection = worker.port(key).map(|port| (port, fd));
                     self.accepted_connections.extend(connection);
+                    self.was_refused = true;
                 }
                 Outcome::HandleReleased {
                     key,
@@ -213,6 +218,11 @@ impl Workers {
                 } => worker.closed(id, key, ports),
                 Outcome::Disconnects => events.push_back(Event::Disconnects(id)),
                 Outcome::PingAnswered => events.push_back(Event::Pong(id)),
+                Outcome::HandleReleased {
+                    handle: Parcel::Connection(_),
+                    fate: Fate::Delivered,
+                    ..
+                } => self.have_taken.push(id),
                 Outcome::Nothing | Outcome::HandleReleased { .. } => {}
             }
             if matches!(message, FromWorker::Query(_))
@@ -348,6 +358,15 @@ impl Workers {
             Some(id) => self.all.get(id).is_some_and(on_its_way),
             None => !self.accepted_connections.is_empty() || self.all.values().any(on_its_way),
         }
+    }
+
+    /// Whether it can be handed a connection now: nothing that it must answer is on its way.
+    pub(super) fn is_free(&self, id: WorkerId) -> bool {
+        let link = self.all.get(id).and_then(|worker| worker.link.as_ref());
+        link.is_some_and(|link| {
+            let outbox = &link.outbox;
+            !link.is_closed() && !outbox.has_connections() && !outbox.ping_in_flight()
+        })
     }
 
     /// Hands a connection to the first of these workers that takes it; returns it if none does.

@@ -1,6 +1,7 @@
 //! The resource use and state of a process, from /proc (proc_pid_stat(5), proc_pid_statm(5)).
 
 use std::fs;
+use std::io::Read;
 
 /// The resident memory of a process, in bytes; `None`: there is no such process.
 #[must_use]
@@ -28,6 +29,24 @@ pub fn is_exiting(pid: i32) -> bool {
         return true;
     };
     has_exit_flag(&String::from_utf8_lossy(&text))
+}
+
+/// Whether a process sleeps, and so waits for events: its first thread, in which Node.js runs its event
+/// loop.
+#[must_use]
+pub fn sleeps(pid: i32) -> bool {
+    // The file of the thread: that of the process adds up all threads' times.
+    let file = fs::File::open(format!("/proc/{pid}/task/{pid}/stat"));
+    // A name has at most 15 bytes (`TASK_COMM_LEN`).
+    let mut begin = [0; 64];
+    let read = file.and_then(|mut file| file.read(&mut begin));
+    read.is_ok() && state(&String::from_utf8_lossy(&begin)) == Some('S')
+}
+
+/// The third field of /proc/PID/stat.
+fn state(stat: &str) -> Option<char> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.trim_start().chars().next()
 }
 
 /// Whether a program was started with a variable, even if it has changed it since; `None`: unknown,
@@ -82,6 +101,7 @@ mod tests {
     fn fields_are_counted_from_the_end_of_the_name() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 12 0 0 0 230 41 0 0 20 0 11 0 5 6 7 8";
         assert_eq!(ticks(stat), Some(271));
+        assert_eq!(state(stat), Some('S'));
         assert!(!has_exit_flag(stat));
         assert!(has_exit_flag(&stat.replace("4194560", "4194564")));
         assert_eq!(ticks("7 (node) S 1 7"), None);
@@ -111,5 +131,6 @@ mod tests {
         assert_eq!(began_with(me, "PAT"), Some(false));
         assert_eq!(began_with(i32::MAX, "PATH"), None);
         assert!(is_exiting(i32::MAX) && !is_exiting(me));
+        assert!(!sleeps(i32::MAX));
     }
 }

@@ -44,6 +44,7 @@ fn page(format: Format) -> String {
             boots: Times::default(),
             drains: Times::default(),
             crash_loop: true,
+            relieved: 5,
         },
         ..Status::default()
     };

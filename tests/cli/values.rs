@@ -77,7 +77,7 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     (
         "--balance",
         "random",
-        "reuseport, shared, source-ip or round-robin",
+        "auto, reuseport, shared, source-ip or round-robin",
     ),
     ("--restart", "yes", "always, on-failure or never"),
     ("--backoff", "1s", "MIN..MAX"),

@@ -19,4 +19,4 @@ mod scale;
 mod shares;
 mod stop;
 
-const BALANCES: [&str; 4] = ["reuseport", "shared", "source-ip", "round-robin"];
+const BALANCES: [&str; 5] = ["auto", "reuseport", "shared", "source-ip", "round-robin"];

@@ -20,7 +20,7 @@ fn an_app_that_listens_on_that_port_gets_the_inherited_socket() {
     if !can_activate("an_app_that_listens_on_that_port_gets_the_inherited_socket") {
         return;
     }
-    for balance in ["reuseport", "shared", "source-ip", "round-robin"] {
+    for balance in ["auto", "reuseport", "shared", "source-ip", "round-robin"] {
         let app = App::named(PLAIN);
         let port = app.port;
         // Which passes nothing on from the environment by itself.

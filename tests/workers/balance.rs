@@ -71,7 +71,7 @@ fn a_client_stays_with_its_worker_or_the_successor_of_it() {
 /// A place whose worker is dead and waits for its next start attracts nobody.
 #[test]
 fn a_dead_workers_share_goes_to_the_others() {
-    for balance in ["reuseport", "shared", "source-ip", "round-robin"] {
+    for balance in ["auto", "reuseport", "shared", "source-ip", "round-robin"] {
         let options = [
             "--balance",
             balance,

@@ -25,6 +25,7 @@ mod listen;
 mod networks;
 mod ports;
 mod recycling;
+mod relief;
 mod reload;
 mod signals;
 mod sockets;

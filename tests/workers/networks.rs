@@ -48,7 +48,7 @@ fn a_link_local_address_is_one_of_an_interface() {
     if !is_permitted("a_link_local_address_is_one_of_an_interface", SETUP) {
         return;
     }
-    for balance in ["reuseport", "round-robin"] {
+    for balance in ["auto", "reuseport", "round-robin"] {
         let service = App::script(SCRIPT)
             .start_with(1, ["--balance", balance], |pidone| inside(pidone, SETUP));
         let mut lines: Vec<_> = (0..3).map(|_| service.run.line()).collect();

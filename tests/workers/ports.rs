@@ -163,7 +163,7 @@ fn a_second_listen_of_the_same_worker_is_an_error() {
             require('http').createServer(require('./answer.js')).listen(port, () => console.log('up', process.pid));
         })();
     ";
-    for balance in ["reuseport", "round-robin"] {
+    for balance in ["auto", "reuseport", "round-robin"] {
         on_every_node(|node| {
             let app = App::script(SCRIPT).node(&node.path);
             let port = app.port + 1;

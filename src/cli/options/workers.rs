@@ -147,18 +147,22 @@ pub(super) const SOCKETS: Chapter = Chapter {
             long: "balance",
             value: Some("HOW"),
             help: &[
-                "Who gets a new connection. reuseport: the kernel spreads them",
-                "(default); shared: an idle worker; source-ip: a client stays",
-                "with its worker; round-robin: each in turn. Needs -i.",
+                "Who gets a new connection. auto (default): equal shares, but",
+                "an idle worker takes what waits for a busy one; reuseport:",
+                "the kernel spreads them; shared: an idle worker; source-ip: a",
+                "client stays with its worker; round-robin: each in turn.",
+                "Needs -i.",
             ],
             set: |draft, value| {
                 let words = [
+                    ("auto", Balance::Auto),
                     ("reuseport", Balance::ReusePort),
                     ("shared", Balance::Shared),
                     ("source-ip", Balance::SourceIp),
                     ("round-robin", Balance::RoundRobin),
                 ];
-                let accepted = InvalidValue::Give("reuseport, shared, source-ip or round-robin");
+                let accepted =
+                    InvalidValue::Give("auto, reuseport, shared, source-ip or round-robin");
                 draft.balance = Some(values::one_of(value, &words, accepted)?);
                 Ok(())
             },

@@ -199,6 +199,10 @@ impl MetricsText {
         self.durations("worker_boot_duration", help, status.totals.boots);
         let help = "Time from the start of a drain until the worker exited.";
         self.durations("worker_drain_duration", help, status.totals.drains);
+        let help =
+            "Connections taken from a busy worker's accept queue and handed to another worker.";
+        let relieved = counter("relieved_connections", help);
+        self.one(&relieved, &[], status.totals.relieved);
         let exits = counter("worker_exits", "Exits of workers, by exit code or signal.");
         if !status.totals.exits.is_empty() {
             self.describe(&exits);
@@ -340,6 +344,8 @@ mod tests {
             "pidone_reloads_total{result=\"success\"} 2",
             "pidone_reloads_total{result=\"failure\"} 0",
             "pidone_last_reload_timestamp_seconds{result=\"success\"} 1700000100.000",
+            "# TYPE pidone_relieved_connections counter",
+            "pidone_relieved_connections_total 12",
             "pidone_worker_exits_total{code=\"1\"} 3",
             "pidone_worker_exits_total{signal=\"SIGKILL\"} 1",
             "pidone_worker_start_time_seconds{slot=\"0\",app_instance=\"0\"} 1700000001.000",

@@ -64,6 +64,8 @@ pub struct Totals {
     pub drains: Times,
     /// pidone is stopping because of a crash loop.
     pub crash_loop: bool,
+    /// Connections taken from the queue of a busy worker and handed to another one.
+    pub relieved: u64,
 }
 
 /// A count of operations, and their total time.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::port::{Origin, Port};
 use super::{PortId, Registry};
 use crate::address::ListenAddress;
+use crate::rules::Balance;
 use crate::supervisor::{Member, WorkerId};
 
 /// The queue of connections that came while a single socket was being closed to new ones; no worker
@@ -48,6 +49,35 @@ impl Registry {
             let orphaned: Vec<_> = orphaned.map(|queue| (id, queue)).collect();
             orphaned
         })
+    }
+
+    /// The queues that pidone relieves with `--balance auto`, and the workers that empty them: on each port
+    /// with a queue for each worker, if at least two workers serve there.
+    pub fn relieved_queues(
+        &self,
+        serving: &[WorkerId],
+    ) -> impl Iterator<Item = (PortId, Member, WorkerId)> {
+        let ports = self.ports.iter();
+        let ports = ports.filter(|(_, port)| self.is_relieved() && port.members.is_some());
+        ports.flat_map(|(id, port)| {
+            let mut queues: Vec<_> = port
+                .holders()
+                .filter(|(worker, _)| serving.contains(worker))
+                .map(|(worker, member)| (id, member, worker))
+                .collect();
+            queues.sort_unstable();
+            queues.dedup();
+            if queues.len() < 2 {
+                queues.clear();
+            }
+            queues
+        })
+    }
+
+    /// Whether queues of busy workers are relieved.
+    #[must_use]
+    pub fn is_relieved(&self) -> bool {
+        self.balance == Balance::Auto
     }
 
     /// The workers that can take a connection to this port, the next in turn first. `serving`: in

@@ -111,7 +111,7 @@ impl Admission {
 
 /// `members`: the member of each slot, if it gets new connections. `None` if none does.
 ///
-/// Picks at random instead of by the kernel's hash, which also picks members without a worker.
+/// Never leaves the choice to the kernel's hash, which also picks members without a worker.
 fn program(balance: Balance, members: impl Iterator<Item = Option<Member>>) -> Option<Program> {
     let slots: Vec<_> = members.map(|member| member.map(|it| it.0)).collect();
     let members: Vec<_> = slots.iter().copied().flatten().collect();
@@ -119,6 +119,7 @@ fn program(balance: Balance, members: impl Iterator<Item = Option<Member>>) -> O
         return None;
     }
     Some(match balance {
+        Balance::Auto => steering::dealt(&members),
         Balance::SourceIp => steering::by_source(&slots),
         _ => steering::among(&members),
     })

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{BURST, Credit, Queue, STUCK, Waiting};
+use super::{ALIVE, BURST, Credit, Queue, STUCK, Waiting};
 use crate::supervisor::{Member, Moment, WorkerId};
 use crate::table::Table;
 
@@ -38,6 +38,7 @@ pub(super) struct Found<P> {
 pub(super) struct Choice<'a, P, S> {
     pub(super) now: Moment,
     pub(super) waiting: &'a Table<(P, Member), Waiting>,
+    pub(super) alive: &'a Table<WorkerId, Moment>,
     pub(super) last: WorkerId,
     pub(super) lines: Vec<Line<P>>,
     pub(super) sleeps: S,
@@ -68,7 +69,7 @@ impl<P: Ord + Copy, S: FnMut(WorkerId) -> bool> Choice<'_, P, S> {
         let shortest = targets.iter().find(|(_, line)| {
             let difference = length - line.length;
             let is_worth_it = difference >= 2 || is_stuck && line.length == 0;
-            is_worth_it && !self.is_stuck(line)
+            is_worth_it && self.is_alive(line)
         });
         let shortest = shortest.map(|(place, _)| *place);
         let targets: Vec<_> = targets.into_iter().map(|(place, _)| place).collect();
@@ -119,6 +120,11 @@ impl<P: Ord + Copy, S: FnMut(WorkerId) -> bool> Choice<'_, P, S> {
 
     pub(super) fn has_fresh(&self) -> bool {
         self.lines.iter().any(|line| self.is_fresh(line))
+    }
+
+    fn is_alive(&self, line: &Line<P>) -> bool {
+        let alive = self.alive.get(line.queue.worker);
+        alive.is_some_and(|at| self.now.saturating_sub(*at) <= ALIVE)
     }
 
     fn is_stuck(&self, line: &Line<P>) -> bool {

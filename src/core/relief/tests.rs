@@ -56,29 +56,47 @@ fn without_connections_there_is_no_timer() {
     }
 }
 
+/// Rests until the queues are polled at its end, and nothing waits.
+fn rest(relief: &mut Relief<u8>, begin: Moment, rest: u32) -> Moment {
+    let end = begin + rest * MS;
+    assert!(!relief.polls());
+    assert_eq!(relief.deadline(), Some(end));
+    relief.on_tick(end - MS / 10);
+    assert!(!relief.polls());
+    relief.on_tick(end);
+    assert_eq!(relief.deadline(), Some(Moment::ZERO));
+    assert!(relief.polls() && !relief.on_poll(end, false));
+    end
+}
+
 #[test]
 fn the_rest_grows_while_nothing_waits_at_its_end() {
     let mut relief = Relief::<u8>::default();
-    let mut now = MS;
-    for rest in [4, 8, 15, 15] {
+    let mut now = Moment::ZERO;
+    for length in [4, 8, 16, 16, 16] {
+        now += 100 * MS;
         assert!(!relief.on_poll(now, true));
-        assert!(!relief.polls());
-        now += rest * MS;
-        assert_eq!(relief.deadline(), Some(now));
-        relief.on_tick(now - MS / 10);
-        assert!(!relief.polls());
-        relief.on_tick(now);
-        assert_eq!(relief.deadline(), Some(Moment::ZERO));
-        assert!(!relief.on_poll(now, false));
+        now = rest(&mut relief, now, length);
         assert_eq!(relief.deadline(), None);
     }
+}
+
+#[test]
+fn busy_queues_are_polled_less_often() {
+    let mut relief = Relief::<u8>::default();
+    assert!(!relief.on_poll(MS, true));
+    let mut now = MS;
+    for length in [4, 8, 16, 16, 16] {
+        now = rest(&mut relief, now, length);
+    }
+    assert_eq!(relief.deadline(), None);
 }
 
 #[test]
 fn a_connection_moves_to_a_sleeping_worker_once_it_has_waited() {
     let (relief, moves) = second_look(&queues(&[1, 0]), all_sleep);
     assert_eq!(moves, [moved(0, 1)]);
-    assert_eq!(relief.deadline(), Some(4 * MS + SHORTEST));
+    assert_eq!(relief.deadline(), Some(4 * MS + HOPEFUL));
 }
 
 #[test]
@@ -92,11 +110,20 @@ fn a_new_connection_is_looked_at_again_soon() {
 
 #[test]
 fn running_workers_get_from_a_longer_queue_only() {
-    assert_eq!(second_look(&queues(&[1, 0]), all_run).1, []);
-    assert_eq!(second_look(&queues(&[3, 2]), all_run).1, []);
-    let (relief, moves) = second_look(&queues(&[4, 2, 1]), all_run);
+    let second_look = |before: &[u32], now: &[u32]| {
+        let mut relief = Relief::default();
+        assert_eq!(relief.look(MS, &queues(before), all_run), []);
+        let moves = relief.look(4 * MS, &queues(now), all_run);
+        (moves, relief)
+    };
+    assert_eq!(second_look(&[1, 1], &[1, 0]).0, []);
+    assert_eq!(second_look(&[3, 3], &[3, 2]).0, []);
+    let (moves, relief) = second_look(&[4, 3, 2], &[4, 2, 1]);
     assert_eq!(moves, [moved(0, 2)]);
     assert_eq!(relief.deadline(), Some(4 * MS + EVENED));
+    // Those that have not emptied their queues may be blocked.
+    assert_eq!(second_look(&[4, 2, 1], &[4, 2, 1]).0, []);
+    assert_eq!(second_look(&[4, 0], &[4, 0]).0, []);
 }
 
 #[test]
@@ -114,17 +141,12 @@ fn states_are_read_only_if_a_move_depends_on_them() {
 #[test]
 fn a_stuck_queue_gives_even_to_a_running_worker_without_queue() {
     let mut relief = Relief::default();
-    let stuck = queues(&[1, 0]);
-    for now in [0, 4, 8] {
-        assert_eq!(relief.look(now * MS, &stuck, all_run), []);
+    assert_eq!(relief.look(Moment::ZERO, &queues(&[1, 1]), all_run), []);
+    for now in [2, 4] {
+        assert_eq!(relief.look(now * MS, &queues(&[1, 0]), all_run), []);
     }
-    assert_eq!(relief.look(12 * MS, &stuck, all_run), [moved(0, 1)]);
-    // And takes nothing more itself.
-    let mut relief = Relief::default();
-    for now in [0, 4, 8, 12] {
-        assert_eq!(relief.look(now * MS, &queues(&[2, 3]), all_run), []);
-    }
-    assert_eq!(relief.look(13 * MS, &queues(&[2, 4]), all_run), []);
+    let moves = relief.look(6 * MS, &queues(&[1, 0]), all_run);
+    assert_eq!(moves, [moved(0, 1)]);
 }
 
 #[test]
@@ -133,19 +155,22 @@ fn a_worker_gets_the_next_one_when_it_has_taken_the_last() {
     assert_eq!(moves, [moved(0, 1)]);
     let length = |_, member: Member| if member.slot() == 0 { 5 } else { 0 };
     for _ in 0..2 {
-        assert_eq!(relief.on_taken(worker(1), length), Some(moved(0, 1)));
+        assert_eq!(
+            relief.on_taken(worker(1), 5 * MS, length),
+            Some(moved(0, 1))
+        );
     }
-    assert_eq!(relief.on_taken(worker(1), length), None);
-    assert_eq!(relief.on_taken(worker(0), length), None);
+    assert_eq!(relief.on_taken(worker(1), 5 * MS, length), None);
+    assert_eq!(relief.on_taken(worker(0), 5 * MS, length), None);
 }
 
 #[test]
 fn a_burst_ends_with_the_queue_or_the_worker() {
     let (mut relief, _) = second_look(&queues(&[6, 0]), all_sleep);
-    assert_eq!(relief.on_taken(worker(1), |_, _| 0), None);
+    assert_eq!(relief.on_taken(worker(1), 5 * MS, |_, _| 0), None);
     relief.forget(worker(1));
     let length = |_, member: Member| if member.slot() == 0 { 5 } else { 0 };
-    assert_eq!(relief.on_taken(worker(1), length), None);
+    assert_eq!(relief.on_taken(worker(1), 5 * MS, length), None);
 }
 
 #[test]

@@ -16,6 +16,12 @@ const LATENCY: Duration = Duration::from_micros(100);
 /// From an event to what pidone does about it.
 const OWN_LATENCY: Duration = Duration::from_micros(50);
 
+/// When nothing waits any more, looks stop within this time.
+const SILENCE: Duration = Duration::from_millis(120);
+
+/// A worker that has been busy with one request for so long gets nothing more.
+const BLOCKED: Duration = Duration::from_millis(40);
+
 /// No connection may wait so long for a busy worker while another one is idle all the time.
 const LIMIT: Duration = Duration::from_millis(25);
 
@@ -38,6 +44,7 @@ struct Worker {
     runs_until: Option<Duration>,
     /// It is in the middle of a request.
     is_serving: bool,
+    began: Duration,
     /// It runs no JavaScript although it sleeps, as in `execSync`.
     sleeps_in_request: bool,
     is_away: bool,
@@ -115,7 +122,7 @@ impl World {
             self.check_waits()?;
             let silent = self.now - self.served_last;
             must!(
-                silent < LIMIT || self.relief.deadline().is_none(),
+                silent < SILENCE || self.relief.deadline().is_none(),
                 "looks go on, although nothing waits"
             );
         }
@@ -207,6 +214,7 @@ impl World {
         self.outcome.late += u64::from(waited > LATE);
         worker.runs_until = Some(self.now + connection.cost);
         worker.is_serving = true;
+        worker.began = self.now;
         worker.sleeps_in_request = connection.cost > LIMIT && self.random.chance(10);
     }
 
@@ -237,7 +245,7 @@ impl World {
                     length(&worker.queue)
                 }
             };
-            if let Some(one) = self.relief.on_taken(id(worker), length) {
+            if let Some(one) = self.relief.on_taken(id(worker), self.now, length) {
                 self.hand_over(one)?;
             }
         }
@@ -246,9 +254,7 @@ impl World {
             self.look()?;
         }
         if let Some(deadline) = self.relief.deadline() {
-            // poll(2) counts in milliseconds.
-            let timeout = (deadline - self.now).as_micros().div_ceil(1000);
-            let timeout = Duration::from_millis(u64::try_from(timeout).unwrap());
+            let timeout = deadline.saturating_sub(self.now);
             self.runs_at = Some(self.now + timeout + OWN_LATENCY);
         }
         Ok(())
@@ -299,6 +305,12 @@ impl World {
         must!(
             self.workers[to].channel.is_empty(),
             "a second connection before the worker has taken the first"
+        );
+        let target = &self.workers[to];
+        let is_blocked = target.is_serving && !target.sleeps_in_request;
+        must!(
+            !is_blocked || self.now - target.began < BLOCKED,
+            "to a worker that is blocked"
         );
         let longer = self.workers[from].queue.len();
         must!(

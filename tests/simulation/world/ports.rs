@@ -40,6 +40,7 @@ impl Ports {
     pub fn new(seed: u64, config: &RunRules) -> Self {
         let mut random = Random::new(!seed);
         let balance = random.pick(&[
+            Balance::Auto,
             Balance::ReusePort,
             Balance::SourceIp,
             Balance::Shared,
@@ -211,7 +212,7 @@ impl Ports {
             let members: BTreeSet<_> = members.filter(|it| it.0 < self.open[&port]).collect();
             let is_same = self.steered.insert(port, members.clone()) == Some(members);
             // With source-ip the number of slots matters too.
-            if is_same && self.balance == Balance::ReusePort {
+            if is_same && matches!(self.balance, Balance::Auto | Balance::ReusePort) {
                 self.broken = Some(format!("{port:?}: steered to the same members again"));
             }
             if self.is_closed {

@@ -106,6 +106,7 @@ pub(in crate::admin) fn sample() -> Status {
                 sum_ms: 60_007,
             },
             crash_loop: false,
+            relieved: 12,
         },
     }
 }

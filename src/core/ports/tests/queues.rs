@@ -34,6 +34,28 @@ fn members_without_a_listening_worker_have_orphaned_queues() {
 }
 
 #[test]
+fn queues_of_several_serving_workers_are_relieved() {
+    let mut ports = registry(Balance::Auto);
+    let port = listen(&mut ports, 1, 0, &tcp("*", 0)).unwrap();
+    listen(&mut ports, 2, 2, &tcp("*", 0)).unwrap();
+    listen(&mut ports, 1, 0, &unix("/app.sock")).unwrap();
+    listen(&mut ports, 2, 2, &unix("/app.sock")).unwrap();
+    let relieved = |ports: &Registry, serving: &[u32]| {
+        let serving: Vec<_> = serving.iter().copied().map(WorkerId).collect();
+        let queues = ports.relieved_queues(&serving);
+        queues
+            .map(|(id, member, worker)| (id, member.0, worker.0))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(relieved(&ports, &[1, 2]), [(port, 0, 1), (port, 2, 2)]);
+    assert_eq!(relieved(&ports, &[1, 3]), []);
+    let mut others = registry(Balance::ReusePort);
+    listen(&mut others, 1, 0, &tcp("*", 0)).unwrap();
+    listen(&mut others, 2, 2, &tcp("*", 0)).unwrap();
+    assert_eq!(relieved(&others, &[1, 2]), []);
+}
+
+#[test]
 fn pidone_empties_every_queue_with_round_robin() {
     let mut ports = registry(Balance::RoundRobin);
     let tcp = listen(&mut ports, 1, 0, &tcp("*", 0)).unwrap();

@@ -28,6 +28,18 @@ fn new_connections_follow_the_workers_that_serve() {
 }
 
 #[test]
+fn connections_are_dealt_to_the_workers_that_serve() {
+    let mut ports = registry(Balance::Auto);
+    let port = listen(&mut ports, 1, 0, &tcp("*", 0)).unwrap();
+    listen(&mut ports, 2, 2, &tcp("*", 0)).unwrap();
+    assert_eq!(ports.steer(), [(port, steering::dealt(&[0, 2]))]);
+    assert_eq!(
+        serve(&mut ports, &[Some(0), None]),
+        [(port, steering::only(0))]
+    );
+}
+
+#[test]
 fn before_any_worker_serves_connections_wait_in_first_members() {
     let mut ports = registry(Balance::ReusePort);
     let port = named(&mut ports, "8080", 1);
