@@ -51,11 +51,13 @@ struct Scene {
 impl Scene {
     fn begin() -> Self {
         let service = App::script(GATED).workers(2, SOON).ready();
+        // Under load, pidone has connections that it hands to workers.
+        let before = Vitals::of(&service);
         let load = service.load().rate(200).start();
         load.until_answered_by(2);
         Self {
             old: service.workers(),
-            before: Vitals::of(&service),
+            before,
             service,
             load,
             killed: Vec::new(),
