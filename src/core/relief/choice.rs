@@ -68,7 +68,9 @@ impl<P: Ord + Copy, S: FnMut(WorkerId) -> bool> Choice<'_, P, S> {
         let empty = targets.iter().filter(|(_, line)| line.length == 0).count();
         let shortest = targets.iter().find(|(_, line)| {
             let difference = length - line.length;
-            let is_worth_it = difference >= 2 || is_stuck && line.length == 0;
+            // A hand-over costs more than an accept(2), so small differences of long queues stay.
+            let is_worth_it =
+                difference >= 2 && difference >= length / 2 || is_stuck && line.length == 0;
             is_worth_it && self.is_alive(line)
         });
         let shortest = shortest.map(|(place, _)| *place);

@@ -121,6 +121,8 @@ fn running_workers_get_from_a_longer_queue_only() {
     let (moves, relief) = second_look(&[4, 3, 2], &[4, 2, 1]);
     assert_eq!(moves, [moved(0, 2)]);
     assert_eq!(relief.deadline(), Some(4 * MS + EVENED));
+    assert_eq!(second_look(&[9, 6], &[9, 5]).0, [moved(0, 1)]);
+    assert_eq!(second_look(&[10, 8], &[10, 6]).0, []);
     // Those that have not emptied their queues may be blocked.
     assert_eq!(second_look(&[4, 2, 1], &[4, 2, 1]).0, []);
     assert_eq!(second_look(&[4, 0], &[4, 0]).0, []);
