@@ -33,6 +33,8 @@ pub struct Config {
     pub restart: RestartRules,
     /// N workers (`--instances`); `None`: single mode, a transparent init.
     pub workers: Option<WorkerRules>,
+    /// Follow the container's limits while it lives (`--follow-limits`).
+    pub follow_limits: bool,
     /// Fail unless pidone can be a subreaper (`--subreaper`).
     pub subreaper: bool,
     /// The signal that pidone gets when its own parent dies (`--parent-death`).
@@ -65,6 +67,7 @@ impl Config {
             listen: Vec::new(),
             restart: RestartRules::default(),
             workers: None,
+            follow_limits: true,
             subreaper: false,
             parent_death: None,
             expected: Vec::new(),

@@ -11,6 +11,7 @@ mod control;
 pub mod drain_module;
 pub mod environment;
 mod error;
+mod limits;
 mod link;
 mod notices;
 mod ports;
@@ -36,7 +37,7 @@ use crate::reap_throttle::ReapThrottle;
 use crate::relief::Relief;
 use crate::signal::Signal;
 use crate::supervisor::{Action, Event, Member, Moment, Report, Start, Supervisor, WorkerId};
-use crate::sys::limits;
+use crate::sys::limits::raise_open_files;
 use crate::sys::notify::NotifySocket;
 use crate::sys::poll::Interest;
 use crate::sys::signal::{SignalQueue, Target, send};
@@ -45,6 +46,7 @@ use crate::sys::{host, leftovers, procfs, signal};
 use crate::table::Table;
 use admin::AdminEndpoints;
 pub use error::RunError;
+use limits::LimitsWatch;
 use link::Link;
 use ports::{PortId, Ports};
 use readiness::Probe;
@@ -63,7 +65,7 @@ use workers::Workers;
 /// # Errors
 /// Why the command could not start; nothing runs then.
 pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
-    let open_files = limits::raise_open_files();
+    let open_files = raise_open_files();
     let mut ports = start::prepare(config)?;
     let terminal = Terminal::on_stdin().filter(|_| config.workers.is_none());
     let foreground = terminal.as_ref().is_some_and(Terminal::is_ours);
@@ -74,12 +76,12 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let notify =
         notify.map(|socket| Registered::new(&sources, Source::Notify, socket, Interest::Read));
     let admin = AdminEndpoints::open(config, starter.user(), &sources)?;
-    let instances = start::instances(config);
+    let limits = LimitsWatch::begin(config, &sources)?;
     let rules = config.workers.as_ref();
     let http_drain = rules.and_then(|workers| workers.http_drain);
-    let _ = ports.ensure_members(instances * Member::PER_SLOT);
+    let _ = ports.ensure_members(limits.last().workers * Member::PER_SLOT);
     let runtime = Runtime {
-        supervisor: Supervisor::new(&config.rules(), instances, start::max_memory(config)?),
+        supervisor: Supervisor::new(&config.rules(), limits.last()),
         reporter: Reporter::new(config),
         ready: config
             .workers
@@ -110,6 +112,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         events: VecDeque::new(),
         config,
         sources,
+        limits,
         signals,
         starter,
         notify,
@@ -129,6 +132,7 @@ struct Runtime<'a> {
     supervisor: Supervisor,
     reporter: Reporter,
     sources: Sources,
+    limits: LimitsWatch,
     signals: Registered<SignalQueue>,
     starter: Starter<'a>,
     /// Where workers send `READY=1` with `--ready notify`.

@@ -16,6 +16,7 @@ pub mod entry;
 pub mod environment;
 pub(crate) mod host;
 pub mod identity;
+pub(crate) mod inotify;
 pub(crate) mod leftovers;
 pub(crate) mod limits;
 pub(crate) mod listener;

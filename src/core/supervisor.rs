@@ -13,6 +13,7 @@ mod groups;
 mod health;
 mod leftovers;
 mod lifecycle;
+mod limits;
 mod member;
 mod options;
 mod replacement;
@@ -36,6 +37,8 @@ use drain::{DrainEvent, DrainRules, DrainStart};
 pub use event::{Action, Event, Moment, Pending, Start};
 use groups::Groups;
 use leftovers::Leftovers;
+pub use limits::ContainerLimits;
+use limits::FollowedLimits;
 pub use member::{Member, WorkerId};
 use options::Rules;
 pub use report::{Next, Reason, Refusal, Report, Verdict};
@@ -62,6 +65,7 @@ pub struct Supervisor {
     spares: Vec<Spare>,
     rollout: Rollout,
     groups: Groups,
+    limits: FollowedLimits,
     /// The number of slots has changed, and the change is not complete.
     is_scaling: bool,
     /// When to measure the workers' memory next.
@@ -99,14 +103,14 @@ enum Phase {
 
 impl Supervisor {
     /// A supervisor that has started nothing yet. Without `--instances` there is one worker,
-    /// whatever `instances` says. `max_memory`: the value of `--max-memory` in bytes.
+    /// whatever `limits` says.
     #[must_use]
-    pub fn new(config: &RunRules, instances: usize, max_memory: Option<u64>) -> Self {
+    pub fn new(config: &RunRules, limits: ContainerLimits) -> Self {
         let workers = config.workers.as_ref();
-        let target = workers.map_or(1, |_| instances.max(1));
+        let target = workers.map_or(1, |_| limits.workers.max(1));
         let spares = workers.map_or(0, |workers| usize::from(workers.spares));
         Self {
-            rules: Rules::new(config, max_memory),
+            rules: Rules::new(config, limits.max_memory),
             workers: Table::default(),
             launched: 0,
             slots: (0..target).map(Slot::new).collect(),
@@ -116,6 +120,7 @@ impl Supervisor {
                 .collect(),
             rollout: Rollout::default(),
             groups: Groups::default(),
+            limits: FollowedLimits::new(limits),
             is_scaling: false,
             measure_at: None,
             steered: Vec::new(),
@@ -192,6 +197,7 @@ impl Supervisor {
             }
             Event::Pong(worker) => self.on_pong(worker, now, actions),
             Event::Look => self.on_look(now, actions),
+            Event::Limits(read) => self.limits.on_read(read, now),
             Event::Announced { worker, handles } => {
                 if let Some(worker) = self.workers.get_mut(worker) {
                     worker.handles = handles;
@@ -290,6 +296,7 @@ impl Supervisor {
             Phase::Beginning | Phase::Running => {
                 self.start_due(now, actions);
                 self.check_health(now, actions);
+                self.follow_limits(now, actions);
             }
             Phase::Stopping(_) => self.on_stop_tick(now, actions),
             Phase::Exiting(leftovers) => leftovers.on_tick(now, actions),

@@ -35,7 +35,7 @@ impl fmt::Display for HumanDuration {
 
 /// An amount of memory: `512 KiB`, `300 MiB`, `1.5 GiB`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct HumanBytes(pub(crate) u64);
+pub struct HumanBytes(pub u64);
 
 impl fmt::Display for HumanBytes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -24,6 +24,13 @@ pub(super) fn no_subreaper(error: &io::Error) {
     );
 }
 
+pub(super) fn limits_not_watched(error: &io::Error) {
+    log::debug!(
+        "cannot watch the container's limits: {}; changes are noticed late",
+        Cause(error)
+    );
+}
+
 pub(super) fn terminal_replaced() {
     log::info!(
         "standard input is a terminal, which workers (-i) cannot share: theirs is /dev/null"

@@ -12,7 +12,7 @@ use crate::signal::Signal;
 use crate::supervisor::{Next, Report, Verdict};
 use crate::sys::cgroup::OomCounter;
 use crate::sys::leftovers;
-use crate::text::HumanDuration;
+use crate::text::{HumanBytes, HumanDuration};
 
 /// Writes the log lines. Remembers how many processes the kernel's OOM killer has killed so far.
 #[derive(Debug)]
@@ -126,6 +126,14 @@ impl Reporter {
                 "reload failed: the successor {who} was not ready in time; the old workers stay"
             ),
             Report::Scaled { from, to } => log::info!("scaling from {from} to {to} workers"),
+            Report::CpusChanged { from, to } => log::info!(
+                "scaling from {from} to {to} workers: the container's CPU limit has changed (-i auto)"
+            ),
+            Report::MemoryChanged { from, to } => log::info!(
+                "--max-memory changes from {} to {}: the container's memory limit has changed",
+                HumanBytes(from),
+                HumanBytes(to)
+            ),
             Report::ScaleDone { workers: 1 } => log::info!("scaling done: one worker serves"),
             Report::ScaleDone { workers } => log::info!("scaling done: {workers} workers serve"),
             Report::Recycled { reason, .. } => log::info!("{who} {reason}; replacing it"),

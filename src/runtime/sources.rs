@@ -35,6 +35,8 @@ pub(super) enum Source {
     Queue(PortId, Member),
     /// A queue of a worker that serves.
     Relieved,
+    /// The container's limits.
+    Limits,
     /// `--http`
     Http,
     /// `--control`

@@ -55,6 +55,7 @@ impl Runtime<'_> {
         let due = self.notify_manager(now, due.map(|at| at.saturating_sub(now)));
         self.sleep(due)?;
         self.admin.wake();
+        self.check_limits(now);
         if is_behind {
             self.take_signals()?;
         }
@@ -85,6 +86,7 @@ impl Runtime<'_> {
             Source::Queue(port, member) => self.accept(port, member),
             Source::Http | Source::Control => self.accept_clients(source),
             Source::Client(id) => self.proceed(id),
+            Source::Limits => self.on_limits_written(),
             // All are checked after each sleep.
             Source::Foreign | Source::Relieved => {}
         }

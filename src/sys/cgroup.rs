@@ -58,6 +58,28 @@ impl OomCounter {
     }
 }
 
+/// The files with the limits of a controller, from the group up to the mount; a write to one of
+/// them changes what [`cpu_limit`] or [`memory_limit`] says, or where the group may run.
+#[must_use]
+pub fn limit_files(controller: &str) -> Vec<PathBuf> {
+    let Some(cgroup) = Cgroup::of(controller) else {
+        return Vec::new();
+    };
+    let names: &[&str] = match (controller, cgroup.version) {
+        ("cpu", Version::V1) => &["cpu.cfs_quota_us", "cpu.cfs_period_us"],
+        ("cpu", Version::V2) => &["cpu.max"],
+        ("cpuset", _) => &["cpuset.cpus"],
+        ("memory", Version::V1) => &["memory.limit_in_bytes"],
+        ("memory", Version::V2) => &["memory.max"],
+        _ => &[],
+    };
+    let files = cgroup
+        .directories()
+        .flat_map(|directory| names.iter().map(|name| directory.join(name)));
+    // The root of version 2 has none.
+    files.filter(|file| file.exists()).collect()
+}
+
 /// The CPU time that the group may use, in thousandths of a CPU: the least quota from the group up
 /// to the mount. `None`: no quota.
 #[must_use]
@@ -141,11 +163,13 @@ impl Cgroup {
     /// The least limit of the directories from the group up to the mount: a parent's limit holds
     /// for its children, and a child's own limit may be larger.
     fn tightest(&self, limit: impl Fn(&Path) -> Option<u64>) -> Option<u64> {
-        self.directory
-            .ancestors()
-            .take_while(|directory| directory.starts_with(&self.mount))
-            .filter_map(limit)
-            .min()
+        self.directories().filter_map(limit).min()
+    }
+
+    /// The directories from the group up to the mount.
+    fn directories(&self) -> impl Iterator<Item = &Path> {
+        let all = self.directory.ancestors();
+        all.take_while(|directory| directory.starts_with(&self.mount))
     }
 }
 

@@ -16,6 +16,7 @@ mod ctl;
 mod docker;
 mod dockerfiles;
 mod engine_init;
+mod limits;
 mod logs;
 mod shipped;
 mod status;

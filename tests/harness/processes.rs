@@ -118,6 +118,13 @@ pub fn status(pid: i32, name: &str) -> String {
         .to_owned()
 }
 
+/// How often a process has been switched out, of its own accord and otherwise: it has not run while
+/// this stays the same.
+#[track_caller]
+pub fn switches(pid: i32) -> [String; 2] {
+    ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"].map(|name| status(pid, name))
+}
+
 /// The number of open descriptors of a process.
 #[track_caller]
 pub fn descriptors(pid: i32) -> usize {

@@ -2,11 +2,6 @@
 
 use crate::harness::{Pidone, can_be_init, processes};
 
-fn switches(pid: i32) -> [String; 2] {
-    ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"]
-        .map(|name| processes::status(pid, name))
-}
-
 /// One thread, in one call, without a time limit; and it stays there while others work.
 #[test]
 fn between_two_events_pidone_sleeps() {
@@ -21,18 +16,18 @@ fn between_two_events_pidone_sleeps() {
         let pid = run.pid();
         processes::wait_for_sleep(pid);
         assert_eq!(processes::status(pid, "Threads"), "1");
-        let before = switches(pid);
+        let before = processes::switches(pid);
         // Some hundred milliseconds of work next to it.
         Pidone::plain()
             .node("setTimeout(() => {}, 300)")
             .run()
             .code(0);
-        assert_eq!(switches(pid), before);
+        assert_eq!(processes::switches(pid), before);
         // An event wakes it, and afterwards it sleeps as before.
         run.signal(12);
         run.expect("SIGNAL 12 ");
         processes::wait_for_sleep(pid);
-        assert_ne!(switches(pid), before);
+        assert_ne!(processes::switches(pid), before);
         run.signal(10);
         run.expect("SIGNAL 10 ");
         run.end().code(0);

@@ -4,11 +4,6 @@ use crate::harness::admin::AdminEndpoints;
 use crate::harness::net::connect_unix;
 use crate::harness::{Pidone, processes};
 
-fn switches(pid: i32) -> [String; 2] {
-    ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"]
-        .map(|name| processes::status(pid, name))
-}
-
 /// Somebody may even stand in the door.
 #[test]
 fn with_open_doors_pidone_sleeps() {
@@ -19,16 +14,16 @@ fn with_open_doors_pidone_sleeps() {
     admin.ask("status").done();
     assert_eq!(admin.get("/metrics").0, 200);
     processes::wait_for_sleep(pid);
-    let before = switches(pid);
+    let before = processes::switches(pid);
     // Some hundred milliseconds of work next to it.
     Pidone::plain()
         .node("setTimeout(() => {}, 300)")
         .run()
         .code(0);
-    assert_eq!(switches(pid), before);
+    assert_eq!(processes::switches(pid), before);
     admin.ask("ready").done();
     processes::wait_for_sleep(pid);
-    assert_ne!(switches(pid), before);
+    assert_ne!(processes::switches(pid), before);
     drop(standing);
     admin.ask("stop").done();
     run.end();

@@ -12,6 +12,7 @@ use pidone_testkit as harness;
 mod control;
 mod http;
 mod idle;
+mod limits;
 mod logs;
 mod metrics;
 mod requests;

@@ -3,6 +3,7 @@
 mod actions;
 mod checks;
 mod health;
+mod limits;
 mod options;
 mod requests;
 mod restarts;
@@ -15,8 +16,8 @@ use pidone::ended::Ended;
 use pidone::rules::{Boot, Readiness, RestartPolicy, RunRules, StopMode, WorkerRules};
 use pidone::signal::{Signal, SignalSet};
 use pidone::supervisor::{
-    Action, Done, Event, Member, Moment, Next, Pending, Reason, Refusal, Reply, Report, Request,
-    RequestId, Start, StateView, Supervisor, WorkerId,
+    Action, ContainerLimits, Done, Event, Member, Moment, Next, Pending, Reason, Refusal, Reply,
+    Report, Request, RequestId, Start, StateView, Supervisor, WorkerId,
 };
 
 use restarts::Starts;
@@ -60,6 +61,7 @@ pub struct Oracle {
     port_is_lost: bool,
     requests: requests::Requests,
     starts: Starts,
+    limits: limits::Limits,
     end: End,
     exited: bool,
     last_tick: Option<Moment>,
@@ -163,8 +165,8 @@ impl Seen {
 }
 
 impl Oracle {
-    pub fn new(config: &RunRules, target: usize) -> Self {
-        let target = if config.workers.is_some() { target } else { 1 };
+    pub fn new(config: &RunRules, limits: ContainerLimits) -> Self {
+        let target = config.workers.as_ref().map_or(1, |_| limits.workers);
         let first = Seen {
             member: Some(Member(0)),
             ..Seen::default()
@@ -189,6 +191,7 @@ impl Oracle {
             port_is_lost: false,
             requests: requests::Requests::default(),
             starts: Starts::new(),
+            limits: limits::Limits::new(limits),
             end: End::default(),
             exited: false,
             last_tick: None,
@@ -241,6 +244,7 @@ impl Oracle {
         self.looked = *event == Event::Look;
         self.starts.command_ended = false;
         self.scale_was_pending = self.scale_pending;
+        self.limits_before(event, now);
         match *event {
             Event::Started(id) => {
                 let ready_at_once = self
@@ -374,6 +378,7 @@ impl Oracle {
             | Event::TerminalClosed
             | Event::LeftoversUnwatched
             | Event::Look
+            | Event::Limits(_)
             | Event::Tick => {}
         }
     }

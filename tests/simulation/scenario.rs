@@ -7,13 +7,16 @@ use pidone::rules::{
     RestartRules, RunRules, SignalRules, StopMode, WorkerRules,
 };
 use pidone::signal::Signal;
-use pidone::supervisor::{Moment, Request};
+use pidone::supervisor::{ContainerLimits, Moment, Request};
 
 use pidone_testkit::random::Random;
 
 pub struct Scenario {
     pub config: RunRules,
-    pub instances: usize,
+    /// What the container's limits mean in the beginning.
+    pub limits: ContainerLimits,
+    /// How they change.
+    pub changes: Vec<(Moment, ContainerLimits)>,
     /// The percentage of workers with a fault.
     pub faults: u64,
     /// The signals sent to pidone, and when; the last ones tell it to stop.
@@ -40,9 +43,18 @@ impl Scenario {
         let workers = random.chance(85);
         let instances = usize::try_from(1 + random.below(5)).unwrap();
         let config = config(random, workers.then_some(instances));
+        let has_limit = config
+            .workers
+            .as_ref()
+            .is_some_and(|it| it.max_memory.is_some());
+        let limits = ContainerLimits {
+            workers: instances,
+            max_memory: has_limit.then_some(MEMORY),
+        };
         Self {
             config,
-            instances,
+            limits,
+            changes: changes(random, workers, has_limit),
             faults: random.pick(&[0, 5, 20, 50, 100]),
             signals: signals(random),
             requests: requests(random),
@@ -242,4 +254,25 @@ fn requests(random: &mut Random) -> Vec<(Moment, Request)> {
         requests.push((random.up_to(life), request));
     }
     requests
+}
+
+/// Some are undone or repeated within the time in which they settle.
+fn changes(random: &mut Random, workers: bool, has_limit: bool) -> Vec<(Moment, ContainerLimits)> {
+    let life = random.pick(&[1000, 60_000, 600_000]);
+    let many = random.pick(&[0, 0, 2, 10]);
+    let mut changes = Vec::new();
+    for _ in 0..if workers { many } else { 0 } {
+        let mut at = random.up_to(life);
+        for _ in 0..random.pick(&[1, 1, 3]) {
+            let limits = ContainerLimits {
+                workers: usize::try_from(1 + random.below(5)).unwrap(),
+                max_memory: random
+                    .pick(&[None, Some(MEMORY), Some(MEMORY / 2), Some(2 * MEMORY)])
+                    .filter(|_| has_limit),
+            };
+            changes.push((at, limits));
+            at += random.up_to(3000);
+        }
+    }
+    changes
 }

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use pidone::ended::Ended;
-use pidone::rules::{Readiness, RunRules};
+use pidone::rules::Readiness;
 use pidone::signal::Signal;
 use pidone::supervisor::{Event, Moment, Request, RequestId, Supervisor, WorkerId};
 
 use crate::oracle::{Broken, Oracle};
 use crate::process::Process;
 use crate::record::Record;
-use crate::scenario::{MEMORY, Scenario, ms};
+use crate::scenario::{Scenario, ms};
 use pidone_testkit::random::Random;
 use ports::Ports;
 
@@ -78,10 +78,6 @@ enum Happening {
     RuntimeKills,
 }
 
-fn max_memory(config: &RunRules) -> Option<u64> {
-    config.workers.as_ref()?.max_memory.map(|_| MEMORY)
-}
-
 impl World {
     pub fn new(seed: u64, record: Record) -> Self {
         let mut random = Random::new(seed);
@@ -89,12 +85,8 @@ impl World {
         let others = [Other::Obeys, Other::Obeys, Other::Ignores, Other::CannotDie];
         let mut world = Self {
             now: Moment::ZERO,
-            supervisor: Supervisor::new(
-                &scenario.config,
-                scenario.instances,
-                max_memory(&scenario.config),
-            ),
-            oracle: Oracle::new(&scenario.config, scenario.instances),
+            supervisor: Supervisor::new(&scenario.config, scenario.limits),
+            oracle: Oracle::new(&scenario.config, scenario.limits),
             processes: BTreeMap::new(),
             ports: Ports::new(seed, &scenario.config),
             others: (0..scenario.others).map(|_| random.pick(&others)).collect(),
@@ -118,6 +110,9 @@ impl World {
         }
         for (at, request) in std::mem::take(&mut world.scenario.requests) {
             world.later(at, Happening::Wanted(request));
+        }
+        for (at, limits) in std::mem::take(&mut world.scenario.changes) {
+            world.later(at, Happening::Told(Event::Limits(limits)));
         }
         if world.scenario.looks.is_some() {
             world.later(Moment::ZERO, Happening::Looks);

@@ -24,6 +24,22 @@ pub(super) const WORKERS: Chapter = Chapter {
             ..SWITCH
         },
         OptionSpec {
+            long: "follow-limits",
+            value: Some("on|off"),
+            help: &[
+                "on: when the container's limits change, the number of workers",
+                "(-i auto) and --max-memory P% follow; off: their values at the",
+                "start stay (default: on).",
+            ],
+            set: |draft, value| {
+                let words = [("on", true), ("off", false)];
+                let accepted = InvalidValue::Give("on or off");
+                draft.config.follow_limits = values::one_of(value, &words, accepted)?;
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
             long: "channel",
             value: Some("node|off"),
             help: &[

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::limits::ContainerLimits;
 use super::member::{Member, WorkerId};
 use super::report::Report;
 use super::request::{Reply, Request, RequestId};
@@ -108,6 +109,8 @@ pub enum Event {
     /// The workers' state is queried (a readiness probe, `pidone ctl status`, a scraper), so their
     /// event loops are to be pinged. This query gets the results known now.
     Look,
+    /// The container's limits have changed, or may have.
+    Limits(ContainerLimits),
     /// Whether other processes than pidone are left; follows every [`Action::SignalLeftovers`], and
     /// every exit after that.
     Leftovers {

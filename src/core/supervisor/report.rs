@@ -130,6 +130,20 @@ pub enum Report {
         /// The new number.
         to: usize,
     },
+    /// The number of workers is being changed because the container's CPU limit has changed.
+    CpusChanged {
+        /// The old number.
+        from: usize,
+        /// The new number.
+        to: usize,
+    },
+    /// `--max-memory` has changed because the container's memory limit has.
+    MemoryChanged {
+        /// The old value, in bytes.
+        from: u64,
+        /// The new value, in bytes.
+        to: u64,
+    },
     /// The last change of the number of workers is complete: those wanted are ready, and the others
     /// have exited.
     ScaleDone {
@@ -183,6 +197,8 @@ impl Report {
             | Self::RestartBegun { .. }
             | Self::ReloadDone { .. }
             | Self::Scaled { .. }
+            | Self::CpusChanged { .. }
+            | Self::MemoryChanged { .. }
             | Self::ScaleDone { .. }
             | Self::RequestRefused { .. }
             | Self::LastWorker

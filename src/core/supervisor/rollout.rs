@@ -258,17 +258,30 @@ impl Supervisor {
         }
     }
 
-    /// Changes the number of workers.
+    /// Changes the number of workers because a user wants it.
     pub(super) fn scale(&mut self, to: usize, now: Moment, actions: &mut Vec<Action>) {
         let from = self.target;
         if !matches!(self.phase, Phase::Running) {
             return;
         }
         self.is_scaling = true;
-        if to == from {
-            return;
+        self.limits.set_by_user();
+        if to != from {
+            self.change_number(to, Report::Scaled { from, to }, now, actions);
         }
-        actions.push(Action::Report(Report::Scaled { from, to }));
+    }
+
+    /// Changes the number of workers to another one.
+    pub(super) fn change_number(
+        &mut self,
+        to: usize,
+        report: Report,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let from = self.target;
+        self.is_scaling = true;
+        actions.push(Action::Report(report));
         self.target = to;
         self.requests.supersede(to, actions);
         self.was_complete &= to < from;

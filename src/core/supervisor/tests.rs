@@ -6,6 +6,7 @@ mod groups;
 mod handlers;
 mod hang;
 mod in_place;
+mod limits;
 mod recycling;
 mod reload;
 mod requests;
@@ -93,8 +94,12 @@ impl Run {
             MemoryLimit::Bytes(bytes) => Some(bytes),
             MemoryLimit::Percent(_) => None,
         });
+        let limits = ContainerLimits {
+            workers: count,
+            max_memory,
+        };
         let mut run = Self {
-            supervisor: Supervisor::new(config, count, max_memory),
+            supervisor: Supervisor::new(config, limits),
             now: Moment::ZERO,
         };
         let mut actions = Vec::new();

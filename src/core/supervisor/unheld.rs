@@ -98,6 +98,7 @@ impl Supervisor {
         let slots = self.slots.iter().filter_map(|slot| slot.start_at);
         let spares = self.spares.iter().filter_map(|spare| spare.start_at);
         let start = slots.chain(spares).min();
-        earliest(earliest(start, self.health_deadline()), self.review_due())
+        let health = earliest(self.health_deadline(), self.limits_deadline());
+        earliest(earliest(start, health), self.review_due())
     }
 }

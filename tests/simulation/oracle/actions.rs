@@ -275,7 +275,20 @@ impl Oracle {
                 let by_itself = seen.is_some_and(|seen| seen.never_ready || !seen.stopped);
                 must!(by_itself, "its successor has not failed");
             }
+            Report::CpusChanged { from, to } => {
+                self.cpus_changed(to, now)?;
+                must!(
+                    from == self.target && from != to,
+                    "there were {}",
+                    self.target
+                );
+                self.target = to;
+                self.starts.wanted();
+                self.scale_pending = true;
+            }
+            Report::MemoryChanged { from, to } => self.memory_changed(from, to, now)?,
             Report::Scaled { from, to } => {
+                self.set_by_user();
                 must!(from == self.target && to > 0, "there were {}", self.target);
                 self.target = to;
                 self.starts.wanted();

@@ -1,7 +1,6 @@
 //! Rules for workers that hang or are replaced for age or memory, and for what `pidone ctl` shows.
 
 use super::*;
-use crate::scenario::MEMORY;
 
 /// The interval of memory measurements.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
@@ -101,11 +100,12 @@ impl Oracle {
         let mut others = self.known.values();
         let boots = others.any(|seen| seen.member.is_some() && !seen.said_ready && !seen.stopped);
         must!(!self.in_place() || !boots, "another worker boots");
+        let max_memory = self.limits.max_memory;
         let max_age = self.rule(|rules| rules.max_age);
         let seen = self.seen(id)?;
         match reason {
             Reason::Memory { bytes, limit } => {
-                must!(limit == MEMORY, "not the configured limit");
+                must!(max_memory == Some(limit), "not the configured limit");
                 must!(
                     bytes == seen.bytes && bytes > limit,
                     "it uses {}",

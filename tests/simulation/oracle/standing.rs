@@ -40,6 +40,7 @@ impl Oracle {
         self.check_loss(&before, event, actions)?;
         self.check_steering()?;
         self.check_health(now)?;
+        self.check_limits(now)?;
         self.check_views(supervisor, now)?;
         self.check_leftovers(supervisor, now)?;
         self.check_groups(supervisor)?;
@@ -233,7 +234,9 @@ impl Oracle {
         let lost = before.len().saturating_sub(self.serving.len());
         let wanted = actions.iter().map(|action| match action {
             Action::Report(Report::Hung { .. }) => 1,
-            Action::Report(Report::Scaled { from, to }) => from.saturating_sub(*to),
+            Action::Report(Report::Scaled { from, to } | Report::CpusChanged { from, to }) => {
+                from.saturating_sub(*to)
+            }
             Action::Report(Report::Recycled { .. }) => usize::from(self.in_place()),
             _ => 0,
         });
@@ -334,6 +337,7 @@ impl Oracle {
             let may_wake = |seen: &Seen| seen.channel_closed || seen.question.is_some();
             let sleeps = deadline.is_none()
                 || has_news
+                || self.limits_may_wake(now)
                 || !self.groups.is_empty()
                 || self.known.values().any(may_wake)
                 || self.config.workers.as_ref().is_some_and(looks_after);
