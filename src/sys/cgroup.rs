@@ -62,22 +62,7 @@ impl OomCounter {
 /// them changes what [`cpu_limit`] or [`memory_limit`] says, or where the group may run.
 #[must_use]
 pub fn limit_files(controller: &str) -> Vec<PathBuf> {
-    let Some(cgroup) = Cgroup::of(controller) else {
-        return Vec::new();
-    };
-    let names: &[&str] = match (controller, cgroup.version) {
-        ("cpu", Version::V1) => &["cpu.cfs_quota_us", "cpu.cfs_period_us"],
-        ("cpu", Version::V2) => &["cpu.max"],
-        ("cpuset", _) => &["cpuset.cpus"],
-        ("memory", Version::V1) => &["memory.limit_in_bytes"],
-        ("memory", Version::V2) => &["memory.max"],
-        _ => &[],
-    };
-    let files = cgroup
-        .directories()
-        .flat_map(|directory| names.iter().map(|name| directory.join(name)));
-    // The root of version 2 has none.
-    files.filter(|file| file.exists()).collect()
+    Cgroup::of(controller).map_or_else(Vec::new, |cgroup| cgroup.limit_files(controller))
 }
 
 /// The CPU time that the group may use, in thousandths of a CPU: the least quota from the group up
@@ -164,6 +149,22 @@ impl Cgroup {
     /// for its children, and a child's own limit may be larger.
     fn tightest(&self, limit: impl Fn(&Path) -> Option<u64>) -> Option<u64> {
         self.directories().filter_map(limit).min()
+    }
+
+    fn limit_files(&self, controller: &str) -> Vec<PathBuf> {
+        let names: &[&str] = match (controller, self.version) {
+            ("cpu", Version::V1) => &["cpu.cfs_quota_us", "cpu.cfs_period_us"],
+            ("cpu", Version::V2) => &["cpu.max"],
+            ("cpuset", _) => &["cpuset.cpus"],
+            ("memory", Version::V1) => &["memory.limit_in_bytes"],
+            ("memory", Version::V2) => &["memory.max"],
+            _ => &[],
+        };
+        let files = self
+            .directories()
+            .flat_map(|directory| names.iter().map(|name| directory.join(name)));
+        // The root of version 2 has none.
+        files.filter(|file| file.exists()).collect()
     }
 
     /// The directories from the group up to the mount.

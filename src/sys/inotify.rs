@@ -51,3 +51,66 @@ impl AsFd for WriteWatch {
         self.0.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::poll::{Interest, PollSet};
+    use std::fs;
+    use std::process::Command;
+    use std::time::Duration;
+
+    fn is_readable(watch: &WriteWatch) -> bool {
+        let mut set = PollSet::default();
+        set.set(0, watch.as_fd(), Interest::Read);
+        set.wait(Some(Duration::ZERO)).unwrap()
+    }
+
+    #[test]
+    fn a_write_is_reported_until_it_is_drained() {
+        let file = std::env::temp_dir().join(format!("pidone-watch-{}", std::process::id()));
+        fs::write(&file, "1").unwrap();
+        let watch = WriteWatch::of(std::slice::from_ref(&file)).unwrap();
+        assert!(!is_readable(&watch));
+        for _ in 0..2 {
+            for value in 0..100 {
+                fs::write(&file, value.to_string()).unwrap();
+            }
+            assert!(is_readable(&watch));
+            watch.drain();
+            assert!(!is_readable(&watch));
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(WriteWatch::of(&[file]).is_err());
+    }
+
+    /// As the container's manager writes, in another namespace: to the same hierarchy of version 2.
+    #[test]
+    fn a_write_through_another_mount_of_version_2_is_reported() {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let mut mounts = mounts
+            .lines()
+            .map(|line| line.split(' ').collect::<Vec<_>>());
+        let Some(mount) = mounts.find(|fields| fields[2] == "cgroup2") else {
+            return eprintln!("skipped: no cgroup version 2 here");
+        };
+        let name = format!("pidone-watch-{}", std::process::id());
+        let group = PathBuf::from(mount[1]).join(&name);
+        if fs::create_dir(&group).is_err() {
+            return eprintln!("skipped: no right to make a cgroup here");
+        }
+        // Every group has this file, whatever controllers there are.
+        let watch = WriteWatch::of(&[group.join("cgroup.max.depth")]).unwrap();
+        let script = "mount -t cgroup2 none /mnt && echo 5 >/mnt/$0/cgroup.max.depth";
+        let status = Command::new("unshare")
+            .args(["--mount", "--", "sh", "-c", script, &name])
+            .status();
+        let is_reported = is_readable(&watch);
+        fs::remove_dir(&group).unwrap();
+        if status.is_ok_and(|status| status.success()) {
+            assert!(is_reported);
+        } else {
+            eprintln!("skipped: no right to mount here");
+        }
+    }
+}

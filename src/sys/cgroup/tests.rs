@@ -198,6 +198,32 @@ fn the_tightest_limit_of_a_real_tree() {
     assert_eq!((limit, limit_above), (Some(4), Some(9)));
 }
 
+#[test]
+fn limit_files_are_those_of_the_group_and_the_groups_above() {
+    let mount = std::env::temp_dir().join(format!("pidone-limits-{}", std::process::id()));
+    let group = mount.join("pod");
+    fs::create_dir_all(&group).unwrap();
+    let names = ["cpu.max", "memory.max", "cpuset.cpus", "cpu.cfs_quota_us"];
+    for name in names {
+        fs::write(group.join(name), "").unwrap();
+    }
+    let above = mount.join("memory.max");
+    fs::write(&above, "").unwrap();
+    let mut cgroup = Cgroup {
+        version: Version::V2,
+        mount: mount.clone(),
+        directory: group.clone(),
+    };
+    let [cpu, memory, cpuset] = ["cpu", "memory", "cpuset"].map(|name| cgroup.limit_files(name));
+    cgroup.version = Version::V1;
+    let cpu_v1 = cgroup.limit_files("cpu");
+    fs::remove_dir_all(&mount).unwrap();
+    assert_eq!(cpu, [group.join("cpu.max")]);
+    assert_eq!(memory, [group.join("memory.max"), above]);
+    assert_eq!(cpuset, [group.join("cpuset.cpus")]);
+    assert_eq!(cpu_v1, [group.join("cpu.cfs_quota_us")]);
+}
+
 /// A real kill, where this machine permits it: `tail` keeps what it reads until a newline comes.
 #[test]
 fn an_out_of_memory_kill_is_counted() {
