@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use crate::admin::control::{AnswerLine, ControlRequest};
 use crate::config::ControlCommand;
 use crate::signal::Signal;
+use crate::sys::journal;
 use crate::sys::output::Output;
 use crate::sys::poll::{self, Interest};
 use crate::sys::signal::{Received, SignalQueue};
@@ -155,7 +156,12 @@ pub fn print(text: &str, mut signals: Option<&mut SignalQueue>) -> Result<(), Ct
 /// Writes an error to standard error, if there is room for it. The log is not set up, and PIDONE_LOG
 /// must not silence this.
 pub fn print_error(what: &dyn Display) {
-    let line = format!("pidone: error: {what}\n");
+    let priority = if journal::is_stderr() {
+        journal::ERROR
+    } else {
+        ""
+    };
+    let line = format!("{priority}pidone: error: {what}\n");
     // If standard error is not read, there is no other output for the error.
     let _ = Output::stderr().write_within(line.as_bytes(), COMPLAINT_TIMEOUT);
 }

@@ -11,15 +11,18 @@ use log::Level;
 
 use crate::config::{LogFormat, Logging};
 use crate::json::Quoted;
+use crate::sys::journal;
 use crate::sys::output::Output;
 
 /// Sets up the log, once per process.
 pub fn init(logging: &Logging) -> Log {
-    let shape = match logging.format {
-        LogFormat::Text => Shape::Text,
-        LogFormat::Json => Shape::Json(PinoFields::here()),
-    };
-    let shape = Arc::new(shape);
+    let shape = Arc::new(Shape {
+        format: match logging.format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json(PinoFields::here()),
+        },
+        has_priority: journal::is_stderr(),
+    });
     let sink = Arc::new(Mutex::new(Sink::new(Output::stderr(), Arc::clone(&shape))));
     let log = Log(Arc::clone(&sink));
     env_logger::Builder::new()
@@ -140,19 +143,39 @@ impl Sink {
     }
 }
 
-/// The format of a line.
+/// The shape of a line.
 #[derive(Debug)]
-enum Shape {
+struct Shape {
+    format: Format,
+    /// Lines begin with their priority. journald removes it, so it is right for JSON too.
+    has_priority: bool,
+}
+
+#[derive(Debug)]
+enum Format {
     Text,
     Json(PinoFields),
 }
 
 impl Shape {
     fn line(&self, out: &mut dyn Write, level: Level, message: &str) -> io::Result<()> {
-        match self {
-            Self::Text => text(out, level, message),
-            Self::Json(origin) => json(out, level, message, origin),
+        if self.has_priority {
+            write!(out, "{}", priority(level))?;
         }
+        match &self.format {
+            Format::Text => text(out, level, message),
+            Format::Json(origin) => json(out, level, message, origin),
+        }
+    }
+}
+
+/// The prefix from which journald takes a line's priority.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::Error => journal::ERROR,
+        Level::Warn => journal::WARNING,
+        Level::Info => journal::INFO,
+        Level::Debug | Level::Trace => journal::DEBUG,
     }
 }
 

@@ -36,6 +36,9 @@ ready, live; pidone ctl --help explains.
 Signals with -i: TERM, INT and QUIT stop all workers, a second one at once; HUP replaces
 them one by one; TTIN adds one, TTOU removes one; each worker gets all other signals.
 
+Each start follows the path in PWD again, if that was pidone's own directory: where it is a
+symbolic link to a release, a reload runs the release that it names by then.
+
 Exit status: the command's own, or 128+n when signal n killed it. With -i: 0 after an
 orderly stop, 137 if a worker had to be killed, the last worker's own after a crash loop.
 125: pidone's own error, such as a wrong option; 126: the command cannot be executed;

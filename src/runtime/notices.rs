@@ -3,6 +3,7 @@
 
 use std::fmt::{Display, Write};
 use std::io;
+use std::path::Path;
 
 use crate::address::ListenAddress;
 use crate::cause::Cause;
@@ -41,6 +42,15 @@ pub(super) fn terminal_not_replaced(error: &io::Error) {
     log::warn!(
         "standard input is a terminal, and /dev/null cannot be opened instead: {}; \
          a worker that reads from it is stopped",
+        Cause(error)
+    );
+}
+
+/// The directory to start in cannot be opened.
+pub(super) fn no_start_directory(path: &Path, error: &io::Error) {
+    log::warn!(
+        "{}: {}; starting in the directory that it was last",
+        path.display(),
         Cause(error)
     );
 }

@@ -5,6 +5,7 @@
 use std::env;
 use std::fs::File;
 use std::io::{IsTerminal, stdin};
+use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::drain_module;
@@ -17,6 +18,7 @@ use crate::launch::inspector;
 use crate::ports::BindRights;
 use crate::supervisor::Start;
 use crate::sys::channel::Channel;
+use crate::sys::directory::StartDirectory;
 use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
 use crate::sys::notify::NotifySocket;
@@ -127,6 +129,9 @@ pub(super) struct Starter<'a> {
     drain_module: Option<String>,
     /// The position of the inspector's port in the command, if it is known to run Node.js.
     inspector_at: Option<usize>,
+    directory: Option<StartDirectory>,
+    /// The last start found no directory at its path, and the log says so.
+    is_directory_missing: bool,
 }
 
 impl<'a> Starter<'a> {
@@ -174,7 +179,23 @@ impl<'a> Starter<'a> {
             drain_module,
             inspector_at,
             environment: inherited(config),
+            directory: StartDirectory::find(),
+            is_directory_missing: false,
         })
+    }
+
+    /// Follows the path of the directory to start in, which may be a link to another release now.
+    fn follow_directory(&mut self) {
+        let Some(directory) = &mut self.directory else {
+            return;
+        };
+        let followed = directory.follow();
+        let was_missing = mem::replace(&mut self.is_directory_missing, followed.is_err());
+        if let Err(error) = followed
+            && !was_missing
+        {
+            notices::no_start_directory(directory.path(), &error);
+        }
     }
 
     /// The user of the workers, if it is not pidone's own.
@@ -200,11 +221,12 @@ impl<'a> Starter<'a> {
 
     /// Starts a worker. Returns its process id, and the channel if it has one.
     pub(super) fn start(
-        &self,
+        &mut self,
         start: &Start,
         inspect_port: Option<u16>,
         ports: &Ports,
     ) -> Result<(i32, Option<Channel>), RunError> {
+        self.follow_directory();
         let sockets = ports.inherited_by(start.member);
         let (mut descriptors, names): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
         let workers = self.config.workers.as_ref();
@@ -237,6 +259,7 @@ impl<'a> Starter<'a> {
         let inheritance = Inheritance {
             descriptors: &descriptors,
             environment: environment.as_ref(),
+            directory: self.directory.as_ref().map(StartDirectory::directory),
         };
         let with_port = inspect_port.zip(self.inspector_at);
         let spawned = match with_port {

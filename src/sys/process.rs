@@ -6,7 +6,7 @@
 
 mod listen_pid;
 
-use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -69,6 +69,8 @@ pub struct Inheritance<'a> {
     pub descriptors: &'a [BorrowedFd<'a>],
     /// Its environment; `None`: pidone's own.
     pub environment: Option<&'a Environment>,
+    /// The directory in which it starts; `None`: pidone's own.
+    pub directory: Option<&'a CStr>,
 }
 
 /// Why a program did not start.
@@ -188,6 +190,7 @@ impl PreparedCommand {
             environment: environment.as_ref().map(Vec::as_ptr),
             listen_pid,
             descriptors: &descriptors,
+            directory: inheritance.directory.map(CStr::as_ptr),
             setup,
             failed_step: AtomicI32::new(BORN),
             errno: AtomicI32::new(0),
@@ -270,6 +273,7 @@ struct Child<'a> {
     listen_pid: Option<&'a ListenPid>,
     /// The descriptors that become 3, 4, …; the child moves them first.
     descriptors: &'a [AtomicI32],
+    directory: Option<*const c_char>,
     setup: &'a Setup,
     failed_step: AtomicI32,
     errno: AtomicI32,
@@ -303,6 +307,11 @@ fn prepare(child: &Child<'_>) -> Result<(), (i32, Errno)> {
         // SAFETY: takes numbers only.
         let placed = unsafe { libc::dup2(stdin.as_raw_fd(), libc::STDIN_FILENO) };
         Errno::result(placed).map_err(|errno| (FAILED_DESCRIPTORS, errno))?;
+    }
+    if let Some(directory) = child.directory {
+        // If that fails, the child stays in pidone's own directory.
+        // SAFETY: a string that ends with NUL, in the parent, which waits.
+        unsafe { libc::chdir(directory) };
     }
     if let Some(soft) = child.setup.open_files {
         super::limits::restore_open_files(soft);

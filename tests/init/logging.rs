@@ -1,6 +1,8 @@
 //! What pidone says, and when it says nothing.
 
+use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
 use crate::harness::{Pidone, TempDir, can_be_init};
@@ -103,4 +105,41 @@ fn an_error_in_json_is_one_line_too() {
 fn a_text_line_stays_one_line() {
     let end = Pidone::plain().command(["/no/such\ncommand"]).run();
     end.code(127).says(&["error: "]);
+}
+
+/// journald reads the priority from the beginning of each line; nobody else wants to see it.
+#[test]
+fn lines_have_priorities_where_the_journal_reads_them() {
+    let directory = TempDir::new();
+    for (format, begin) in [("text", "pidone: "), ("json", "{\"level\":40,")] {
+        for (inode, priority) in [(0, "<4>"), (1, "")] {
+            let path = directory.path("journal");
+            let stderr = File::create(&path).unwrap();
+            let file = stderr.metadata().unwrap();
+            Pidone::new(["--log-format", format])
+                .env(
+                    "JOURNAL_STREAM",
+                    format!("{}:{}", file.dev(), file.ino() + inode),
+                )
+                .stderr(stderr)
+                .shell("kill -9 $$")
+                .run()
+                .code(137);
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(text.lines().count(), 1, "{text}");
+            assert!(text.starts_with(&format!("{priority}{begin}")), "{text}");
+        }
+    }
+    // What is said before there is a log.
+    let path = directory.path("journal");
+    let stderr = File::create(&path).unwrap();
+    let file = stderr.metadata().unwrap();
+    Pidone::new(["--no-such-option"])
+        .env("JOURNAL_STREAM", format!("{}:{}", file.dev(), file.ino()))
+        .stderr(stderr)
+        .shell("")
+        .run()
+        .code(125);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("<3>pidone: error: "), "{text}");
 }

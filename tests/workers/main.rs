@@ -26,6 +26,7 @@ mod networks;
 mod ports;
 mod recycling;
 mod relief;
+mod releases;
 mod reload;
 mod signals;
 mod sockets;

@@ -22,7 +22,7 @@ fn read(mut output: PipeReader) -> String {
 fn inheritance_of<'a>(descriptors: &'a [BorrowedFd<'a>]) -> Inheritance<'a> {
     Inheritance {
         descriptors,
-        environment: None,
+        ..Inheritance::default()
     }
 }
 
@@ -78,6 +78,7 @@ fn the_environment_is_passed_with_the_childs_process_id() {
     let inheritance = Inheritance {
         descriptors: &[writer.as_fd()],
         environment: Some(&environment),
+        directory: None,
     };
     let pid = program.spawn(&Setup::default(), inheritance).unwrap();
     drop(writer);
