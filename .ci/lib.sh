@@ -53,6 +53,22 @@ apt_install() {
   return "$status"
 }
 
+# Stable Debian as a tarball, made by debootstrap from its own default mirror; prints its path.
+debian_tarball() {
+  local tarball=$CACHE/debian-stable.tar.gz work
+  if [ ! -s "$tarball" ]; then
+    apt_install debootstrap debian-archive-keyring
+    work=$(mktemp -d)
+    retry debootstrap --variant=minbase stable "$work/debian" >"$CACHE/debootstrap.log" 2>&1 ||
+      { tail "$CACHE/debootstrap.log" >&2; return 1; }
+    rm -rf "$work"/debian/var/cache/apt/archives/*.deb "$work"/debian/var/lib/apt/lists/* "$work"/debian/usr/share/{doc,man,locale}/*
+    tar -C "$work/debian" -c . | gzip -1 >"$tarball.new"
+    mv "$tarball.new" "$tarball"
+    rm -rf "$work"
+  fi
+  printf '%s\n' "$tarball"
+}
+
 # size_at_most FILE BYTES
 size_at_most() {
   local size

@@ -10,8 +10,10 @@
 
 use pidone_testkit as harness;
 
+mod booted;
 mod haproxy;
 mod kubernetes;
+mod machine;
 mod manifest;
 mod prometheus;
 mod systemd;

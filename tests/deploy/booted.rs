@@ -1,0 +1,209 @@
+//! examples/systemd on a booted systemd, under load.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+
+use crate::harness::http::server_of;
+use crate::harness::killed::Killed;
+use crate::harness::load::Plan;
+use crate::harness::net::connect;
+use crate::harness::service::{App, PLAIN};
+use crate::harness::{TempDir, processes, skipped};
+use crate::machine::{Machine, shared};
+use crate::text;
+
+/// As many workers as the tests expect, whatever the machine has.
+const TWO: &str = "[Service]\nEnvironment=WEB_CONCURRENCY=2\n";
+
+/// A new connection is answered; by which process of the machine.
+#[track_caller]
+fn who(port: u16) -> i32 {
+    server_of(connect((Ipv4Addr::LOCALHOST, port)))
+}
+
+/// A machine with the shipped service and socket for an app at /srv/app, and the app.
+fn with_app(test: &str) -> Option<(Machine, App)> {
+    let app = App::named(PLAIN);
+    let server = "require('./plain.js')";
+    app.directory.file("server.js", server, 0o644);
+    app.open_to_all();
+    let unit = |name: &str| {
+        let unit = text(&format!("systemd/{name}")).replace("8080", &app.port.to_string());
+        shared(&app.directory, name, &unit)
+    };
+    let places = [
+        (app.directory.path("."), "/srv/app"),
+        (unit("app.service"), "/etc/systemd/system/app.service"),
+        (unit("app.socket"), "/etc/systemd/system/app.socket"),
+        (
+            shared(&app.directory, "two.conf", TWO),
+            "/etc/systemd/system/app.service.d/two.conf",
+        ),
+    ];
+    let machine = Machine::boot(test, &places)?;
+    machine.must("systemctl start app.socket app");
+    Some((machine, app))
+}
+
+#[test]
+fn the_service_loses_no_connection_while_it_is_operated() {
+    let test = "the_service_loses_no_connection_while_it_is_operated";
+    let Some((machine, app)) = with_app(test) else {
+        return;
+    };
+    let pidone = machine.main_pid("app");
+    let load = Plan::of(app.port).rate(100).start();
+    load.until_answered_by(2);
+
+    // When it returns, the old ones are gone.
+    let old = load.report().pids();
+    machine.must("systemctl reload app");
+    assert!(!old.contains(&who(app.port)));
+    load.until_answered(20);
+
+    let worker = processes::children(pidone)[0];
+    let killed = Killed::now(worker, app.port);
+    load.until_answered(100);
+    assert_eq!(machine.main_pid("app"), pidone);
+
+    machine.must("systemctl restart app");
+    load.until_answered(100);
+    let report = load.stop();
+    report.only_failures("those inside the killed worker", |one| killed.explains(one));
+    println!("{report}");
+
+    let warnings = machine.journal("-u app -p warning");
+    assert!(warnings.contains("was killed by SIGKILL"), "{warnings}");
+    assert!(!warnings.contains("ready"), "{warnings}");
+    machine.must("systemctl stop app.socket app");
+}
+
+#[test]
+fn a_worker_killed_for_memory_stops_no_service() {
+    let test = "a_worker_killed_for_memory_stops_no_service";
+    let Some((machine, app)) = with_app(test) else {
+        return;
+    };
+    let policy = machine.must("systemctl show -P OOMPolicy app");
+    assert_eq!(policy.trim(), "continue");
+    let pidone = machine.main_pid("app");
+    let worker = processes::children(pidone)[0];
+    if !machine.starve(worker) {
+        skipped(test, "no memory controller of cgroup v1");
+        return;
+    }
+    processes::wait_until("the kernel has killed it", || {
+        // It needs memory for each answer.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, app.port));
+        !processes::children(pidone).contains(&worker)
+    });
+    processes::wait_until("it has a successor", || {
+        machine
+            .run("/usr/local/bin/pidone ctl --control /run/app/pidone.sock ready")
+            .status
+            .success()
+            && processes::children(pidone).len() == 2
+    });
+    who(app.port);
+    assert_eq!(machine.main_pid("app"), pidone);
+    let warnings = machine.journal("-u app -p warning");
+    assert!(warnings.contains("SIGKILL"), "{warnings}");
+}
+
+/// Two good releases and a bad one below /opt/apps/shop, and the template's unit for it.
+struct Shop {
+    directory: TempDir,
+    port: u16,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let app = App::named(PLAIN);
+        let (directory, port) = (TempDir::new(), app.port);
+        for release in ["1", "2"] {
+            let script = format!(
+                "require('http').createServer((_, response) => response.end(`${{process.pid}} {release} `)) \
+                 .listen(process.env.PORT)"
+            );
+            shared(&directory, &format!("shop/{release}/index.js"), &script);
+        }
+        shared(&directory, "shop/bad/index.js", "process.exit(3)");
+        shared(
+            &directory,
+            "pidone/shop.env",
+            &format!("PORT={port}\nWEB_CONCURRENCY=2\n"),
+        );
+        shared(
+            &directory,
+            "pidone@.service",
+            &text("systemd/pidone@.service"),
+        );
+        let shop = Self { directory, port };
+        shop.switch_to("1");
+        shop
+    }
+
+    fn boot(&self, test: &str, more: &[(PathBuf, &'static str)]) -> Option<Machine> {
+        let place = |name: &str, place| (self.directory.path(name), place);
+        let mut places = vec![
+            place("shop", "/opt/apps/shop"),
+            place("pidone", "/etc/pidone"),
+            place("pidone@.service", "/etc/systemd/system/pidone@.service"),
+        ];
+        places.extend_from_slice(more);
+        Machine::boot(test, &places)
+    }
+
+    fn switch_to(&self, release: &str) {
+        let next = self.directory.path("shop/next");
+        std::os::unix::fs::symlink(release, &next).unwrap();
+        std::fs::rename(next, self.directory.path("shop/current")).unwrap();
+    }
+
+    /// The release that answers a new connection.
+    #[track_caller]
+    fn serves(&self) -> String {
+        let mut client = connect((Ipv4Addr::LOCALHOST, self.port));
+        let answer = crate::harness::http::ask(&mut client, "/", false);
+        answer.body().split(' ').nth(1).unwrap().to_owned()
+    }
+}
+
+#[test]
+fn a_release_behind_a_link_is_deployed_or_refused() {
+    let test = "a_release_behind_a_link_is_deployed_or_refused";
+    let shop = Shop::new();
+    let Some(machine) = shop.boot(test, &[]) else {
+        return;
+    };
+    machine.must("systemctl start pidone@shop");
+    assert_eq!(shop.serves(), "1");
+    shop.switch_to("2");
+    machine.must("systemctl reload pidone@shop");
+    assert_eq!(shop.serves(), "2");
+
+    shop.switch_to("bad");
+    let failed = machine.run("systemctl reload pidone@shop");
+    assert!(!failed.status.success(), "{failed:?}");
+    assert_eq!(shop.serves(), "2");
+    machine.must("systemctl is-active pidone@shop");
+    let errors = machine.journal("-u pidone@shop -p err");
+    assert!(errors.contains("reload failed"), "{errors}");
+}
+
+/// The other way to a reload that is waited for: systemd sends HUP, and waits for `READY=1`.
+#[test]
+fn notify_reload_waits_for_the_reload() {
+    let test = "notify_reload_waits_for_the_reload";
+    let shop = Shop::new();
+    let lines = "[Service]\nType=notify-reload\nExecReload=\n";
+    let file = shared(&shop.directory, "reload.conf", lines);
+    let place = "/etc/systemd/system/pidone@.service.d/reload.conf";
+    let Some(machine) = shop.boot(test, &[(file, place)]) else {
+        return;
+    };
+    machine.must("systemctl start pidone@shop");
+    shop.switch_to("2");
+    machine.must("systemctl reload pidone@shop");
+    assert_eq!(shop.serves(), "2");
+}
