@@ -1,9 +1,11 @@
 //! Connections that wait behind a busy worker go to the others (`--balance auto`, the default).
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::process::Command;
 
+use crate::harness::admin::AdminEndpoints;
 use crate::harness::http::{answer, server_of};
 use crate::harness::killed::Killed;
 use crate::harness::net::connect;
@@ -203,6 +205,77 @@ fn refused_connections_go_to_a_worker_that_takes_them() {
     open_gate(&service);
     load.stop().no_failures();
     service.stop().code(0);
+}
+
+/// What comes to a full server by its own queue, Node.js closes (`'drop'`); what pidone hands to it, it
+/// refuses, and that waits for the other worker.
+#[test]
+fn a_full_server_closes_no_connection_of_another_worker() {
+    const FULL: &str = "
+        const server = require('net').createServer((socket) => {
+            socket.on('error', () => {});
+            socket.write(`${process.pid}\\n`);
+        });
+        server.on('drop', () => console.log('drop', process.pid));
+        process.on('SIGWINCH', () => {
+            server.maxConnections = 1;
+            console.log('full', process.pid);
+        });
+        server.listen(process.env.PORT, () => console.log('up', process.pid));
+    ";
+    const CLIENTS: usize = 40;
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(app(FULL), 2, &[""; 0]).ready();
+    let mut workers = service.workers().into_iter();
+    let (blocked, full) = (workers.next().unwrap(), workers.next().unwrap());
+    let mut kept = Vec::new();
+    loop {
+        let mut stream = BufReader::new(connect((V4, service.app.port)));
+        let pid = pid_of(&mut stream);
+        kept.push(stream);
+        if pid == Some(full) {
+            break;
+        }
+    }
+    processes::kill(full, libc::SIGWINCH);
+    assert_eq!(service.pid_after("full "), full);
+    block(&service, blocked);
+    let streams: Vec<_> = (0..CLIENTS)
+        .map(|_| connect((V4, service.app.port)))
+        .collect();
+    processes::wait_until("a connection was handed over", || {
+        let (_, metrics) = admin.get("/metrics");
+        let mut lines = metrics.lines();
+        let count = lines.find_map(|line| line.strip_prefix("pidone_relieved_connections_total "));
+        count.is_some_and(|count| count != "0")
+    });
+    open_gate(&service);
+    let answers = streams.into_iter().map(BufReader::new);
+    let (mut answered, mut closed) = (0, 0);
+    for mut stream in answers {
+        match pid_of(&mut stream) {
+            Some(pid) => {
+                assert_eq!(pid, blocked);
+                answered += 1;
+            }
+            None => closed += 1,
+        }
+        kept.push(stream);
+    }
+    assert!(answered > 0, "{closed} closed");
+    for _ in 0..closed {
+        assert_eq!(service.pid_after("drop "), full);
+    }
+    drop(kept);
+    service.stop().code(0);
+}
+
+/// The process that has answered; `None`: the connection was closed.
+fn pid_of(stream: &mut BufReader<TcpStream>) -> Option<i32> {
+    let mut line = String::new();
+    let read = stream.read_line(&mut line);
+    let reset = read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+    (!reset && !line.is_empty()).then(|| line.trim().parse().unwrap())
 }
 
 /// It has taken the last connection when it gets the next one.
