@@ -54,6 +54,8 @@ fn the_service_loses_no_connection_while_it_is_operated() {
     let pidone = machine.main_pid("app");
     let load = Plan::of(app.port).rate(100).start();
     load.until_answered_by(2);
+    let kept = Plan::of(app.port).rate(50).keep_alive(8).start();
+    kept.until_answered(20);
 
     // When it returns, the old ones are gone.
     let old = load.report().pids();
@@ -68,9 +70,11 @@ fn the_service_loses_no_connection_while_it_is_operated() {
 
     machine.must("systemctl restart app");
     load.until_answered(100);
-    let report = load.stop();
-    report.only_failures("those inside the killed worker", |one| killed.explains(one));
-    println!("{report}");
+    for load in [load, kept] {
+        let report = load.stop();
+        report.only_failures("those inside the killed worker", |one| killed.explains(one));
+        println!("{report}");
+    }
 
     let warnings = machine.journal("-u app -p warning");
     assert!(warnings.contains("was killed by SIGKILL"), "{warnings}");

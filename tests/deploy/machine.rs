@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::harness::manager::Manager;
-use crate::harness::{TempDir, binary, processes, skipped};
+use crate::harness::{TempDir, binary, is_installed, processes, skipped};
 
 /// Control groups of its own, so that what systemd leaves there can be removed; the mounts are private, and all of it ends
 /// with the test.
@@ -39,6 +39,9 @@ impl Machine {
             skipped(test, "no systemd to boot here (.ci/systemd-root)");
             return None;
         };
+        if !is_installed(test, "systemd-nspawn", "systemd-container") {
+            return None;
+        }
         let directory = TempDir::new();
         let name = directory.path("").file_name().unwrap().to_owned();
         let name = name.to_str().unwrap().replace('.', "-");
