@@ -14,26 +14,21 @@ use crate::sys::cgroup;
 use crate::sys::inotify::WriteWatch;
 use crate::sys::poll::Interest;
 
-/// How often limits that cannot be watched are read at most.
+/// How often limits that may have changed unnoticed are read at most.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
 /// The limits that options depend on, and the watch for their changes.
 #[derive(Debug)]
 pub(super) struct LimitsWatch {
+    /// The files with these limits.
+    files: Vec<PathBuf>,
+    /// `None`: no option depends on limits, or their files cannot be watched.
+    watch: Option<Registered<WriteWatch>>,
+    /// They may have changed unnoticed, so they are read when pidone wakes up anyway.
+    is_behind: bool,
+    read_at: Moment,
     /// What was read last.
     last: ContainerLimits,
-    noticed: Noticed,
-}
-
-/// How a change is noticed.
-#[derive(Debug)]
-enum Noticed {
-    /// Not at all: no option depends on limits, or there are none.
-    Never,
-    /// The kernel reports it.
-    AtOnce(Registered<WriteWatch>),
-    /// The kernel does not: the limits are read when pidone wakes up anyway.
-    Late { read_at: Moment },
 }
 
 impl LimitsWatch {
@@ -41,26 +36,21 @@ impl LimitsWatch {
     pub(super) fn begin(config: &Config, sources: &Sources) -> Result<Self, RunError> {
         let files = files(config);
         // Before they are read, so that no change is missed.
-        let noticed = if files.is_empty() {
-            Noticed::Never
-        } else {
-            match WriteWatch::of(&files) {
-                Ok(watch) => {
-                    let source = Source::Limits;
-                    Noticed::AtOnce(Registered::new(sources, source, watch, Interest::Read))
-                }
-                Err(error) => {
-                    notices::limits_not_watched(&error);
-                    let read_at = Moment::ZERO;
-                    Noticed::Late { read_at }
-                }
-            }
-        };
-        let last = ContainerLimits {
-            workers: start::instances(config),
-            max_memory: start::max_memory(config)?,
-        };
-        Ok(Self { last, noticed })
+        let watch = (!files.is_empty()).then(|| WriteWatch::of(&files));
+        let watch = watch.transpose();
+        let is_behind = watch.is_err();
+        let watch = watch.inspect_err(notices::limits_not_watched);
+        let watch = watch.unwrap_or_default();
+        Ok(Self {
+            files,
+            watch: watch.map(|it| Registered::new(sources, Source::Limits, it, Interest::Read)),
+            is_behind,
+            read_at: Moment::ZERO,
+            last: ContainerLimits {
+                workers: start::instances(config),
+                max_memory: start::max_memory(config)?,
+            },
+        })
     }
 
     /// What was read last.
@@ -88,29 +78,34 @@ fn files(config: &Config) -> Vec<PathBuf> {
 impl Runtime<'_> {
     /// A file with limits was written to.
     pub(super) fn on_limits_written(&mut self) {
-        if let Noticed::AtOnce(watch) = &self.limits.noticed {
+        if let Some(watch) = &self.limits.watch {
             watch.drain();
         }
         self.read_limits();
     }
 
-    /// Reads limits that cannot be watched. Called at each wake-up.
+    /// Reads limits that may have changed unnoticed. Called at each wake-up.
     pub(super) fn check_limits(&mut self, now: Moment) {
-        if let Noticed::Late { read_at } = &mut self.limits.noticed
-            && now >= *read_at + READ_EVERY
-        {
-            *read_at = now;
+        if self.limits.is_behind && now >= self.limits.read_at + READ_EVERY {
+            self.limits.read_at = now;
             self.read_limits();
         }
     }
 
     fn read_limits(&mut self) {
+        let limits = &mut self.limits;
+        // Without a free descriptor, for one: that must not pass for "no limit".
+        let is_readable = cgroup::can_read(&limits.files);
+        limits.is_behind = limits.watch.is_none() || !is_readable;
+        if !is_readable {
+            return;
+        }
         let read = ContainerLimits {
             workers: start::instances(self.config),
             // An error at the start only: the limit may be lifted later.
             max_memory: start::max_memory(self.config).unwrap_or_default(),
         };
-        if std::mem::replace(&mut self.limits.last, read) != read {
+        if std::mem::replace(&mut limits.last, read) != read {
             self.events.push_back(Event::Limits(read));
         }
     }

@@ -65,6 +65,12 @@ pub fn limit_files(controller: &str) -> Vec<PathBuf> {
     Cgroup::of(controller).map_or_else(Vec::new, |cgroup| cgroup.limit_files(controller))
 }
 
+/// Whether all of these files can be read now.
+#[must_use]
+pub fn can_read(files: &[PathBuf]) -> bool {
+    files.iter().all(|file| fs::read(file).is_ok())
+}
+
 /// The CPU time that the group may use, in thousandths of a CPU: the least quota from the group up
 /// to the mount. `None`: no quota.
 #[must_use]

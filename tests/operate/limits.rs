@@ -189,6 +189,37 @@ fn nothing_is_watched_that_no_option_depends_on() {
     }
 }
 
+#[test]
+fn a_limit_that_cannot_be_read_is_not_taken_for_none() {
+    let Some(group) = cpus("a_limit_that_cannot_be_read_is_not_taken_for_none") else {
+        return;
+    };
+    group.set_cpus(1);
+    let admin = AdminEndpoints::fresh();
+    let run = Pidone::new(admin.options())
+        .env("PIDONE_INSTANCES", "auto")
+        .env("PIDONE_CHANNEL", "off")
+        .command(["sleep", "inf"])
+        .under(group.wrapper(""))
+        .start();
+    run.until_stderr(words::READY);
+    let pid = run.pid();
+    processes::wait_for_sleep(pid);
+    processes::limit_descriptors(pid);
+    group.set_cpus(2);
+    // A change would be followed after a wait with a time limit.
+    processes::wait_for_sleep(pid);
+    let scaling = words::scaling(1, 2);
+    assert_eq!(run.stderr_count(&scaling), 0);
+    processes::limit(pid, "nofile=1000:");
+    processes::wait_until("the change is seen", || {
+        admin.ask("status").done();
+        run.stderr_count(&scaling) == 1
+    });
+    admin.ask("stop").done();
+    run.end();
+}
+
 /// The user has no inotify instance left.
 #[test]
 fn a_change_that_cannot_be_watched_is_seen_later() {
