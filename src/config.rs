@@ -13,7 +13,7 @@ use crate::admin::control::ControlRequest;
 use crate::rules::RunRules;
 pub use crate::rules::{
     Balance, Boot, Inspector, Instances, KillMode, MemoryLimit, PortEnv, Readiness, RestartPolicy,
-    RestartRules, SignalRules, StopMode, WorkerRules,
+    RestartRules, SignalRules, StopMode, Surge, WorkerRules,
 };
 use crate::signal::Signal;
 

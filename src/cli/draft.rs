@@ -16,7 +16,7 @@ use super::values;
 use crate::address::{ListenAddress, UnixName};
 use crate::config::{
     Balance, Boot, Command, Config, Control, Instances, KillMode, Logging, MemoryLimit, PortEnv,
-    Readiness, RestartPolicy, StopMode, WorkerRules,
+    Readiness, RestartPolicy, StopMode, Surge, WorkerRules,
 };
 use crate::launch::{ReadFile, inspector};
 use crate::text::HumanDuration;
@@ -44,6 +44,7 @@ pub(super) struct Draft {
     pub(super) ready: Option<Readiness>,
     pub(super) ready_timeout: Option<Duration>,
     pub(super) boot: Option<Boot>,
+    pub(super) surge: Option<Surge>,
     pub(super) spares: Option<u16>,
     pub(super) stop: Option<StopMode>,
     pub(super) kill_mode: Option<KillMode>,
@@ -118,6 +119,7 @@ impl Draft {
             ready: None,
             ready_timeout: None,
             boot: None,
+            surge: None,
             spares: None,
             stop: None,
             kill_mode: None,
@@ -231,6 +233,7 @@ impl Draft {
             },
             inspector,
             boot: self.boot.unwrap_or(Boot::Together),
+            surge: self.surge.unwrap_or_default(),
             spares: self.spares.unwrap_or(0),
             stop: self.stop.unwrap_or(if channel {
                 StopMode::Drain

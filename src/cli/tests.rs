@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{
     Balance, Boot, Control, Inspector, Instances, KillMode, LogFormat, MemoryLimit, PortEnv,
-    Readiness, RestartPolicy, StopMode, WorkerRules,
+    Readiness, RestartPolicy, StopMode, Surge, WorkerRules,
 };
 
 /// pidone's words, the command after `--`, and variables as `NAME=value`.
@@ -71,6 +71,7 @@ fn workers_have_defaults_of_their_own() {
         ready_timeout: 30 * SECOND,
         inspector: None,
         boot: Boot::Together,
+        surge: Surge::Count(1),
         spares: 0,
         stop: StopMode::Drain,
         kill_mode: KillMode::Group,
@@ -108,7 +109,7 @@ fn without_a_channel_the_defaults_differ() {
 
 #[test]
 fn every_option_and_its_variable_is_applied() {
-    let line = "--instances=2 --channel node --ready notify --ready-timeout 5s --spares 1 --boot first \
+    let line = "--instances=2 --channel node --ready notify --ready-timeout 5s --spares 1 --surge 25% --boot first \
                 --listen 8080 --listen unix:/run/a.sock --balance source-ip \
                 --restart on-failure --backoff 1s..2s --min-uptime 3s --max-restarts 4/5s \
                 --grace 10s --stop signal --http-drain 7s --drain-delay 6s --kill-mode process \
@@ -158,6 +159,7 @@ fn every_option_and_its_variable_is_applied() {
         ready_timeout: 5 * SECOND,
         inspector: None,
         boot: Boot::First,
+        surge: Surge::Percent(25),
         spares: 1,
         stop: StopMode::Signal,
         kill_mode: KillMode::Process,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::address::{AddressError, Endpoint, LONGEST_UNIX_NAME};
-use crate::config::{Control, Instances, MemoryLimit, UserSpec};
+use crate::config::{Control, Instances, MemoryLimit, Surge, UserSpec};
 use crate::signal::Signal;
 
 /// Why a value is invalid, as the end of a sentence.
@@ -159,6 +159,19 @@ pub(super) fn concurrency(text: &str) -> Result<u16, InvalidValue> {
 pub(super) fn count(text: &str) -> Result<u16, InvalidValue> {
     let count = whole(text).filter(|count| *count <= INSTANCES_MAX);
     count.ok_or(InvalidValue::Give("a number from 0 to 1024"))
+}
+
+/// How many workers are replaced at a time: a number, or a percentage of all.
+pub(super) fn surge(text: &str) -> Result<Surge, InvalidValue> {
+    let surge = match text.strip_suffix('%') {
+        Some(share) => whole(share)
+            .filter(|share| (1..=100).contains(share))
+            .map(Surge::Percent),
+        None => concurrency(text).ok().map(Surge::Count),
+    };
+    surge.ok_or(InvalidValue::Give(
+        "a number from 1 to 1024, or a percentage of the workers from 1% to 100%",
+    ))
 }
 
 /// A port that a client can connect to: not 0.

@@ -125,6 +125,8 @@ pub struct WorkerRules {
     pub inspector: Option<Inspector>,
     /// How workers are started when none is ready (`--boot`).
     pub boot: Boot,
+    /// How many workers are replaced at a time (`--surge`).
+    pub surge: Surge,
     /// Workers that are booted and kept in reserve (`--spares`).
     pub spares: u16,
     /// How a worker is asked to exit (`--stop`).
@@ -236,6 +238,33 @@ pub enum Boot {
     Together,
     /// While none is ready, one alone; the others when it is ready.
     First,
+}
+
+/// How many successors boot at the same time (`--surge`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surge {
+    /// This many, at least 1.
+    Count(u16),
+    /// This percentage of the number of workers, from 1 to 100.
+    Percent(u8),
+}
+
+impl Default for Surge {
+    fn default() -> Self {
+        Self::Count(1)
+    }
+}
+
+impl Surge {
+    /// The number for so many workers: a percentage is rounded up.
+    #[must_use]
+    pub fn of(self, workers: usize) -> usize {
+        let number = match self {
+            Self::Count(count) => usize::from(count),
+            Self::Percent(percent) => (workers * usize::from(percent)).div_ceil(100),
+        };
+        number.max(1)
+    }
 }
 
 /// Which processes are stopped when a worker exits (`--kill-mode`); the names are those of

@@ -44,6 +44,7 @@ use options::Rules;
 pub use report::{Next, Reason, Refusal, Report, Verdict};
 use request::Requests;
 pub use request::{Done, Reply, Request, RequestId};
+pub use rollout::Progress;
 use rollout::Rollout;
 use shutdown::Stop;
 use signals::StopSignals;

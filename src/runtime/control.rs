@@ -64,15 +64,19 @@ impl Runtime<'_> {
             self.reporter.describe(self.workers.name(worker, single))
         };
         let answer = match reply {
-            Reply::Progress { slot, worker } => {
-                let text = format!("slot {slot}: {} serves now", describe(worker));
+            Reply::Progress {
+                slot,
+                worker,
+                progress,
+            } => {
+                let text = format!("{progress}: slot {slot}: {} serves now", describe(worker));
                 let progress = control::progress(&text);
                 return self.admin.clients.tell(id, progress.as_bytes());
             }
             Reply::Done(done) => control::success(&done.to_string()),
             Reply::Refused(why) => control::failure(&why.to_string()),
-            Reply::Failed { worker } => control::failure(&format!(
-                "the successor {} did not get ready; the old workers stay; see pidone's log",
+            Reply::Failed { worker, progress } => control::failure(&format!(
+                "{progress} workers replaced; the successor {} did not get ready; the others stay; see pidone's log",
                 describe(worker)
             )),
             Reply::Superseded { by } => control::failure(&format!(

@@ -122,8 +122,8 @@ impl Reporter {
             }
             Report::SlotReplaced { slot, .. } => log::info!("slot {slot}: {who} serves"),
             Report::ReloadDone { took } => log::info!("reload done in {}", HumanDuration(took)),
-            Report::ReloadFailed { .. } => log::error!(
-                "reload failed: the successor {who} was not ready in time; the old workers stay"
+            Report::ReloadFailed { progress, .. } => log::error!(
+                "reload failed: {progress} workers replaced; the successor {who} did not get ready; the others stay"
             ),
             Report::Scaled { from, to } => log::info!("scaling from {from} to {to} workers"),
             Report::CpusChanged { from, to } => log::info!(

@@ -16,7 +16,7 @@ fn what_is_asked_for_is_done_when_the_answer_is_there() {
     let first = service.workers();
     let said = admin.ask("restart 1").done();
     assert_eq!(said.progress.len(), 1, "{said:?}");
-    assert!(said.progress[0].starts_with("slot 1: worker 1 (pid "));
+    assert!(said.progress[0].starts_with("1 of 1: slot 1: worker 1 (pid "));
     let second = service.workers();
     assert_eq!((second.len(), second.intersection(&first).count()), (3, 2));
 

@@ -44,6 +44,8 @@ pub struct Oracle {
     last_to_end: Option<WorkerId>,
     newest: u32,
     target: usize,
+    /// The largest number of workers wanted so far.
+    most_wanted: usize,
     serving: Vec<WorkerId>,
     steered: Option<Vec<Option<Member>>>,
     reload: Option<Moment>,
@@ -68,6 +70,8 @@ pub struct Oracle {
     ticks_in_a_row: u32,
     /// The last event was [`Event::Look`].
     looked: bool,
+    /// The last event was [`Event::Continued`]: its worker may serve again.
+    continues: bool,
     /// By how much deadlines may be missed.
     slack: Duration,
 }
@@ -105,6 +109,8 @@ struct Seen {
     member: Option<Member>,
     asked: Moment,
     waits_since: Option<Moment>,
+    /// A reload failed before its program ran: its signal waits for that.
+    dropped: bool,
     /// It has reported readiness.
     said_ready: bool,
     /// It waits for a slot.
@@ -180,6 +186,7 @@ impl Oracle {
             last_to_end: None,
             newest: 1,
             target,
+            most_wanted: target,
             serving: Vec::new(),
             steered: None,
             reload: None,
@@ -197,6 +204,7 @@ impl Oracle {
             last_tick: None,
             ticks_in_a_row: 0,
             looked: false,
+            continues: false,
             slack: SLACK,
         }
     }
@@ -242,6 +250,7 @@ impl Oracle {
         self.serving = supervisor.serving().collect();
         self.just_gone = None;
         self.looked = *event == Event::Look;
+        self.continues = matches!(event, Event::Continued(_));
         self.starts.command_ended = false;
         self.scale_was_pending = self.scale_pending;
         self.limits_before(event, now);
@@ -367,6 +376,10 @@ impl Oracle {
             Event::Continued(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.halted = false;
+                    // It may serve from now on only, and is watched from then on.
+                    if !seen.has_served {
+                        seen.question = None;
+                    }
                 }
             }
             Event::Memory { worker, bytes } => {

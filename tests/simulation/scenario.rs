@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pidone::rules::{
     Balance, Boot, Instances, KillMode, MemoryLimit, PortEnv, Readiness, RestartPolicy,
-    RestartRules, RunRules, SignalRules, StopMode, WorkerRules,
+    RestartRules, RunRules, SignalRules, StopMode, Surge, WorkerRules,
 };
 use pidone::signal::Signal;
 use pidone::supervisor::{ContainerLimits, Moment, Request};
@@ -157,6 +157,14 @@ fn workers(
         } else {
             Boot::Together
         },
+        surge: random.pick(&[
+            Surge::Count(1),
+            Surge::Count(1),
+            Surge::Count(2),
+            Surge::Count(5),
+            Surge::Percent(30),
+            Surge::Percent(100),
+        ]),
         port_env,
         balance: Balance::ReusePort,
         ready_timeout: ms(random.pick(&[50, 1000, 30_000])),

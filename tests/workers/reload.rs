@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::harness::http::answer;
 use crate::harness::service::{App, FRAGILE, PLAIN, Service, all_answer};
 use crate::harness::{processes, scaled_ms, words};
 use crate::node::on_every_node;
@@ -33,17 +34,20 @@ fn each_place_in_turn_gets_its_successor_first() {
         let service = service.until_ready();
         for _ in 0..2 {
             service.reload();
-            let mut new = Vec::new();
-            for (place, before) in old.iter().enumerate() {
-                let up = gossip(&service);
-                assert_eq!(
-                    (up.0.as_str(), up.1.as_str()),
-                    ("up", place.to_string().as_str())
+            let lines: Vec<_> = (0..6).map(|_| gossip(&service)).collect();
+            let (new, gone): (Vec<_>, Vec<_>) =
+                lines.iter().cloned().partition(|line| line.0 == "up");
+            let place_of = |line: &(String, String, i32)| line.1.clone();
+            let in_turn: Vec<_> = new.iter().map(place_of).collect();
+            assert_eq!(in_turn, ["0", "1", "2"], "{lines:?}");
+            for (up, before) in new.iter().zip(&old) {
+                let left = gone.iter().find(|gone| gone.1 == up.1);
+                assert_eq!(left.map(|gone| gone.2), Some(before.2), "{lines:?}");
+                let at = |line| lines.iter().position(|known| Some(known) == line);
+                assert!(
+                    at(Some(up)) < at(left),
+                    "the successor comes first: {lines:?}"
                 );
-                assert_ne!(up.2, before.2);
-                let gone = gossip(&service);
-                assert_eq!(gone, ("gone".into(), place.to_string(), before.2));
-                new.push(up);
             }
             old = new;
         }
@@ -131,6 +135,70 @@ fn a_reload_during_a_reload_is_one_more() {
         "{first} {old:?} {new:?}"
     );
     all_answer(&service, || service.who());
+    service.stop().code(0);
+}
+
+/// Says who boots, and waits until the file is there; then as the other one.
+const GATED: &str = "
+    const fs = require('fs');
+    console.log('boots', process.env.NODE_APP_INSTANCE, process.pid);
+    const wait = () => fs.existsSync('closed') ? setTimeout(wait, 10) : require('./plain.js');
+    wait();
+";
+
+#[test]
+fn the_next_successor_boots_while_a_replaced_worker_drains() {
+    on_every_node(|node| {
+        let options = ["--grace", "1h"];
+        let service = App::named(PLAIN)
+            .node(&node.path)
+            .workers(2, options)
+            .ready();
+        let old = service.workers();
+        // Each of the old workers has a request that it does not answer.
+        let mut clients: Vec<_> = (0..40).map(|_| service.held()).collect();
+        service.run.signal(libc::SIGHUP);
+        let new = service.up(2);
+        assert_eq!(service.workers(), old.union(&new).copied().collect());
+        assert_eq!(service.run.stderr_count(words::RELOADED), 0);
+        service.release();
+        for client in &mut clients {
+            assert_eq!(answer(client).status(), 200);
+        }
+        service.run.until_stderr(words::RELOADED);
+        assert_eq!(service.workers(), new);
+        service.stop().code(0);
+    });
+}
+
+#[test]
+fn surge_sets_how_many_successors_boot_at_the_same_time() {
+    for (surge, at_once) in [("1", 1), ("2", 2), ("60%", 3)] {
+        let service = App::script(GATED)
+            .workers(4, ["--surge", surge])
+            .until_ready();
+        service.app.directory.file("closed", "", 0o644);
+        service.run.signal(libc::SIGHUP);
+        let all: BTreeSet<_> = (0..4 + at_once).map(|_| service.after("boots ")).collect();
+        assert_eq!(all.len(), 4 + at_once);
+        assert_eq!(service.workers().len(), 4 + at_once);
+        std::fs::remove_file(service.app.directory.path("closed")).unwrap();
+        service.run.until_stderr(words::RELOADED);
+        assert_eq!(service.workers().len(), 4);
+        service.stop().code(0);
+    }
+}
+
+#[test]
+fn a_reload_with_surge_loses_nothing_under_load() {
+    let options = ["--surge", "50%", "--http-drain", "500ms"];
+    let service = App::named(PLAIN).workers(4, options).ready();
+    let old = service.workers();
+    let load = service.load().start();
+    service.reload();
+    service.reload();
+    load.stop().no_failures();
+    assert!(service.workers().is_disjoint(&old));
     service.stop().code(0);
 }
 

@@ -108,6 +108,20 @@ pub(super) const WORKERS: Chapter = Chapter {
             ..FOR_WORKERS
         },
         OptionSpec {
+            long: "surge",
+            value: Some("N|P%"),
+            help: &[
+                "A reload, restart or recycling starts N successors at a time,",
+                "or P% of the workers, while those they replaced drain. One at",
+                "a time with --channel off and --port-env (default: 1).",
+            ],
+            set: |draft, value| {
+                draft.surge = Some(values::surge(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
             long: "spares",
             value: Some("K"),
             help: &[

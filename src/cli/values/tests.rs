@@ -54,6 +54,20 @@ fn numbers_of_workers_are_digits_within_bounds() {
     for text in ["", "0", "+80", "65536", "http"] {
         assert_eq!(port(text), None, "{text}");
     }
+    for (text, number) in [
+        ("1", 1),
+        ("1024", 1024),
+        ("1%", 1),
+        ("25%", 3),
+        ("100%", 10),
+    ] {
+        assert_eq!(surge(text).map(|surge| surge.of(10)), Ok(number), "{text}");
+    }
+    for text in [
+        "", "0", "+2", "-1", "1025", "0%", "101%", "2.5%", "%", "auto",
+    ] {
+        assert!(surge(text).is_err(), "{text}");
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Supervisor {
         let recycling = over_limit
             .filter_map(|index| Some(self.slots.get(index)?.recycling.not_before))
             .min()
-            .filter(|_| self.rollout.is_idle() && !self.rollout.is_asked_for());
+            .filter(|_| self.may_begin() && !self.rollout.is_asked_for());
         earliest(earliest(watches, self.measure_at), recycling)
     }
 
@@ -164,7 +164,7 @@ impl Supervisor {
         let may_drain = may_drain && matches!(self.phase, Phase::Running);
         let slots = self.slots.iter().take(self.target).enumerate();
         slots
-            .filter(move |_| may_drain)
+            .filter(move |(_, slot)| may_drain && self.can_renew(slot))
             .filter_map(|(index, slot)| {
                 let worker = self.workers.get(slot.current?)?;
                 let worker = Some(worker).filter(|worker| Worker::is_ready(worker))?;

@@ -18,16 +18,11 @@ impl Supervisor {
     /// Starts a worker for a slot, in its member; in the other member if a worker is still draining
     /// there.
     pub(super) fn start_in_slot(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
+        let member = self.member_for(index);
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        if self
-            .workers
-            .values()
-            .any(|worker| worker.member == Some(slot.member))
-        {
-            slot.member = slot.member.other();
-        }
+        slot.member = member.unwrap_or(slot.member.other());
         slot.start_at = None;
         slot.waits = false;
         let (instance, member) = (slot.instance, slot.member);
@@ -280,7 +275,7 @@ impl Supervisor {
             }
         };
         self.give_up_successor(worker.id, now, actions);
-        let is_retiring = self.is_retiring(worker.id);
+        let in_place = self.rollout.on_exited(worker.id);
         let run = self.run_of(worker, ended, now);
         self.has_served |= run.is_some();
         let Some(slot) = self.slots.get_mut(index) else {
@@ -290,19 +285,16 @@ impl Supervisor {
         if was_current {
             slot.current = None;
         }
-        if worker.lost || (was_current && !is_retiring) {
+        if worker.lost || (was_current && in_place.is_none()) {
             slot.history.last_end = Some((ended, now));
         }
         if !was_current || index >= self.target {
             self.trim();
-            if is_retiring {
-                self.on_retired();
-            }
             return Ok(Next::Nothing);
         }
-        if is_retiring {
+        if let Some(recycles) = in_place {
             self.start_or_wait(index, now, actions);
-            self.watch_boot(index);
+            self.watch_boot(index, recycles);
             return Ok(Next::Nothing);
         }
         self.was_complete = false;

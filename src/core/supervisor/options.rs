@@ -7,7 +7,7 @@ use super::drain::DrainRules;
 use super::leftovers::LEFTOVER_GRACE;
 use super::request;
 use super::worker::WatchRules;
-use crate::rules::{Boot, Readiness, RestartRules, RunRules, SignalRules, StopMode};
+use crate::rules::{Boot, Readiness, RestartRules, RunRules, SignalRules, StopMode, Surge};
 use crate::signal::Signal;
 
 /// The options.
@@ -21,6 +21,8 @@ pub(super) struct Rules {
     pub(super) ready: Readiness,
     pub(super) ready_timeout: Duration,
     pub(super) boot: Boot,
+    /// How many workers are replaced at a time.
+    pub(super) surge: Surge,
     /// A successor needs the resources of the old worker, its port for example, and cannot boot
     /// beside it.
     pub(super) in_place: bool,
@@ -36,6 +38,7 @@ impl Rules {
         let workers = config.workers.as_ref();
         let port_env = workers.and_then(|workers| workers.port_env.as_ref());
         let channel = workers.is_some_and(|workers| workers.channel);
+        let in_place = !channel && port_env.is_some();
         Self {
             signals: config.signals.clone(),
             transparent: workers.is_none(),
@@ -44,7 +47,11 @@ impl Rules {
             ready: workers.map_or(Readiness::None, |workers| workers.ready),
             ready_timeout: workers.map_or(Duration::ZERO, |workers| workers.ready_timeout),
             boot: workers.map_or(Boot::Together, |workers| workers.boot),
-            in_place: !channel && port_env.is_some(),
+            surge: match workers {
+                Some(workers) if !in_place => workers.surge,
+                _ => Surge::default(),
+            },
+            in_place,
             most: request::most(port_env),
             drain: DrainRules {
                 channel,

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Action, Moment};
+use super::member::Member;
 use super::report::{Next, Verdict};
 use super::slot::Slot;
 use super::worker::{Role, Worker};
@@ -88,7 +89,7 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> Next {
-        let waits = !self.may_spares_boot();
+        let waits = !self.may_others_boot();
         if let Some(spare) = self.spares.get_mut(index) {
             spare.waits = waits;
             spare.start_at = (!waits).then_some(now + delay);
@@ -161,22 +162,43 @@ impl Supervisor {
         self.rules.boot == Boot::First && !self.is_any_ready() && slots.any(Slot::has_worker)
     }
 
-    fn may_spares_boot(&self) -> bool {
+    /// Whether workers boot beside those that the first ones wait for: some worker has been ready.
+    fn may_others_boot(&self) -> bool {
         match self.rules.boot {
             Boot::First => self.is_any_ready(),
             Boot::Together => self.has_served || self.rules.ready == Readiness::None,
         }
     }
 
-    /// Starts a worker in a slot unless `--boot first` makes it wait. Returns whether it was
-    /// started.
+    /// The member for a slot's next worker: one of its two that no other worker has, or only one
+    /// that needs its queues no more. `None`: workers are still draining both.
+    pub(super) fn member_for(&self, index: usize) -> Option<Member> {
+        let first = self.slots.get(index)?.member;
+        let is_free = |member: &Member, may_share: bool| {
+            let workers = self.workers.values();
+            let mut holders = workers.filter(|worker| worker.member == Some(*member));
+            holders.all(|worker| may_share && worker.has_left_queues())
+        };
+        let mut members = [first, first.other()].into_iter();
+        let shared = members.clone().find(|member| is_free(member, true));
+        members.find(|member| is_free(member, false)).or(shared)
+    }
+
+    /// Both of a slot's members are draining: its next worker would get their connections, and they
+    /// its own. It waits as long as others serve.
+    fn is_blocked(&self, index: usize) -> bool {
+        self.member_for(index).is_none() && self.serving().next().is_some()
+    }
+
+    /// Starts a worker in a slot unless `--boot first` or draining workers make it wait. Returns
+    /// whether it was started.
     pub(super) fn start_or_wait(
         &mut self,
         index: usize,
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> bool {
-        let waits = self.boots_first();
+        let waits = self.boots_first() || self.is_blocked(index);
         if let Some(slot) = self.slots.get_mut(index) {
             slot.start_at = None;
             slot.waits = waits;
@@ -215,16 +237,13 @@ impl Supervisor {
             };
             // The next spare is started when the slot's worker would have been.
             let delay = slot.start_at.map(|at| at.saturating_sub(now));
-            let all = match self.rules.boot {
-                Boot::First => self.is_any_ready(),
-                Boot::Together => self.has_served,
-            };
-            let may_start = slot.waits && (all || !self.has_pending_other(index));
+            let waits = slot.waits && !self.is_blocked(index);
+            let may_start = waits && (self.may_others_boot() || !self.has_pending_other(index));
             if !self.admit_spare(index, delay.unwrap_or_default(), now, actions) && may_start {
                 self.start_in_slot(index, now, actions);
             }
         }
-        if self.spares.iter().any(|spare| spare.waits) && self.may_spares_boot() {
+        if self.spares.iter().any(|spare| spare.waits) && self.may_others_boot() {
             for spare in self.spares.iter_mut().filter(|spare| spare.waits) {
                 spare.waits = false;
                 spare.start_at = Some(now);
@@ -241,6 +260,7 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> bool {
+        let (member, blocked) = (self.member_for(index), self.is_blocked(index));
         let workers = &mut self.workers;
         let mut booted = self
             .spares
@@ -250,19 +270,16 @@ impl Supervisor {
                 let id = spare.worker?;
                 workers.get(id)?.is_held().then_some((at, spare, id))
             });
-        let (Some((at, spare, id)), Some(slot)) = (booted.next(), self.slots.get_mut(index)) else {
+        let (Some((at, spare, id)), Some(slot), false) =
+            (booted.next(), self.slots.get_mut(index), blocked)
+        else {
             return false;
         };
         spare.worker = None;
         // Instance numbers stay unique: the next spare gets the one that has become free.
         core::mem::swap(&mut slot.instance, &mut spare.instance);
         drop(booted);
-        if workers
-            .values()
-            .any(|worker| worker.member == Some(slot.member))
-        {
-            slot.member = slot.member.other();
-        }
+        slot.member = member.unwrap_or(slot.member.other());
         slot.current = Some(id);
         slot.start_at = None;
         slot.waits = false;

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::member::WorkerId;
+use super::rollout::Progress;
 use crate::ended::Ended;
 use crate::signal::Signal;
 
@@ -80,10 +81,13 @@ pub enum Report {
         /// How long it took.
         took: Duration,
     },
-    /// A successor did not get ready: reloads and restarts end, and the old workers stay.
+    /// A successor did not get ready: reloads and restarts end, and the workers that have not been
+    /// replaced stay.
     ReloadFailed {
         /// The successor.
         worker: WorkerId,
+        /// How many have been replaced.
+        progress: Progress,
     },
     /// A worker is about to be replaced because of its age or memory.
     Recycled {
@@ -185,7 +189,7 @@ impl Report {
             | Self::CrashLoop { worker, .. }
             | Self::Command { worker, .. }
             | Self::SlotReplaced { worker, .. }
-            | Self::ReloadFailed { worker }
+            | Self::ReloadFailed { worker, .. }
             | Self::Recycled { worker, .. }
             | Self::Hung { worker, .. }
             | Self::Unresponsive { worker, .. }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::event::{Action, Moment};
 use super::member::WorkerId;
 use super::report::{Refusal, Report};
+use super::rollout::Progress;
 use super::{Phase, Supervisor};
 use crate::rules::{Instances, PortEnv};
 use crate::signal::Signal;
@@ -42,15 +43,19 @@ pub enum Reply {
         slot: usize,
         /// The new worker.
         worker: WorkerId,
+        /// How far all replacements are.
+        progress: Progress,
     },
     /// The request is complete.
     Done(Done),
     /// The request was refused or aborted, for this reason.
     Refused(Refusal),
-    /// A successor did not get ready, and the old workers stay.
+    /// A successor did not get ready: the workers that have not been replaced stay.
     Failed {
         /// The successor.
         worker: WorkerId,
+        /// How many have been replaced.
+        progress: Progress,
     },
     /// A later request has set another number of workers.
     Superseded {
@@ -94,10 +99,20 @@ pub(super) struct Requests(Vec<(RequestId, Request)>);
 
 impl Requests {
     /// Reports that a slot's new worker is ready.
-    pub(super) fn tell_progress(&self, slot: usize, worker: WorkerId, actions: &mut Vec<Action>) {
+    pub(super) fn tell_progress(
+        &self,
+        slot: usize,
+        worker: WorkerId,
+        progress: Progress,
+        actions: &mut Vec<Action>,
+    ) {
         for (id, request) in &self.0 {
             if *request == Request::Reload || *request == (Request::Restart { slot }) {
-                let reply = Reply::Progress { slot, worker };
+                let reply = Reply::Progress {
+                    slot,
+                    worker,
+                    progress,
+                };
                 actions.push(Action::Reply { id: *id, reply });
             }
         }

@@ -24,7 +24,7 @@ use core::time::Duration;
 use super::*;
 use crate::ended::Ended;
 use crate::rules::{Balance, Boot, Instances, KillMode, MemoryLimit, RestartPolicy, WorkerRules};
-use crate::rules::{Readiness, RestartRules, StopMode};
+use crate::rules::{Readiness, RestartRules, StopMode, Surge};
 use alloc::vec::Vec;
 
 const MS: Duration = Duration::from_millis(1);
@@ -55,6 +55,7 @@ fn workers(count: u16) -> RunRules {
             ready_timeout: 30 * SECOND,
             inspector: None,
             boot: Boot::Together,
+            surge: Surge::default(),
             spares: 0,
             stop: StopMode::Drain,
             kill_mode: KillMode::Group,
@@ -270,6 +271,12 @@ fn replies(actions: &[Action]) -> Vec<(RequestId, Reply)> {
 fn replaced(slot: usize, worker: u32) -> Action {
     let worker = WorkerId(worker);
     report(Report::SlotReplaced { slot, worker })
+}
+
+/// The report of a failed successor, after so many have been replaced.
+fn failed(worker: WorkerId, replaced: usize, of: usize) -> Report {
+    let progress = Progress { replaced, of };
+    Report::ReloadFailed { worker, progress }
 }
 
 fn signal(worker: u32, signal: Signal) -> Action {

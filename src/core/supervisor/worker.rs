@@ -142,6 +142,11 @@ impl Worker {
         accepts && !self.is_stopped()
     }
 
+    /// Whether it is drained so far that its slot's next worker may have its queues.
+    pub(super) fn has_left_queues(&self) -> bool {
+        matches!(self.state, State::Draining(drain) if !drain.step.accepts()) && !self.listens
+    }
+
     pub(super) fn has_channel(&self) -> bool {
         self.channel_open
     }

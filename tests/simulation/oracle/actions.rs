@@ -268,8 +268,13 @@ impl Oracle {
                     old.map(|it| it.0)
                 );
             }
-            Report::ReloadFailed { worker } => {
+            Report::ReloadFailed { worker, progress } => {
                 must!(self.reload.take().is_some(), "no reload has begun");
+                for seen in self.known.values_mut() {
+                    seen.dropped |= seen.waits_since.is_none();
+                }
+                let counts = progress.replaced < progress.of && progress.of <= self.target;
+                must!(counts, "a wrong number");
                 self.whole_reload = false;
                 let seen = self.known.get(&worker).or(self.just_gone.as_ref());
                 let by_itself = seen.is_some_and(|seen| seen.never_ready || !seen.stopped);
@@ -283,6 +288,7 @@ impl Oracle {
                     self.target
                 );
                 self.target = to;
+                self.most_wanted = self.most_wanted.max(to);
                 self.starts.wanted();
                 self.scale_pending = true;
             }
@@ -291,6 +297,7 @@ impl Oracle {
                 self.set_by_user();
                 must!(from == self.target && to > 0, "there were {}", self.target);
                 self.target = to;
+                self.most_wanted = self.most_wanted.max(to);
                 self.starts.wanted();
                 self.scale_pending = true;
             }

@@ -15,6 +15,7 @@ impl Oracle {
         );
         if let Some(member) = start.member {
             self.check_free(member)?;
+            self.check_surge(member)?;
         }
         self.check_start(start)?;
         let seen = Seen {
@@ -24,6 +25,42 @@ impl Oracle {
             ..Seen::default()
         };
         self.known.insert(start.worker, seen);
+        Ok(())
+    }
+
+    /// A worker that starts beside the one that it replaces is one of `--surge`, and shares its
+    /// member with none.
+    fn check_surge(&self, member: Member) -> Result<(), Broken> {
+        let serves = |slot: usize| {
+            let here = |id: &WorkerId| {
+                let seen = self.known.get(id)?;
+                let leaves = seen.disconnects_itself || seen.hung || seen.retired.is_some();
+                seen.member.filter(|_| !leaves && !seen.stopped)
+            };
+            let mut serving = self.serving.iter().filter_map(here);
+            serving.any(|member| member.slot() == slot)
+        };
+        let boots = |seen: &Seen| {
+            let begins = seen.waits_since.is_none() && !seen.dropped;
+            (begins || seen.boots()) && !seen.said_ready
+        };
+        let booting = self.known.values().filter(|seen| boots(seen));
+        let beside = booting.filter(|seen| seen.member.is_some_and(|own| serves(own.slot())));
+        let surge = self.surge(self.target);
+        if self.in_place() || !serves(member.slot()) {
+            return Ok(());
+        }
+        must!(
+            beside.count() < surge,
+            "more than {surge} are being replaced"
+        );
+        let mut known = self.known.iter();
+        let sharer = known.find(|(_, seen)| seen.member == Some(member));
+        must!(
+            sharer.is_none(),
+            "it shares its member with {:?}",
+            sharer.map(|it| it.0)
+        );
         Ok(())
     }
 
@@ -41,6 +78,23 @@ impl Oracle {
             taker.is_none(),
             "the member belongs to {:?}",
             taker.map(|it| it.0)
+        );
+        let others = self.known.iter().filter(|(id, seen)| {
+            let leaves = seen.disconnects_itself || seen.hung || seen.halted;
+            let is_wanted = seen
+                .member
+                .is_some_and(|member| member.slot() < self.target);
+            self.serving.contains(id) && is_wanted && !leaves
+        });
+        let has_left_queues = |seen: &Seen| {
+            let told = seen.finishing || seen.disconnected || seen.stopped;
+            (told || seen.disconnects_itself) && !seen.listens
+        };
+        let mut holders = self.known.values();
+        let drains = |seen: &Seen| seen.member == Some(member) && !has_left_queues(seen);
+        must!(
+            !holders.any(drains) || others.count() == 0,
+            "a worker of this member still drains, and others serve"
         );
         let is_taken = |member| self.known.values().any(|seen| seen.member == Some(member));
         must!(
@@ -121,6 +175,7 @@ impl Oracle {
         let always = self.config.restart.policy == RestartPolicy::Always;
         // A worker that a signal has stopped keeps its slot and its ports.
         let halted = self.known.values().filter(|seen| seen.halted).count();
+        let halted = halted + usize::from(self.continues);
         must!(
             !always || self.serving.len() + halted >= self.target,
             "a worker is missing"

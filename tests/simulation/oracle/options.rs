@@ -21,6 +21,14 @@ impl Oracle {
         self.channel() || (!self.single() && self.config.listens)
     }
 
+    /// How many may be replaced at a time.
+    pub(super) fn surge(&self, workers: usize) -> usize {
+        let rule = self.rule(|rules| Some(rules.surge));
+        rule.filter(|_| !self.in_place())
+            .unwrap_or_default()
+            .of(workers)
+    }
+
     pub(super) fn ready_timeout(&self) -> Duration {
         let workers = self.config.workers.as_ref();
         workers.map_or(Duration::ZERO, |workers| workers.ready_timeout)

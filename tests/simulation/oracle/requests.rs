@@ -25,10 +25,18 @@ impl Oracle {
             _ => false,
         };
         let right = match (request, reply) {
-            (_, Reply::Progress { slot, worker }) => {
+            (
+                _,
+                Reply::Progress {
+                    slot,
+                    worker,
+                    progress,
+                },
+            ) => {
+                let counts = progress.replaced <= progress.of && progress.of <= self.target;
                 let seen = self.seen(worker)?;
                 let own = seen.member.map(Member::slot) == Some(slot);
-                own && seen.said_ready && replaces(slot)
+                own && seen.said_ready && replaces(slot) && counts && progress.replaced > 0
             }
             (Request::Reload | Request::Restart { .. }, Reply::Failed { .. })
             | (Request::Stop, Reply::Done(Done::Stopping)) => true,

@@ -134,6 +134,13 @@ impl Oracle {
         self.count_start(member.slot())
     }
 
+    /// Workers are left in both members of a slot, so that a third one would share a member.
+    fn is_draining_both(&self, slot: usize) -> bool {
+        let member = Member::first_of(slot);
+        let is_taken = |member| self.known.values().any(|seen| seen.member == Some(member));
+        is_taken(member) && is_taken(member.other())
+    }
+
     /// If only its exit shows whether a worker did well.
     pub(super) fn count_failure(&mut self, status: u8, now: Moment) {
         let Some(seen) = &self.just_gone else {
@@ -142,7 +149,8 @@ impl Oracle {
         let (Some(member), Some(since)) = (seen.member, seen.waits_since) else {
             return;
         };
-        if self.shows_readiness() || seen.retired.is_some() || self.is_ending() {
+        let wanted = seen.retired.is_some() || seen.dropped;
+        if self.shows_readiness() || wanted || self.is_ending() {
             return;
         }
         let failed = status != 0 && !self.config.expected.contains(&status);
@@ -172,7 +180,7 @@ impl Oracle {
         let empty = supervisor
             .slots()
             .take(self.target)
-            .find(|slot| waits(slot.state));
+            .find(|slot| waits(slot.state) && !self.is_draining_both(slot.slot));
 
         let idle = self.known.iter().find(|(_, seen)| seen.rests());
         if let (Some(slot), Some((id, _)), false) = (empty, idle, ending) {

@@ -74,7 +74,9 @@ impl Oracle {
             );
         }
         let booting: Vec<_> = self.known.values().filter(|seen| seen.boots()).collect();
-        let most = self.target + 1;
+        // Those that have begun go on when fewer are wanted.
+        let surge = self.surge(self.most_wanted);
+        let most = self.target + surge;
         must!(
             self.serving.len() <= self.target && self.serving.len() + booting.len() <= most,
             "{} serve and {} boot, of {}",
@@ -90,7 +92,8 @@ impl Oracle {
         let twins = numbers
             .iter()
             .filter(|(number, count)| **count + usize::from(instances.contains(number)) > 1);
-        must!(twins.count() <= 1, "more than one is being replaced");
+        let twins = twins.count();
+        must!(twins <= surge, "{twins} are being replaced, of {surge}");
         Ok(())
     }
 

@@ -45,10 +45,7 @@ fn a_crash_during_boot_ends_the_reload_and_others_stay() {
     let worker = WorkerId(3);
     assert_eq!(
         done(run.exits(3, 1)),
-        [
-            report(Report::ReloadFailed { worker }),
-            start(4, 0, Some(0))
-        ]
+        [report(failed(worker, 0, 2)), start(4, 0, Some(0))]
     );
     assert_eq!(run.serve(), [2]);
 }
