@@ -113,6 +113,8 @@ struct Seen {
     dropped: bool,
     /// It has reported readiness.
     said_ready: bool,
+    /// When it last said so, it was not asked to exit yet.
+    is_ready_unasked: bool,
     /// It waits for a slot.
     held: bool,
     has_served: bool,
@@ -280,6 +282,7 @@ impl Oracle {
             Event::Ready(id) => {
                 if let Some(seen) = self.known.get_mut(&id) {
                     seen.said_ready = true;
+                    seen.is_ready_unasked = !seen.stopped && !seen.disconnected;
                 }
             }
             Event::Disconnects(id) => {

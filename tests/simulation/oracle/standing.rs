@@ -23,7 +23,9 @@ impl Oracle {
             // Perhaps only for a moment: a reload that was requested while it booted comes next.
             let could_serve =
                 seen.said_ready && seen.member.is_some() && seen.waits_since.is_some();
-            let may_serve = could_serve && !seen.stopped && !seen.disconnected && !seen.halted;
+            let is_new = *event == Event::Ready(*id) && seen.is_ready_unasked;
+            let is_unasked = is_new || (!seen.stopped && !seen.disconnected);
+            let may_serve = could_serve && is_unasked && !seen.halted;
             seen.has_served |= serves || may_serve;
             if seen.has_served && !serves && !halted.contains(id) {
                 seen.retired.get_or_insert(now);

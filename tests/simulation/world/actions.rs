@@ -218,7 +218,8 @@ impl World {
         };
         process.halted = false;
         let pending = std::mem::take(&mut process.pending);
-        let asked = std::mem::take(&mut process.asked);
+        // Its event loop answers then, unless it is stuck.
+        let asked = std::mem::take(&mut process.asked) && !process.stuck;
         self.news.push_back(Event::Continued(id));
         if asked {
             let wait = self.random.up_to(20);
