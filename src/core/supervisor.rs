@@ -20,6 +20,7 @@ mod replacement;
 mod report;
 mod request;
 mod rollout;
+mod scaling;
 mod shutdown;
 mod signals;
 mod slot;

@@ -1,10 +1,10 @@
-//! Rollouts: replaces workers, `--surge` at a time, and changes their number.
+//! Rollouts: replaces workers, `--surge` at a time.
 
 use super::drain::DrainStart;
 use super::event::{Action, Moment};
 use super::member::WorkerId;
 use super::report::Report;
-use super::request::{Done, Reply, Request};
+use super::request::{Done, Reply};
 use super::slot::Slot;
 use super::worker::{Role, Worker};
 use super::{Phase, Supervisor};
@@ -63,6 +63,19 @@ impl Rollout {
         self.leaving.retain(|worker| *worker != id);
         let step = self.take(Replacement::InPlace(id))?;
         Some(step.recycles)
+    }
+
+    /// A worker is drained because its slot is removed: if it boots, it has not failed.
+    pub(super) fn on_vacated(&mut self, id: WorkerId) {
+        self.take(Replacement::Booting(id));
+        if self.is_asked_for() {
+            self.leaving.push(id);
+        }
+    }
+
+    /// All workers that were started before this time are replaced.
+    pub(super) fn all_before(&self) -> Option<Moment> {
+        self.all_before
     }
 }
 
@@ -359,65 +372,6 @@ impl Supervisor {
         }
     }
 
-    /// Changes the number of workers because a user wants it.
-    pub(super) fn scale(&mut self, to: usize, now: Moment, actions: &mut Vec<Action>) {
-        let from = self.target;
-        if !matches!(self.phase, Phase::Running) {
-            return;
-        }
-        self.is_scaling = true;
-        self.limits.set_by_user();
-        if to != from {
-            self.change_number(to, Report::Scaled { from, to }, now, actions);
-        }
-    }
-
-    /// Changes the number of workers to another one.
-    pub(super) fn change_number(
-        &mut self,
-        to: usize,
-        report: Report,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
-        let from = self.target;
-        self.is_scaling = true;
-        actions.push(Action::Report(report));
-        self.target = to;
-        self.requests.supersede(to, actions);
-        self.was_complete &= to < from;
-        for index in self.slots.len()..to {
-            let mut slot = Slot::new(index);
-            slot.instance = self.free_instance();
-            // An old spare may get this slot.
-            slot.renew_before = self.rollout.all_before;
-            self.slots.push(slot);
-        }
-        for index in from..to {
-            self.start_or_wait(index, now, actions);
-        }
-        for index in to..self.slots.len() {
-            self.vacate(index, now, actions);
-        }
-        self.trim();
-    }
-
-    fn vacate(&mut self, index: usize, now: Moment, actions: &mut Vec<Action>) {
-        let Some(slot) = self.slots.get_mut(index) else {
-            return;
-        };
-        slot.start_at = None;
-        slot.waits = false;
-        for worker in [slot.successor.take(), slot.current].into_iter().flatten() {
-            self.drain(worker, DrainStart::Retire, now, actions);
-            // The slot is removed; the booting worker has not failed.
-            self.rollout.take(Replacement::Booting(worker));
-            if self.rollout.is_asked_for() {
-                self.rollout.leaving.push(worker);
-            }
-        }
-    }
-
     /// Whether no worker starts or is drained. A slot whose worker is not restarted counts as settled.
     pub(super) fn is_settled(&self) -> bool {
         self.slots.iter().all(|slot| self.is_slot_settled(slot))
@@ -428,42 +382,5 @@ impl Supervisor {
             Some(worker) => worker.is_ready(),
             None => !slot.is_pending(),
         }
-    }
-
-    /// Reports when a change of the number of workers is complete.
-    pub(super) fn check_scaling(&mut self, actions: &mut Vec<Action>) {
-        if self.is_scaling
-            && matches!(self.phase, Phase::Running)
-            && self.slots.len() == self.target
-            && self.is_settled()
-        {
-            self.is_scaling = false;
-            let workers = self.serving().count();
-            actions.push(Action::Report(Report::ScaleDone { workers }));
-            let is_match = |request| matches!(request, Request::Scale { .. });
-            let reply = Reply::Done(Done::Scaled { workers });
-            self.requests.end(is_match, reply, actions);
-        }
-    }
-
-    /// Removes the last slots when they are not wanted and have no worker any more.
-    pub(super) fn trim(&mut self) {
-        while self.slots.len() > self.target {
-            let last = Role::Slot(self.slots.len() - 1);
-            if self.workers.values().any(|worker| worker.role == last) {
-                return;
-            }
-            self.slots.pop();
-        }
-    }
-
-    /// The lowest instance number that no slot and no spare has.
-    fn free_instance(&self) -> usize {
-        let slots = self.slots.iter().map(|slot| slot.instance);
-        let spares = self.spares.iter().map(|spare| spare.instance);
-        let taken: Vec<_> = slots.chain(spares).collect();
-        (0..=taken.len())
-            .find(|number| !taken.contains(number))
-            .unwrap_or(taken.len())
     }
 }
