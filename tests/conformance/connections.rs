@@ -2,13 +2,26 @@
 
 use std::net::SocketAddr;
 
+use pidone::channel::cluster::Key;
 use pidone::channel::outbox::{Fate, Outcome};
 
 use crate::apps::SERVER;
 use crate::forms::{V4, tcp};
-use crate::node::on_every_node;
+use crate::node::{Node, on_every_node};
 use crate::primary::Worker;
 use crate::sockets::{ask, connection, hang_up, is_answered};
+
+/// A worker that listens, and gets its connections from pidone.
+fn in_turn(node: &Node, script: &str) -> (Worker, Key) {
+    let mut worker = Worker::start(node, script);
+    let query = worker.until_query();
+    let outbox = &mut worker.outbox;
+    let key = outbox
+        .queue_round_robin(query.seq, &query.data, None)
+        .unwrap();
+    worker.until_listening();
+    (worker, key)
+}
 
 #[test]
 fn connections_are_handed_over_one_by_one() {
@@ -64,13 +77,7 @@ fn connections_that_are_not_taken_come_back() {
         server.listen(0, '127.0.0.1');
     ";
     on_every_node(|node| {
-        let mut worker = Worker::start(node, SCRIPT);
-        let query = worker.until_query();
-        let key = worker
-            .outbox
-            .queue_round_robin(query.seq, &query.data, None)
-            .unwrap();
-        worker.until_listening();
+        let (mut worker, key) = in_turn(node, SCRIPT);
         let (client, first) = connection();
         let (mut other, second) = connection();
         worker.outbox.queue_connection(key, first).unwrap();
@@ -87,13 +94,7 @@ fn connections_that_are_not_taken_come_back() {
 
         // It works on: another worker can have it.
         hang_up(&client);
-        let mut next = Worker::start(node, SERVER);
-        let query = next.until_query();
-        let key = next
-            .outbox
-            .queue_round_robin(query.seq, &query.data, None)
-            .unwrap();
-        next.until_listening();
+        let (mut next, key) = in_turn(node, SERVER);
         next.outbox.queue_connection(key, back).unwrap();
         next.until(|said| matches!(said.outcome, Outcome::HandleReleased { .. }).then_some(()));
         ask(&mut other);
@@ -104,16 +105,7 @@ fn connections_that_are_not_taken_come_back() {
 #[test]
 fn what_a_dead_worker_had_not_confirmed_is_served_by_another() {
     on_every_node(|node| {
-        let start = || {
-            let mut worker = Worker::start(node, SERVER);
-            let query = worker.until_query();
-            let key = worker
-                .outbox
-                .queue_round_robin(query.seq, &query.data, None)
-                .unwrap();
-            worker.until_listening();
-            (worker, key)
-        };
+        let start = || in_turn(node, SERVER);
         let (mut dying, key) = start();
         let (mut next, next_key) = start();
         dying.stop();
