@@ -94,7 +94,7 @@ fn is_end(signal: Signal) -> bool {
 struct Woken {
     /// Whether each descriptor is ready.
     ready: Vec<bool>,
-    /// The last signal received.
+    /// The signal received: one that ends `pidone ctl`, or else the last one.
     signal: Option<Signal>,
 }
 
@@ -109,7 +109,8 @@ fn wait(
     let mut ready = poll::wait(&watched, limit).map_err(CtlError::System)?;
     let mut signal = None;
     if ready.pop() == Some(true) {
-        let take = |next: Received| signal = Some(next.signal);
+        // One that ends it must not be lost behind another, as a new size.
+        let take = |next: Received| signal = signal.filter(|it| is_end(*it)).or(Some(next.signal));
         signals.drain(take).map_err(CtlError::System)?;
     }
     Ok(Woken { ready, signal })

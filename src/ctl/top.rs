@@ -1,7 +1,19 @@
-//! `pidone ctl top`: the status once a second; redrawn in place on a terminal, else one after the
-//! other.
+//! `pidone ctl top`: the status once a second. A terminal shows it in place, with sparklines; elsewhere it is
+//! plain text, one table after the other.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `history` | the values of the last minute, and sparklines of them |
+//! | `screen` | the lines that a terminal of some size shows |
+//! | `style` | the characters and colours that a terminal has |
 
 #![forbid(unsafe_code)]
+
+mod history;
+mod screen;
+mod style;
+#[cfg(test)]
+mod tests;
 
 use std::io::{IsTerminal, Read, stdin, stdout};
 use std::os::fd::AsFd;
@@ -10,11 +22,13 @@ use std::time::{Duration, Instant};
 use super::conversation::Conversation;
 use super::{CtlError, Woken, is_end, print, wait};
 use crate::admin::control::AnswerLine;
-use crate::admin::status::Status;
+use crate::admin::status::{Row, Status};
 use crate::config::ControlCommand;
 use crate::signal::Signal;
 use crate::sys::signal::SignalQueue;
 use crate::sys::terminal::{self, KeyMode};
+use history::History;
+use style::Style;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -27,11 +41,14 @@ const REST_OF_SCREEN: &str = "\x1b[J";
 
 /// Shows the status until the user quits or the count is reached, and returns the exit status.
 pub(super) fn run(command: &ControlCommand, signals: SignalQueue) -> Result<u8, CtlError> {
-    let screen = stdout().is_terminal().then(Screen::enter).transpose()?;
+    let is_terminal = stdout().is_terminal();
+    let style = is_terminal.then(|| Style::of(|name| std::env::var_os(name)));
+    let screen = style.flatten().map(Screen::enter).transpose()?;
     let mut top = Top {
         signals,
         screen,
-        table: String::new(),
+        history: History::default(),
+        shown: None,
     };
     let outcome = top.run(command);
     // An error must be printed on the original screen.
@@ -45,10 +62,11 @@ pub(super) fn run(command: &ControlCommand, signals: SignalQueue) -> Result<u8, 
 
 struct Top {
     signals: SignalQueue,
-    /// `None`: standard output is not a terminal.
+    /// `None`: standard output is not a terminal that can be drawn on.
     screen: Option<Screen>,
-    /// The table shown.
-    table: String,
+    history: History,
+    /// The last status, with its rows.
+    shown: Option<(Status, Vec<Row>)>,
 }
 
 /// Why top ends.
@@ -65,13 +83,20 @@ impl From<CtlError> for TopEnd {
 
 impl Top {
     fn run(&mut self, command: &ControlCommand) -> Result<(), TopEnd> {
-        let mut before: Option<Status> = None;
         let mut looks = 0;
         loop {
             let begun = Instant::now();
             let now = self.look(command)?;
-            self.table = now.table_since(before.as_ref().unwrap_or(&now));
-            self.show()?;
+            let before = self.shown.as_ref().map_or(&now, |(before, _)| before);
+            if self.screen.is_some() {
+                self.history.add(&now, before);
+                let rows = now.rows_since(before);
+                self.shown = Some((now, rows));
+                self.draw()?;
+            } else {
+                print(&now.table_since(before), Some(&mut self.signals))?;
+                self.shown = Some((now, Vec::new()));
+            }
             looks += 1;
             if command.count == Some(looks) {
                 return Ok(());
@@ -82,7 +107,6 @@ impl Top {
                 }
                 self.wait(None, Some(left))?;
             }
-            before = Some(now);
         }
     }
 
@@ -133,44 +157,52 @@ impl Top {
             Some(signal) if is_end(signal) => Err(TopEnd::Quit(signal.exit_code())),
             // Without a shell that could resume it, as in `docker exec -it`, pidone would stay stopped.
             Some(Signal::TSTP) if terminal::has_job_control() => {
-                let had_screen = self.screen.take().is_some();
+                let style = self.screen.take().map(|screen| screen.style);
                 terminal::stop_ourselves();
-                self.screen = had_screen.then(Screen::enter).transpose()?;
-                Ok(self.show()?)
+                self.screen = style.map(Screen::enter).transpose()?;
+                Ok(self.draw()?)
             }
-            Some(Signal::WINCH) => Ok(self.show()?),
+            Some(Signal::WINCH) => Ok(self.draw()?),
             _ => Ok(()),
         }
     }
 
-    fn show(&mut self) -> Result<(), CtlError> {
-        if self.screen.is_none() {
-            return print(&self.table, Some(&mut self.signals));
-        }
-        let (columns, rows) = terminal::size();
+    /// Draws the last status on the screen, in its present size.
+    fn draw(&mut self) -> Result<(), CtlError> {
+        let (Some(screen), Some((status, rows))) = (&self.screen, &self.shown) else {
+            return Ok(());
+        };
+        let size = terminal::size();
+        let lines = screen::lines(status, rows, &self.history, size, screen.style);
         let mut text = HOME.to_owned();
-        for (index, line) in self.table.lines().take(rows).enumerate() {
+        for (index, line) in lines.iter().enumerate() {
             // No newline after the last line: it would scroll a full screen.
             if index > 0 {
                 text.push_str("\r\n");
             }
-            text.extend(line.chars().take(columns));
+            // Not after the line: in the last column, it would erase the last character (xterm).
             text.push_str(REST_OF_LINE);
+            text.push_str(line);
         }
-        text.push_str(REST_OF_SCREEN);
+        if lines.len() < size.1 {
+            text.push_str("\r\n");
+            text.push_str(REST_OF_SCREEN);
+        }
         print(&text, Some(&mut self.signals))
     }
 }
 
 /// The terminal's alternate screen, until this is dropped.
 struct Screen {
+    style: Style,
     /// `None`: there is no keyboard to read.
     keys: Option<KeyMode>,
 }
 
 impl Screen {
-    fn enter() -> Result<Self, CtlError> {
+    fn enter(style: Style) -> Result<Self, CtlError> {
         let screen = Self {
+            style,
             keys: KeyMode::enter(),
         };
         print(ENTER, None)?;

@@ -13,6 +13,7 @@ mod ctl;
 mod help;
 mod metrics;
 mod readme;
+mod screen;
 mod top;
 mod values;
 mod workers;

@@ -3,7 +3,8 @@
 use pidone::admin::status::{Mode, Status, WorkerStatus};
 
 use crate::ctl::Stub;
-use crate::harness::{Pidone, binary, processes};
+use crate::harness::{Pidone, Run, binary, processes};
+use crate::screen::Screen;
 
 /// The status after so many seconds of a worker that uses a quarter of a CPU.
 fn status(second: u64) -> Status {
@@ -78,6 +79,13 @@ fn a_signal_ends_it() {
     }
 }
 
+/// A terminal with colours and UTF-8, whatever the tests run on, but for these variables.
+fn with(pidone: Pidone, variables: &[(&str, &str)]) -> Pidone {
+    let usual = [("TERM", "xterm"), ("LC_ALL", "C.UTF-8"), ("NO_COLOR", "")];
+    let all = usual.iter().chain(variables);
+    all.fold(pidone, |pidone, (name, value)| pidone.env(name, value))
+}
+
 /// What a shell sees before and after.
 fn on_terminal(stub: &Stub, settings: &str) -> Pidone {
     let script = format!(
@@ -87,7 +95,14 @@ fn on_terminal(stub: &Stub, settings: &str) -> Pidone {
         binary().display(),
         stub.path().display()
     );
-    Pidone::program(["/bin/sh", "-c", &script]).in_terminal()
+    let shell = Pidone::program(["/bin/sh", "-c", &script]).in_terminal();
+    with(shell, &[])
+}
+
+/// The next drawing, as lines of a screen of this size.
+fn next_screen(run: &Run, columns: usize, rows: usize) -> Vec<String> {
+    run.until("\x1b[H");
+    Screen::new(columns, rows).show(&run.until("\x1b[H"))
 }
 
 #[test]
@@ -104,23 +119,71 @@ fn it_draws_in_place_and_leaves_the_terminal_as_it_was() {
             .next()
             .unwrap();
         let settings = settings.trim().to_owned();
-        run.until("\x1b[H");
-        // Once more, a second later, from the top of the same screen, cut to its size.
-        let first = run.until("\x1b[H");
-        let drawn = first.split("\x1b[J").next().unwrap();
-        let lines: Vec<&str> = drawn.split("\x1b[K").map(str::trim_start).collect();
-        assert_eq!(lines.len(), 4, "{first:?}");
-        assert!(
-            lines[0].starts_with("pidone 0.1.0, pid 1, up 1 min"),
-            "{first:?}"
+        let lines = next_screen(&run, 40, 3);
+        assert_eq!(
+            lines,
+            [
+                "ready, 1 of 1 workers",
+                "SLOT STATE       CPU    MEMORY  DELAY",
+                "0    ready         -    40 MiB 0.4 ms",
+            ]
         );
-        assert!(lines.iter().all(|line| line.len() <= 40), "{first:?}");
         run.write(key);
         run.until("\x1b[?25h\x1b[?1049l");
         run.until(&format!("left {code}"));
         run.until(&format!("after {settings}"));
         run.end().code(0);
     }
+}
+
+/// The last column, in which terminals differ most, is filled; nothing is left of what was there before.
+#[test]
+fn every_character_of_a_line_stays() {
+    let stub = Stub::new(answers(60));
+    let mut run = on_terminal(&stub, "stty cols 80 rows 5").start();
+    let lines = next_screen(&run, 80, 5);
+    assert_eq!(
+        lines[0],
+        "pidone 0.1.0, pid 1, up 1 min: ready, 1 of 1 workers"
+    );
+    assert_eq!((lines[1].chars().count(), &lines[1][75..]), (80, "QUEUE"));
+    assert_eq!(lines[3..], ["", ""]);
+    run.write("q");
+    run.until("left 0");
+    run.end().code(0);
+}
+
+#[test]
+fn colours_and_blocks_are_for_terminals_that_have_them() {
+    for (variables, has_colors, has_blocks) in [
+        (&[][..], true, true),
+        (&[("NO_COLOR", "1")], false, true),
+        (&[("LC_ALL", "C")], true, false),
+    ] {
+        let stub = Stub::new(answers(60));
+        let run = with(stub.ctl("top").in_terminal(), variables);
+        let mut run = run.start();
+        run.until("\x1b[H");
+        let drawn = run.until("\x1b[H");
+        assert_eq!(drawn.contains("\x1b[32mready"), has_colors, "{drawn:?}");
+        assert_eq!(drawn.contains('▁'), has_blocks, "{drawn:?}");
+        assert_eq!(drawn.is_ascii(), !has_blocks, "{drawn:?}");
+        run.write("q");
+        run.until("\x1b[?1049l");
+        run.end().code(0);
+    }
+}
+
+#[test]
+fn a_terminal_that_cannot_be_drawn_on_gets_plain_text() {
+    let stub = Stub::new(answers(2));
+    let run = stub.ctl("top --count 2").in_terminal();
+    let run = with(run, &[("TERM", "dumb")]).start();
+    let end = run.end();
+    end.code(0);
+    let text = end.text();
+    assert!(!text.contains('\x1b'), "{text:?}");
+    assert_eq!(text.matches("SLOT  STATE").count(), 2, "{text:?}");
 }
 
 #[test]
@@ -142,17 +205,24 @@ fn an_error_is_told_on_the_screen_that_was_there_before() {
     run.end().code(0);
 }
 
+fn resize(run: &Run, columns: &str) {
+    let terminal = std::fs::read_link(format!("/proc/{}/fd/0", run.outer_pid())).unwrap();
+    let mut stty = std::process::Command::new("stty");
+    stty.arg("-F").arg(terminal).args(["cols", columns]);
+    assert!(stty.status().unwrap().success());
+}
+
 /// The size may change at any time.
 #[test]
 fn a_new_size_is_drawn_at_once() {
     let stub = Stub::new(answers(60));
     let mut run = on_terminal(&stub, "stty cols 80 rows 24").start();
-    run.until("LAST END");
-    let terminal = std::fs::read_link(format!("/proc/{}/fd/0", run.outer_pid())).unwrap();
-    let mut stty = std::process::Command::new("stty");
-    stty.arg("-F").arg(terminal).args(["cols", "30"]);
-    assert!(stty.status().unwrap().success());
-    run.until("SLOT  STATE  PID  UPTIME  REST\x1b[K");
+    run.until("QUEUE");
+    resize(&run, "30");
+    // No wider column follows.
+    run.until("SLOT STATE       CPU    MEMORY\x1b[m\r");
+    resize(&run, "80");
+    run.until("QUEUE");
     run.write("q");
     run.until("left 0");
     run.end().code(0);
@@ -163,7 +233,7 @@ fn a_new_size_is_drawn_at_once() {
 fn ctrl_z_gives_the_screen_back_for_a_while() {
     let stub = Stub::new(answers(60));
     let mut run = on_terminal(&stub, ":").start();
-    run.until("LAST END");
+    run.until("QUEUE");
     let pid = run.pid();
     run.write("\x1a");
     run.until("\x1b[?25h\x1b[?1049l");
@@ -173,7 +243,7 @@ fn ctrl_z_gives_the_screen_back_for_a_while() {
     });
     processes::kill(pid, 18);
     run.until("\x1b[?1049h");
-    run.until("LAST END");
+    run.until("QUEUE");
     run.write("q");
     run.until("left 0");
     run.end().code(0);
@@ -183,10 +253,10 @@ fn ctrl_z_gives_the_screen_back_for_a_while() {
 #[test]
 fn ctrl_z_without_a_shell_is_nothing() {
     let stub = Stub::new(answers(60));
-    let mut run = stub.ctl("top").in_terminal().start();
-    run.until("LAST END");
+    let mut run = with(stub.ctl("top").in_terminal(), &[]).start();
+    run.until("QUEUE");
     run.write("\x1a");
-    run.until("LAST END");
+    run.until("QUEUE");
     run.write("q");
     run.end().code(0);
 }

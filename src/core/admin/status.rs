@@ -10,6 +10,8 @@ use core::time::Duration;
 use crate::ended::Ended;
 use crate::json::{Object, Quoted, Value};
 
+pub use table::{COLUMNS, Row};
+
 /// The status of pidone and its workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {

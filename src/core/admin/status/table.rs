@@ -4,7 +4,6 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::string::ToString;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::time::Duration;
@@ -17,7 +16,7 @@ use crate::text::{HumanBytes, HumanDuration};
 const INSPECTOR: &str = "INSPECT";
 
 /// The columns' headings, and whether a column holds words, which are aligned left.
-const COLUMNS: [(&str, bool); 11] = [
+pub const COLUMNS: [(&str, bool); 11] = [
     ("SLOT", true),
     ("STATE", true),
     ("PID", false),
@@ -31,34 +30,50 @@ const COLUMNS: [(&str, bool); 11] = [
     ("LAST END", true),
 ];
 
-type Row = [String; COLUMNS.len()];
+/// A row of the table, or its headings.
+pub type Row = [String; COLUMNS.len()];
 
 impl Status {
     /// The table, with the CPU time of each worker.
     #[must_use]
     pub fn table(&self) -> String {
-        self.table_with(|worker| or_dash(worker.cpu_ms, time))
+        self.table_of(&self.rows(|worker| or_dash(worker.cpu_ms, time)))
     }
 
     /// The table, with the share of a CPU that each worker has used since `before`.
     #[must_use]
     pub fn table_since(&self, before: &Self) -> String {
-        let elapsed = self.uptime_ms.saturating_sub(before.uptime_ms);
-        self.table_with(|worker| {
-            let mut all = before.workers.iter().chain(&before.spares);
-            let earlier = all.find(|earlier| earlier.pid == worker.pid);
-            let used = earlier
-                .and_then(|earlier| worker.cpu_ms?.checked_sub(earlier.cpu_ms?))
-                .and_then(|used| used.saturating_mul(1000).checked_div(elapsed));
-            or_dash(used, |tenths| format!("{}.{}%", tenths / 10, tenths % 10))
+        self.table_of(&self.rows_since(before))
+    }
+
+    /// The rows of that table, without the headings.
+    #[must_use]
+    pub fn rows_since(&self, before: &Self) -> Vec<Row> {
+        self.rows(|worker| {
+            or_dash(self.cpu_share(worker, before), |tenths| {
+                format!("{}.{}%", tenths / 10, tenths % 10)
+            })
         })
     }
 
-    fn table_with(&self, cpu: impl Fn(&WorkerStatus) -> String) -> String {
-        let mut rows: Vec<Row> = vec![COLUMNS.map(|(heading, _)| heading.to_owned())];
+    /// The share of a CPU that a worker has used since `before`, in tenths of a percent.
+    #[must_use]
+    pub fn cpu_share(&self, worker: &WorkerStatus, before: &Self) -> Option<u64> {
+        let elapsed = self.uptime_ms.saturating_sub(before.uptime_ms);
+        let earlier = before.all().find(|earlier| earlier.pid == worker.pid)?;
+        let used = worker.cpu_ms?.checked_sub(earlier.cpu_ms?)?;
+        used.saturating_mul(1000).checked_div(elapsed)
+    }
+
+    /// The workers in the order of the slots, then the spares.
+    pub fn all(&self) -> impl Iterator<Item = &WorkerStatus> {
+        self.workers.iter().chain(&self.spares)
+    }
+
+    fn rows(&self, cpu: impl Fn(&WorkerStatus) -> String) -> Vec<Row> {
         let workers = self.workers.iter().map(|worker| (worker, "-"));
         let spares = self.spares.iter().map(|spare| (spare, "spare"));
-        rows.extend(workers.chain(spares).map(|(worker, place)| {
+        let row = |(worker, place): (&WorkerStatus, &str)| {
             [
                 worker
                     .slot
@@ -76,24 +91,33 @@ impl Status {
                 or_dash(worker.inspect_port, |port| port.to_string()),
                 worker.last_end.as_deref().map_or("-".to_owned(), printable),
             ]
-        }));
-        let mut text = self.headline();
-        let mut all = self.workers.iter().chain(&self.spares);
-        let has_inspectors = all.any(|worker| worker.inspect_port.is_some());
-        push_aligned(&rows, has_inspectors, &mut text);
+        };
+        workers.chain(spares).map(row).collect()
+    }
+
+    fn table_of(&self, rows: &[Row]) -> String {
+        let mut text = format!("{}: {}\n", self.identity(), self.condition());
+        let has_inspectors = self.all().any(|worker| worker.inspect_port.is_some());
+        push_aligned(rows, has_inspectors, &mut text);
         text
     }
 
-    fn headline(&self) -> String {
+    /// Which pidone it is.
+    #[must_use]
+    pub fn identity(&self) -> String {
         let (version, pid) = (printable(&self.version), self.pid);
-        let up = time(self.uptime_ms);
-        let mut line = format!("pidone {version}, pid {pid}, up {up}: ");
-        // Writing to memory cannot fail, here and below.
-        let _ = match &self.reason {
-            _ if self.ready => line.write_str("ready"),
-            Some(why) if !self.stopping => write!(line, "not ready ({})", printable(why)),
-            _ => line.write_str("not ready"),
+        format!("pidone {version}, pid {pid}, up {}", time(self.uptime_ms))
+    }
+
+    /// Whether it serves, and what is going on.
+    #[must_use]
+    pub fn condition(&self) -> String {
+        let mut line = match &self.reason {
+            _ if self.ready => "ready".to_owned(),
+            Some(why) if !self.stopping => format!("not ready ({})", printable(why)),
+            _ => "not ready".to_owned(),
         };
+        // Writing to memory cannot fail, here and below.
         if self.mode == Mode::Workers {
             let serving = self.workers.iter().filter(|worker| worker.state == "ready");
             let _ = write!(line, ", {} of {} workers", serving.count(), self.target);
@@ -106,19 +130,20 @@ impl Status {
         if let Some(kills) = self.oom_kills.filter(|kills| *kills > 0) {
             let _ = write!(line, ", OOM kills: {kills}");
         }
-        line.push('\n');
         line
     }
 }
 
 fn push_aligned(rows: &[Row], has_inspectors: bool, text: &mut String) {
+    let headings = COLUMNS.map(|(heading, _)| heading.to_owned());
+    let rows = || core::iter::once(&headings).chain(rows);
     let mut widths = [0; COLUMNS.len()];
-    for row in rows {
+    for row in rows() {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }
     }
-    for row in rows {
+    for row in rows() {
         let begin = text.len();
         for ((cell, width), (heading, is_word)) in row.iter().zip(widths).zip(COLUMNS) {
             if heading == INSPECTOR && !has_inspectors {
