@@ -35,6 +35,10 @@ pub struct Config {
     pub workers: Option<WorkerRules>,
     /// Follow the container's limits while it lives (`--follow-limits`).
     pub follow_limits: bool,
+    /// Another variable for the number in `NODE_APP_INSTANCE` (`--instance-var`).
+    pub instance_var: Option<String>,
+    /// Tell workers apart for OpenTelemetry (`--otel-instance`).
+    pub otel_instance: bool,
     /// Fail unless pidone can be a subreaper (`--subreaper`).
     pub subreaper: bool,
     /// The signal that pidone gets when its own parent dies (`--parent-death`).
@@ -68,6 +72,8 @@ impl Config {
             restart: RestartRules::default(),
             workers: None,
             follow_limits: true,
+            instance_var: None,
+            otel_instance: false,
             subreaper: false,
             parent_death: None,
             expected: Vec::new(),

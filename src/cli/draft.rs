@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod channel;
+mod naming;
 mod restarts;
 
 use std::ffi::OsString;
@@ -150,6 +151,8 @@ impl Draft {
             Some(instances) => {
                 self.config.grace.get_or_insert(DEFAULT_TIMEOUT);
                 let rules = self.workers(instances, around, &mut warnings)?;
+                self.check_instance_var(&rules, around)?;
+                self.check_otel_instance(around, &mut warnings);
                 self.config.workers = Some(rules);
             }
             None => {

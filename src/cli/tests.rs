@@ -114,7 +114,7 @@ fn every_option_and_its_variable_is_applied() {
                 --restart on-failure --backoff 1s..2s --min-uptime 3s --max-restarts 4/5s \
                 --grace 10s --stop signal --http-drain 7s --drain-delay 6s --kill-mode process \
                 --max-memory 300M --max-age 8h --hang-timeout 9s --unresponsive-after 11s \
-                --control /run/b.sock --http 127.0.0.1:9090";
+                --control /run/b.sock --http 127.0.0.1:9090 --instance-var INSTANCE_ID";
     let variables: Vec<String> = line
         .replace("--instances=2", "--instances 2")
         .split_whitespace()
@@ -173,6 +173,7 @@ fn every_option_and_its_variable_is_applied() {
     assert_eq!(said.control, Control::Path("/run/b.sock".into()));
     let http = said.http.unwrap().to_string();
     assert_eq!(http, "127.0.0.1:9090");
+    assert_eq!(said.instance_var.as_deref(), Some("INSTANCE_ID"));
     assert_eq!(said.workers, Some(wanted));
 }
 
@@ -285,6 +286,47 @@ fn ports_begin_at_the_variable() {
             &["--port-env: ", value, "1 to 65535"],
         );
     }
+}
+
+#[test]
+fn the_instance_variable_must_be_free() {
+    let line = "-i 2 --instance-var ID";
+    assert!(read_with(line, &["ID="]).is_ok());
+    refused(
+        line,
+        &["ID=7"],
+        &["--instance-var: ID", "\"7\"", "unset it"],
+    );
+    refused(
+        "-i 2 --instance-var P --port-env P",
+        &["P=3000"],
+        &["--instance-var: P", "--port-env"],
+    );
+    for name in ["NODE_OPTIONS", "LISTEN_FDS", "PIDONE_HTTP", "A-B", "1A", ""] {
+        refused(
+            &format!("-i 2 --instance-var={name}"),
+            &[],
+            &["--instance-var: ", "such as INSTANCE_ID"],
+        );
+    }
+    refused("--instance-var ID", &[], &["--instance-var", "-i N"]);
+}
+
+#[test]
+fn a_service_instance_of_the_user_stays() {
+    for (attributes, is_set) in [
+        ("service.instance.id=x", true),
+        ("a=b, service.instance.id = x", true),
+        ("a=service.instance.id,b", false),
+        ("", false),
+    ] {
+        let variable = format!("OTEL_RESOURCE_ATTRIBUTES={attributes}");
+        let line = "-i 2 --otel-instance";
+        let (config, warnings) = read_with(line, &[&variable]).unwrap();
+        assert_eq!(config.otel_instance, !is_set, "{attributes}");
+        assert_eq!(warnings.len(), usize::from(is_set), "{warnings:?}");
+    }
+    assert!(!config("-i 2", &[]).otel_instance);
 }
 
 #[test]

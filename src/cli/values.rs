@@ -195,6 +195,21 @@ pub(super) fn variable_name(text: &str) -> Result<String, InvalidValue> {
     Ok(text.to_owned())
 }
 
+/// The name of a variable for a worker's number. Another pidone, Node.js and libraries for socket
+/// activation would take the number for something else.
+pub(super) fn instance_var(text: &str) -> Result<String, InvalidValue> {
+    const ACCEPTED: InvalidValue = InvalidValue::Give(
+        "the name of a variable that begins with none of NODE_, LISTEN_ and PIDONE_, \
+         such as INSTANCE_ID",
+    );
+    let name = variable_name(text).map_err(|_| ACCEPTED)?;
+    let taken = ["NODE_", "LISTEN_", "PIDONE_"];
+    if taken.iter().any(|prefix| name.starts_with(prefix)) {
+        return Err(ACCEPTED);
+    }
+    Ok(name)
+}
+
 /// A duration that is not zero.
 pub(super) fn some_time(text: &str) -> Result<Duration, InvalidValue> {
     let time = duration(text)?;

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt::{self, Write};
+
 use crate::config::PortEnv;
 use crate::launch::inspector;
 use crate::supervisor::WorkerId;
@@ -39,6 +41,10 @@ pub struct Variables<'a> {
     pub sockets: &'a [&'a str],
     /// The next descriptor is a channel of Node.js' `cluster`.
     pub has_channel: bool,
+    /// Another variable for `instance` (`--instance-var`).
+    pub instance_var: Option<&'a str>,
+    /// The host's name, for the attribute of `--otel-instance`.
+    pub otel_host: Option<&'a str>,
     /// `--port-env`.
     pub port_env: Option<&'a PortEnv>,
     /// `NOTIFY_SOCKET`, where it can send `READY=1`.
@@ -58,7 +64,13 @@ impl Variables<'_> {
         for name in FOR_PIDONE {
             environment.remove(name);
         }
-        environment.set("NODE_APP_INSTANCE", self.instance.to_string());
+        for name in ["NODE_APP_INSTANCE"].into_iter().chain(self.instance_var) {
+            environment.set(name, self.instance.to_string());
+        }
+        if let Some(host) = self.otel_host {
+            let id = format!("service.instance.id={}-{}", Encoded(host), self.instance);
+            append(&mut environment, "OTEL_RESOURCE_ATTRIBUTES", ",", &id);
+        }
         if self.has_channel {
             let channel = FIRST_DESCRIPTOR + self.sockets.len();
             environment.set(CHANNEL, channel.to_string());
@@ -75,21 +87,42 @@ impl Variables<'_> {
             environment.set("NOTIFY_SOCKET", socket);
         }
         if let Some(module) = self.drain_module {
-            add_node_option(&mut environment, &format!("--import {module}"));
+            let option = format!("--import {module}");
+            append(&mut environment, "NODE_OPTIONS", " ", &option);
         }
         if let Some(port) = self.inspect_port {
-            add_node_option(&mut environment, &inspector::option(port));
+            // The last one wins.
+            append(
+                &mut environment,
+                "NODE_OPTIONS",
+                " ",
+                &inspector::option(port),
+            );
         }
         environment
     }
 }
 
-/// Appends an option: the last one wins.
-fn add_node_option(environment: &mut Environment, option: &str) {
-    let before = environment.get("NODE_OPTIONS").unwrap_or_default();
-    let separator: &[u8] = if before.is_empty() { b"" } else { b" " };
-    let options = [before, separator, option.as_bytes()].concat();
-    environment.set("NODE_OPTIONS", options);
+/// Appends an item to a list.
+fn append(environment: &mut Environment, name: &str, separator: &str, item: &str) {
+    let before = environment.get(name).unwrap_or_default();
+    let separator = if before.is_empty() { "" } else { separator };
+    let list = [before, separator.as_bytes(), item.as_bytes()].concat();
+    environment.set(name, list);
+}
+
+/// Percent-encoded, as the values in `OTEL_RESOURCE_ATTRIBUTES` are: <https://www.w3.org/TR/baggage/#value>
+struct Encoded<'a>(&'a str);
+
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.bytes().try_for_each(|byte| match byte {
+            // RFC 3986, section 2.3.
+            b'-' | b'.' | b'_' | b'~' => out.write_char(byte.into()),
+            _ if byte.is_ascii_alphanumeric() => out.write_char(byte.into()),
+            _ => write!(out, "%{byte:02X}"),
+        })
+    }
 }
 
 /// Adds the variables for the inherited sockets.
@@ -119,6 +152,8 @@ mod tests {
             instance: 2,
             sockets: &[],
             has_channel: false,
+            instance_var: None,
+            otel_host: None,
             port_env: None,
             notify_socket: None,
             drain_module: None,
@@ -188,6 +223,37 @@ mod tests {
         ];
         assert_eq!(entries(&worker), expected);
         assert!(worker.has_listen_pid());
+    }
+
+    #[test]
+    fn the_instance_has_another_name_on_request() {
+        let worker = Variables {
+            instance_var: Some("INSTANCE_ID"),
+            ..plain()
+        };
+        let worker = worker.added_to(&environment(&["INSTANCE_ID="]));
+        assert_eq!(entries(&worker), ["NODE_APP_INSTANCE=2", "INSTANCE_ID=2"]);
+    }
+
+    #[test]
+    fn the_service_instance_follows_existing_attributes() {
+        for (own, host, wanted) in [
+            ("A=1", "web-7f.local", "service.instance.id=web-7f.local-2"),
+            (
+                "OTEL_RESOURCE_ATTRIBUTES=a=b,c=%2C",
+                "é,=",
+                "a=b,c=%2C,service.instance.id=%C3%A9%2C%3D-2",
+            ),
+            ("OTEL_RESOURCE_ATTRIBUTES=", "h", "service.instance.id=h-2"),
+        ] {
+            let worker = Variables {
+                otel_host: Some(host),
+                ..plain()
+            };
+            let worker = worker.added_to(&environment(&[own]));
+            let attributes = worker.get("OTEL_RESOURCE_ATTRIBUTES").unwrap();
+            assert_eq!(attributes, wanted.as_bytes());
+        }
     }
 
     #[test]

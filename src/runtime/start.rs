@@ -123,6 +123,8 @@ pub(super) struct Starter<'a> {
     setup: Setup,
     /// The base of the children's environments; `None`: pidone's own.
     environment: Option<Environment>,
+    /// The host's name, for `--otel-instance`.
+    otel_host: Option<String>,
     /// `NOTIFY_SOCKET`.
     notify: Option<Vec<u8>>,
     /// The URL of the module of `--http-drain`, if it is not added to the command itself.
@@ -175,6 +177,7 @@ impl<'a> Starter<'a> {
                 open_files,
                 stdin: stdin_of_workers(config),
             },
+            otel_host: config.otel_instance.then(host::name),
             notify: notify.map(|socket| socket.name().to_owned()),
             drain_module,
             inspector_at,
@@ -243,6 +246,8 @@ impl<'a> Starter<'a> {
                     instance: start.instance,
                     sockets: &names,
                     has_channel: channel.is_some(),
+                    instance_var: self.config.instance_var.as_deref(),
+                    otel_host: self.otel_host.as_deref(),
                     port_env: workers.and_then(|workers| workers.port_env.as_ref()),
                     notify_socket: self.notify.as_deref(),
                     drain_module: self.drain_module.as_deref(),

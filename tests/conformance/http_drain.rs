@@ -25,6 +25,8 @@ fn start(node: &Node, script: &str) -> Option<Worker> {
         instance: 0,
         sockets: &[],
         has_channel: true,
+        instance_var: None,
+        otel_host: None,
         port_env: None,
         notify_socket: None,
         inspect_port: None,

@@ -11,6 +11,7 @@ use pidone_testkit as harness;
 
 mod control;
 mod http;
+mod identity;
 mod idle;
 mod limits;
 mod logs;

@@ -135,6 +135,28 @@ pub(super) const WORKERS: Chapter = Chapter {
             },
             ..FOR_WORKERS
         },
+        OptionSpec {
+            long: "instance-var",
+            value: Some("NAME"),
+            help: &["Give each worker its NODE_APP_INSTANCE under this name too."],
+            set: |draft, value| {
+                draft.config.instance_var = Some(values::instance_var(value)?);
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
+            long: "otel-instance",
+            help: &[
+                "Append service.instance.id=HOSTNAME-K to each worker's",
+                "OTEL_RESOURCE_ATTRIBUTES, where K is its NODE_APP_INSTANCE.",
+            ],
+            set: |draft, value| {
+                draft.config.otel_instance = values::switch(value)?;
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
     ],
 };
 
