@@ -48,6 +48,9 @@ const STUCK: Duration = Duration::from_millis(6);
 /// time: otherwise it may be blocked itself.
 const ALIVE: Duration = Duration::from_millis(20);
 
+/// So many connections in a queue have not just come: its worker is busy.
+const BACKLOG: u32 = 4;
+
 /// The most connections that an idle worker takes before it is looked at again.
 const BURST: u32 = 8;
 

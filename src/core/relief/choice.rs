@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{ALIVE, BURST, Credit, Queue, STUCK, Waiting};
+use super::{ALIVE, BACKLOG, BURST, Credit, Queue, STUCK, Waiting};
 use crate::supervisor::{Member, Moment, WorkerId};
 use crate::table::Table;
 
@@ -30,6 +30,7 @@ impl<P> Line<P> {
 
 pub(super) struct Found<P> {
     pub(super) to: WorkerId,
+    /// The worker sleeps, or has emptied its own queue while the other one is stuck.
     pub(super) is_idle: bool,
     /// The queue, and how many connections more than one the worker may take from it.
     pub(super) credit: Credit<P>,
@@ -73,15 +74,18 @@ impl<P: Ord + Copy, S: FnMut(WorkerId) -> bool> Choice<'_, P, S> {
                 difference >= 2 && difference >= length / 2 || is_stuck && line.length == 0;
             is_worth_it && self.is_alive(line)
         });
-        let shortest = shortest.map(|(place, _)| *place);
+        let shortest = shortest.map(|(place, line)| (*place, is_stuck && line.length == 0));
         let targets: Vec<_> = targets.into_iter().map(|(place, _)| place).collect();
-        let idle = targets
+        let asleep = targets
             .into_iter()
             .take(empty)
             .find(|place| self.is_asleep(*place));
-        let share = length.div_ceil(u32::try_from(empty + 1).unwrap_or(u32::MAX));
-        let taken = if idle.is_some() { share.min(BURST) } else { 1 };
-        let target = self.lines.get(idle.or(shortest)?)?.queue;
+        let (target, is_idle) = asleep.map(|place| (place, true)).or(shortest)?;
+        // The queue's own worker takes a share, too, unless it is stuck.
+        let takers = u32::try_from(empty + usize::from(!is_stuck)).unwrap_or(u32::MAX);
+        let share = length.div_ceil(takers.max(1));
+        let taken = if is_idle { share.min(BURST) } else { 1 };
+        let target = self.lines.get(target)?.queue;
         let to = target.worker;
         for line in &mut self.lines {
             line.is_free &= line.queue.worker != to;
@@ -92,7 +96,7 @@ impl<P: Ord + Copy, S: FnMut(WorkerId) -> bool> Choice<'_, P, S> {
         self.last = to;
         Some(Found {
             to,
-            is_idle: idle.is_some(),
+            is_idle,
             credit: Credit {
                 port,
                 from: from.queue.member,
@@ -117,7 +121,8 @@ impl<P: Ord + Copy, S: FnMut(WorkerId) -> bool> Choice<'_, P, S> {
 
     /// The worker may be about to accept what waits in its queue.
     fn is_fresh(&self, line: &Line<P>) -> bool {
-        self.waiting(line).is_some_and(|it| it.since == self.now)
+        let is_new = self.waiting(line).is_some_and(|it| it.since == self.now);
+        is_new && line.queue.length < BACKLOG
     }
 
     pub(super) fn has_fresh(&self) -> bool {

@@ -36,13 +36,16 @@ fn all_run(_: WorkerId) -> bool {
     false
 }
 
-/// The second look at the same queues.
+/// The second look at the same queues; the first one, if so many wait that their worker is busy.
 fn second_look(
     queues: &[Queue<u8>],
     sleeps: impl FnMut(WorkerId) -> bool,
 ) -> (Relief<u8>, Vec<Move<u8>>) {
     let mut relief = Relief::default();
-    assert_eq!(relief.look(MS, queues, |_| panic!("asked too early")), []);
+    let is_fresh = queues.iter().all(|queue| queue.length < BACKLOG);
+    if is_fresh {
+        assert_eq!(relief.look(MS, queues, |_| panic!("asked too early")), []);
+    }
     let moves = relief.look(4 * MS, queues, sleeps);
     (relief, moves)
 }
@@ -149,6 +152,24 @@ fn a_stuck_queue_gives_even_to_a_running_worker_without_queue() {
     }
     let moves = relief.look(6 * MS, &queues(&[1, 0]), all_run);
     assert_eq!(moves, [moved(0, 1)]);
+}
+
+#[test]
+fn a_stuck_queue_gives_all_to_a_worker_that_empties_its_own() {
+    let mut relief = Relief::default();
+    relief.look(Moment::ZERO, &queues(&[4, 1]), all_run);
+    relief.look(2 * MS, &queues(&[4, 0]), all_run);
+    let moves = relief.look(6 * MS, &queues(&[4, 0]), all_run);
+    assert_eq!(moves, [moved(0, 1)]);
+    assert_eq!(relief.deadline(), Some(6 * MS + HOPEFUL));
+    let length = |_, member: Member| if member.slot() == 0 { 3 } else { 0 };
+    for _ in 0..3 {
+        assert_eq!(
+            relief.on_taken(worker(1), 7 * MS, length),
+            Some(moved(0, 1))
+        );
+    }
+    assert_eq!(relief.on_taken(worker(1), 7 * MS, length), None);
 }
 
 #[test]
