@@ -34,7 +34,7 @@ const EVENED: Duration = Duration::from_millis(10);
 
 /// The longest rest. With the time for a poll and a hand-over, no connection waits for 25 ms behind a
 /// busy worker while another worker is idle.
-const LONGEST: Duration = Duration::from_millis(16);
+const LONGEST: Duration = Duration::from_millis(12);
 
 /// Connections that come so soon after the last rest come all the time. It is cheaper then not to wait for
 /// the next one, but to rest again a few times.
