@@ -18,6 +18,7 @@ mod dockerfiles;
 mod engine_init;
 mod limits;
 mod logs;
+mod npm;
 mod shipped;
 mod status;
 mod stop;

@@ -23,6 +23,7 @@ pub mod load;
 pub mod manager;
 pub mod net;
 pub mod node;
+pub mod npm;
 pub mod packages;
 pub mod processes;
 pub mod random;

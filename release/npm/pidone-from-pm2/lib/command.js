@@ -1,0 +1,164 @@
+'use strict';
+
+// The command that pm2 starts, without what would stand between pidone and the app.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { assignments, shellWords } = require('./words.js');
+const { Problem } = require('./problem.js');
+
+/** What pm2 starts a script with (its lib/API/interpreter.json); all else it takes for Node.js or a program. */
+const BY_EXTENSION = {
+  '.sh': 'bash', '.py': 'python3', '.rb': 'ruby', '.php': 'php', '.pl': 'perl', '.coffee': 'coffee', '.ls': 'lsc',
+  '.js': 'node', '.cjs': 'node', '.mjs': 'node', '.ts': 'node', '.tsx': 'node', '.mts': 'node', '.cts': 'node',
+};
+
+/** Tools that start Node.js as their own child, and the options of Node.js that do the same. */
+const LOADERS = {
+  tsx: ['--import', 'tsx'],
+  'ts-node': ['-r', 'ts-node/register'],
+  'ts-node-esm': ['--loader', 'ts-node/esm'],
+  'babel-node': ['-r', '@babel/register'],
+};
+
+const MANAGERS = ['npm', 'npx', 'pnpm', 'pnpx', 'yarn', 'bun', 'bunx'];
+
+/** How deep scripts of package.json may name each other. */
+const DEPTH = 5;
+
+/** The directory of an app: on this machine, where it need not exist, and in the image, where the file's own is /app. */
+function place(cwd, home) {
+  const here = path.resolve(home, cwd ?? '.');
+  const inside = path.relative(home, here);
+  if (!inside.startsWith('..')) return { here, image: path.posix.join('/app', inside), checks: [] };
+  const checks = [`cwd ${cwd} is a directory of this machine: the image has its files in /app`];
+  return { here, image: '/app', checks };
+}
+
+/** A path as the command in the image has it. */
+function local(script, { here }, found) {
+  if (!path.isAbsolute(script)) return path.posix.normalize(script);
+  const inside = path.relative(here, script);
+  if (!inside.startsWith('..')) return inside;
+  found.checks.push(`${script} is a path of this machine: give the one in the image`);
+  return script;
+}
+
+/** The command of an app: `words`, `env` that it sets itself, `language`, and `checks` for the user. */
+function command(values, where) {
+  const found = { env: {}, checks: [...where.checks] };
+  const { script } = values;
+  if (!script) throw new Problem('it has no script');
+  const args = values.args ?? [];
+  const extension = path.extname(script);
+  if (/\s/.test(script)) {
+    // pm2 gives it to a shell, without `args`.
+    found.words = unwrap(line(script, found), where, found, DEPTH);
+  } else if (values.exec_interpreter === undefined && isProgram(script, extension, where)) {
+    found.words = unwrap([script, ...args], where, found, DEPTH);
+  } else {
+    found.words = interpreted(values, local(script, where, found), args, found);
+  }
+  found.language = language(found.words[0]);
+  return found;
+}
+
+/** pm2 takes a script for a program if it is one of PATH or not a text; `bin/www` of many apps is neither. */
+function isProgram(script, extension, where) {
+  if (extension in BY_EXTENSION) return false;
+  if (!isFile(script, where)) return !script.includes('/');
+  const start = Buffer.alloc(4);
+  const file = fs.openSync(path.resolve(where.here, script));
+  fs.readSync(file, start, 0, start.length, 0);
+  fs.closeSync(file);
+  return start.equals(Buffer.from('\x7fELF'));
+}
+
+function isFile(script, { here }) {
+  return fs.statSync(path.resolve(here, script), { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function language(program) {
+  const name = path.basename(program);
+  return { node: 'node', bun: 'bun', deno: 'deno' }[name] ?? 'other';
+}
+
+function line(text, found) {
+  const words = shellWords(text);
+  if (words === undefined) {
+    found.checks.push(`${JSON.stringify(text)} needs a shell, which stays between pidone and the app: name the app's own command`);
+    return ['sh', '-c', text];
+  }
+  const { env, rest } = assignments(words);
+  Object.assign(found.env, env);
+  return rest;
+}
+
+function interpreted(values, script, args, found) {
+  const extension = path.extname(script);
+  const given = values.exec_interpreter ?? BY_EXTENSION[extension] ?? 'node';
+  const options = values.node_args ?? [];
+  const [, name, version] = /^(.+?)(?:@(.+))?$/.exec(path.basename(given));
+  if (given === 'none') return [program(script), ...args];
+  if (name in LOADERS) return ['node', ...LOADERS[name], ...options, script, ...args];
+  if (name !== 'node') return [name === path.basename(given) && given.startsWith('.') ? given : name, ...options, script, ...args];
+  if (version) found.checks.push(`interpreter ${given}: take the base image of this version, FROM node:${version.split('.')[0]}-slim`);
+  if (/^\.[cm]?tsx?$/.test(extension) && !options.some((option) => /tsx|ts-node|swc|strip-types/.test(option))) {
+    found.checks.push(`${script} is TypeScript: Node.js runs it from 22.18 on; before, add node --import tsx, or build it`);
+  }
+  const maps = values.source_map_support === true ? ['--enable-source-maps'] : [];
+  return ['node', ...maps, ...options, script, ...args];
+}
+
+/** A program in the app's directory needs a path. */
+const program = (script) => (script.includes('/') ? script : `./${script}`);
+
+/** Replaces package managers and wrappers by what they start. */
+function unwrap(words, where, found, depth) {
+  const [first, ...rest] = words;
+  const name = path.basename(first);
+  if (depth > 0 && MANAGERS.includes(name)) {
+    const inner = managed(name, rest, where);
+    if (inner) return unwrap(typeof inner === 'string' ? line(inner, found) : inner, where, found, depth - 1);
+    if (name !== 'bun') {
+      found.checks.push(`${words.join(' ')} keeps ${name} between the app and the signals: name the command that it runs`);
+      return words;
+    }
+  }
+  if (name === 'cross-env' || name === 'env') {
+    const { env, rest: inner } = assignments(rest);
+    Object.assign(found.env, env);
+    if (inner.length > 0 && !inner[0].startsWith('-')) return unwrap(inner, where, found, depth);
+  }
+  if (name in LOADERS && rest.length > 0 && !rest[0].startsWith('-')) return ['node', ...LOADERS[name], ...rest];
+  if (name === 'node') return ['node', ...rest];
+  // What packages bring is not in the image's PATH.
+  const bin = path.posix.join('node_modules/.bin', name);
+  if (first === name && isFile(bin, where)) return ['node', bin, ...rest];
+  return words;
+}
+
+/** What a package manager runs: a line of package.json, or a program's words. */
+function managed(manager, args, { here }) {
+  const begin = args.findIndex((word) => !word.startsWith('-'));
+  if (begin < 0) return undefined;
+  const [verb, ...rest] = args.slice(begin);
+  if (['npx', 'pnpx', 'bunx'].includes(manager)) return [verb, ...rest];
+  if (['exec', 'x', 'dlx', 'node'].includes(verb) && manager !== 'bun') {
+    return verb === 'node' ? ['node', ...rest] : rest.filter((word) => word !== '--');
+  }
+  const isRun = verb === 'run' || verb === 'run-script';
+  const [name, ...added] = isRun ? rest : [verb, ...rest];
+  if (!isRun && manager === 'npm' && verb !== 'start') return undefined;
+  let scripts;
+  try {
+    ({ scripts = {} } = JSON.parse(fs.readFileSync(path.join(here, 'package.json'), 'utf8')));
+  } catch {
+    return undefined;
+  }
+  const text = scripts[name] ?? (name === 'start' && manager === 'npm' ? 'node server.js' : undefined);
+  const more = manager === 'npm' && added[0] === '--' ? added.slice(1) : added;
+  return text && [text, ...more].join(' ');
+}
+
+module.exports = { command, place };

@@ -1,0 +1,202 @@
+'use strict';
+
+// One app of a pm2 file, as pidone runs it.
+
+const { OPTIONS, sort } = require('./options.js');
+const { command, place } = require('./command.js');
+const { size, time } = require('./words.js');
+const { Problem } = require('./problem.js');
+
+/** pidone's own defaults for `--backoff`, and the longest delay of pm2. */
+const [MIN_DELAY, MAX_DELAY, PM2_MAX_DELAY] = [100, 30000, 15000];
+/** pidone's default for `--grace` with workers. */
+const GRACE = 30000;
+
+/** The number of workers, pm2's `max` and `0` as `auto`. */
+function count(values, notes) {
+  const given = values.instances;
+  if (given === undefined) return 1;
+  if (given === 'max') return 'auto';
+  const number = parseInt(given, 10) || 0;
+  if (number >= 0) return number === 0 ? 'auto' : Math.min(number, 1024);
+  const fewer = number === -1 ? 'one worker less than CPUs' : `${-number} workers less than CPUs`;
+  notes.push(['instances', `for ${fewer}, count them and give -i N; -i auto is one for each CPU of the container`]);
+  return 'auto';
+}
+
+/** The window in which so many restarts can come, with delays that double from `min` to `max`. */
+function windowFor(restarts, [min, max]) {
+  let least = 0;
+  for (let n = 0; n < restarts; n += 1) least += n === 0 ? 0 : Math.min(max, min * 2 ** Math.min(n - 1, 30));
+  const windows = [1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440].map((minutes) => minutes * 60000);
+  return time(windows.find((window) => window >= least) ?? 1000 * 3600000);
+}
+
+/** Options about restarts, and which delays they make. */
+function restarts(values, add) {
+  let delays = [MIN_DELAY, MAX_DELAY];
+  if (values.exp_backoff_restart_delay > 0 && values.exp_backoff_restart_delay !== MIN_DELAY) {
+    const first = values.exp_backoff_restart_delay;
+    delays = [first, Math.max(first, PM2_MAX_DELAY)];
+  } else if (values.restart_delay > 0) {
+    delays = [values.restart_delay, values.restart_delay];
+  }
+  const isDefault = delays[0] === MIN_DELAY && delays[1] === MAX_DELAY;
+  if (!isDefault) add('--backoff', `${time(delays[0])}..${time(delays[1])}`);
+  if (values.min_uptime !== undefined) add('--min-uptime', time(values.min_uptime));
+  if (values.max_restarts !== undefined) {
+    const most = Math.min(values.max_restarts, 1000);
+    add('--max-restarts', `${most}/${windowFor(most, delays)}`);
+  }
+}
+
+function restartPolicy(values) {
+  const codes = (values.stop_exit_codes ?? []).map(Number).filter((code) => Number.isInteger(code) && code >= 0 && code < 256);
+  const policy = values.autorestart === false ? 'never' : codes.length > 0 ? 'on-failure' : 'always';
+  return { policy, codes: policy === 'on-failure' ? codes.filter((code) => code !== 0) : [] };
+}
+
+/** What `env` and the options that are environment give, as strings; objects are JSON, as under pm2. */
+function environment(values, sorted, name, found) {
+  const env = { ...found.env, ...(typeof values.env === 'object' ? values.env : {}), ...(sorted.environments[name] ?? {}) };
+  if (values.port !== undefined) env.PORT = values.port;
+  const text = (value) => (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value));
+  const set = Object.entries(env).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(set.map(([key, value]) => [key, text(value)]));
+}
+
+/** Whether `--instance-var` takes this name. */
+const isFree = (name) => /^[A-Za-z_]\w*$/.test(name) && !/^(NODE|LISTEN|PIDONE)_/.test(name);
+
+const isPort = (text) => /^\d+$/.test(text ?? '') && Number(text) > 0 && Number(text) < 65536;
+
+/**
+ * Translates one app. `notes` are pairs of an option without an equivalent and its remedy, `checks` sentences about what
+ * differs, and `unneeded` names of options that a container does not need.
+ */
+function translate(app, { home, environmentName }) {
+  if (app === null || typeof app !== 'object' || Array.isArray(app)) throw new Problem('an app must be an object with a script');
+  const sorted = sort(app);
+  const { values } = sorted;
+  const where = place(values.cwd, home);
+  const found = command(values, where);
+  const notes = [];
+  const checks = [...found.checks];
+  const options = [];
+  const add = (...words) => options.push(...words.map(String));
+
+  const workers = count(values, notes);
+  const mode = String(values.exec_mode ?? '').replace(/_mode$/, '');
+  const cluster = mode === 'cluster' || (mode === '' && values.instances !== undefined && ['node', 'bun'].includes(found.language));
+  const env = environment(values, sorted, environmentName, found);
+
+  // Only workers have these, so one worker it is where pm2 has a forked process.
+  const needsWorkers = ['max_memory_restart', 'wait_ready', 'increment_var'].filter((option) => values[option]);
+  const hasWorkers = cluster || workers !== 1 || needsWorkers.length > 0;
+  const isNode = found.language === 'node';
+  const isOther = values.instance_var !== undefined && values.instance_var !== 'NODE_APP_INSTANCE';
+  const { policy, codes } = restartPolicy(values);
+
+  if (hasWorkers) {
+    add('-i', workers);
+    if (found.language === 'other') add('--channel', 'off');
+    if (policy !== 'always') add('--restart', policy);
+  } else if (policy !== 'never') {
+    add('--restart', policy);
+  }
+  codes.forEach((code) => add('-e', code));
+  if (codes.length > 0) checks.push(`${sorted.spelling.stop_exit_codes}: with --restart on-failure, 0 is such a status too`);
+  if (policy !== 'never') restarts(values, add);
+
+  let ports = isPort(env.PORT) ? [Number(env.PORT), Number(env.PORT)] : undefined;
+  if (hasWorkers) {
+    const variable = values.increment_var;
+    const counts = variable && !isPort(env[variable]);
+    if (counts) {
+      notes.push(['increment_var', `${variable} is no port, so no option counts it up: use NODE_APP_INSTANCE, which is 0, 1, … in the workers`]);
+    } else if (variable) {
+      add('--port-env', variable);
+      if (variable === 'PORT' && workers !== 'auto') ports = [ports[0], ports[0] + workers - 1];
+      checks.push(`increment_var: each worker has a port of its own, so a proxy must share out the connections; without it, all workers share ${env[variable]}`);
+    }
+    if (values.wait_ready && isNode) add('--ready', 'message');
+    else if (found.language === 'other' && !options.includes('--port-env')) add('--ready', 'none');
+    if (values.wait_ready && !isNode) notes.push(['wait_ready', `only Node.js has process.send('ready') with pidone; ${found.words[0]} can send READY=1 to NOTIFY_SOCKET: --ready notify`]);
+    if (values.listen_timeout > 0 && (isNode || variable)) add('--ready-timeout', time(values.listen_timeout));
+    if (values.max_memory_restart) add('--max-memory', size(values.max_memory_restart));
+    if (values.treekill === false) add('--kill-mode', 'process');
+    if (isOther && isFree(values.instance_var)) {
+      add('--instance-var', values.instance_var);
+      // pm2 overwrites it, pidone refuses to.
+      delete env[values.instance_var];
+    } else if (isOther) {
+      notes.push(['instance_var', `the name ${values.instance_var} is not free: read NODE_APP_INSTANCE, or give --instance-var another one`]);
+    }
+    if (isNode && !cluster && !values.wait_ready) {
+      checks.push(`${needsWorkers.length > 0 ? needsWorkers[0] : 'instances'}: this needs a worker (-i); one that listens on no port, such as a queue consumer, needs --ready none too`);
+    }
+    if (found.language === 'bun' || found.language === 'deno') {
+      checks.push(`${found.language} shares no port by itself: see "Bun and Deno" in pidone's README`);
+    }
+  } else {
+    if (values.listen_timeout > 0) checks.push('listen_timeout: without workers (-i), nothing waits for the app to listen');
+    if (isOther) checks.push(`instance_var: one process has no number; set ${values.instance_var} in its environment`);
+    if (values.treekill === false) checks.push('treekill: what the app leaves behind ends with its container');
+  }
+  if (values.kill_timeout > 0) add('--grace', time(values.kill_timeout));
+  if (values.log_type === 'json') add('--log-format', 'json');
+  const user = values.uid === undefined && values.gid === undefined ? undefined : [values.uid ?? 0, values.gid].filter((id) => id !== undefined).join(':');
+  if (![undefined, 0, '0', ''].includes(values.cron_restart)) notes.push(cron(values, policy, hasWorkers));
+
+  remarks(sorted, environmentName, notes, checks);
+  return {
+    name: String(values.name ?? scriptName(values.script)),
+    words: found.words,
+    options,
+    env,
+    portVariable: options.includes('--port-env') ? values.increment_var : undefined,
+    ports,
+    user,
+    directory: where.image,
+    workers: hasWorkers,
+    restart: policy,
+    stopPeriod: hasWorkers ? (values.kill_timeout || GRACE) : values.kill_timeout,
+    notes: notes.map(([option, remedy]) => [sorted.spelling[option], app[sorted.spelling[option]], remedy]),
+    checks,
+    unneeded: Object.keys(values).filter((option) => isUnneeded(option, policy)).map((option) => sorted.spelling[option]),
+    unknown: sorted.unknown,
+  };
+}
+
+/** Options that a container does not need, and those about restarts where there are none. */
+function isUnneeded(option, policy) {
+  const restart = ['restart_delay', 'exp_backoff_restart_delay', 'min_uptime', 'max_restarts', 'stop_exit_codes'];
+  return OPTIONS[option].unneeded === true || (policy === 'never' && restart.includes(option));
+}
+
+function cron(values, policy, hasWorkers) {
+  if (policy === 'never') return ['cron_restart', 'it is a job: let cron or your orchestrator start the container at that time'];
+  return ['cron_restart', hasWorkers
+    ? 'let whatever runs your jobs call docker exec SERVICE /pidone ctl reload at that time, or give --max-age 24h'
+    : 'let whatever runs your jobs call docker restart SERVICE at that time'];
+}
+
+function scriptName(script) {
+  const base = script.split('/').pop();
+  const dot = base.lastIndexOf('.');
+  return dot > 0 ? base.slice(0, dot) : base;
+}
+
+/** What the table of options says about those that are given. */
+function remarks(sorted, environmentName, notes, checks) {
+  for (const [option, value] of Object.entries(sorted.values)) {
+    const { instead, unless = [] } = OPTIONS[option];
+    if (instead && !unless.includes(value)) notes.push([option, instead]);
+  }
+  for (const name of sorted.invalid) checks.push(`${name}: pm2 does not accept this value; give it to pidone in its own spelling`);
+  for (const name of Object.keys(sorted.environments)) {
+    if (name !== environmentName) checks.push(`env_${name} is not printed: pidone-from-pm2 --env ${name} does`);
+  }
+}
+
+module.exports = { translate };

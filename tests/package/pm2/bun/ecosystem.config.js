@@ -1,0 +1,3 @@
+module.exports = {
+  apps: [{ name: 'bun', script: 'server.ts', interpreter: 'bun', instances: 2, env: { PORT: 3000 } }],
+};
