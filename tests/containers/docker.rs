@@ -76,7 +76,11 @@ pub fn build(name: &str, dockerfile: &str, files: &[(&str, &Path)]) -> String {
     for (file, path) in files {
         fs::copy(path, context.join(file)).unwrap();
     }
-    let output = finish(client(300).args(["build", "-q", "-t", &tag]).arg(&context));
+    let output = finish(
+        client(300)
+            .args(["build", "-q", "--network=none", "-t", &tag])
+            .arg(&context),
+    );
     fs::remove_dir_all(&context).unwrap();
     assert!(output.status.success(), "building {tag}: {output:?}");
     tag

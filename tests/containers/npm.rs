@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::docker::{Container, build, docker, images, root};
+use crate::docker::{Container, build, docker, root};
 use crate::harness::npm::{arch, tarballs};
 use crate::harness::{TempDir, alone, processes, words};
 
@@ -21,7 +21,6 @@ RUN npm install --ignore-scripts --offline --no-audit --no-fund ./pidone.tgz
 
 /// Builds an image with these lines around an app and the package.
 fn image(name: &str, lines: &str) -> String {
-    images();
     let made = tarballs("the npm package in images").expect("npm and strip");
     let files = TempDir::new();
     let manifest = files.file("package.json", MANIFEST, 0o644);
