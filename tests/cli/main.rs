@@ -11,6 +11,7 @@ use pidone_testkit as harness;
 
 mod ctl;
 mod help;
+mod libraries;
 mod metrics;
 mod readme;
 mod screen;

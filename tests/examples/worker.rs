@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::example::Example;
-use crate::harness::net::fresh_port;
+use crate::harness::Pidone;
+use crate::harness::redis::Redis;
 use crate::harness::service::Service;
-use crate::harness::{Pidone, Run, TempDir, skipped};
 
 /// Adds jobs at the pace at which two workers do them, until its stdin ends.
 const FEEDER: &str = "
@@ -37,17 +37,6 @@ const COUNTS: &str = "
 
 /// How many add.js adds.
 const FIRST: usize = 20;
-
-/// A Redis of the test's own, and its address.
-fn redis(directory: &TempDir) -> (Run, String) {
-    let port = fresh_port().to_string();
-    let line = ["redis-server", "--port", &port, "--bind", "127.0.0.1"];
-    let run = Pidone::program(line.iter().chain(&["--save", "", "--appendonly", "no"]))
-        .directory(directory.path("."))
-        .start();
-    run.until("Ready to accept connections");
-    (run, format!("redis://127.0.0.1:{port}"))
-}
 
 /// Runs a script of the example, and returns what it says.
 #[track_caller]
@@ -99,27 +88,21 @@ impl Jobs {
 
 #[test]
 fn no_job_is_lost_or_done_twice() {
-    let installed = Command::new("redis-server").arg("--version").output();
-    if installed.is_err() {
-        skipped(
-            "no_job_is_lost_or_done_twice",
-            "redis-server is not installed",
-        );
+    let Some(redis) = Redis::start("no_job_is_lost_or_done_twice") else {
         return;
-    }
-    let place = TempDir::new();
-    let (redis, url) = redis(&place);
+    };
+    let url = &redis.url;
     let start = |example: Example| {
-        let service = example.start_with("-- ", |pidone| pidone.env("REDIS_URL", &url));
+        let service = example.start_with("-- ", |pidone| pidone.env("REDIS_URL", url));
         service.until_ready()
     };
     let service = start(Example::named("worker"));
     let example = Example::named("worker");
     let directory = example.directory().path(".");
-    node(&directory, &url, &["add.js", &FIRST.to_string(), "200"]);
+    node(&directory, url, &["add.js", &FIRST.to_string(), "200"]);
     let feeder = example.directory().file("feeder.mjs", FEEDER, 0o644);
     let feeder = ["node", feeder.to_str().unwrap()];
-    let mut feeder = Pidone::program(feeder).env("REDIS_URL", &url).start();
+    let mut feeder = Pidone::program(feeder).env("REDIS_URL", url).start();
 
     // With jobs in progress all the time.
     let mut jobs = Jobs::default();
@@ -145,7 +128,6 @@ fn no_job_is_lost_or_done_twice() {
 
     // The queue's own view of it.
     let counts = example.directory().file("counts.mjs", COUNTS, 0o644);
-    let counts = node(&directory, &url, &[counts.to_str().unwrap()]);
+    let counts = node(&directory, url, &[counts.to_str().unwrap()]);
     assert_eq!(counts.trim(), format!("completed,{all}"));
-    drop(redis);
 }

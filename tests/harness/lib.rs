@@ -27,6 +27,7 @@ pub mod npm;
 pub mod packages;
 pub mod processes;
 pub mod random;
+pub mod redis;
 mod run;
 pub mod service;
 mod start;
