@@ -11,13 +11,14 @@ import { subscribe } from 'node:diagnostics_channel';
 import { constants } from 'node:os';
 
 // Processes that the app starts must get the app's own options, and may be an older Node.js.
-const option = process.execArgv.indexOf(`--import=${import.meta.url}`);
-if (option >= 0) process.execArgv.splice(option, 1);
-const { NODE_OPTIONS } = process.env;
-if (NODE_OPTIONS) {
-  const options = NODE_OPTIONS.replace(`--import\x20${import.meta.url}`, '').trim();
-  if (options) process.env.NODE_OPTIONS = options;
-  else delete process.env.NODE_OPTIONS;
+const { env, execArgv } = process;
+delete env.NODE_PIDONE_MODULE;
+const option = execArgv.findIndex((one) => one.includes('env.NODE_PIDONE_MODULE'));
+if (option >= 0) execArgv.splice(option, 1);
+if (env.NODE_OPTIONS) {
+  const options = env.NODE_OPTIONS.replace(/--import\x20\S*env\.NODE_PIDONE_MODULE\S*/, '').trim();
+  if (options) env.NODE_OPTIONS = options;
+  else delete env.NODE_OPTIONS;
 }
 
 const { send } = process;

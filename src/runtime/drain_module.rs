@@ -10,7 +10,14 @@ use crate::sys::process::Script;
 
 const SOURCE: &str = include_str!("drain.mjs");
 
-/// The URL, without the source's comments and white space. It needs no quotes, neither on a command
+/// The variable with the module's URL, which the module removes.
+pub const VARIABLE: &str = "NODE_PIDONE_MODULE";
+
+/// The URL of what Node.js is told to import: the module, in a short form for ps(1), `systemctl status`
+/// and other lists of command lines. Worker threads get the option too, but not the variable.
+pub const LOADER: &str = "data:text/javascript,process.env.NODE_PIDONE_MODULE&&await(import(process.env.NODE_PIDONE_MODULE))";
+
+/// The module's URL, without the source's comments and white space. It needs no quotes, neither on a command
 /// line nor in `NODE_OPTIONS`, where spaces, double quotes and backslashes are special.
 #[must_use]
 pub fn url() -> String {
@@ -38,12 +45,12 @@ pub fn url() -> String {
     url
 }
 
-/// The command with the module among Node.js' own options. There it overrides nothing, while a
+/// The command with the loader among Node.js' own options. There it overrides nothing, while a
 /// `NODE_OPTIONS` in the environment overrides that of `--env-file` and node.config.json. A script
 /// whose first line names Node.js is run as the kernel would run it. `None`: the command is not known
 /// to run Node.js.
 #[must_use]
-pub fn added_to(command: &Command, script: Option<&Script>, url: &str) -> Option<Command> {
+pub fn added_to(command: &Command, script: Option<&Script>) -> Option<Command> {
     let mut words = vec![command.program.clone()];
     words.extend(command.args.iter().cloned());
     let at = place(&words).or_else(|| {
@@ -54,7 +61,7 @@ pub fn added_to(command: &Command, script: Option<&Script>, url: &str) -> Option
         place(&words)
     })?;
     // One word: Node.js looks for `--env-file` among all words up to the first that is not an option.
-    words.insert(at, format!("--import={url}").into());
+    words.insert(at, format!("--import={LOADER}").into());
     let program = words.remove(0);
     Some(Command {
         program,
@@ -70,6 +77,9 @@ fn place(words: &[OsString]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::LazyLock;
+
+    static IMPORT: LazyLock<String> = LazyLock::new(|| format!("--import={LOADER}"));
 
     fn command(words: &[&str]) -> Command {
         let (program, args) = words.split_first().unwrap();
@@ -81,10 +91,10 @@ mod tests {
 
     #[test]
     fn the_module_is_added_among_the_options_of_node() {
-        let added = added_to(&command(&["node", "--a", "x.js", "b"]), None, "data:x");
-        let expected = command(&["node", "--import=data:x", "--a", "x.js", "b"]);
+        let added = added_to(&command(&["node", "--a", "x.js", "b"]), None);
+        let expected = command(&["node", &IMPORT, "--a", "x.js", "b"]);
         assert_eq!(added, Some(expected));
-        assert_eq!(added_to(&command(&["start.sh"]), None, "data:x"), None);
+        assert_eq!(added_to(&command(&["start.sh"]), None), None);
     }
 
     #[test]
@@ -95,22 +105,24 @@ mod tests {
         };
         let app = command(&["app", "a"]);
         let node = script("#!/usr/bin/env node\n");
-        let added = added_to(&app, Some(&node), "data:x");
-        let line = ["/usr/bin/env", "node", "--import=data:x", "/bin/app", "a"];
+        let added = added_to(&app, Some(&node));
+        let line = ["/usr/bin/env", "node", &IMPORT, "/bin/app", "a"];
         assert_eq!(added, Some(command(&line)));
         let shell = script("#!/bin/sh\n");
-        let shim = added_to(&command(&["node", "x.js"]), Some(&shell), "data:x");
-        let line = ["node", "--import=data:x", "x.js"];
+        let shim = added_to(&command(&["node", "x.js"]), Some(&shell));
+        let line = ["node", &IMPORT, "x.js"];
         assert_eq!(shim, Some(command(&line)));
-        assert_eq!(added_to(&app, Some(&shell), "data:x"), None);
+        assert_eq!(added_to(&app, Some(&shell)), None);
     }
 
     #[test]
     fn the_module_needs_no_quotes() {
-        let url = url();
         let special = [' ', '"', '?', '#', '\\', '\n', '\t'];
-        assert!(url.is_ascii() && !url.contains(special), "{url}");
-        assert!(!url.contains("//"), "{url}");
-        assert!(url.ends_with("%0A"), "{url}");
+        for url in [&*url(), LOADER] {
+            assert!(url.is_ascii() && !url.contains(special), "{url}");
+            assert!(!url.contains("//"), "{url}");
+        }
+        assert!(url().ends_with("%0A"), "{}", url());
+        assert!(LOADER.contains(VARIABLE) && LOADER.len() < 120);
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt::{self, Write};
 
+use super::drain_module::LOADER;
 use crate::config::PortEnv;
 use crate::launch::inspector;
 use crate::supervisor::WorkerId;
@@ -49,9 +50,9 @@ pub struct Variables<'a> {
     pub port_env: Option<&'a PortEnv>,
     /// `NOTIFY_SOCKET`, where it can send `READY=1`.
     pub notify_socket: Option<&'a [u8]>,
-    /// The URL of the module of `--http-drain`, if the command is not known to be Node.js itself: this
-    /// `NODE_OPTIONS` overrides one from an `--env-file`.
-    pub drain_module: Option<&'a str>,
+    /// `NODE_OPTIONS` loads the module of `--http-drain`, because the command is not known to be Node.js
+    /// itself: it overrides one from an `--env-file`.
+    pub loads_drain_module: bool,
     /// Where its inspector must listen, if the command does not contain the option.
     pub inspect_port: Option<u16>,
 }
@@ -86,8 +87,8 @@ impl Variables<'_> {
         if let Some(socket) = self.notify_socket {
             environment.set("NOTIFY_SOCKET", socket);
         }
-        if let Some(module) = self.drain_module {
-            let option = format!("--import {module}");
+        if self.loads_drain_module {
+            let option = format!("--import {LOADER}");
             append(&mut environment, "NODE_OPTIONS", " ", &option);
         }
         if let Some(port) = self.inspect_port {
@@ -156,7 +157,7 @@ mod tests {
             otel_host: None,
             port_env: None,
             notify_socket: None,
-            drain_module: None,
+            loads_drain_module: false,
             inspect_port: None,
         }
     }
@@ -270,7 +271,7 @@ mod tests {
     #[test]
     fn the_drain_module_follows_existing_node_options() {
         let worker = Variables {
-            drain_module: Some("data:x"),
+            loads_drain_module: true,
             ..plain()
         };
         for (own, begins) in [
@@ -280,7 +281,7 @@ mod tests {
             let worker = worker.added_to(&environment(&[own]));
             let options = worker.get("NODE_OPTIONS").unwrap();
             let module = options.strip_prefix(begins.as_bytes()).unwrap();
-            assert_eq!(module, b"data:x");
+            assert_eq!(module, LOADER.as_bytes());
         }
     }
 }

@@ -127,8 +127,8 @@ pub(super) struct Starter<'a> {
     otel_host: Option<String>,
     /// `NOTIFY_SOCKET`.
     notify: Option<Vec<u8>>,
-    /// The URL of the module of `--http-drain`, if it is not added to the command itself.
-    drain_module: Option<String>,
+    /// The module of `--http-drain` is to be loaded, and that is not in the command itself.
+    loads_drain_module: bool,
     /// The position of the inspector's port in the command, if it is known to run Node.js.
     inspector_at: Option<usize>,
     directory: Option<StartDirectory>,
@@ -149,24 +149,28 @@ impl<'a> Starter<'a> {
         let workers = config.workers.as_ref();
         let http_drain = workers.and_then(|workers| workers.http_drain);
         let path = env::var_os("PATH");
-        let mut drain_module = http_drain.map(|_| drain_module::url());
+        let mut loads_drain_module = http_drain.is_some();
         let look_up = |command| {
             PreparedCommand::new(command, path.as_deref())
                 .map_err(|error| RunError::of_command(&config.command, error))
         };
         let mut program = look_up(&config.command)?;
         let mut inspector_at = inspector::place(&config.command.words());
-        if let Some(url) = &drain_module
+        if loads_drain_module
             && let script = program.script()
-            && let Some(command) = drain_module::added_to(&config.command, script.as_ref(), url)
+            && let Some(command) = drain_module::added_to(&config.command, script.as_ref())
         {
             let with_module = look_up(&command)?;
             // Without Node.js in PATH, the error must name the user's own command.
             if with_module.exists() {
                 program = with_module;
                 inspector_at = inspector::place(&command.words());
-                drain_module = None;
+                loads_drain_module = false;
             }
+        }
+        let mut environment = inherited(config);
+        if let Some(environment) = environment.as_mut().filter(|_| http_drain.is_some()) {
+            environment.set(drain_module::VARIABLE, drain_module::url());
         }
         Ok(Self {
             config,
@@ -179,9 +183,9 @@ impl<'a> Starter<'a> {
             },
             otel_host: config.otel_instance.then(host::name),
             notify: notify.map(|socket| socket.name().to_owned()),
-            drain_module,
+            loads_drain_module,
             inspector_at,
-            environment: inherited(config),
+            environment,
             directory: StartDirectory::find(),
             is_directory_missing: false,
         })
@@ -250,7 +254,7 @@ impl<'a> Starter<'a> {
                     otel_host: self.otel_host.as_deref(),
                     port_env: workers.and_then(|workers| workers.port_env.as_ref()),
                     notify_socket: self.notify.as_deref(),
-                    drain_module: self.drain_module.as_deref(),
+                    loads_drain_module: self.loads_drain_module,
                     inspect_port: inspect_port.filter(|_| self.inspector_at.is_none()),
                 };
                 Some(variables.added_to(own))

@@ -30,12 +30,16 @@ fn start(node: &Node, script: &str) -> Option<Worker> {
         port_env: None,
         notify_socket: None,
         inspect_port: None,
-        drain_module: Some(&drain_module::url()),
+        loads_drain_module: true,
     };
-    let environment = variables.added_to(&Environment::of(Vec::new()));
-    let options = str::from_utf8(environment.get("NODE_OPTIONS").unwrap()).unwrap();
-    let quoted = options.replace('\'', r"'\''");
-    let before = format!("export NODE_OPTIONS='{quoted}';");
+    let mut own = Environment::of(Vec::new());
+    own.set(drain_module::VARIABLE, drain_module::url());
+    let environment = variables.added_to(&own);
+    let exported = ["NODE_OPTIONS", drain_module::VARIABLE].map(|name| {
+        let value = str::from_utf8(environment.get(name).unwrap()).unwrap();
+        format!("export {name}='{}';", value.replace('\'', r"'\''"))
+    });
+    let before = exported.concat();
     let mut worker = Worker::start_after(node, &before, script);
     if node.major < 18 {
         worker.crashes("--import is not allowed in NODE_OPTIONS");

@@ -22,6 +22,7 @@ const REPORTER: &str = "
         heap: require('v8').getHeapStatistics().heap_size_limit,
         header: require('http').maxHeaderSize,
         options: env.NODE_OPTIONS,
+        pidone: Object.keys(env).filter((name) => name.startsWith('NODE_PIDONE')),
         setting: env.SETTING,
         execArgv,
         args: [require('path').relative('.', process.argv[1]), ...process.argv.slice(2)],
@@ -34,7 +35,11 @@ const REPORTER: &str = "
         require('http').createServer((request, response) => response.end(String(process.pid)))
             .listen(env.PORT, () => {
                 const child = require('child_process').fork(__filename, ['child']);
-                child.on('message', (report) => console.log('started', see(), report));
+                child.on('message', (report) => {
+                    const { Worker } = require('worker_threads');
+                    const thread = new Worker('require(\"worker_threads\").parentPort.postMessage(1)', { eval: true });
+                    thread.on('message', () => console.log('started', see(), report));
+                });
             });
     }
 ";
