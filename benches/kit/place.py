@@ -49,9 +49,16 @@ def needed(name):
     return tool(name) or sys.exit(f"{name} is not installed; benches/peers installs it")
 
 
+def systemd():
+    """A root that systemd-nspawn boots (.ci/systemd-root makes it), or None."""
+    path = pathlib.Path(os.environ.get("PIDONE_TEST_SYSTEMD") or CACHE / "systemd-root")
+    return path if path.is_dir() and tool("systemd-nspawn") and os.geteuid() == 0 else None
+
+
 def missing():
     """The peers that are not installed."""
-    return [name for name in ["tini", "tini-static", "dumb-init", "catatonit", "haproxy", "pm2-runtime"] if not tool(name)]
+    names = ["tini", "tini-static", "dumb-init", "catatonit", "haproxy", "pm2-runtime"]
+    return [name for name in names if not tool(name)] + ["a systemd to boot (.ci/systemd-root)"] * (not systemd())
 
 
 @functools.cache

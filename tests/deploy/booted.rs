@@ -1,5 +1,6 @@
 //! examples/systemd on a booted systemd, under load.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use crate::harness::load::Plan;
 use crate::harness::net::connect;
 use crate::harness::service::{App, PLAIN};
 use crate::harness::{TempDir, processes, skipped};
-use crate::machine::{Machine, shared};
+use crate::machine::{Machine, has_limits, shared};
 use crate::text;
 
 /// As many workers as the tests expect, whatever the machine has.
@@ -21,11 +22,20 @@ fn who(port: u16) -> i32 {
     server_of(connect((Ipv4Addr::LOCALHOST, port)))
 }
 
-/// A machine with the shipped service and socket for an app at /srv/app, and the app.
-fn with_app(test: &str) -> Option<(Machine, App)> {
+/// Answers, or takes memory until it is killed.
+const SERVER: &str = "
+    const answer = require('./answer.js');
+    const held = [];
+    require('http').createServer((request, response) => {
+        while (request.url === '/grow') held.push(Buffer.alloc(1 << 24, 1));
+        answer(request, response);
+    }).listen(process.env.PORT);
+";
+
+/// A machine with the shipped service and socket for an app at /srv/app, and the app; the service also has these lines.
+fn with_app(test: &str, lines: &str) -> Option<(Machine, App)> {
     let app = App::named(PLAIN);
-    let server = "require('./plain.js')";
-    app.directory.file("server.js", server, 0o644);
+    app.directory.file("server.js", SERVER, 0o644);
     app.open_to_all();
     let unit = |name: &str| {
         let unit = text(&format!("systemd/{name}")).replace("8080", &app.port.to_string());
@@ -36,8 +46,8 @@ fn with_app(test: &str) -> Option<(Machine, App)> {
         (unit("app.service"), "/etc/systemd/system/app.service"),
         (unit("app.socket"), "/etc/systemd/system/app.socket"),
         (
-            shared(&app.directory, "two.conf", TWO),
-            "/etc/systemd/system/app.service.d/two.conf",
+            shared(&app.directory, "more.conf", lines),
+            "/etc/systemd/system/app.service.d/more.conf",
         ),
     ];
     let machine = Machine::boot(test, &places)?;
@@ -48,7 +58,7 @@ fn with_app(test: &str) -> Option<(Machine, App)> {
 #[test]
 fn the_service_loses_no_connection_while_it_is_operated() {
     let test = "the_service_loses_no_connection_while_it_is_operated";
-    let Some((machine, app)) = with_app(test) else {
+    let Some((machine, app)) = with_app(test, TWO) else {
         return;
     };
     let pidone = machine.main_pid("app");
@@ -56,6 +66,11 @@ fn the_service_loses_no_connection_while_it_is_operated() {
     load.until_answered_by(2);
     let kept = Plan::of(app.port).rate(50).keep_alive(8).start();
     kept.until_answered(20);
+
+    // No line that a whole module makes long.
+    let status = machine.must("systemctl status --full app");
+    let longest = status.lines().map(str::len).max();
+    assert!(status.contains("node ") && longest < Some(250), "{status}");
 
     // When it returns, the old ones are gone.
     let old = load.report().pids();
@@ -85,7 +100,7 @@ fn the_service_loses_no_connection_while_it_is_operated() {
 #[test]
 fn a_worker_killed_for_memory_stops_no_service() {
     let test = "a_worker_killed_for_memory_stops_no_service";
-    let Some((machine, app)) = with_app(test) else {
+    let Some((machine, app)) = with_app(test, TWO) else {
         return;
     };
     let policy = machine.must("systemctl show -P OOMPolicy app");
@@ -112,6 +127,49 @@ fn a_worker_killed_for_memory_stops_no_service() {
     assert_eq!(machine.main_pid("app"), pidone);
     let warnings = machine.journal("-u app -p warning");
     assert!(warnings.contains("SIGKILL"), "{warnings}");
+}
+
+/// A kill inside the unit's own limit, which systemd and pidone both see.
+#[test]
+fn a_kill_in_the_units_memory_limit_stops_no_service() {
+    let test = "a_kill_in_the_units_memory_limit_stops_no_service";
+    let limit = format!("{TWO}MemoryMax=400M\n");
+    let Some((machine, app)) = has_limits(test).then(|| with_app(test, &limit)).flatten() else {
+        return;
+    };
+    let pidone = machine.main_pid("app");
+    let workers = processes::children(pidone);
+    let mut client = connect((Ipv4Addr::LOCALHOST, app.port));
+    let request = b"GET /grow HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    client.write_all(request).unwrap();
+    assert!(!client.read(&mut [0]).is_ok_and(|read| read > 0));
+    machine.until_journal("app", "killed by the kernel's OOM killer");
+    // systemd's own words.
+    machine.until_journal("app", "killed by the OOM killer");
+    processes::wait_until("it has a successor", || {
+        let now = processes::children(pidone);
+        now.len() == 2 && now.iter().filter(|pid| workers.contains(pid)).count() == 1
+    });
+    who(app.port);
+    assert_eq!(machine.main_pid("app"), pidone);
+}
+
+#[test]
+fn limits_that_systemd_changes_are_followed() {
+    let test = "limits_that_systemd_changes_are_followed";
+    let lines = "[Service]\nMemoryMax=500M\nCPUQuota=200%\nEnvironment=PIDONE_MAX_MEMORY=40%\n";
+    let Some((machine, app)) = has_limits(test).then(|| with_app(test, lines)).flatten() else {
+        return;
+    };
+    machine.must("systemctl set-property --runtime app MemoryMax=1000M");
+    let changed =
+        "--max-memory changes from 200 MiB to 400 MiB: the container's memory limit has changed";
+    machine.until_journal("app", changed);
+    machine.must("systemctl set-property --runtime app CPUQuota=100%");
+    machine.until_journal("app", "scaling done: one worker serves");
+    machine.must("systemctl set-property --runtime app CPUQuota=200%");
+    machine.until_journal("app", "scaling done: 2 workers serve");
+    who(app.port);
 }
 
 /// Two good releases and a bad one below /opt/apps/shop, and the template's unit for it.

@@ -8,17 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use crate::harness::manager::Manager;
 use crate::harness::{TempDir, binary, is_installed, processes, skipped};
 
-/// Control groups of its own, so that what systemd leaves there can be removed; the mounts are private, and all of it ends
-/// with the test.
-const BOOT: &str = r#"
-    name=$1; shift
-    for hierarchy in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
-        [ -e "$hierarchy/cgroup.procs" ] || continue
-        mkdir "$hierarchy/$name" && echo $$ >"$hierarchy/$name/cgroup.procs" || exit 1
-    done
-    exec setpriv --pdeathsig TERM unshare --mount systemd-nspawn --quiet --boot --volatile=overlay --console=pipe \
-        --keep-unit --register=no --notify-ready=yes --machine="$name" "$@"
-"#;
+const BOOT: &str = include_str!("boot.sh");
 
 const HIERARCHIES: [&str; 4] = ["systemd", "unified", "memory", "."];
 
@@ -105,6 +95,13 @@ impl Machine {
         String::from_utf8_lossy(&end.stdout).into_owned()
     }
 
+    /// Waits for this in the messages of a unit.
+    #[track_caller]
+    pub fn until_journal(&self, unit: &str, text: &str) {
+        let options = format!("-u {unit}");
+        processes::wait_until(text, || self.journal(&options).contains(text));
+    }
+
     /// The main process of a unit, by its number on the outside.
     #[track_caller]
     pub fn main_pid(&self, unit: &str) -> i32 {
@@ -145,6 +142,17 @@ impl Drop for Machine {
             remove_groups(&Path::new("/sys/fs/cgroup").join(hierarchy).join(&self.name));
         }
     }
+}
+
+/// Whether a machine can limit its units: with control groups of version 2 only.
+pub fn has_limits(test: &str) -> bool {
+    let given = fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control");
+    let given = given.unwrap_or_default();
+    let all = given.contains("cpu") && given.contains("memory");
+    all || skipped(
+        test,
+        "cgroup v2 does not have its controllers here (.ci/unified-machine)",
+    )
 }
 
 /// The number of a process in its own namespace, if it still runs.
