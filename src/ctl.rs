@@ -3,6 +3,7 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `conversation` | connects to a pidone, sends the request, and receives lines |
+//! | `bar` | a reload's progress on a terminal |
 //! | `top` | repeats the request, and redraws in place |
 //! | `error` | the errors, as sentences |
 //!
@@ -10,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bar;
 mod conversation;
 mod error;
 mod top;
@@ -26,6 +28,7 @@ use crate::sys::output::Output;
 use crate::sys::poll::{self, Interest};
 use crate::sys::signal::{Received, SignalQueue};
 use crate::sys::terminal;
+use bar::ProgressBar;
 use conversation::Conversation;
 pub use error::CtlError;
 
@@ -53,9 +56,18 @@ pub fn run(command: &ControlCommand, mut signals: SignalQueue) -> Result<u8, Ctl
     );
     let mut conversation = Conversation::begin(&command.places, command.request)?;
     let mut outcome = None;
+    let mut bar = ProgressBar::on_terminal();
     loop {
         while let Some(line) = conversation.line()? {
             let line = AnswerLine::parse(&line).ok_or(CtlError::InvalidAnswer)?;
+            if let (AnswerLine::Progress(text), Some(bar)) = (line, &mut bar)
+                && let Some(drawn) = bar.drawn(text)
+            {
+                print(&drawn, Some(&mut signals))?;
+                continue;
+            }
+            // What follows gets a line of its own.
+            bar = None;
             let (text, status) = match line {
                 AnswerLine::Progress(text) => (text, None),
                 AnswerLine::Done(text) => (text, Some(0)),

@@ -79,9 +79,10 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
     let limits = LimitsWatch::begin(config, &sources)?;
     let rules = config.workers.as_ref();
     let http_drain = rules.and_then(|workers| workers.http_drain);
-    let _ = ports.ensure_members(limits.last().workers * Member::PER_SLOT);
+    let supervisor = Supervisor::new(&config.rules(), limits.last());
+    let _ = ports.ensure_members(supervisor.target() * Member::PER_SLOT);
     let runtime = Runtime {
-        supervisor: Supervisor::new(&config.rules(), limits.last()),
+        supervisor,
         reporter: Reporter::new(config),
         ready: config
             .workers

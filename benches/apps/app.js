@@ -2,6 +2,11 @@
 const { pbkdf2Sync } = require('crypto');
 const answer = require('../../tests/harness/apps/answer.js');
 
+// An app that boots for so many milliseconds of CPU.
+const begin = process.cpuUsage();
+const spent = ({ user, system }) => (user + system) / 1000;
+while (spent(process.cpuUsage(begin)) < Number(process.env.BOOT_CPU ?? 0));
+
 const turns = Number(process.env.BUSY_TURNS ?? 1);
 require('http')
   .createServer((request, response) => {

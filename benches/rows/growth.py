@@ -1,6 +1,7 @@
-"""From 1 to 64 workers."""
+"""From 1 to 64 workers: what pidone takes for them, their first start, and reloads."""
 
 import os
+import signal
 import time
 
 from kit import http, place, processes, report, services
@@ -8,6 +9,9 @@ from kit import http, place, processes, report, services
 LOOKS = 20
 
 
+NOTE_ON_BOOTS = """An app that boots at once, one that boots for 2 s of CPU, and, where 2 s would take minutes, one for 0.25 s. Sum of the
+boots: so many times the start of one worker. pm2 replaces two at a time and does not wait for their end; Node's cluster
+has no reload, so a script replaces one after the other."""
 NOTE = """A look at `ctl status` asks every worker's event loop for a sign of life, so that the next look can tell its delay. With
 64 of them on few processors, they wake while the answer is being read."""
 
@@ -28,6 +32,108 @@ def look(service, times):
     # The workers' event loops answer a little later.
     processes.settle(manager)
     return walls, (processes.cpu(manager) - before) * 1e6 / times
+
+
+class Surge(services.Pidone):
+    """pidone that replaces a quarter of the workers at a time."""
+
+    name = "pidone, --surge 25%"
+
+    def start(self):
+        self.options = ("--surge", "25%")
+        return super().start()
+
+
+class AtOnce(services.Pidone):
+    """pidone that cannot see boots, and so starts all at once."""
+
+    name = "all at once"
+
+    def start(self):
+        self.options = ("--ready", "none")
+        return super().start()
+
+    reload = None
+
+
+class Rolling(services.Cluster):
+    """Node's cluster with a script that replaces one worker after the other."""
+
+    name = "Node's cluster"
+
+    def start(self):
+        words = ["node", place.APPS / "rolling.js"]
+        return [processes.start(words, self.environment | {"WORKERS": str(self.count)})]
+
+    def reload(self):
+        """Returns at once."""
+        self.roots[0].send_signal(signal.SIGHUP)
+
+
+def rollouts(title, boot, counts, rounds):
+    """The first start and a reload of an app that boots for so many milliseconds of CPU: (table, values by line and peer)."""
+    kinds = services.peers(services.Pidone, Surge, AtOnce, Rolling, services.Pm2)
+    lines = {}
+
+    def add(count, what, kind, seconds):
+        lines.setdefault(f"{count}: {what}", {}).setdefault(kind.name, []).append(seconds * 1e3)
+
+    for _ in range(rounds):
+        for count in counts:
+            for kind in kinds:
+                begin = time.perf_counter()
+                service = kind(count, BOOT_CPU=boot)
+                first, last, old = http.until_answered(service.port, count, every=0.002)
+                lag = time.perf_counter() - begin - last
+                if kind is not Surge:
+                    add(count, "first answer", kind, first + lag)
+                    add(count, "answers of all", kind, last + lag)
+                if service.reload:
+                    processes.settle(service.workers())
+                    begin = time.perf_counter()
+                    service.reload()
+                    processes.wait_until(lambda: not any(map(processes.alive, old)), "the old ones are gone", pause=0.005)
+                    add(count, "reload", kind, time.perf_counter() - begin)
+                service.stop()
+    return report.across(title, "ms", lines, head="workers", drawn=[]), lines
+
+
+def judged(name, lines, count, one):
+    """What is aimed at with so many workers; `one`: milliseconds of the start of one."""
+    middle = lambda what, kind: report.median(lines[f"{count}: {what}"][kind.name])  # noqa: E731
+    boots = min(middle("answers of all", kind) for kind in (services.Pidone, AtOnce))
+    fast, slow = middle("reload", Surge), middle("reload", services.Pidone)
+    first, before = middle("first answer", services.Pidone), middle("first answer", AtOnce)
+    last, last_before = middle("answers of all", services.Pidone), middle("answers of all", AtOnce)
+    times = lambda value, base: f"{report.amount(value, 'ms')}, {value / base:.2f}× {report.amount(base, 'ms')}"  # noqa: E731
+    of = f"{count} workers, {name}"
+    checks = [
+        report.check(f"{of}: a reload with --surge 25% takes at most 1.3× the boots of all", fast <= 1.3 * boots, times(fast, boots)),
+        report.check(f"{of}: a reload takes at most 1.1× the sum of the boots", slow <= 1.1 * count * one, times(slow, count * one)),
+        report.check(f"{of}: the last answers no later than in a start all at once", last <= 1.05 * last_before, times(last, last_before)),
+    ]
+    if count == 64:
+        words = f"{of}: the first answers in a tenth of the time"
+        checks.append(report.check(words, first <= before / 10, times(first, before)))
+    return checks
+
+
+def boots(quick):
+    """Tables and checks of starts and reloads."""
+    apps = [("boots at once", 0, [2, 8, 16, 64], 3), ("2 s of CPU", 2000, [2, 8, 16], 1), ("0.25 s of CPU", 250, [64], 1)]
+    if quick:
+        apps = [("boots at once", 0, [2], 1), ("0.1 s of CPU", 100, [4], 1)]
+    tables, checks = [], []
+    for name, boot, counts, rounds in apps:
+        found, lines = rollouts(f"An app that {name}" if boot == 0 else f"An app that boots for {name}", boot, counts, rounds)
+        tables.append(found)
+        if not quick:
+            begin = time.perf_counter()
+            service = services.Pidone(1, BOOT_CPU=boot).ready()
+            one = (time.perf_counter() - begin) * 1e3
+            service.stop()
+            checks += judged(name, lines, counts[-1], one)
+    return tables, checks
 
 
 def run(quick):
@@ -52,8 +158,10 @@ def run(quick):
             service.stop()
     measures = [("pidone's memory", "B"), ("start to answers of all", "ms"), ("reload", "ms"), ("ctl status", "ms"), ("pidone's CPU of it", "µs")]
     checks = [linear(measure, unit, {int(n): report.median(v[at]) for n, v in seen.items()}) for at, (measure, unit) in enumerate(measures)]
-    how = "pidone with so many workers of the app; start and reload are the machine's own work with so many Node.js processes."
-    return report.row("Growth", how, [report.table("", measures, seen, "workers", ratio=False, drawn="curve")], checks, [NOTE])
+    how = "pidone with so many workers of the app; start and reload are the machine's own work with so many Node.js processes. Then the first start and a reload, until the command has ended and the old processes have, beside pm2 and Node's cluster."
+    table = report.table("", measures, seen, "workers", ratio=False, drawn="curve")
+    more, aims = boots(quick)
+    return report.row("Growth", how, [table, *more], checks + aims, [NOTE, NOTE_ON_BOOTS])
 
 
 def linear(measure, unit, points):

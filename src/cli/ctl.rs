@@ -21,9 +21,11 @@ Usage: pidone ctl [--control PATH] REQUEST
                     delay of its event loop, connections that wait. --json: for programs.
   top               The same once a second, with the share of a CPU; q quits.
                     --count N: quit after N times.
-  reload            Replace all workers, one by one; wait until that is done.
+  reload            Replace all workers, --surge at a time; show progress, and wait until
+                    that is done. --no-wait: return as soon as it has begun.
   restart SLOT      Replace one.
-  scale N           Have N workers; wait until they serve.
+  scale N           Have N workers; wait until they serve. +N, -N: so many more or fewer;
+                    auto: one for each CPU that the container may use; P%: of auto.
   stop              Stop everything, as SIGTERM does.
   ready             Whether workers serve requests, for a HEALTHCHECK or a probe.
   live              Whether pidone runs.
@@ -44,12 +46,24 @@ pub(super) fn read(
     parser: &mut lexopt::Parser,
     environment: &[(OsString, OsString)],
 ) -> Result<Invocation, CliError> {
-    let (mut words, mut control, mut count, mut json) = (Vec::new(), None, None, false);
-    while let Some(arg) = parser.next().map_err(unexpected)? {
+    let (mut words, mut control, mut count) = (Vec::new(), None, None);
+    // Options of requests follow them in the request line.
+    let mut options = Vec::new();
+    loop {
+        // -1 is not an option there.
+        if words == ["scale"]
+            && let Some(mut raw) = parser.try_raw_args()
+            && let Some(number) = raw.next_if(is_negative)
+        {
+            words.push(number.to_string_lossy().into_owned());
+        }
+        let Some(arg) = parser.next().map_err(unexpected)? else {
+            break;
+        };
         let written = written(&arg);
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Invocation::Print(PAGE.to_owned())),
-            Arg::Long("json") => json = true,
+            Arg::Long("json" | "no-wait") => options.push(written),
             Arg::Long("control") => {
                 let path = value(parser, &written, "PATH")?;
                 control = Some(find(&written, &path)?);
@@ -60,7 +74,7 @@ pub(super) fn read(
                 count = Some(number.map_err(|wrong| CliError::bad(written, text, wrong))?);
             }
             Arg::Long(_) | Arg::Short(_) => {
-                let known = ["--control", "--count", "--help", "--json"];
+                let known = ["--control", "--count", "--help", "--json", "--no-wait"];
                 let nearest = nearest(&written, &known);
                 let option = written;
                 return Err(CliError::NoCtlOption { option, nearest });
@@ -68,9 +82,7 @@ pub(super) fn read(
             Arg::Value(word) => words.push(word.to_string_lossy().into_owned()),
         }
     }
-    if json {
-        words.push("--json".to_owned());
-    }
+    words.append(&mut options);
     let request = ControlRequest::parse(&words.join(" ")).map_err(|error| no_request(&error))?;
     if count.is_some() && request != ControlRequest::Top {
         return Err(CliError::Unusable {
@@ -89,6 +101,11 @@ pub(super) fn read(
         request,
         count,
     }))
+}
+
+fn is_negative(word: &OsStr) -> bool {
+    let mut bytes = word.as_encoded_bytes().iter();
+    bytes.next() == Some(&b'-') && bytes.next().is_some_and(u8::is_ascii_digit)
 }
 
 fn value(

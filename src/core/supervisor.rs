@@ -7,6 +7,7 @@
 //! and whose status becomes pidone's.
 
 mod backoff;
+mod boots;
 mod drain;
 mod event;
 mod groups;
@@ -31,7 +32,7 @@ mod worker;
 
 use alloc::vec::Vec;
 
-use crate::rules::RunRules;
+use crate::rules::{Instances, RunRules};
 use crate::signal::Signal;
 use crate::table::Table;
 use drain::{DrainEvent, DrainRules, DrainStart};
@@ -44,7 +45,7 @@ pub use member::{Member, WorkerId};
 use options::Rules;
 pub use report::{Next, Reason, Refusal, Report, Verdict};
 use request::Requests;
-pub use request::{Done, Reply, Request, RequestId};
+pub use request::{Done, Reply, Request, RequestId, ScaleTo};
 pub use rollout::Progress;
 use rollout::Rollout;
 use shutdown::Stop;
@@ -109,20 +110,26 @@ impl Supervisor {
     #[must_use]
     pub fn new(config: &RunRules, limits: ContainerLimits) -> Self {
         let workers = config.workers.as_ref();
-        let target = workers.map_or(1, |_| limits.workers.max(1));
+        let rules = Rules::new(config, limits.max_memory);
+        let target = match workers.map(|workers| workers.instances) {
+            Some(Instances::Auto) => limits.cpus.clamp(1, rules.most),
+            Some(Instances::Count(count)) => usize::from(count).max(1),
+            None => 1,
+        };
         let spares = workers.map_or(0, |workers| usize::from(workers.spares));
+        let limits = FollowedLimits::new(limits, rules.is_auto);
         Self {
-            rules: Rules::new(config, limits.max_memory),
+            rules,
             workers: Table::default(),
             launched: 0,
-            slots: (0..target).map(Slot::new).collect(),
+            slots: (0..target).map(Slot::first).collect(),
             target,
             spares: (0..spares)
                 .map(|index| Spare::new(target + index))
                 .collect(),
             rollout: Rollout::default(),
             groups: Groups::default(),
-            limits: FollowedLimits::new(limits),
+            limits,
             is_scaling: false,
             measure_at: None,
             steered: Vec::new(),
@@ -305,7 +312,8 @@ impl Supervisor {
         }
     }
 
-    /// Steers new connections to the workers that serve; if none does, to every wanted slot.
+    /// Steers new connections to the workers that serve; if none does, to every wanted slot whose
+    /// worker boots or is to be restarted.
     fn steer(&mut self, actions: &mut Vec<Action>) {
         let closed = match &self.phase {
             Phase::Stopping(stop) => stop.is_closed(),
@@ -328,7 +336,7 @@ impl Supervisor {
                 let wanted = if any_serves {
                     serves(slot)
                 } else {
-                    index < self.target
+                    index < self.target && !slot.is_first
                 };
                 wanted.then_some(slot.member)
             })

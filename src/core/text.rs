@@ -107,6 +107,7 @@ impl fmt::Display for Done {
                 }
                 Ok(())
             }
+            Self::Begun => out.write_str("reload started"),
             Self::Scaled { workers: 1 } => out.write_str("one worker serves"),
             Self::Scaled { workers } => write!(out, "{workers} workers serve"),
             Self::Stopping => out.write_str("stopping"),

@@ -41,9 +41,14 @@ impl Runtime<'_> {
                 };
                 return self.finish(id, &answer);
             }
-            ControlRequest::Reload => supervisor::Request::Reload,
+            ControlRequest::Reload { waits: true } => supervisor::Request::Reload,
+            ControlRequest::Reload { waits: false } => supervisor::Request::BeginReload,
             ControlRequest::Restart(slot) => supervisor::Request::Restart { slot },
-            ControlRequest::Scale(to) => supervisor::Request::Scale { to },
+            ControlRequest::Scale(to) => {
+                // With an explicit -i N, nothing else has read the CPUs since the start.
+                self.read_limits();
+                supervisor::Request::Scale { to }
+            }
             ControlRequest::Stop => supervisor::Request::Stop,
         };
         if !may_act {

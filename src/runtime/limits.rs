@@ -10,9 +10,9 @@ use super::sources::{Registered, Source, Sources};
 use super::{Runtime, notices, start};
 use crate::config::{Config, Instances, MemoryLimit};
 use crate::supervisor::{ContainerLimits, Event, Moment};
-use crate::sys::cgroup;
 use crate::sys::inotify::WriteWatch;
 use crate::sys::poll::Interest;
+use crate::sys::{cgroup, cpu};
 
 /// How often limits that may have changed unnoticed are read at most.
 const READ_EVERY: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ impl LimitsWatch {
             is_behind,
             read_at: Moment::ZERO,
             last: ContainerLimits {
-                workers: start::instances(config),
+                cpus: cpu::available(),
                 max_memory: start::max_memory(config)?,
             },
         })
@@ -92,16 +92,21 @@ impl Runtime<'_> {
         }
     }
 
-    fn read_limits(&mut self) {
+    /// Reads the limits, unless their values at the start stay.
+    pub(super) fn read_limits(&mut self) {
+        if !self.config.follow_limits {
+            return;
+        }
         let limits = &mut self.limits;
         // Without a free descriptor, for one: that must not pass for "no limit".
         let is_readable = cgroup::can_read(&limits.files);
-        limits.is_behind = limits.watch.is_none() || !is_readable;
+        let is_watched = limits.watch.is_some() || limits.files.is_empty();
+        limits.is_behind = !is_watched || !is_readable;
         if !is_readable {
             return;
         }
         let read = ContainerLimits {
-            workers: start::instances(self.config),
+            cpus: cpu::available(),
             // An error at the start only: the limit may be lifted later.
             max_memory: start::max_memory(self.config).unwrap_or_default(),
         };

@@ -13,7 +13,7 @@ use super::environment::{self, Variables};
 use super::error::RunError;
 use super::notices;
 use super::ports::Ports;
-use crate::config::{Balance, Config, Instances, MemoryLimit, Readiness};
+use crate::config::{Balance, Config, MemoryLimit, Readiness};
 use crate::launch::inspector;
 use crate::ports::BindRights;
 use crate::supervisor::Start;
@@ -23,7 +23,7 @@ use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
 use crate::sys::notify::NotifySocket;
 use crate::sys::process::{Inheritance, PreparedCommand, Setup};
-use crate::sys::{activation, cgroup, cpu, host, leftovers, prctl};
+use crate::sys::{activation, cgroup, host, leftovers, prctl};
 
 /// Prepares the process, and binds the addresses of `--listen`.
 pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
@@ -52,15 +52,6 @@ pub(super) fn prepare(config: &Config) -> Result<Ports, RunError> {
     let mut ports = Ports::new(balance, rights);
     ports.open(balance, &config.listen, activation::take()?)?;
     Ok(ports)
-}
-
-/// The initial number of workers.
-pub(super) fn instances(config: &Config) -> usize {
-    match config.workers.as_ref().map(|workers| workers.instances) {
-        Some(Instances::Count(count)) => usize::from(count),
-        Some(Instances::Auto) => cpu::available(),
-        None => 1,
-    }
 }
 
 /// `--max-memory` in bytes.

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use pidone::admin::status::Status;
 
 use crate::harness::{Pidone, TempDir, is_root};
+use crate::top::on_terminal;
 
 /// A socket where each of these is answered to whoever comes next.
 pub struct Stub {
@@ -92,6 +93,25 @@ fn the_last_tag_decides() {
             "3 workers serve\n",
             "",
         ),
+        (
+            "scale -1",
+            "scale -1\n",
+            "! at least 1 worker\n",
+            1,
+            "",
+            "pidone: error: at least 1 worker\n",
+        ),
+        ("scale +12", "scale +12\n", ". done\n", 0, "done\n", ""),
+        ("scale auto", "scale auto\n", ". done\n", 0, "done\n", ""),
+        ("scale 50%", "scale 50%\n", ". done\n", 0, "done\n", ""),
+        (
+            "--no-wait reload",
+            "reload --no-wait\n",
+            ". reload started\n",
+            0,
+            "reload started\n",
+            "",
+        ),
         ("stop", "stop\n", ". stopping\n", 0, "stopping\n", ""),
         ("ready", "ready\n", ". ready\n", 0, "ready\n", ""),
         ("ready", "ready\n", "! not ready\n", 1, "not ready\n", ""),
@@ -138,6 +158,41 @@ fn progress_is_printed_as_it_comes() {
     drop(stream);
     let end = run.end();
     end.code(0).quiet();
+}
+
+#[test]
+fn on_a_terminal_progress_is_a_bar_drawn_in_place() {
+    const ANSWER: &str = "> 1 of 4: slot 0: x serves now\n> 4 of 4: slot 3: y serves now\n";
+    for (settings, dumb, bars) in [
+        (
+            "cols 28 rows 9",
+            false,
+            ["[####--------------] 1 of 4", "[##################] 4 of 4"],
+        ),
+        ("cols 12 rows 9", false, ["1 of 4", "4 of 4"]),
+        ("cols 80 rows 9", true, ["", ""]),
+    ] {
+        for (end, last, code) in [
+            (". done in 2 s\n", "done in 2 s\r\n", 0),
+            ("! it failed\n", "pidone: error: it failed\r\n", 1),
+            ("", "pidone: error: the connection ended", 1),
+        ] {
+            let stub = Stub::one(&format!("{ANSWER}{end}"));
+            let term = if dumb { "dumb" } else { "xterm" };
+            let ctl = on_terminal(&stub, "reload", &format!("stty {settings}"));
+            let run = ctl.env("TERM", term).start();
+            let shown = run.until(&format!("left {code}"));
+            let (_, shown) = shown.split_once("before ").unwrap();
+            let (_, shown) = shown.split_once("\r\n").unwrap();
+            let [first, second] = bars;
+            let expected = match dumb {
+                false => format!("\r{first}\x1b[K\r{second}\x1b[K\r\n{last}"),
+                true => format!("{}{last}", ANSWER.replace("> ", "").replace('\n', "\r\n")),
+            };
+            assert!(shown.starts_with(&expected), "{shown:?}");
+            run.end().code(0);
+        }
+    }
 }
 
 #[test]
@@ -268,8 +323,14 @@ fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
         ("restart first", &["\"first\" is not a number", "restart 0"]),
         ("restart 0 1", &["unexpected argument \"1\""]),
         ("scale", &["scale needs a number of workers"]),
-        ("scale 1.5", &["\"1.5\" is not a number", "scale 4"]),
-        ("scale -1", &["-1: no such option of pidone ctl"]),
+        ("scale 1.5", &["\"1.5\" is not a number", ": 4, +1"]),
+        ("scale -x", &["-x: no such option of pidone ctl"]),
+        ("scale -1x", &["\"-1x\" is not a number", "-1, auto"]),
+        ("scale -1 -1", &["-1: no such option of pidone ctl"]),
+        ("restart -1", &["-1: no such option of pidone ctl"]),
+        ("scale 50%%", &["\"50%%\" is not a number", "50% of auto"]),
+        ("scale 2 --no-wait", &["unexpected argument \"--no-wait\""]),
+        ("reload --nowait", &["did you mean --no-wait?"]),
         ("ready --json", &["unexpected argument \"--json\""]),
         (
             "status --jsom",

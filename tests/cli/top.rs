@@ -87,10 +87,10 @@ fn with(pidone: Pidone, variables: &[(&str, &str)]) -> Pidone {
 }
 
 /// What a shell sees before and after.
-fn on_terminal(stub: &Stub, settings: &str) -> Pidone {
+pub fn on_terminal(stub: &Stub, request: &str, settings: &str) -> Pidone {
     let script = format!(
         "{settings}; trap : INT; echo before $(stty -g)\n\
-         '{}' ctl --control '{}' top\n\
+         '{}' ctl --control '{}' {request}\n\
          echo left $?; echo after $(stty -g)",
         binary().display(),
         stub.path().display()
@@ -109,7 +109,7 @@ fn next_screen(run: &Run, columns: usize, rows: usize) -> Vec<String> {
 fn it_draws_in_place_and_leaves_the_terminal_as_it_was() {
     for (key, code) in [("q", 0), ("\x03", 0), ("\x1c", 131)] {
         let stub = Stub::new(answers(60));
-        let mut run = on_terminal(&stub, "trap : QUIT; stty cols 40 rows 3").start();
+        let mut run = on_terminal(&stub, "top", "trap : QUIT; stty cols 40 rows 3").start();
         let before = run.until("\x1b[?1049h");
         let settings = before
             .split("before ")
@@ -140,7 +140,7 @@ fn it_draws_in_place_and_leaves_the_terminal_as_it_was() {
 #[test]
 fn every_character_of_a_line_stays() {
     let stub = Stub::new(answers(60));
-    let mut run = on_terminal(&stub, "stty cols 80 rows 5").start();
+    let mut run = on_terminal(&stub, "top", "stty cols 80 rows 5").start();
     let lines = next_screen(&run, 80, 5);
     assert_eq!(
         lines[0],
@@ -189,7 +189,7 @@ fn a_terminal_that_cannot_be_drawn_on_gets_plain_text() {
 #[test]
 fn an_error_is_told_on_the_screen_that_was_there_before() {
     let stub = Stub::new(answers(1).chain(["".to_owned()]));
-    let run = on_terminal(&stub, ":").start();
+    let run = on_terminal(&stub, "top", ":").start();
     let before = run.until("\x1b[?1049h");
     let settings = before
         .split("before ")
@@ -216,7 +216,7 @@ fn resize(run: &Run, columns: &str) {
 #[test]
 fn a_new_size_is_drawn_at_once() {
     let stub = Stub::new(answers(60));
-    let mut run = on_terminal(&stub, "stty cols 80 rows 24").start();
+    let mut run = on_terminal(&stub, "top", "stty cols 80 rows 24").start();
     run.until("QUEUE");
     resize(&run, "30");
     // No wider column follows.
@@ -232,7 +232,7 @@ fn a_new_size_is_drawn_at_once() {
 #[test]
 fn ctrl_z_gives_the_screen_back_for_a_while() {
     let stub = Stub::new(answers(60));
-    let mut run = on_terminal(&stub, ":").start();
+    let mut run = on_terminal(&stub, "top", ":").start();
     run.until("QUEUE");
     let pid = run.pid();
     run.write("\x1a");

@@ -39,6 +39,9 @@ pub const HANGS: &str = "hangs: its event loop has not responded for";
 /// A worker has reached `--max-age`.
 pub const OLD: &str = "has reached its --max-age";
 
+/// A worker has more memory than it may have.
+pub const TOO_MUCH_MEMORY: &str = "uses more memory than --max-memory";
+
 /// Ports on which no worker listens any more.
 pub const CLOSED_PORTS: &str = "the workers that listened there have exited";
 /// Not all workers listen on the same ports.
@@ -56,7 +59,7 @@ pub fn left(pid: i32, status: u8) -> String {
 
 /// A worker is about to be replaced because of its memory.
 pub fn grown(pid: i32) -> String {
-    format!("(pid {pid}) uses more memory than --max-memory")
+    format!("(pid {pid}) {TOO_MUCH_MEMORY}")
 }
 
 /// A hanging worker was killed.

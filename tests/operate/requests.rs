@@ -3,8 +3,8 @@
 use std::thread;
 
 use crate::harness::admin::AdminEndpoints;
-use crate::harness::service::{App, Service};
-use crate::harness::{processes, words};
+use crate::harness::service::{App, PLAIN, Service};
+use crate::harness::{Pidone, Run, processes, words};
 
 /// Says when it boots, and goes on when the test has made a file by the name of its process.
 const GATED: &str = "
@@ -37,7 +37,7 @@ fn the_refusal_of_a_signal_is_told_to_nobody() {
     let script = GATED.replace("require('./plain.js')", "");
     let mut options = admin.options();
     options.extend(["--port-env", "PORT", "--ready", "message"].map(String::from));
-    let last_ports = |pidone: crate::harness::Pidone| pidone.env("PORT", "65534");
+    let last_ports = |pidone: Pidone| pidone.env("PORT", "65534");
     let service = App::script(&script).start_with(2, options, last_ports);
     boot(&service);
     boot(&service);
@@ -69,6 +69,65 @@ fn a_number_that_another_request_changes_is_superseded() {
         three.refused("superseded: another request has set the number of workers to 1");
     });
     assert_eq!(service.workers().len(), 1);
+    service.stop().code(0);
+}
+
+/// A client with `pidone ctl`, not only its end of a socket.
+fn ctl(admin: &AdminEndpoints, words: &[&str]) -> Run {
+    let options = ["ctl", "--control", admin.control.to_str().unwrap()];
+    Pidone::new(options.iter().chain(words)).start()
+}
+
+#[test]
+fn a_reload_goes_on_when_its_client_is_gone() {
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::script(GATED), 2, &[""; 0]);
+    let old = [boot(&service), boot(&service)];
+    service.run.until_stderr(words::ALL_READY);
+    let client = ctl(&admin, &["reload"]);
+    let first = boot(&service);
+    client.expect("1 of 2: slot 0: ");
+    let second = service.pid_after("boots ");
+    processes::kill(client.pid(), libc::SIGKILL);
+    client.end();
+    // pidone has seen that it is gone when it answers another one.
+    admin.ask("status").done();
+    let_go(&service, second);
+    service.run.until_stderr(words::RELOADED);
+    let new = service.workers();
+    assert_eq!(new, [first, second].into());
+    assert!(!new.contains(&old[0]) && !new.contains(&old[1]));
+    service.stop().code(0);
+}
+
+#[test]
+fn a_reload_that_is_not_waited_for_returns_at_once() {
+    let admin = AdminEndpoints::fresh();
+    let service = admin.workers(App::script(GATED), 1, &[""; 0]);
+    boot(&service);
+    service.run.until_stderr(words::READY);
+    let end = ctl(&admin, &["reload", "--no-wait"]).end();
+    assert_eq!(end.code(0).text(), "reload started\n");
+    assert_eq!(service.run.stderr_count(words::RELOADED), 0);
+    let new = boot(&service);
+    service.run.until_stderr(words::RELOADED);
+    assert_eq!(service.workers(), [new].into());
+    service.stop().code(0);
+}
+
+/// `auto` is the number of CPUs when it is asked for.
+#[test]
+fn a_number_can_be_relative() {
+    let admin = AdminEndpoints::fresh();
+    let one_cpu = |pidone: Pidone| pidone.under(["taskset", "1"]);
+    let service = App::named(PLAIN).start_with(2, admin.options(), one_cpu);
+    let service = service.ready();
+    for (number, workers) in [("+2", 4), ("-1", 3), ("auto", 1), ("250%", 3), ("50%", 1)] {
+        ctl(&admin, &["scale", number]).end().code(0);
+        assert_eq!(service.workers().len(), workers, "{number}");
+    }
+    let end = ctl(&admin, &["scale", "-1"]).end();
+    end.code(1).says(&["at least 1 worker"]);
     service.stop().code(0);
 }
 

@@ -13,11 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pidone::ended::Ended;
-use pidone::rules::{Boot, Readiness, RestartPolicy, RunRules, StopMode, WorkerRules};
+use pidone::rules::{Boot, Instances, Readiness, RestartPolicy, RunRules, StopMode, WorkerRules};
 use pidone::signal::{Signal, SignalSet};
 use pidone::supervisor::{
     Action, ContainerLimits, Done, Event, Member, Moment, Next, Pending, Reason, Refusal, Reply,
-    Report, Request, RequestId, Start, StateView, Supervisor, WorkerId,
+    Report, Request, RequestId, ScaleTo, SlotView, Start, StateView, Supervisor, WorkerId,
 };
 
 use restarts::Starts;
@@ -46,6 +46,8 @@ pub struct Oracle {
     target: usize,
     /// The largest number of workers wanted so far.
     most_wanted: usize,
+    /// The smallest number: slots below it belong to the first start.
+    least_wanted: usize,
     serving: Vec<WorkerId>,
     steered: Option<Vec<Option<Member>>>,
     reload: Option<Moment>,
@@ -174,7 +176,13 @@ impl Seen {
 
 impl Oracle {
     pub fn new(config: &RunRules, limits: ContainerLimits) -> Self {
-        let target = config.workers.as_ref().map_or(1, |_| limits.workers);
+        let target = match config.workers.as_ref().map(|workers| workers.instances) {
+            Some(Instances::Auto) => limits.cpus,
+            Some(Instances::Count(count)) => usize::from(count),
+            None => 1,
+        };
+        let workers = config.workers.as_ref();
+        let spares = workers.map_or(0, |workers| usize::from(workers.spares));
         let first = Seen {
             member: Some(Member(0)),
             ..Seen::default()
@@ -189,6 +197,7 @@ impl Oracle {
             newest: 1,
             target,
             most_wanted: target,
+            least_wanted: target,
             serving: Vec::new(),
             steered: None,
             reload: None,
@@ -199,8 +208,8 @@ impl Oracle {
             ports_changed: None,
             port_is_lost: false,
             requests: requests::Requests::default(),
-            starts: Starts::new(),
-            limits: limits::Limits::new(limits),
+            starts: Starts::new(target..target + spares),
+            limits: limits::Limits::new(config, limits),
             end: End::default(),
             exited: false,
             last_tick: None,
@@ -353,7 +362,7 @@ impl Oracle {
                 match request {
                     Request::Stop => self.end.child_asked |= self.single(),
                     Request::Scale { .. } => self.scale_pending = true,
-                    Request::Reload | Request::Restart { .. } => {}
+                    Request::Reload | Request::BeginReload | Request::Restart { .. } => {}
                 }
             }
             Event::PortLost(is_lost) => self.port_is_lost = is_lost,

@@ -7,13 +7,13 @@ use pidone::rules::{
     RestartRules, RunRules, SignalRules, StopMode, Surge, WorkerRules,
 };
 use pidone::signal::Signal;
-use pidone::supervisor::{ContainerLimits, Moment, Request};
+use pidone::supervisor::{ContainerLimits, Moment, Request, ScaleTo};
 
 use pidone_testkit::random::Random;
 
 pub struct Scenario {
     pub config: RunRules,
-    /// What the container's limits mean in the beginning.
+    /// The container's limits in the beginning.
     pub limits: ContainerLimits,
     /// How they change.
     pub changes: Vec<(Moment, ContainerLimits)>,
@@ -41,14 +41,17 @@ pub fn ms(ms: u64) -> Duration {
 impl Scenario {
     pub fn draw(random: &mut Random) -> Self {
         let workers = random.chance(85);
-        let instances = usize::try_from(1 + random.below(5)).unwrap();
+        let instances = match random.below(7) {
+            0..3 => Instances::Auto,
+            _ => Instances::Count(u16::try_from(1 + random.below(6)).unwrap()),
+        };
         let config = config(random, workers.then_some(instances));
         let has_limit = config
             .workers
             .as_ref()
             .is_some_and(|it| it.max_memory.is_some());
         let limits = ContainerLimits {
-            workers: instances,
+            cpus: cpus(random),
             max_memory: has_limit.then_some(MEMORY),
         };
         Self {
@@ -65,7 +68,11 @@ impl Scenario {
     }
 }
 
-fn config(random: &mut Random, instances: Option<usize>) -> RunRules {
+fn cpus(random: &mut Random) -> usize {
+    usize::try_from(1 + random.below(5)).unwrap()
+}
+
+fn config(random: &mut Random, instances: Option<Instances>) -> RunRules {
     let policies = match instances {
         Some(_) => [
             RestartPolicy::Always,
@@ -124,7 +131,7 @@ fn config(random: &mut Random, instances: Option<usize>) -> RunRules {
 /// As `cli` would accept it.
 fn workers(
     random: &mut Random,
-    instances: usize,
+    instances: Instances,
     policy: RestartPolicy,
     grace: Option<Duration>,
 ) -> WorkerRules {
@@ -149,7 +156,7 @@ fn workers(
     let may_spare = channel && port_env.is_none() && policy != RestartPolicy::Never;
     let before_signal = grace.unwrap_or_default() / 5 * 4;
     WorkerRules {
-        instances: Instances::Count(u16::try_from(instances).unwrap()),
+        instances,
         channel,
         ready,
         boot: if ready != Readiness::None && random.chance(30) {
@@ -251,12 +258,21 @@ fn requests(random: &mut Random) -> Vec<(Moment, Request)> {
     let number = |random: &mut Random| usize::try_from(random.below(7)).unwrap();
     let mut requests = Vec::new();
     for _ in 0..many {
-        let request = match random.below(20) {
-            0..6 => Request::Reload,
+        let request = match random.below(21) {
+            0..5 => Request::Reload,
+            5 => Request::BeginReload,
             6..13 => Request::Restart {
                 slot: number(random),
             },
-            13..19 => Request::Scale { to: number(random) },
+            13..20 => Request::Scale {
+                to: match random.below(6) {
+                    0..2 => ScaleTo::Number(number(random)),
+                    2 => ScaleTo::More(number(random)),
+                    3 => ScaleTo::Fewer(number(random)),
+                    4 => ScaleTo::Auto,
+                    _ => ScaleTo::Percent(random.pick(&[0, 10, 50, 150])),
+                },
+            },
             _ => Request::Stop,
         };
         requests.push((random.up_to(life), request));
@@ -273,7 +289,7 @@ fn changes(random: &mut Random, workers: bool, has_limit: bool) -> Vec<(Moment, 
         let mut at = random.up_to(life);
         for _ in 0..random.pick(&[1, 1, 3]) {
             let limits = ContainerLimits {
-                workers: usize::try_from(1 + random.below(5)).unwrap(),
+                cpus: cpus(random),
                 max_memory: random
                     .pick(&[None, Some(MEMORY), Some(MEMORY / 2), Some(2 * MEMORY)])
                     .filter(|_| has_limit),

@@ -11,6 +11,17 @@ use crate::harness::service::App;
 use crate::harness::{Pidone, TempDir, scaled, scaled_ms, words};
 use crate::node::on_every_node;
 
+/// Says when it boots, and goes on when the test has made a file by the name of its process.
+const GATED: &str = "
+    console.log('boots', process.pid);
+    const { existsSync } = require('fs');
+    const timer = setInterval(() => {
+        if (!existsSync(`${__dirname}/${process.pid}`)) return;
+        clearInterval(timer);
+        require('./plain.js');
+    }, 10);
+";
+
 #[test]
 fn an_image_that_is_broken_ends_soon_and_says_so_once() {
     let directory = TempDir::new();
@@ -65,6 +76,34 @@ fn with_boot_first_one_boots_alone_and_the_others_when_it_is_ready() {
     others.sort();
     assert_eq!(others, ["1", "2", "3"]);
     service.stop().code(0);
+}
+
+/// With one CPU, those that wait are not even started, and the first one serves meanwhile.
+#[test]
+fn the_first_start_boots_as_many_at_a_time_as_cpus() {
+    for (options, at_once) in [(&["--spares", "1"][..], 1), (&["--ready", "none"], 3)] {
+        let one_cpu = |pidone: Pidone| pidone.under(["taskset", "1"]);
+        let service = App::script(GATED).start_with(3, options, one_cpu);
+        let mut booted = 0;
+        while booted < 3 {
+            let booting: Vec<_> = (0..at_once).map(|_| service.pid_after("boots ")).collect();
+            // Whatever is not to be started yet has had the time to.
+            service.run.until_started();
+            if booted > 0 {
+                assert!(!booting.contains(&service.who()));
+            }
+            assert_eq!(service.workers().len(), booted + at_once);
+            for pid in booting {
+                service.app.directory.file(&pid.to_string(), "", 0o644);
+            }
+            booted += service.up(at_once).len();
+        }
+        service.run.until_stderr(words::ALL_READY);
+        if at_once == 1 {
+            service.pid_after("boots ");
+        }
+        service.stop().code(0);
+    }
 }
 
 /// With Node.js' own end, and where the channel alone keeps it alive.

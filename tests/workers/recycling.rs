@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpStream;
 
+use crate::harness::admin::AdminEndpoints;
 use crate::harness::http::{answer, request, server_of};
 use crate::harness::net::connect;
 use crate::harness::service::{App, Service, all_answer};
 use crate::harness::{processes, scaled_ms, words};
 use crate::node::on_every_node;
+use crate::reload::GATED;
 
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
 
@@ -117,6 +119,29 @@ fn those_who_have_served_for_long_enough_are_replaced_one_after_the_other() {
     }
     let server = server_of(connect((LOCALHOST, service.app.port)));
     assert!(!before.contains(&server));
+    service.stop().code(0);
+}
+
+#[test]
+fn workers_over_their_limit_at_once_are_replaced_as_surge_allows() {
+    let admin = AdminEndpoints::fresh();
+    let options = ["--max-memory", "1M", "--surge", "2"];
+    let service = admin.workers(App::script(GATED), 4, &options);
+    let service = service.until_ready();
+    service.app.directory.file("closed", "", 0o644);
+    let old = service.workers();
+    let boots = |count| -> BTreeSet<_> { (0..count).map(|_| service.after("boots ")).collect() };
+    assert_eq!(boots(4 + 2).len(), 6);
+    // All four were measured together, and pidone has done what follows.
+    admin.ask("status").done();
+    assert_eq!(service.run.stderr_count(words::TOO_MUCH_MEMORY), 2);
+    assert_eq!(service.workers().len(), 6);
+    std::fs::remove_file(service.app.directory.path("closed")).unwrap();
+    service.run.until_stderr_times(words::TOO_MUCH_MEMORY, 4);
+    boots(2);
+    for pid in old {
+        is_gone(&service, pid);
+    }
     service.stop().code(0);
 }
 

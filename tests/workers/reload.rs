@@ -139,7 +139,7 @@ fn a_reload_during_a_reload_is_one_more() {
 }
 
 /// Says who boots, and waits until the file is there; then as the other one.
-const GATED: &str = "
+pub const GATED: &str = "
     const fs = require('fs');
     console.log('boots', process.env.NODE_APP_INSTANCE, process.pid);
     const wait = () => fs.existsSync('closed') ? setTimeout(wait, 10) : require('./plain.js');

@@ -95,9 +95,9 @@ pub(super) const WORKERS: Chapter = Chapter {
             long: "boot",
             value: Some("together|first"),
             help: &[
-                "together: start all workers at once; first: while none is",
-                "ready, boot one alone, and the others when it is ready, for",
-                "apps that migrate a database at boot (default: together).",
+                "together: at the start, boot as many workers at a time as there",
+                "are CPUs; first: while none is ready, boot one alone, for apps",
+                "that migrate a database at boot (default: together).",
             ],
             set: |draft, value| {
                 let words = [("together", Boot::Together), ("first", Boot::First)];

@@ -12,6 +12,8 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::fmt;
 
+use crate::supervisor::ScaleTo;
+
 /// The default paths of the socket; the second is used where the first cannot be created.
 pub const PLACES: [&str; 2] = ["/run/pidone.sock", "/tmp/pidone.sock"];
 
@@ -28,12 +30,15 @@ pub enum ControlRequest {
     },
     /// As `status --json`, but repeated soon: pidone measures the event loops.
     Top,
-    /// Replace all workers, one by one.
-    Reload,
+    /// Replace all workers.
+    Reload {
+        /// The answer comes when that is done.
+        waits: bool,
+    },
     /// Replace the worker of one slot.
     Restart(usize),
     /// Run this number of workers.
-    Scale(usize),
+    Scale(ScaleTo),
     /// Stop everything.
     Stop,
     /// Whether pidone is ready to serve requests.
@@ -73,9 +78,9 @@ impl ControlRequest {
         let request = match verb {
             "status" => Self::Status { json: false },
             "top" => Self::Top,
-            "reload" => Self::Reload,
+            "reload" => Self::Reload { waits: true },
             "restart" => Self::Restart(number(words.next(), RESTART)?),
-            "scale" => Self::Scale(number(words.next(), SCALE)?),
+            "scale" => Self::Scale(scale_to(words.next())?),
             "stop" => Self::Stop,
             "ready" => Self::Ready,
             "live" => Self::Live,
@@ -84,6 +89,7 @@ impl ControlRequest {
         match (request, words.next(), words.next()) {
             (_, None, _) => Ok(request),
             (Self::Status { .. }, Some("--json"), None) => Ok(Self::Status { json: true }),
+            (Self::Reload { .. }, Some("--no-wait"), None) => Ok(Self::Reload { waits: false }),
             (_, Some(word), _) => Err(InvalidRequest::Surplus(word.to_owned())),
         }
     }
@@ -96,9 +102,14 @@ impl fmt::Display for ControlRequest {
             Self::Status { json: false } => out.write_str("status"),
             Self::Status { json: true } => out.write_str("status --json"),
             Self::Top => out.write_str("top"),
-            Self::Reload => out.write_str("reload"),
+            Self::Reload { waits: true } => out.write_str("reload"),
+            Self::Reload { waits: false } => out.write_str("reload --no-wait"),
             Self::Restart(slot) => write!(out, "restart {slot}"),
-            Self::Scale(to) => write!(out, "scale {to}"),
+            Self::Scale(ScaleTo::Number(number)) => write!(out, "scale {number}"),
+            Self::Scale(ScaleTo::More(more)) => write!(out, "scale +{more}"),
+            Self::Scale(ScaleTo::Fewer(fewer)) => write!(out, "scale -{fewer}"),
+            Self::Scale(ScaleTo::Auto) => out.write_str("scale auto"),
+            Self::Scale(ScaleTo::Percent(percent)) => write!(out, "scale {percent}%"),
             Self::Stop => out.write_str("stop"),
             Self::Ready => out.write_str("ready"),
             Self::Live => out.write_str("live"),
@@ -107,7 +118,7 @@ impl fmt::Display for ControlRequest {
 }
 
 const RESTART: &str = "restart needs the number of a slot, as in: restart 0";
-const SCALE: &str = "scale needs a number of workers, as in: scale 4";
+const SCALE: &str = "scale needs a number of workers: 4, +1, -1, auto, or 50% of auto";
 
 /// Accepts digits only; `parse` alone would accept a plus sign.
 fn number(word: Option<&str>, need: &'static str) -> Result<usize, InvalidRequest> {
@@ -115,6 +126,23 @@ fn number(word: Option<&str>, need: &'static str) -> Result<usize, InvalidReques
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
     let number = word.parse().ok().filter(|_| digits);
     number.ok_or_else(|| InvalidRequest::Number(need, word.to_owned()))
+}
+
+fn scale_to(word: Option<&str>) -> Result<ScaleTo, InvalidRequest> {
+    let text = word.ok_or(InvalidRequest::Missing(SCALE))?;
+    if text == "auto" {
+        return Ok(ScaleTo::Auto);
+    }
+    let (digits, to): (_, fn(usize) -> ScaleTo) = match text.strip_prefix(['+', '-']) {
+        Some(more) if text.starts_with('+') => (more, ScaleTo::More),
+        Some(fewer) => (fewer, ScaleTo::Fewer),
+        None => match text.strip_suffix('%') {
+            Some(percent) => (percent, ScaleTo::Percent),
+            None => (text, ScaleTo::Number),
+        },
+    };
+    let invalid = |_| InvalidRequest::Number(SCALE, text.to_owned());
+    number(Some(digits), SCALE).map(to).map_err(invalid)
 }
 
 /// Why a line is not a valid request.
@@ -185,6 +213,14 @@ pub fn progress(text: &str) -> String {
     tagged('>', text)
 }
 
+/// How many steps of how many a request has done, by a progress line; `None`: the line does not tell.
+#[must_use]
+pub fn progress_of(text: &str) -> Option<(usize, usize)> {
+    let (done, rest) = text.split_once(" of ")?;
+    let (of, _) = rest.split_once(':')?;
+    Some((done.parse().ok()?, of.parse().ok()?))
+}
+
 /// An answer, or success.
 #[must_use]
 pub fn success(text: &str) -> String {
@@ -227,10 +263,15 @@ mod tests {
             ControlRequest::Status { json: false },
             ControlRequest::Status { json: true },
             ControlRequest::Top,
-            ControlRequest::Reload,
+            ControlRequest::Reload { waits: true },
+            ControlRequest::Reload { waits: false },
             ControlRequest::Restart(0),
             ControlRequest::Restart(12),
-            ControlRequest::Scale(4),
+            ControlRequest::Scale(ScaleTo::Number(4)),
+            ControlRequest::Scale(ScaleTo::More(1)),
+            ControlRequest::Scale(ScaleTo::Fewer(2)),
+            ControlRequest::Scale(ScaleTo::Auto),
+            ControlRequest::Scale(ScaleTo::Percent(150)),
             ControlRequest::Stop,
             ControlRequest::Ready,
             ControlRequest::Live,
@@ -257,6 +298,13 @@ mod tests {
             ("restart 1 2", "unexpected argument \"2\""),
             ("scale", "scale needs a number of workers"),
             ("scale 1.5", "\"1.5\" is not a number"),
+            ("scale +", "\"+\" is not a number"),
+            ("scale --1", "\"--1\" is not a number"),
+            ("scale +1%", "\"+1%\" is not a number"),
+            ("scale %", "\"%\" is not a number"),
+            ("scale AUTO", "\"AUTO\" is not a number; scale needs"),
+            ("reload --now", "unexpected argument \"--now\""),
+            ("restart 1 --no-wait", "unexpected argument"),
             ("reload 1", "unexpected argument \"1\""),
             ("reload --json", "unexpected argument \"--json\""),
             ("status --json x", "unexpected argument"),
@@ -284,11 +332,22 @@ mod tests {
         let padded = |length| format!("{:<length$}", "scale 1");
         let (fits, is_longer) = (padded(REQUEST_MAX), padded(REQUEST_MAX) + "0");
         assert_eq!(ControlRequest::read(fits.as_bytes(), false), None);
-        let scale = Some(Ok(ControlRequest::Scale(1)));
+        let scale = Some(Ok(ControlRequest::Scale(ScaleTo::Number(1))));
         assert_eq!(ControlRequest::read(fits.as_bytes(), true), scale);
         for end in ["", "\n"] {
             let read = ControlRequest::read(format!("{is_longer}{end}").as_bytes(), false);
             assert_eq!(read, Some(Err(InvalidRequest::TooLong)));
+        }
+    }
+
+    #[test]
+    fn progress_is_parsed_as_it_is_written() {
+        let (replaced, of) = (3, 16);
+        let progress = crate::supervisor::Progress { replaced, of };
+        let line = format!("{progress}: slot 2: x");
+        assert_eq!(progress_of(&line), Some((replaced, of)));
+        for other in ["", "slot 0", "3 of 16", "a of 16:", "3 of :", "3 of -1:"] {
+            assert_eq!(progress_of(other), None, "{other:?}");
         }
     }
 

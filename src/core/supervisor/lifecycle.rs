@@ -25,6 +25,7 @@ impl Supervisor {
         slot.member = member.unwrap_or(slot.member.other());
         slot.start_at = None;
         slot.waits = false;
+        slot.is_first = false;
         let (instance, member) = (slot.instance, slot.member);
         let worker = self.launch(Role::Slot(index), instance, Some(member), now, actions);
         if let Some(slot) = self.slots.get_mut(index) {
@@ -60,6 +61,7 @@ impl Supervisor {
         };
         spare.start_at = None;
         spare.waits = false;
+        spare.is_first = false;
         let instance = spare.instance;
         let worker = self.launch(Role::Spare(index), instance, None, now, actions);
         if let Some(spare) = self.spares.get_mut(index) {

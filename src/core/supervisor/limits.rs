@@ -11,12 +11,11 @@ use super::{Phase, Supervisor};
 /// A change must last this long: whoever changes limits writes several files, and may write twice.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// What the options mean under the container's present limits. Options that do not depend on
-/// limits always mean the same.
+/// What the container's present limits allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContainerLimits {
-    /// The number of workers (`--instances`).
-    pub workers: usize,
+    /// The CPUs that quota and affinity allow, at least 1.
+    pub cpus: usize,
     /// The value of `--max-memory` in bytes; `None`: not given, or the container has no limit now.
     pub max_memory: Option<u64>,
 }
@@ -27,22 +26,27 @@ pub(super) struct FollowedLimits {
     current: ContainerLimits,
     /// Other limits, and when they hold if nothing changes until then.
     next: Option<(ContainerLimits, Moment)>,
-    /// A user has set another number of workers, which stays.
-    set_by_user: bool,
+    /// The number of workers follows the CPUs: `-i auto`, unless a user has set another number.
+    pub(super) is_auto: bool,
 }
 
 impl FollowedLimits {
-    pub(super) fn new(current: ContainerLimits) -> Self {
+    pub(super) fn new(current: ContainerLimits, is_auto: bool) -> Self {
         Self {
             current,
             next: None,
-            set_by_user: false,
+            is_auto,
         }
     }
 
-    /// A user sets the number of workers.
-    pub(super) fn set_by_user(&mut self) {
-        self.set_by_user = true;
+    /// The CPUs.
+    pub(super) fn cpus(&self) -> usize {
+        self.current.cpus
+    }
+
+    /// The CPUs as they were read last: a user who has just changed the limit means the new one.
+    pub(super) fn newest_cpus(&self) -> usize {
+        self.next.map_or(self.current, |(next, _)| next).cpus
     }
 
     /// The limits were read.
@@ -82,8 +86,8 @@ impl Supervisor {
         let Some(limits) = self.limits.settled(now) else {
             return;
         };
-        let (from, to) = (self.target, limits.workers.clamp(1, self.rules.most));
-        if from != to && !self.limits.set_by_user {
+        let (from, to) = (self.target, limits.cpus.clamp(1, self.rules.most));
+        if from != to && self.limits.is_auto {
             self.change_number(to, Report::CpusChanged { from, to }, now, actions);
         }
         let max_memory = &mut self.rules.watch.max_memory;

@@ -7,7 +7,9 @@ use super::drain::DrainRules;
 use super::leftovers::LEFTOVER_GRACE;
 use super::request;
 use super::worker::WatchRules;
-use crate::rules::{Boot, Readiness, RestartRules, RunRules, SignalRules, StopMode, Surge};
+use crate::rules::{
+    Boot, Instances, Readiness, RestartRules, RunRules, SignalRules, StopMode, Surge,
+};
 use crate::signal::Signal;
 
 /// The options.
@@ -21,6 +23,8 @@ pub(super) struct Rules {
     pub(super) ready: Readiness,
     pub(super) ready_timeout: Duration,
     pub(super) boot: Boot,
+    /// The number of workers is that of the CPUs.
+    pub(super) is_auto: bool,
     /// How many workers are replaced at a time.
     pub(super) surge: Surge,
     /// A successor needs the resources of the old worker, its port for example, and cannot boot
@@ -47,6 +51,7 @@ impl Rules {
             ready: workers.map_or(Readiness::None, |workers| workers.ready),
             ready_timeout: workers.map_or(Duration::ZERO, |workers| workers.ready_timeout),
             boot: workers.map_or(Boot::Together, |workers| workers.boot),
+            is_auto: workers.is_some_and(|workers| workers.instances == Instances::Auto),
             surge: match workers {
                 Some(workers) if !in_place => workers.surge,
                 _ => Surge::default(),

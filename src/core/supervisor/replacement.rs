@@ -146,7 +146,7 @@ impl Supervisor {
     }
 
     /// Another slot has a worker, or a start planned.
-    fn has_pending_other(&self, index: usize) -> bool {
+    pub(super) fn has_pending_other(&self, index: usize) -> bool {
         let mut slots = self.slots.iter().take(self.target).enumerate();
         slots.any(|(other, slot)| other != index && (slot.has_worker() || slot.start_at.is_some()))
     }
@@ -163,7 +163,7 @@ impl Supervisor {
     }
 
     /// Whether workers boot beside those that the first ones wait for: some worker has been ready.
-    fn may_others_boot(&self) -> bool {
+    pub(super) fn may_others_boot(&self) -> bool {
         match self.rules.boot {
             Boot::First => self.is_any_ready(),
             Boot::Together => self.has_served || self.rules.ready == Readiness::None,
@@ -190,15 +190,17 @@ impl Supervisor {
         self.member_for(index).is_none() && self.serving().next().is_some()
     }
 
-    /// Starts a worker in a slot unless `--boot first` or draining workers make it wait. Returns
-    /// whether it was started.
+    /// Starts a worker in a slot unless `--boot first`, the first start or draining workers make it
+    /// wait. Returns whether it was started.
     pub(super) fn start_or_wait(
         &mut self,
         index: usize,
         now: Moment,
         actions: &mut Vec<Action>,
     ) -> bool {
-        let waits = self.boots_first() || self.is_blocked(index);
+        let is_first = self.slots.get(index).is_some_and(|slot| slot.is_first);
+        let waits =
+            self.boots_first() || self.is_blocked(index) || (is_first && self.free_cpus() == 0);
         if let Some(slot) = self.slots.get_mut(index) {
             slot.start_at = None;
             slot.waits = waits;
@@ -215,7 +217,9 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let waits = self.rules.boot == Boot::First && !self.is_any_ready();
+        let is_first = self.spares.get(index).is_some_and(|spare| spare.is_first);
+        let waits = (self.rules.boot == Boot::First && !self.is_any_ready())
+            || (is_first && self.free_cpus() == 0);
         if let Some(spare) = self.spares.get_mut(index) {
             spare.start_at = None;
             spare.waits = waits;
@@ -232,7 +236,8 @@ impl Supervisor {
             return;
         }
         for index in 0..self.target {
-            let Some(slot) = self.slots.get(index).filter(|slot| slot.is_pending()) else {
+            let is_pending = |slot: &&Slot| slot.is_pending() && !slot.is_first;
+            let Some(slot) = self.slots.get(index).filter(is_pending) else {
                 continue;
             };
             // The next spare is started when the slot's worker would have been.
@@ -243,8 +248,14 @@ impl Supervisor {
                 self.start_in_slot(index, now, actions);
             }
         }
+        self.continue_first_start(now, actions);
         if self.spares.iter().any(|spare| spare.waits) && self.may_others_boot() {
+            let mut free = self.free_cpus();
             for spare in self.spares.iter_mut().filter(|spare| spare.waits) {
+                if spare.is_first && free == 0 {
+                    continue;
+                }
+                free = free.saturating_sub(usize::from(spare.is_first));
                 spare.waits = false;
                 spare.start_at = Some(now);
             }
@@ -283,6 +294,7 @@ impl Supervisor {
         slot.current = Some(id);
         slot.start_at = None;
         slot.waits = false;
+        slot.is_first = false;
         let member = slot.member;
         if let Some(worker) = workers.get_mut(id) {
             worker.admit(Role::Slot(index), member, self.rules.ready_timeout, now);

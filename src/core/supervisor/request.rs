@@ -20,6 +20,8 @@ pub struct RequestId(pub u64);
 pub enum Request {
     /// Replace every worker.
     Reload,
+    /// The same, complete as soon as it has begun.
+    BeginReload,
     /// Replace the worker of one slot.
     Restart {
         /// The slot.
@@ -28,10 +30,25 @@ pub enum Request {
     /// Change the number of workers.
     Scale {
         /// The number of workers.
-        to: usize,
+        to: ScaleTo,
     },
     /// Stop gracefully; the stop may have begun already.
     Stop,
+}
+
+/// A number of workers, as a user requests it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScaleTo {
+    /// This many.
+    Number(usize),
+    /// This many more than are wanted now.
+    More(usize),
+    /// This many fewer than are wanted now.
+    Fewer(usize),
+    /// One for each CPU, followed again with `-i auto`.
+    Auto,
+    /// This percentage of the CPUs, rounded up.
+    Percent(usize),
 }
 
 /// The reply to a request: any number of `Progress`, and then one of the others.
@@ -89,6 +106,8 @@ pub enum Done {
         /// The number of workers that serve.
         workers: usize,
     },
+    /// A reload has begun.
+    Begun,
     /// The stop has begun. Its end cannot be reported, as pidone exits then.
     Stopping,
 }
@@ -148,9 +167,9 @@ impl Requests {
     /// Ends earlier requests that a new number of workers overrides.
     pub(super) fn supersede(&mut self, by: usize, actions: &mut Vec<Action>) {
         let is_match = |request| match request {
-            Request::Scale { to } => to != by,
+            Request::Scale { to } => to != ScaleTo::Number(by),
             Request::Restart { slot } => slot >= by,
-            Request::Reload | Request::Stop => false,
+            Request::Reload | Request::BeginReload | Request::Stop => false,
         };
         self.end(is_match, Reply::Superseded { by }, actions);
     }
@@ -171,22 +190,27 @@ impl Supervisor {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
+        let follows_cpus = request == Request::Scale { to: ScaleTo::Auto };
+        let request = self.resolved(request);
         if let Some(why) = self.refusal(request) {
             actions.push(Action::Report(Report::RequestRefused { why }));
             let reply = Reply::Refused(why);
             actions.push(Action::Reply { id, reply });
             return;
         }
-        if request == Request::Stop {
-            let reply = Reply::Done(Done::Stopping);
-            actions.push(Action::Reply { id, reply });
-        } else {
-            self.requests.0.push((id, request));
+        let at_once = match request {
+            Request::Stop => Some(Done::Stopping),
+            Request::BeginReload => Some(Done::Begun),
+            _ => None,
+        };
+        match at_once.map(Reply::Done) {
+            Some(reply) => actions.push(Action::Reply { id, reply }),
+            None => self.requests.0.push((id, request)),
         }
         match request {
-            Request::Reload => self.reload(now, actions),
+            Request::Reload | Request::BeginReload => self.reload(now, actions),
             Request::Restart { slot } => self.restart(slot, now, actions),
-            Request::Scale { to } => self.scale(to, now, actions),
+            Request::Scale { to } => self.scale(self.number(to), follows_cpus, now, actions),
             // A stop in progress needs no request, and the request does not count as a second stop
             // signal.
             Request::Stop if self.stop_requested.is_some() => {}
@@ -194,6 +218,27 @@ impl Supervisor {
                 self.stop_child(Signal::TERM, false, now, actions);
             }
             Request::Stop => self.stop(Signal::TERM, false, now, actions),
+        }
+    }
+
+    /// The request with the number of workers that it means now.
+    fn resolved(&self, request: Request) -> Request {
+        match request {
+            Request::Scale { to } => Request::Scale {
+                to: ScaleTo::Number(self.number(to)),
+            },
+            _ => request,
+        }
+    }
+
+    fn number(&self, to: ScaleTo) -> usize {
+        let cpus = self.limits.newest_cpus();
+        match to {
+            ScaleTo::Number(number) => number,
+            ScaleTo::More(more) => self.target.saturating_add(more),
+            ScaleTo::Fewer(fewer) => self.target.saturating_sub(fewer),
+            ScaleTo::Auto => cpus.clamp(1, self.rules.most),
+            ScaleTo::Percent(percent) => cpus.saturating_mul(percent).div_ceil(100),
         }
     }
 
@@ -209,8 +254,10 @@ impl Supervisor {
             (Request::Restart { slot }, _) if slot >= slots => {
                 Some(Refusal::NoSuchSlot { slot, slots })
             }
-            (Request::Scale { to: 0 }, _) => Some(Refusal::TooFew),
-            (Request::Scale { to }, _) if to > most => Some(Refusal::TooMany { most }),
+            (Request::Scale { to }, _) => match self.number(to) {
+                0 => Some(Refusal::TooFew),
+                to => (to > most).then_some(Refusal::TooMany { most }),
+            },
             _ => None,
         }
     }

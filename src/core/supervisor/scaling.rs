@@ -11,14 +11,21 @@ use super::worker::Role;
 use super::{Phase, Supervisor};
 
 impl Supervisor {
-    /// Changes the number of workers because a user wants it.
-    pub(super) fn scale(&mut self, to: usize, now: Moment, actions: &mut Vec<Action>) {
+    /// Changes the number of workers because a user wants it. `follows_cpus`: with `-i auto`, it
+    /// changes with the CPUs from now on.
+    pub(super) fn scale(
+        &mut self,
+        to: usize,
+        follows_cpus: bool,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
         let from = self.target;
         if !matches!(self.phase, Phase::Running) {
             return;
         }
         self.is_scaling = true;
-        self.limits.set_by_user();
+        self.limits.is_auto = follows_cpus && self.rules.is_auto;
         if to != from {
             self.change_number(to, Report::Scaled { from, to }, now, actions);
         }

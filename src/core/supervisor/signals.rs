@@ -74,11 +74,11 @@ impl Supervisor {
                 };
                 actions.push(Action::Report(Report::RequestRefused { why }));
             }
-            Signal::TTIN => self.scale(self.target + 1, now, actions),
+            Signal::TTIN => self.scale(self.target + 1, false, now, actions),
             Signal::TTOU if self.target == 1 => {
                 actions.push(Action::Report(Report::LastWorker));
             }
-            Signal::TTOU => self.scale(self.target - 1, now, actions),
+            Signal::TTOU => self.scale(self.target - 1, false, now, actions),
             _ => self.send_to_all(signal, actions),
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Slot {
     /// The next worker is started when another one is ready, or when no other slot has one
     /// starting.
     pub(super) waits: bool,
+    /// It has had no worker since pidone's start.
+    pub(super) is_first: bool,
     pub(super) backoff: Backoff,
     pub(super) history: History,
     /// A request replaces workers that were started before this time.
@@ -38,10 +40,19 @@ impl Slot {
             successor: None,
             start_at: None,
             waits: false,
+            is_first: false,
             backoff: Backoff::default(),
             history: History::default(),
             renew_before: None,
             recycling: Recycling::default(),
+        }
+    }
+
+    /// A slot of the first start.
+    pub(super) fn first(index: usize) -> Self {
+        Self {
+            is_first: true,
+            ..Self::new(index)
         }
     }
 
@@ -78,6 +89,8 @@ pub(super) struct Spare {
     pub(super) start_at: Option<Moment>,
     /// The next spare is started when a worker is ready.
     pub(super) waits: bool,
+    /// It has not been started yet.
+    pub(super) is_first: bool,
     pub(super) backoff: Backoff,
     pub(super) history: History,
 }
@@ -89,6 +102,7 @@ impl Spare {
             worker: None,
             start_at: None,
             waits: false,
+            is_first: true,
             backoff: Backoff::default(),
             history: History::default(),
         }

@@ -84,21 +84,19 @@ struct Run {
 }
 
 impl Run {
-    /// The first worker is starting.
+    /// The first worker is starting, with a CPU for each.
     fn begin(config: &RunRules) -> Self {
-        let count = match config.workers.as_ref().map(|workers| workers.instances) {
-            Some(Instances::Count(count)) => usize::from(count),
-            _ => 1,
-        };
+        Self::begin_on(1024, config)
+    }
+
+    /// The first worker is starting, with so many CPUs.
+    fn begin_on(cpus: usize, config: &RunRules) -> Self {
         let workers = config.workers.as_ref();
         let max_memory = workers.and_then(|workers| match workers.max_memory? {
             MemoryLimit::Bytes(bytes) => Some(bytes),
             MemoryLimit::Percent(_) => None,
         });
-        let limits = ContainerLimits {
-            workers: count,
-            max_memory,
-        };
+        let limits = ContainerLimits { cpus, max_memory };
         let mut run = Self {
             supervisor: Supervisor::new(config, limits),
             now: Moment::ZERO,
@@ -118,7 +116,11 @@ impl Run {
 
     /// All workers are ready, spares are booted, and nothing is due.
     fn serving(config: &RunRules) -> Self {
-        let mut run = Self::begin(config);
+        Self::begin(config).all_ready(config)
+    }
+
+    fn all_ready(mut self, config: &RunRules) -> Self {
+        let run = &mut self;
         let actions = run.tell(Event::Started(WorkerId(1)));
         let others = actions.iter().filter_map(|action| match action {
             Action::Start(start) => Some(start),
@@ -141,7 +143,7 @@ impl Run {
         if !config.workers.as_ref().is_some_and(is_watched) {
             assert_eq!(run.supervisor.next_deadline(), None);
         }
-        run
+        self
     }
 
     /// The same with `--boot first`.
@@ -252,6 +254,10 @@ fn start(worker: u32, instance: usize, member: Option<usize>) -> Action {
         instance,
         member: member.map(Member),
     })
+}
+
+fn scale(to: ScaleTo) -> Request {
+    Request::Scale { to }
 }
 
 fn reply_to(id: RequestId, reply: Reply) -> Action {

@@ -157,6 +157,14 @@ impl Oracle {
         Ok(())
     }
 
+    fn retarget(&mut self, to: usize) {
+        self.target = to;
+        self.most_wanted = self.most_wanted.max(to);
+        self.least_wanted = self.least_wanted.min(to);
+        self.starts.wanted();
+        self.scale_pending = true;
+    }
+
     pub(super) fn seen(&mut self, id: WorkerId) -> Result<&mut Seen, Broken> {
         self.known
             .get_mut(&id)
@@ -287,19 +295,13 @@ impl Oracle {
                     "there were {}",
                     self.target
                 );
-                self.target = to;
-                self.most_wanted = self.most_wanted.max(to);
-                self.starts.wanted();
-                self.scale_pending = true;
+                self.retarget(to);
             }
             Report::MemoryChanged { from, to } => self.memory_changed(from, to, now)?,
             Report::Scaled { from, to } => {
-                self.set_by_user();
+                self.set_by_user(to)?;
                 must!(from == self.target && to > 0, "there were {}", self.target);
-                self.target = to;
-                self.most_wanted = self.most_wanted.max(to);
-                self.starts.wanted();
-                self.scale_pending = true;
+                self.retarget(to);
             }
             Report::Stopping { signal } => {
                 self.end.signal = Some(signal);

@@ -10,7 +10,25 @@ pub struct Requests {
 
 impl Oracle {
     pub(super) fn requested(&mut self, id: RequestId, request: Request, now: Moment) {
+        let request = match request {
+            Request::Scale { to } => Request::Scale {
+                to: ScaleTo::Number(self.number(to)),
+            },
+            _ => request,
+        };
         self.requests.open.insert(id, (request, now));
+    }
+
+    /// How many workers that means now.
+    fn number(&self, to: ScaleTo) -> usize {
+        let cpus = self.limits.newest_cpus();
+        match to {
+            ScaleTo::Number(number) => number,
+            ScaleTo::More(more) => self.target + more,
+            ScaleTo::Fewer(fewer) => self.target.saturating_sub(fewer),
+            ScaleTo::Auto => cpus,
+            ScaleTo::Percent(percent) => (cpus * percent).div_ceil(100),
+        }
     }
 
     pub(super) fn replied(&mut self, id: RequestId, reply: Reply) -> Result<(), Broken> {
@@ -39,6 +57,7 @@ impl Oracle {
                 own && seen.said_ready && replaces(slot) && counts && progress.replaced > 0
             }
             (Request::Reload | Request::Restart { .. }, Reply::Failed { .. })
+            | (Request::BeginReload, Reply::Done(Done::Begun))
             | (Request::Stop, Reply::Done(Done::Stopping)) => true,
             (Request::Reload, Reply::Done(Done::Replaced { .. })) => {
                 let is_old = |(id, seen): (&WorkerId, &Seen)| {
@@ -50,15 +69,33 @@ impl Oracle {
                     .any(|it| is_old(it) && !it.1.disconnects_itself)
             }
             (Request::Restart { .. }, Reply::Done(Done::Replaced { .. })) => true,
-            (Request::Scale { to }, Reply::Done(Done::Scaled { workers })) => {
-                to == self.target && workers <= to
-            }
-            (Request::Scale { to }, Reply::Superseded { by }) => to != by && by == self.target,
+            (
+                Request::Scale {
+                    to: ScaleTo::Number(to),
+                },
+                Reply::Done(Done::Scaled { workers }),
+            ) => to == self.target && workers <= to,
+            (
+                Request::Scale {
+                    to: ScaleTo::Number(to),
+                },
+                Reply::Superseded { by },
+            ) => to != by && by == self.target,
             (Request::Restart { slot }, Reply::Superseded { by }) => {
                 slot >= by && by == self.target
             }
-            (Request::Scale { to }, Reply::Refused(Refusal::TooFew)) => to == 0,
-            (Request::Scale { to }, Reply::Refused(Refusal::TooMany { most })) => to > most,
+            (
+                Request::Scale {
+                    to: ScaleTo::Number(to),
+                },
+                Reply::Refused(Refusal::TooFew),
+            ) => to == 0,
+            (
+                Request::Scale {
+                    to: ScaleTo::Number(to),
+                },
+                Reply::Refused(Refusal::TooMany { most }),
+            ) => to > most,
             (Request::Restart { slot }, Reply::Refused(Refusal::NoSuchSlot { slot: own, .. })) => {
                 slot == own && slot >= self.target
             }

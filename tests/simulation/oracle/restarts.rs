@@ -1,5 +1,7 @@
 //! Rules for starts: how often, which at the same time, and when pidone gives up.
 
+use std::ops::Range;
+
 use super::*;
 
 /// While no worker has ever been ready, pidone gives up after this many failures in a row.
@@ -12,6 +14,8 @@ pub struct Starts {
     failed: BTreeMap<usize, u32>,
     /// Slots that have had a worker; a further one is another attempt.
     tried: BTreeSet<usize>,
+    /// The instance numbers of spares that have not been started yet.
+    new_spares: BTreeSet<usize>,
     /// Some worker has been ready.
     any_served: bool,
     /// Some worker has asked for a listener.
@@ -23,11 +27,12 @@ pub struct Starts {
 }
 
 impl Starts {
-    pub fn new() -> Self {
+    pub fn new(new_spares: Range<usize>) -> Self {
         Self {
             in_a_row: BTreeMap::from([(0, 1)]),
             failed: BTreeMap::new(),
             tried: BTreeSet::from([0]),
+            new_spares: new_spares.collect(),
             any_served: false,
             any_asked: false,
             any_request: false,
@@ -100,9 +105,11 @@ impl Oracle {
             "another worker boots, and must be ready first"
         );
         let Some(slot) = start.member.map(Member::slot) else {
-            return Ok(());
+            let is_first = self.starts.new_spares.remove(&start.instance);
+            return self.check_cpus(is_first);
         };
         let is_first_try = self.starts.tried.insert(slot);
+        self.check_cpus(is_first_try && slot < self.least_wanted)?;
         let early = self.shows_readiness()
             && !self.starts.any_served
             && !any_serves
@@ -112,6 +119,40 @@ impl Oracle {
             "another attempt, while another worker may become ready"
         );
         self.count_start(slot)
+    }
+
+    /// In the first start no more workers boot than there are CPUs, spares included.
+    fn check_cpus(&self, is_first: bool) -> Result<(), Broken> {
+        let boots = |seen: &Seen| {
+            let leaves = seen.stopped || seen.disconnected || seen.dropped || seen.never_ready;
+            !leaves && !seen.said_ready && !seen.has_served && !seen.rests()
+        };
+        let booting = self.known.values().filter(|seen| boots(seen)).count();
+        let cpus = *self.limits.cpus.end();
+        must!(
+            !is_first || !self.shows_readiness() || booting < cpus,
+            "{booting} boot already, on {cpus} CPUs"
+        );
+        Ok(())
+    }
+
+    /// Nothing is left waiting for a CPU that is free.
+    fn check_waiting(&self, supervisor: &Supervisor) -> Result<(), Broken> {
+        let waits = |slot: &SlotView| {
+            slot.state == StateView::Waiting && !self.starts.tried.contains(&slot.slot)
+        };
+        let waiting = supervisor.slots().take(self.target).find(waits);
+        let boots = |(id, seen): (&WorkerId, &Seen)| !self.serving.contains(id) && !seen.rests();
+        let busy = self.known.iter().filter(|it| boots(*it)).count();
+        let first = self.rule(|rules| Some(rules.boot)) == Some(Boot::First);
+        // Until one is ready, they wait for that.
+        let may_start = self.starts.any_served && (!first || !self.serving.is_empty());
+        must!(
+            waiting.is_none() || !may_start || busy >= *self.limits.cpus.start(),
+            "slot {:?} waits for nothing",
+            waiting.map(|slot| slot.slot)
+        );
+        Ok(())
     }
 
     /// A worker started in a slot where none serves or boots follows one that has failed.
@@ -175,6 +216,9 @@ impl Oracle {
             let most = self.config.restart.max_restarts;
             let failing = self.starts.failed.values().find(|count| **count > most);
             must!(failing.is_none(), "{failing:?} runs in a row have failed");
+        }
+        if !ending {
+            self.check_waiting(supervisor)?;
         }
         let waits = |state| state == StateView::Waiting;
         let empty = supervisor

@@ -1,4 +1,4 @@
-//! Starts before any worker has ever been ready, and `--boot first`.
+//! Starts before any worker has ever been ready, `--boot first`, and how many boot at a time.
 
 use super::*;
 use crate::rules::Boot;
@@ -24,7 +24,10 @@ fn started_by(actions: &[Action]) -> Vec<u32> {
 
 /// Workers that each exit with `code` after `each`, until pidone gives up.
 fn fails(config: &RunRules, each: Duration, code: u8) -> (Run, u32, (Verdict, u8)) {
-    let mut run = Run::begin(config);
+    fails_in(Run::begin(config), each, code)
+}
+
+fn fails_in(mut run: Run, each: Duration, code: u8) -> (Run, u32, (Verdict, u8)) {
     let mut booting = vec![(each, 1)];
     let mut actions = run.started(1);
     let mut starts = 1;
@@ -56,12 +59,13 @@ const NEVER: Verdict = Verdict::NeverReady {
 #[test]
 fn pidone_gives_up_after_five_failed_first_boots() {
     for (each, most) in [(50, 2000), (1500, 9000), (12_000, 61_000)] {
-        for count in [1, 8] {
-            let (run, starts, found) = fails(&workers(count), each * MS, 7);
+        for (count, cpus) in [(1, 1), (8, 8), (8, 2)] {
+            let run = Run::begin_on(cpus, &workers(count));
+            let (run, starts, found) = fails_in(run, each * MS, 7);
             assert_eq!(found, (NEVER, 7));
             assert!(run.now <= most * MS, "{:?}", run.now);
-            // Only one slot tries again.
-            assert_eq!(starts, u32::from(count) + 4);
+            // Only one slot tries again, and those that wait for a CPU do not try.
+            assert_eq!(starts, u32::try_from(cpus).unwrap() + 4);
         }
     }
 }
@@ -176,4 +180,129 @@ fn boot_first_applies_again_after_all_workers_crashed() {
     assert_eq!(next(&run.exits(3, 1)), Some(Next::Wait));
     assert_eq!(started_by(&run.tick()), [0; 0]);
     assert_eq!(started_by(&run.ready(5)), [6, 7]);
+}
+
+#[test]
+fn the_first_start_boots_as_many_at_a_time_as_cpus() {
+    let mut run = Run::begin_on(2, &workers(6));
+    assert_eq!(started_by(&run.started(1)), [2]);
+    run.started(2);
+    assert_eq!(started_by(&run.ready(1)), [3]);
+    assert_eq!(run.serve(), [1]);
+    run.started(3);
+    // A worker that has served does not wait for a CPU.
+    assert_eq!(started_by(&run.exits(1, 1)), [4]);
+    run.started(4);
+    assert_eq!(started_by(&run.ready(2)), []);
+    assert_eq!(started_by(&run.ready(3)), [5]);
+    // Nor does one that a user adds.
+    assert_eq!(started_by(&run.signal(Signal::TTIN)), [6]);
+    run.started(5);
+    run.started(6);
+    assert_eq!(started_by(&run.ready(4)), []);
+    assert_eq!(started_by(&run.ready(5)), [7]);
+    run.started(7);
+    assert_eq!(started_by(&run.ready(6)), [8]);
+}
+
+#[test]
+fn boot_first_is_followed_by_as_many_as_cpus() {
+    let mut run = Run::begin_on(2, &first(4));
+    assert_eq!(started_by(&run.started(1)), []);
+    assert_eq!(started_by(&run.ready(1)), [2, 3]);
+    run.started(2);
+    assert_eq!(started_by(&run.ready(2)), [4]);
+}
+
+#[test]
+fn those_that_wait_for_a_cpu_start_when_another_worker_is_ready() {
+    let mut run = Run::begin_on(2, &workers(5));
+    run.started(1);
+    run.started(2);
+    assert_eq!(next(&run.exits(1, 1)), Some(Next::Wait));
+    assert_eq!(started_by(&run.exits(2, 1)), [3]);
+    run.started(3);
+    let actions = run.ready(3);
+    let slots = |action: &Action| match action {
+        Action::Start(start) => Some(start.instance),
+        _ => None,
+    };
+    let slots: Vec<_> = actions.iter().filter_map(slots).collect();
+    assert_eq!(slots, [0, 2], "the failed one, and the next");
+}
+
+#[test]
+fn a_boot_that_is_never_ready_holds_its_cpu_until_the_timeout() {
+    let mut run = Run::begin_on(2, &workers(4));
+    run.started(1);
+    run.started(2);
+    assert_eq!(started_by(&run.after(29 * SECOND).ready(1)), [3]);
+    run.started(3);
+    assert_eq!(started_by(&run.next_actions()), [4]);
+    assert_eq!(run.now, 30 * SECOND);
+}
+
+#[test]
+fn without_restarts_the_next_slot_starts_when_a_boot_fails() {
+    let mut config = workers(4);
+    config.restart.policy = RestartPolicy::Never;
+    let mut run = Run::begin_on(2, &config);
+    run.started(1);
+    assert_eq!(started_by(&run.exits(1, 1)), [3]);
+    run.started(2);
+    run.started(3);
+    assert_eq!(started_by(&run.exits(2, 1)), [4]);
+    run.started(4);
+    run.exits(3, 1);
+    let actions = run.exits(4, 1);
+    assert!(actions.contains(&Action::SignalLeftovers(Signal::TERM)));
+}
+
+#[test]
+fn without_a_ready_check_all_workers_start_at_once() {
+    let config = workers_with(4, |rules| rules.ready = Readiness::None);
+    let mut run = Run::begin_on(1, &config);
+    assert_eq!(started_by(&run.started(1)), [2, 3, 4]);
+}
+
+#[test]
+fn spares_boot_when_all_workers_have_a_cpu() {
+    let config = workers_with(3, |rules| rules.spares = 2);
+    let mut run = Run::begin_on(2, &config);
+    assert_eq!(started_by(&run.started(1)), [2]);
+    run.started(2);
+    assert!(run.ready(1).contains(&start(3, 2, Some(4))));
+    run.started(3);
+    assert!(run.ready(2).contains(&start(4, 3, None)));
+    run.started(4);
+    assert_eq!(started_by(&run.ready(3)), [5]);
+}
+
+#[test]
+fn the_first_start_follows_the_number_of_cpus() {
+    let mut run = Run::begin_on(1, &workers(5));
+    assert_eq!(started_by(&run.started(1)), []);
+    assert_eq!(started_by(&run.ready(1)), [2]);
+    run.started(2);
+    let limits = ContainerLimits {
+        cpus: 3,
+        max_memory: None,
+    };
+    run.tell(Event::Limits(limits));
+    assert_eq!(started_by(&run.after(SECOND).tell(Event::Tick)), []);
+    assert_eq!(started_by(&run.after(SECOND).tell(Event::Tick)), [3, 4]);
+}
+
+#[test]
+fn a_slot_that_waits_for_a_cpu_can_be_restarted_and_removed() {
+    let mut run = Run::begin_on(1, &workers(3));
+    run.started(1);
+    run.asks(Request::Restart { slot: 1 });
+    assert_eq!(started_by(&run.tick()), []);
+    run.signal(Signal::TTOU);
+    assert_eq!(started_by(&run.ready(1)), [2]);
+    run.started(2);
+    let actions = run.ready(2);
+    assert_eq!(replies(&actions).len(), 1, "{actions:?}");
+    assert_eq!(run.serve(), [1, 2]);
 }

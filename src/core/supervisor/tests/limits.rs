@@ -5,17 +5,19 @@ use super::*;
 const TWO_SECONDS: Duration = Duration::from_secs(2);
 
 impl Run {
-    /// The limits are read, and allow this.
-    fn limits(&mut self, workers: usize, max_memory: Option<u64>) -> Vec<Action> {
-        let limits = ContainerLimits {
-            workers,
-            max_memory,
-        };
-        self.tell(Event::Limits(limits))
+    /// `-i auto` with so many CPUs.
+    fn auto(cpus: usize) -> Self {
+        let config = workers_with(1, |rules| rules.instances = Instances::Auto);
+        Self::begin_on(cpus, &config).all_ready(&config)
     }
 
-    fn cpus(&mut self, workers: usize) -> Vec<Action> {
-        self.limits(workers, None)
+    /// The limits are read, and allow this.
+    fn limits(&mut self, cpus: usize, max_memory: Option<u64>) -> Vec<Action> {
+        self.tell(Event::Limits(ContainerLimits { cpus, max_memory }))
+    }
+
+    fn cpus(&mut self, cpus: usize) -> Vec<Action> {
+        self.limits(cpus, None)
     }
 }
 
@@ -25,7 +27,7 @@ fn changed(from: usize, to: usize) -> Action {
 
 #[test]
 fn workers_are_added_when_more_cpus_have_settled() {
-    let mut run = Run::serving(&workers(1));
+    let mut run = Run::auto(1);
     assert_eq!(run.cpus(2), []);
     run.after(TWO_SECONDS - MS);
     assert_eq!(run.tell(Event::Tick), []);
@@ -41,7 +43,7 @@ fn workers_are_added_when_more_cpus_have_settled() {
 
 #[test]
 fn workers_that_fewer_cpus_remove_are_drained() {
-    let mut run = Run::serving(&workers(2));
+    let mut run = Run::auto(2);
     run.cpus(1);
     assert_eq!(run.tick(), [changed(2, 1), steer(&[Some(0), None])]);
     let scaled = report(Report::ScaleDone { workers: 1 });
@@ -51,7 +53,7 @@ fn workers_that_fewer_cpus_remove_are_drained() {
 
 #[test]
 fn limits_that_change_again_settle_again() {
-    let mut run = Run::serving(&workers(1));
+    let mut run = Run::auto(1);
     run.cpus(2);
     run.after(SECOND).cpus(3);
     // Written again, but not changed.
@@ -62,7 +64,7 @@ fn limits_that_change_again_settle_again() {
 
 #[test]
 fn limits_that_are_restored_in_time_change_nothing() {
-    let mut run = Run::serving(&workers(2));
+    let mut run = Run::auto(2);
     run.cpus(1);
     run.after(SECOND).cpus(2);
     assert_eq!(run.supervisor.next_deadline(), None);
@@ -71,11 +73,11 @@ fn limits_that_are_restored_in_time_change_nothing() {
 #[test]
 fn a_number_set_by_a_user_stays() {
     for by_signal in [true, false] {
-        let mut run = Run::serving(&workers(2));
+        let mut run = Run::auto(2);
         if by_signal {
             run.signal(Signal::TTOU);
         } else {
-            run.asks(Request::Scale { to: 1 });
+            run.asks(scale(ScaleTo::Number(1)));
         }
         run.drains(2);
         run.cpus(4);
@@ -86,8 +88,46 @@ fn a_number_set_by_a_user_stays() {
 }
 
 #[test]
+fn an_explicit_number_stays() {
+    let mut run = Run::serving(&workers(2));
+    run.cpus(4);
+    assert_eq!(run.tick(), []);
+    assert_eq!(run.supervisor.target(), 2);
+}
+
+#[test]
+fn scale_auto_follows_the_limit_again() {
+    let mut run = Run::auto(2);
+    run.asks(scale(ScaleTo::Number(1)));
+    run.drains(2);
+    // The newest limit counts, even before it has settled.
+    run.cpus(3);
+    let to_three = report(Report::Scaled { from: 1, to: 3 });
+    assert_eq!(run.asks(scale(ScaleTo::Auto))[0], to_three);
+    for worker in [3, 4] {
+        run.started(worker);
+        run.ready(worker);
+    }
+    assert_eq!(run.tick(), []);
+    run.cpus(2);
+    assert_eq!(run.tick()[0], changed(3, 2));
+}
+
+#[test]
+fn scale_auto_does_not_follow_the_limit_with_an_explicit_number() {
+    let config = workers(2);
+    let mut run = Run::begin_on(3, &config).all_ready(&config);
+    run.asks(scale(ScaleTo::Auto));
+    assert_eq!(run.supervisor.target(), 3);
+    run.cpus(1);
+    assert_eq!(run.tick(), []);
+    assert_eq!(run.supervisor.target(), 3);
+}
+
+#[test]
 fn limits_that_change_before_the_first_start_are_followed_after_it() {
-    let mut run = Run::begin(&workers(1));
+    let config = workers_with(1, |rules| rules.instances = Instances::Auto);
+    let mut run = Run::begin_on(1, &config);
     run.cpus(2);
     run.after(SECOND * 5);
     assert_ne!(run.supervisor.next_deadline(), Some(TWO_SECONDS));
@@ -98,7 +138,7 @@ fn limits_that_change_before_the_first_start_are_followed_after_it() {
 
 #[test]
 fn limits_are_not_followed_in_a_stop() {
-    let mut run = Run::serving(&workers(2));
+    let mut run = Run::auto(2);
     run.cpus(4);
     run.signal(Signal::TERM);
     run.after(TWO_SECONDS);
@@ -109,7 +149,7 @@ fn limits_are_not_followed_in_a_stop() {
 
 #[test]
 fn the_number_of_workers_stays_within_what_is_possible() {
-    let mut run = Run::serving(&workers(1));
+    let mut run = Run::auto(1);
     run.cpus(5000);
     assert_eq!(run.tick()[0], changed(1, usize::from(Instances::MAX)));
 }

@@ -190,6 +190,41 @@ fn workers_started_together_reach_max_age_at_different_times() {
 }
 
 #[test]
+fn workers_over_their_limit_at_once_are_replaced_as_surge_allows() {
+    let hour = 3600 * SECOND;
+    let config = workers_with(5, |rules| {
+        rules.surge = Surge::Count(2);
+        rules.max_memory = Some(MemoryLimit::Bytes(LIMIT));
+        rules.max_age = Some(hour);
+    });
+    for by_age in [false, true] {
+        let mut run = Run::serving(&config);
+        let mut actions = Vec::new();
+        if by_age {
+            // pidone did not run until all were old enough.
+            actions = run.after(2 * hour).tell(Event::Tick);
+        } else {
+            run.tick();
+            for worker in 1..=5 {
+                actions.extend(run.memory(worker, LIMIT + 1));
+            }
+        }
+        let mut begun = 0;
+        let mut count = |actions: &[Action]| {
+            let is_start = |action: &&Action| matches!(action, Action::Start(_));
+            begun += actions.iter().filter(is_start).count();
+            begun
+        };
+        assert_eq!(count(&actions), 2);
+        for (new, in_all) in [(6, 3), (7, 4), (8, 5), (9, 5), (10, 5)] {
+            run.started(new);
+            assert_eq!(count(&run.ready(new)), in_all);
+        }
+        assert_eq!(run.serve(), [6, 7, 8, 9, 10]);
+    }
+}
+
+#[test]
 fn draining_workers_are_not_measured() {
     let mut run = Run::serving(&with_max_memory(2));
     run.tell(Event::Disconnects(WorkerId(1)));

@@ -104,10 +104,10 @@ fn a_restart_request_fills_an_empty_slot() {
 fn scaling_to_the_present_number_completes_at_once() {
     let mut run = Run::serving(&workers(2));
     assert_eq!(
-        done(run.asks(Request::Scale { to: 2 })),
+        done(run.asks(scale(ScaleTo::Number(2)))),
         [report(Report::ScaleDone { workers: 2 })]
     );
-    let actions = run.asks(Request::Scale { to: 4 });
+    let actions = run.asks(scale(ScaleTo::Number(4)));
     assert_eq!(
         actions[..3],
         [
@@ -117,13 +117,67 @@ fn scaling_to_the_present_number_completes_at_once() {
         ]
     );
     // A repeated request changes nothing, and waits as well.
-    assert_eq!(run.asks(Request::Scale { to: 4 }), []);
+    assert_eq!(run.asks(scale(ScaleTo::Number(4))), []);
     run.started(3);
     run.started(4);
     run.ready(3);
     let actions = run.ready(4);
     assert!(actions.contains(&report(Report::ScaleDone { workers: 4 })));
     assert_eq!(run.supervisor.target(), 4);
+}
+
+#[test]
+fn a_number_can_be_relative_to_the_present_one_or_to_the_cpus() {
+    for (to, expected) in [
+        (ScaleTo::More(2), 5),
+        (ScaleTo::Fewer(1), 2),
+        (ScaleTo::Auto, 5),
+        (ScaleTo::Percent(1), 1),
+        (ScaleTo::Percent(50), 3),
+        (ScaleTo::Percent(200), 10),
+    ] {
+        let config = workers(3);
+        let mut run = Run::begin_on(5, &config).all_ready(&config);
+        run.asks(scale(to));
+        assert_eq!(run.supervisor.target(), expected, "{to:?}");
+    }
+    let mut run = Run::serving(&workers(3));
+    for to in [
+        ScaleTo::Fewer(3),
+        ScaleTo::Fewer(usize::MAX),
+        ScaleTo::Percent(0),
+    ] {
+        assert_eq!(run.refuses(scale(to)), Refusal::TooFew);
+    }
+    for to in [ScaleTo::More(1022), ScaleTo::Percent(usize::MAX)] {
+        let most = 1024;
+        assert_eq!(run.refuses(scale(to)), Refusal::TooMany { most });
+    }
+    assert_eq!(run.supervisor.target(), 3);
+}
+
+#[test]
+fn relative_numbers_of_several_clients_add_up() {
+    let mut run = Run::serving(&workers(2));
+    run.asks_as(FIRST_CLIENT, scale(ScaleTo::More(1)));
+    let superseded = (FIRST_CLIENT, Reply::Superseded { by: 4 });
+    let actions = run.asks_as(SECOND_CLIENT, scale(ScaleTo::More(1)));
+    assert_eq!(replies(&actions), [superseded]);
+    assert_eq!(run.supervisor.target(), 4);
+}
+
+#[test]
+fn a_reload_that_is_not_waited_for_is_answered_when_it_begins() {
+    let mut run = Run::serving(&workers(1));
+    let actions = run.after(SECOND).asks(Request::BeginReload);
+    assert_eq!(replies(&actions), [(ME, Reply::Done(Done::Begun))]);
+    assert_eq!(done(actions)[1], start(2, 0, Some(1)));
+    run.started(2);
+    run.ready(2);
+    let actions = run.drains(1);
+    assert_eq!((replies(&actions), ends(&actions)), (Vec::new(), 1));
+    run.signal(Signal::TERM);
+    assert_eq!(run.refuses(Request::BeginReload), Refusal::Stopping);
 }
 
 #[test]
@@ -135,9 +189,9 @@ fn invalid_requests_are_refused_with_a_reason() {
         run.refuses(Request::Restart { slot: 2 }),
         Refusal::NoSuchSlot { slot: 2, slots: 2 }
     );
-    assert_eq!(run.refuses(Request::Scale { to: 0 }), Refusal::TooFew);
+    assert_eq!(run.refuses(scale(ScaleTo::Number(0))), Refusal::TooFew);
     assert_eq!(
-        run.refuses(Request::Scale { to: 1025 }),
+        run.refuses(scale(ScaleTo::Number(1025))),
         Refusal::TooMany { most: 1024 }
     );
     let actions = run.asks(Request::Stop);
@@ -145,7 +199,7 @@ fn invalid_requests_are_refused_with_a_reason() {
     let signal = Signal::TERM;
     assert_eq!(done(actions)[0], report(Report::Stopping { signal }));
     assert_eq!(run.refuses(Request::Reload), Refusal::Stopping);
-    assert_eq!(run.refuses(Request::Scale { to: 3 }), Refusal::Stopping);
+    assert_eq!(run.refuses(scale(ScaleTo::Number(3))), Refusal::Stopping);
     assert_eq!(done(run.after(SECOND).asks(Request::Stop)), []);
 }
 
@@ -159,7 +213,7 @@ fn workers_are_limited_to_the_available_ports() {
     });
     let mut run = Run::serving(&config);
     assert_eq!(
-        run.refuses(Request::Scale { to: 3 }),
+        run.refuses(scale(ScaleTo::Number(3))),
         Refusal::TooMany { most: 2 }
     );
     run.signal(Signal::TTIN);
@@ -195,7 +249,7 @@ fn a_refusal_goes_only_to_its_client() {
     // A signal has no request id.
     assert_eq!(replies(&run.signal(Signal::TTIN)), []);
     let why = Refusal::TooFew;
-    let actions = run.asks_as(SECOND_CLIENT, Request::Scale { to: 0 });
+    let actions = run.asks_as(SECOND_CLIENT, scale(ScaleTo::Number(0)));
     assert_eq!(replies(&actions), [(SECOND_CLIENT, Reply::Refused(why))]);
     for (old, new) in [(1, 3), (2, 4)] {
         run.started(new);
@@ -231,12 +285,12 @@ fn a_refusal_goes_only_to_its_client() {
 #[test]
 fn a_later_scale_request_supersedes_earlier_ones() {
     let mut run = Run::serving(&workers(2));
-    run.asks_as(FIRST_CLIENT, Request::Scale { to: 3 });
-    run.asks_as(ME, Request::Scale { to: 3 });
+    run.asks_as(FIRST_CLIENT, scale(ScaleTo::Number(3)));
+    run.asks_as(ME, scale(ScaleTo::Number(3)));
     run.asks_as(RequestId(8), Request::Restart { slot: 1 });
     let superseded = |id, by| (id, Reply::Superseded { by });
     assert_eq!(
-        replies(&run.asks_as(SECOND_CLIENT, Request::Scale { to: 1 })),
+        replies(&run.asks_as(SECOND_CLIENT, scale(ScaleTo::Number(1)))),
         [
             superseded(FIRST_CLIENT, 1),
             superseded(ME, 1),
@@ -252,7 +306,7 @@ fn a_later_scale_request_supersedes_earlier_ones() {
 #[test]
 fn a_stop_answers_all_open_requests() {
     let mut run = Run::serving(&workers(2));
-    run.asks_as(FIRST_CLIENT, Request::Scale { to: 3 });
+    run.asks_as(FIRST_CLIENT, scale(ScaleTo::Number(3)));
     run.asks_as(SECOND_CLIENT, Request::Reload);
     let stopping = Reply::Refused(Refusal::Stopping);
     assert_eq!(

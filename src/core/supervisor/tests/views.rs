@@ -23,7 +23,7 @@ fn pidone_is_ready_once_all_served_and_one_serves() {
     run.started(3);
     run.ready(3);
     assert!(run.supervisor.is_ready());
-    run.asks(Request::Scale { to: 5 });
+    run.asks(scale(ScaleTo::Number(5)));
     assert!(run.supervisor.is_ready(), "more is better");
     run.signal(Signal::TERM);
     assert!(run.supervisor.is_stopping() && !run.supervisor.is_ready());
