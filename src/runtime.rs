@@ -342,7 +342,9 @@ impl Runtime<'_> {
             .and_then(|worker| self.workers.member(worker));
         let now = self.now();
         self.tally.count(report, member.is_some(), now);
-        self.reporter.report(report, name);
+        if let Some(what) = self.reporter.report(report, name) {
+            self.record_end(name, member.map(Member::slot), what);
+        }
         self.just_started |= matches!(report, Report::AllReady { .. });
     }
 

@@ -3,7 +3,10 @@
 
 use pidone::admin::http::Format;
 use pidone::admin::metrics;
-use pidone::admin::status::{Mode, Restarts, STATES, Status, Totals, WorkerStatus};
+use pidone::admin::status::{
+    ContainerStatus, LastEnds, Mode, Restarts, STATES, Status, Totals, WorkerStatus,
+};
+use pidone::supervisor::Progress;
 
 use super::choices::Choices;
 use super::openmetrics;
@@ -73,6 +76,12 @@ fn status(choices: &mut Choices<'_>) -> Status {
         reason: choices.flag().then(|| choices.text()),
         stopping: choices.flag(),
         reloading: choices.flag(),
+        progress: choices.flag().then(|| Progress {
+            replaced: usize::from(choices.byte()),
+            of: usize::from(choices.byte()),
+        }),
+        crash_loop: choices.flag(),
+        draining: usize::from(choices.byte()),
         target: number(choices) as u16 as usize,
         workers: workers(choices),
         spares: workers(choices),
@@ -83,6 +92,15 @@ fn status(choices: &mut Choices<'_>) -> Status {
             age: number(choices),
         },
         oom_kills: maybe(choices),
+        relieved: number(choices),
+        max_memory: maybe(choices),
+        container: ContainerStatus {
+            cpu_ms: maybe(choices),
+            cpu_limit: maybe(choices),
+            memory: maybe(choices),
+            memory_limit: maybe(choices),
+        },
+        ends: LastEnds::default(),
         totals: Totals::default(),
     }
 }
@@ -102,6 +120,7 @@ fn worker(choices: &mut Choices<'_>) -> WorkerStatus {
         resident: maybe(choices),
         loop_delay_us: maybe(choices),
         queue: maybe(choices).map(|queue| queue as u32),
+        relieved: maybe(choices),
         inspect_port: maybe(choices).map(|port| port as u16),
     }
 }

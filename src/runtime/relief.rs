@@ -119,6 +119,10 @@ impl Runtime<'_> {
         match self.ports.accept(port, from) {
             Ok(Some(connection)) => {
                 self.tally.relieved += 1;
+                let mut queues = self.relieved.iter();
+                if let Some(queue) = queues.find(|queue| queue.member == from) {
+                    self.workers.count_relieved(queue.worker);
+                }
                 if let Err(connection) =
                     self.workers.hand_over((port, connection), [to].into_iter())
                 {

@@ -72,150 +72,119 @@ impl Reporter {
         counter.read()
     }
 
-    /// `name`: the worker that the report is about, if any.
-    pub(super) fn report(&mut self, report: Report, name: Name) {
+    /// Logs a report. `name`: the worker that it is about, if any. Returns what it says about the worker
+    /// if that is an unplanned end, or a reason for one.
+    pub(super) fn report(&mut self, report: Report, name: Name) -> Option<String> {
         let who = self.describe(name);
-        match report {
+        let (level, what) = match report {
             Report::Ended {
                 ended,
                 uptime,
                 sent_by_us,
+                is_planned,
                 next,
                 ..
-            } => self.ended(&who, ended, uptime, sent_by_us, next),
-            Report::Overdue { grace, .. } => {
-                log::warn!(
-                    "{who} did not exit within the grace period ({}); sending SIGKILL",
-                    HumanDuration(grace)
-                );
+            } => {
+                let (level, what) = self.ended(ended, uptime, sent_by_us, next);
+                log::log!(level, "{who} {what}");
+                let is_foreign = matches!(ended, Ended::Killed(_)) && !sent_by_us;
+                return (is_foreign || !is_planned).then_some(what);
             }
-            Report::NeverReady { timeout, .. } => log::error!(
-                "{who} was not ready within {} (--ready-timeout); stopping it. Check --ready, and that the command \
-                 is Node.js itself and calls listen()",
-                HumanDuration(timeout)
+            Report::Overdue { grace, .. } => (
+                log::Level::Warn,
+                format!(
+                    "did not exit within the grace period ({}); sending SIGKILL",
+                    HumanDuration(grace)
+                ),
             ),
-            Report::AllReady { workers: 1 } => log::info!("the worker is ready"),
-            Report::AllReady { workers } => log::info!("all {workers} workers are ready"),
+            Report::NeverReady { timeout, .. } => (
+                log::Level::Error,
+                format!(
+                    "was not ready within {} (--ready-timeout); stopping it. Check --ready, and that the command \
+                     is Node.js itself and calls listen()",
+                    HumanDuration(timeout)
+                ),
+            ),
+            Report::Recycled { reason, .. } => {
+                (log::Level::Info, format!("{reason}; replacing it"))
+            }
+            Report::Hung { after, .. } => (
+                log::Level::Error,
+                format!(
+                    "hangs: its event loop has not responded for {} (--hang-timeout); sending SIGABRT",
+                    HumanDuration(after)
+                ),
+            ),
             Report::CrashLoop {
                 verdict,
                 own,
                 status,
                 ..
-            } => log::error!(
-                "crash loop: {who} {}; shutting down with {}",
-                CrashReason(verdict, self.has_readiness),
-                FinalStatus { own, status }
-            ),
-            Report::Command { others, .. } => log::warn!(
-                "{who} exited with status 0 before any worker called listen(): it is a one-shot command, or moves to the \
-                 background, and -i is for servers; pidone exits with 0{} (for one run without workers, leave out -i or \
-                 set PIDONE_INSTANCES to nothing)",
-                if others == 0 {
-                    ""
-                } else {
-                    " when the other workers have exited"
-                }
-            ),
-            Report::ReloadBegun => log::info!("reload started"),
-            Report::RestartBegun { slot } => {
-                log::info!("restart of slot {slot} started");
-            }
-            Report::SlotReplaced { slot, .. } => log::info!("slot {slot}: {who} serves"),
-            Report::ReloadDone { took } => log::info!("reload done in {}", HumanDuration(took)),
-            Report::ReloadFailed { progress, .. } => log::error!(
-                "reload failed: {progress} workers replaced; the successor {who} did not get ready; the others stay"
-            ),
-            Report::Scaled { from, to } => log::info!("scaling from {from} to {to} workers"),
-            Report::CpusChanged { from, to } => log::info!(
-                "scaling from {from} to {to} workers: the container's CPU limit has changed (-i auto)"
-            ),
-            Report::MemoryChanged { from, to } => log::info!(
-                "--max-memory changes from {} to {}: the container's memory limit has changed",
-                HumanBytes(from),
-                HumanBytes(to)
-            ),
-            Report::ScaleDone { workers: 1 } => log::info!("scaling done: one worker serves"),
-            Report::ScaleDone { workers } => log::info!("scaling done: {workers} workers serve"),
-            Report::Recycled { reason, .. } => log::info!("{who} {reason}; replacing it"),
-            Report::Hung { after, .. } => log::error!(
-                "{who} hangs: its event loop has not responded for {} (--hang-timeout); sending SIGABRT",
-                HumanDuration(after)
-            ),
-            Report::Unresponsive { after, .. } => log::warn!(
-                "{who} is unresponsive: its event loop has not answered for {} \
-                 (--unresponsive-after)",
-                HumanDuration(after)
-            ),
-            Report::Responsive { .. } => log::info!("{who} is responsive again"),
-            Report::Stopped { signal, .. } => log::warn!(
-                "{who} was stopped by {signal}{}; it gets no connections until SIGCONT continues it",
-                terminal_use(signal)
-            ),
-            Report::Continued { .. } => log::info!("{who} was continued"),
-            Report::RequestRefused { why } => log::warn!("request refused: {why}"),
-            Report::LastWorker => {
-                log::warn!("SIGTTOU ignored: one worker is left; SIGTERM stops it");
-            }
-            Report::Stopping { signal } => log::info!("{signal}: stopping"),
-            Report::TerminalClosed => log::info!("the terminal is closed (SIGHUP from the kernel)"),
-            Report::Aborting => {
-                log::error!("SIGABRT: killing all workers and exiting at once");
-            }
-            Report::StoppingAtOnce => {
-                log::warn!("second request to stop: sending SIGKILL to all workers");
-            }
-            Report::WaitingForLeftovers => {
-                report_leftovers(
-                    log::Level::Info,
-                    "waiting for the remaining processes to exit",
+            } => {
+                let (reason, status) = (
+                    CrashReason(verdict, self.has_readiness),
+                    FinalStatus { own, status },
                 );
+                log::error!("crash loop: {who} {reason}; shutting down with {status}");
+                return Some(format!("crash loop: {reason}; shutting down with {status}"));
             }
-            Report::KillingLeftovers => {
-                report_leftovers(
-                    log::Level::Warn,
-                    "remaining processes did not exit; sending SIGKILL",
-                );
+            other => {
+                log_other(other, &who);
+                return None;
             }
-        }
+        };
+        log::log!(level, "{who} {what}");
+        Some(what)
     }
 
-    fn ended(&mut self, who: &str, ended: Ended, uptime: Duration, sent_by_us: bool, next: Next) {
+    /// The log line about a worker's end, without its name.
+    fn ended(
+        &mut self,
+        ended: Ended,
+        uptime: Duration,
+        sent_by_us: bool,
+        next: Next,
+    ) -> (log::Level, String) {
         let uptime = HumanDuration(uptime);
         let then = NextStep(next);
         // Several workers that fail in the same way at the same time are logged once.
         if next == Next::Wait && self.last_delayed.replace(ended) == Some(ended) {
-            log::debug!("{who}: {ended} after {uptime}, like the worker before{then}");
-            return;
+            let what = format!("ended like the worker before: {ended} after {uptime}{then}");
+            return (log::Level::Debug, what);
         }
         match ended {
-            Ended::Killed(Signal::KILL) if !sent_by_us && self.was_oom_kill() => log::error!(
-                "{who} was killed by the kernel's OOM killer after {uptime}: the container ran out of memory; \
-                 raise its limit, or make the app use less (node --max-old-space-size=MiB){then}"
+            Ended::Killed(Signal::KILL) if !sent_by_us && self.was_oom_kill() => (
+                log::Level::Error,
+                format!(
+                    "was killed by the kernel's OOM killer after {uptime}: the container ran out of memory; \
+                     raise its limit, or make the app use less (node --max-old-space-size=MiB){then}"
+                ),
             ),
-            Ended::Killed(signal) if sent_by_us => {
-                log::info!("{who} was killed by {signal} (sent by pidone) after {uptime}{then}");
-            }
-            Ended::Killed(Signal::ABRT) => log::warn!(
-                "{who} aborted after {uptime} (SIGABRT, not sent by pidone); if Node.js wrote \"heap out of memory\", raise \
-                 its heap limit: node --max-old-space-size=MiB{then}"
+            Ended::Killed(signal) if sent_by_us => (
+                log::Level::Info,
+                format!("was killed by {signal} (sent by pidone) after {uptime}{then}"),
             ),
-            Ended::Killed(signal) => {
-                log::warn!(
-                    "{who} was killed by {signal} (not sent by pidone) after {uptime}{then}"
-                );
-            }
-            Ended::Code(code) if next == Next::Nothing && self.single => {
-                log::debug!("{who} exited with status {code} after {uptime}");
-            }
+            Ended::Killed(Signal::ABRT) => (
+                log::Level::Warn,
+                format!(
+                    "aborted after {uptime} (SIGABRT, not sent by pidone); if Node.js wrote \"heap out of memory\", raise \
+                     its heap limit: node --max-old-space-size=MiB{then}"
+                ),
+            ),
+            Ended::Killed(signal) => (
+                log::Level::Warn,
+                format!("was killed by {signal} (not sent by pidone) after {uptime}{then}"),
+            ),
             Ended::Code(code) => {
                 let level = match next {
+                    Next::Nothing if self.single => log::Level::Debug,
                     Next::Nothing => log::Level::Info,
                     _ => log::Level::Warn,
                 };
-                log::log!(
+                (
                     level,
-                    "{who} exited with status {code} after {uptime}{then}"
-                );
+                    format!("exited with status {code} after {uptime}{then}"),
+                )
             }
         }
     }
@@ -248,6 +217,85 @@ impl Reporter {
             who.push_str(&format!(" (pid {pid})"));
         }
         who
+    }
+}
+
+/// Logs what no list of ends contains.
+fn log_other(report: Report, who: &str) {
+    match report {
+        Report::AllReady { workers: 1 } => log::info!("the worker is ready"),
+        Report::AllReady { workers } => log::info!("all {workers} workers are ready"),
+        Report::Command { others, .. } => log::warn!(
+            "{who} exited with status 0 before any worker called listen(): it is a one-shot command, or moves to the \
+             background, and -i is for servers; pidone exits with 0{} (for one run without workers, leave out -i or \
+             set PIDONE_INSTANCES to nothing)",
+            if others == 0 {
+                ""
+            } else {
+                " when the other workers have exited"
+            }
+        ),
+        Report::ReloadBegun => log::info!("reload started"),
+        Report::RestartBegun { slot } => {
+            log::info!("restart of slot {slot} started");
+        }
+        Report::SlotReplaced { slot, .. } => log::info!("slot {slot}: {who} serves"),
+        Report::ReloadDone { took } => log::info!("reload done in {}", HumanDuration(took)),
+        Report::ReloadFailed { progress, .. } => log::error!(
+            "reload failed: {progress} workers replaced; the successor {who} did not get ready; the others stay"
+        ),
+        Report::Scaled { from, to } => log::info!("scaling from {from} to {to} workers"),
+        Report::CpusChanged { from, to } => log::info!(
+            "scaling from {from} to {to} workers: the container's CPU limit has changed (-i auto)"
+        ),
+        Report::MemoryChanged { from, to } => log::info!(
+            "--max-memory changes from {} to {}: the container's memory limit has changed",
+            HumanBytes(from),
+            HumanBytes(to)
+        ),
+        Report::ScaleDone { workers: 1 } => log::info!("scaling done: one worker serves"),
+        Report::ScaleDone { workers } => log::info!("scaling done: {workers} workers serve"),
+        Report::Unresponsive { after, .. } => log::warn!(
+            "{who} is unresponsive: its event loop has not answered for {} \
+             (--unresponsive-after)",
+            HumanDuration(after)
+        ),
+        Report::Responsive { .. } => log::info!("{who} is responsive again"),
+        Report::Stopped { signal, .. } => log::warn!(
+            "{who} was stopped by {signal}{}; it gets no connections until SIGCONT continues it",
+            terminal_use(signal)
+        ),
+        Report::Continued { .. } => log::info!("{who} was continued"),
+        Report::RequestRefused { why } => log::warn!("request refused: {why}"),
+        Report::LastWorker => {
+            log::warn!("SIGTTOU ignored: one worker is left; SIGTERM stops it");
+        }
+        Report::Stopping { signal } => log::info!("{signal}: stopping"),
+        Report::TerminalClosed => log::info!("the terminal is closed (SIGHUP from the kernel)"),
+        Report::Aborting => {
+            log::error!("SIGABRT: killing all workers and exiting at once");
+        }
+        Report::StoppingAtOnce => {
+            log::warn!("second request to stop: sending SIGKILL to all workers");
+        }
+        Report::WaitingForLeftovers => {
+            report_leftovers(
+                log::Level::Info,
+                "waiting for the remaining processes to exit",
+            );
+        }
+        Report::KillingLeftovers => {
+            report_leftovers(
+                log::Level::Warn,
+                "remaining processes did not exit; sending SIGKILL",
+            );
+        }
+        Report::Ended { .. }
+        | Report::Overdue { .. }
+        | Report::NeverReady { .. }
+        | Report::Recycled { .. }
+        | Report::Hung { .. }
+        | Report::CrashLoop { .. } => {}
     }
 }
 

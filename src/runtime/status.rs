@@ -5,13 +5,17 @@
 use std::time::Duration;
 
 use super::Runtime;
+use super::report::Name;
 use super::systemd::ServiceState;
-use crate::admin::status::{Mode, Restarts, Status, Times, Totals, WorkerStatus};
+use crate::admin::status::{
+    ContainerStatus, EndStatus, LastEnds, Mode, Restarts, Status, Times, Totals, WorkerStatus,
+};
 use crate::ended::Ended;
 use crate::supervisor::{
     Action, Event, Moment, Next, Reason, Report, SlotView, StateView, Unready, WorkerId,
 };
-use crate::sys::procfs;
+use crate::sys::cgroup::ContainerMeter;
+use crate::sys::{cpu, procfs};
 use crate::text::HumanDuration;
 
 /// Counters since pidone started: restarts by cause, exits, reloads.
@@ -29,6 +33,9 @@ pub(super) struct Tally {
     crash_loop: bool,
     /// Connections taken from the queue of a busy worker.
     pub(super) relieved: u64,
+    ends: LastEnds,
+    /// Made for the first status.
+    meter: Option<ContainerMeter>,
 }
 
 impl Tally {
@@ -65,6 +72,18 @@ impl Tally {
             _ => {}
         }
     }
+
+    fn container(&self) -> ContainerStatus {
+        let Some(meter) = &self.meter else {
+            return ContainerStatus::default();
+        };
+        ContainerStatus {
+            cpu_ms: meter.cpu_ms(),
+            cpu_limit: cpu::limit(meter.cpu_limit()),
+            memory: meter.memory(),
+            memory_limit: meter.memory_limit(),
+        }
+    }
 }
 
 impl Runtime<'_> {
@@ -72,6 +91,7 @@ impl Runtime<'_> {
     pub(super) fn snapshot(&mut self, fresh: Duration) -> &Status {
         self.ping_loops();
         if self.admin.seen.as_ref().is_none_or(|(of, _)| *of != fresh) {
+            self.tally.meter.get_or_insert_with(ContainerMeter::find);
             self.admin.seen = Some((fresh, self.status(fresh)));
         }
         let (_, status) = self.admin.seen.get_or_insert_default();
@@ -102,13 +122,31 @@ impl Runtime<'_> {
             reason: self.why_unready(),
             stopping: supervisor.is_stopping(),
             reloading: supervisor.is_reloading(),
+            progress: supervisor.reload_progress(),
+            crash_loop: self.tally.crash_loop,
+            draining: supervisor.draining(),
             target: supervisor.target(),
             workers: slots.collect(),
             spares: spares.collect(),
             restarts: self.tally.restarts,
             oom_kills: self.reporter.oom_kills(),
+            relieved: self.tally.relieved,
+            max_memory: supervisor.max_memory(),
+            container: self.tally.container(),
+            ends: self.tally.ends.clone(),
             totals: self.totals(),
         }
+    }
+
+    /// Adds to the last ends. `what`: what was logged about this worker.
+    pub(super) fn record_end(&mut self, name: Name, slot: Option<usize>, what: String) {
+        self.tally.ends.push(EndStatus {
+            time_ms: self.unix_ms(self.now()),
+            slot: slot.filter(|_| name.instance.is_some()),
+            instance: name.instance,
+            pid: name.pid,
+            what,
+        });
     }
 
     /// Passes an event to the supervisor, and records boot and drain times.
@@ -142,8 +180,6 @@ impl Runtime<'_> {
             exits: self.tally.exits.clone(),
             boots: self.tally.boots,
             drains: self.tally.drains,
-            crash_loop: self.tally.crash_loop,
-            relieved: self.tally.relieved,
         }
     }
 
@@ -180,6 +216,7 @@ impl Runtime<'_> {
                 .and_then(|worker| self.workers.loop_delay(worker, fresh))
                 .map(|delay| u64::try_from(delay.as_micros()).unwrap_or(u64::MAX)),
             queue: member.and_then(|member| self.ports.queue(member)),
+            relieved: worker.and_then(|worker| self.workers.relieved(worker)),
             inspect_port: worker.and_then(|worker| self.workers.inspect_port(worker)),
         }
     }
@@ -255,6 +292,7 @@ mod tests {
             ended: Ended::Code(1),
             uptime: Duration::ZERO,
             sent_by_us: false,
+            is_planned: false,
             next,
         };
         let again = Next::Restart(Duration::ZERO);

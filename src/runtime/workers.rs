@@ -41,6 +41,8 @@ pub(super) struct Worker {
     has_asked: bool,
     /// The module of `--http-drain` is loaded in it.
     has_drain_module: bool,
+    /// How many connections were taken from its queue.
+    relieved: u64,
 }
 
 /// A connection for a worker that listens on this port.
@@ -84,6 +86,7 @@ impl Workers {
             sent_malformed: false,
             has_hit_limit: false,
             has_drain_module: false,
+            relieved: 0,
             has_asked: false,
         };
         self.all.insert(start.worker, worker);
@@ -125,6 +128,18 @@ impl Workers {
 
     pub(super) fn inspect_port(&self, id: WorkerId) -> Option<u16> {
         self.all.get(id)?.inspect_port
+    }
+
+    /// Counts a connection that was taken from its queue.
+    pub(super) fn count_relieved(&mut self, id: WorkerId) {
+        if let Some(worker) = self.all.get_mut(id) {
+            worker.relieved += 1;
+        }
+    }
+
+    /// How many connections were taken from its queue.
+    pub(super) fn relieved(&self, id: WorkerId) -> Option<u64> {
+        self.all.get(id).map(|worker| worker.relieved)
     }
 
     /// Whether a running worker may have its inspector on this port.

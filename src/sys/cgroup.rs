@@ -75,29 +75,101 @@ pub fn can_read(files: &[PathBuf]) -> bool {
 /// to the mount. `None`: no quota.
 #[must_use]
 pub fn cpu_limit() -> Option<u64> {
-    let cgroup = Cgroup::of("cpu")?;
-    cgroup.tightest(|directory| match cgroup.version {
-        Version::V1 => {
-            let quota = read(directory, "cpu.cfs_quota_us")?;
-            let period = read(directory, "cpu.cfs_period_us")?;
-            millicpus(&quota, &period)
-        }
-        Version::V2 => cpu_max(&read(directory, "cpu.max")?),
-    })
+    Cgroup::of("cpu")?.cpu_limit()
 }
 
 /// The memory that the group may use, in bytes: the least limit from the group up to the mount.
 /// `None`: no limit.
 #[must_use]
 pub fn memory_limit() -> Option<u64> {
-    let cgroup = Cgroup::of("memory")?;
-    cgroup.tightest(|directory| match cgroup.version {
-        Version::V1 => bytes(&read(directory, "memory.limit_in_bytes")?),
-        Version::V2 => bytes(&read(directory, "memory.max")?),
-    })
+    Cgroup::of("memory")?.memory_limit()
+}
+
+/// What pidone's group uses and may use. Found once, as that reads more than the values themselves.
+#[derive(Debug)]
+pub struct ContainerMeter {
+    quota: Option<Cgroup>,
+    used: Option<Cgroup>,
+    memory: Option<Cgroup>,
+}
+
+impl ContainerMeter {
+    /// Finds the group for each controller.
+    #[must_use]
+    pub fn find() -> Self {
+        Self {
+            quota: Cgroup::of("cpu"),
+            used: Cgroup::of("cpuacct"),
+            memory: Cgroup::of("memory"),
+        }
+    }
+
+    /// The CPU time that the group has used, in ms.
+    #[must_use]
+    pub fn cpu_ms(&self) -> Option<u64> {
+        let used = self.used.as_ref()?;
+        let (time, in_ms) = match used.version {
+            Version::V1 => (used.value("cpuacct.usage", ""), 1_000_000),
+            Version::V2 => (used.value("cpu.stat", "usage_usec"), 1000),
+        };
+        Some(time? / in_ms)
+    }
+
+    /// The CPUs that the group may use, in thousandths of a CPU.
+    #[must_use]
+    pub fn cpu_limit(&self) -> Option<u64> {
+        self.quota.as_ref()?.cpu_limit()
+    }
+
+    /// The memory that the group uses, in bytes, without what the kernel drops first when it needs
+    /// memory: as Docker and Kubernetes count it.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        let memory = self.memory.as_ref()?;
+        let (all, files) = match memory.version {
+            Version::V1 => ("memory.usage_in_bytes", "total_inactive_file"),
+            Version::V2 => ("memory.current", "inactive_file"),
+        };
+        let (all, files) = (memory.value(all, "")?, memory.value("memory.stat", files)?);
+        Some(all.saturating_sub(files))
+    }
+
+    /// The memory that the group may use, in bytes.
+    #[must_use]
+    pub fn memory_limit(&self) -> Option<u64> {
+        self.memory.as_ref()?.memory_limit()
+    }
 }
 
 impl Cgroup {
+    /// The only number in a file of the group, or the one with this key.
+    fn value(&self, file: &str, key: &str) -> Option<u64> {
+        let text = read(&self.directory, file)?;
+        if key.is_empty() {
+            bytes(&text)
+        } else {
+            keyed(&text, key)
+        }
+    }
+
+    fn cpu_limit(&self) -> Option<u64> {
+        self.tightest(|directory| match self.version {
+            Version::V1 => {
+                let quota = read(directory, "cpu.cfs_quota_us")?;
+                let period = read(directory, "cpu.cfs_period_us")?;
+                millicpus(&quota, &period)
+            }
+            Version::V2 => cpu_max(&read(directory, "cpu.max")?),
+        })
+    }
+
+    fn memory_limit(&self) -> Option<u64> {
+        self.tightest(|directory| match self.version {
+            Version::V1 => bytes(&read(directory, "memory.limit_in_bytes")?),
+            Version::V2 => bytes(&read(directory, "memory.max")?),
+        })
+    }
+
     fn of(controller: &str) -> Option<Self> {
         let groups = fs::read("/proc/self/cgroup").ok()?;
         let mounts = fs::read("/proc/self/mountinfo").ok()?;

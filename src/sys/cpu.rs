@@ -18,6 +18,14 @@ pub fn available() -> usize {
     allowed.min(quota).max(1)
 }
 
+/// The CPUs that affinity and this quota allow, in thousandths of a CPU.
+#[must_use]
+pub fn limit(quota: Option<u64>) -> Option<u64> {
+    let allowed = affinity().ok().and_then(|cpus| u64::try_from(cpus).ok());
+    let allowed = allowed.and_then(|cpus| cpus.checked_mul(1000));
+    quota.into_iter().chain(allowed).min()
+}
+
 /// The CPUs that pidone may run on (`docker run --cpuset-cpus`, taskset(1)).
 ///
 /// # Errors

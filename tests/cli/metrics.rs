@@ -24,6 +24,7 @@ fn page(format: Format) -> String {
         resident: pid.map(|_| 3 << 30),
         loop_delay_us: pid.map(|_| 1_000_001),
         queue: slot.map(|_| 7),
+        relieved: slot.map(|_| 5),
         inspect_port: None,
     };
     let status = Status {
@@ -43,9 +44,9 @@ fn page(format: Format) -> String {
             exits: vec![(Ended::Code(1), 2), (Ended::Killed(Signal::KILL), 1)],
             boots: Times::default(),
             drains: Times::default(),
-            crash_loop: true,
-            relieved: 5,
         },
+        crash_loop: true,
+        relieved: 5,
         ..Status::default()
     };
     metrics::text(&status, format)

@@ -28,6 +28,7 @@ fn status(second: u64) -> Status {
             resident: Some(40 << 20),
             loop_delay_us: Some(400),
             queue: Some(3),
+            relieved: None,
             inspect_port: None,
         }],
         ..Status::default()

@@ -125,11 +125,7 @@ pub fn text(status: &Status, format: Format) -> String {
     page.one(&gauge("target_workers", help), &[], wide(status.target));
     page.own_process(status);
     let help = "Whether pidone is stopping because of a crash loop.";
-    page.one(
-        &gauge("crash_loop", help),
-        &[],
-        status.totals.crash_loop.into(),
-    );
+    page.one(&gauge("crash_loop", help), &[], status.crash_loop.into());
     page.totals(status);
     let help = "Restarts of workers, by cause.";
     let restarts = counter("restarts", help);
@@ -202,7 +198,7 @@ impl MetricsText {
         let help =
             "Connections taken from a busy worker's accept queue and handed to another worker.";
         let relieved = counter("relieved_connections", help);
-        self.one(&relieved, &[], status.totals.relieved);
+        self.one(&relieved, &[], status.relieved);
         let exits = counter("worker_exits", "Exits of workers, by exit code or signal.");
         if !status.totals.exits.is_empty() {
             self.describe(&exits);

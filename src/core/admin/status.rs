@@ -1,5 +1,6 @@
 //! The status as values; writes it as JSON for programs, and parses that.
 
+mod ends;
 mod table;
 
 use alloc::string::String;
@@ -9,6 +10,12 @@ use core::time::Duration;
 
 use crate::ended::Ended;
 use crate::json::{Object, Quoted, Value};
+use crate::supervisor::Progress;
+pub use ends::{EndStatus, LastEnds};
+
+/// The version of the JSON's format: it grows when a member is removed or changes its meaning. New
+/// members can be added without that.
+pub const FORMAT: u32 = 1;
 
 pub use table::{COLUMNS, Row};
 
@@ -31,6 +38,12 @@ pub struct Status {
     pub stopping: bool,
     /// Workers are being replaced on request.
     pub reloading: bool,
+    /// How far that is.
+    pub progress: Option<Progress>,
+    /// pidone is stopping because of a crash loop.
+    pub crash_loop: bool,
+    /// How many workers are being drained; those that have been replaced are in no slot any more.
+    pub draining: usize,
     /// The target number of workers.
     pub target: usize,
     /// The slots in order; in single mode, the one child.
@@ -41,6 +54,14 @@ pub struct Status {
     pub restarts: Restarts,
     /// Processes the kernel killed for lack of memory; `None`: not available.
     pub oom_kills: Option<u64>,
+    /// Connections taken from the queue of a busy worker and handed to another one.
+    pub relieved: u64,
+    /// The memory above which a worker is replaced, in bytes.
+    pub max_memory: Option<u64>,
+    /// pidone's control group.
+    pub container: ContainerStatus,
+    /// The last unplanned ends, oldest first.
+    pub ends: LastEnds,
     /// Values for the metrics only, not part of the JSON.
     pub totals: Totals,
 }
@@ -64,10 +85,19 @@ pub struct Totals {
     pub boots: Times,
     /// Drained workers that have exited, and their drain times.
     pub drains: Times,
-    /// pidone is stopping because of a crash loop.
-    pub crash_loop: bool,
-    /// Connections taken from the queue of a busy worker and handed to another one.
-    pub relieved: u64,
+}
+
+/// What pidone's control group uses, and may use. `None`: unknown, or no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContainerStatus {
+    /// The CPU time it has used.
+    pub cpu_ms: Option<u64>,
+    /// The CPUs that quota and affinity allow, in thousandths of a CPU.
+    pub cpu_limit: Option<u64>,
+    /// The memory it uses, without the files that the kernel can drop from its cache, in bytes.
+    pub memory: Option<u64>,
+    /// The memory it may use, in bytes.
+    pub memory_limit: Option<u64>,
 }
 
 /// A count of operations, and their total time.
@@ -157,6 +187,8 @@ pub struct WorkerStatus {
     pub loop_delay_us: Option<u64>,
     /// The length of its accept queue.
     pub queue: Option<u32>,
+    /// Connections taken from its accept queue and handed to another worker.
+    pub relieved: Option<u64>,
     /// The port its inspector listens on, or will when it is opened.
     pub inspect_port: Option<u16>,
 }
@@ -172,13 +204,13 @@ impl Status {
     }
 
     fn write_json(&self, out: &mut String) -> fmt::Result {
-        out.write_str("{\"version\":")?;
-        write!(out, "{}", Quoted(&self.version))?;
+        let version = Quoted(&self.version);
+        write!(out, "{{\"format\":{FORMAT},\"version\":{version}")?;
         let mode = match self.mode {
             Mode::Single => "single",
             Mode::Workers => "workers",
         };
-        let (pid, uptime, target) = (self.pid, self.uptime_ms, self.target);
+        let (pid, uptime) = (self.pid, self.uptime_ms);
         write!(
             out,
             ",\"mode\":\"{mode}\",\"pid\":{pid},\"uptime_ms\":{uptime}"
@@ -187,13 +219,33 @@ impl Status {
             ("ready", self.ready),
             ("stopping", self.stopping),
             ("reloading", self.reloading),
+            ("crash_loop", self.crash_loop),
         ] {
             write!(out, ",\"{name}\":{flag}")?;
         }
         out.write_str(",\"reason\":")?;
         text_or_null(out, self.reason.as_deref())?;
-        write!(out, ",\"target\":{target}")?;
-        member(out, "oom_kills", self.oom_kills)?;
+        out.write_str(",\"progress\":")?;
+        match self.progress {
+            Some(Progress { replaced, of }) => {
+                write!(out, "{{\"replaced\":{replaced},\"of\":{of}}}")?;
+            }
+            None => out.write_str("null")?,
+        }
+        let (container, wide) = (&self.container, |count| Some(wide(count)));
+        for (name, number) in [
+            ("target", wide(self.target)),
+            ("draining", wide(self.draining)),
+            ("oom_kills", self.oom_kills),
+            ("relieved", Some(self.relieved)),
+            ("max_memory_bytes", self.max_memory),
+            ("container_cpu_ms", container.cpu_ms),
+            ("container_cpu_limit_millicores", container.cpu_limit),
+            ("container_memory_bytes", container.memory),
+            ("container_memory_limit_bytes", container.memory_limit),
+        ] {
+            member(out, name, number)?;
+        }
         out.write_str(",\"restarts\":{")?;
         for (index, (cause, count)) in self.restarts.by_cause().iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
@@ -210,6 +262,8 @@ impl Status {
                 out.write_str("}")?;
             }
         }
+        out.write_str("],\"ends\":[")?;
+        self.ends.write_items(out)?;
         out.write_str("]}")
     }
 
@@ -236,6 +290,14 @@ impl Status {
             reason: object.get("reason")?.string(),
             stopping: flag("stopping")?,
             reloading: flag("reloading")?,
+            progress: object.get("progress")?.object().and_then(|progress| {
+                Some(Progress {
+                    replaced: number(progress, "replaced")?,
+                    of: number(progress, "of")?,
+                })
+            }),
+            crash_loop: flag("crash_loop")?,
+            draining: number(object, "draining")?,
             target: number(object, "target")?,
             workers: workers("workers")?,
             spares: workers("spares")?,
@@ -246,6 +308,16 @@ impl Status {
                 age: number(restarts, "age")?,
             },
             oom_kills: number(object, "oom_kills"),
+            relieved: number(object, "relieved")?,
+            max_memory: number(object, "max_memory_bytes"),
+            container: ContainerStatus {
+                cpu_ms: number(object, "container_cpu_ms"),
+                cpu_limit: number(object, "container_cpu_limit_millicores"),
+                memory: number(object, "container_memory_bytes"),
+                memory_limit: number(object, "container_memory_limit_bytes"),
+            },
+            // No client needs them.
+            ends: LastEnds::default(),
             totals: Totals::default(),
         })
     }
@@ -264,6 +336,7 @@ impl WorkerStatus {
         member(out, "resident_bytes", self.resident)?;
         member(out, "loop_delay_us", self.loop_delay_us)?;
         member(out, "queue", self.queue.map(u64::from))?;
+        member(out, "relieved", self.relieved)?;
         member(out, "inspect_port", self.inspect_port.map(u64::from))?;
         out.write_str(",\"last_end\":")?;
         text_or_null(out, self.last_end.as_deref())
@@ -285,6 +358,7 @@ impl WorkerStatus {
             resident: number(object, "resident_bytes"),
             loop_delay_us: number(object, "loop_delay_us"),
             queue: number(object, "queue"),
+            relieved: number(object, "relieved"),
             inspect_port: number(object, "inspect_port"),
         })
     }

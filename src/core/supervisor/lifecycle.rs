@@ -250,6 +250,7 @@ impl Supervisor {
             ended,
             uptime,
             sent_by_us,
+            is_planned: worker.is_draining() && !worker.failed && !worker.lost,
             next: next.unwrap_or(Next::Nothing),
         };
         actions.insert(place_of_report, Action::Report(report));

@@ -20,6 +20,8 @@ pub enum Report {
         uptime: Duration,
         /// Whether it was killed by a signal that pidone had sent it.
         sent_by_us: bool,
+        /// Whether pidone had asked it to exit, and not because it failed.
+        is_planned: bool,
         /// What happens next.
         next: Next,
     },

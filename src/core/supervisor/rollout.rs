@@ -291,7 +291,7 @@ impl Supervisor {
     }
 
     /// How far the requested replacements are.
-    fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> Progress {
         let wanted = self.slots.iter().take(self.target);
         Progress {
             replaced: (0..self.target)

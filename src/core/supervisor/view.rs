@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::event::Moment;
 use super::member::WorkerId;
+use super::rollout::Progress;
 use super::slot::{History, Slot, Spare};
 use super::worker::Worker;
 use super::{Phase, Supervisor};
@@ -177,6 +178,25 @@ impl Supervisor {
     #[must_use]
     pub fn is_reloading(&self) -> bool {
         matches!(self.phase, Phase::Running) && self.rollout.is_asked_for()
+    }
+
+    /// How far the requested reload or restart is; `None`: none is in progress.
+    #[must_use]
+    pub fn reload_progress(&self) -> Option<Progress> {
+        self.is_reloading().then(|| self.progress())
+    }
+
+    /// How many workers are being drained, or exit.
+    #[must_use]
+    pub fn draining(&self) -> usize {
+        let workers = self.workers.values();
+        workers.filter(|worker| worker.is_draining()).count()
+    }
+
+    /// The memory above which a worker is replaced (`--max-memory`), in bytes.
+    #[must_use]
+    pub fn max_memory(&self) -> Option<u64> {
+        self.rules.watch.max_memory
     }
 
     /// Whether pidone is stopping.

@@ -27,6 +27,7 @@ fn worker(slot: usize) -> WorkerStatus {
         resident: Some(40 << 20),
         loop_delay_us: Some(400),
         queue: Some(0),
+        relieved: None,
         inspect_port: None,
     }
 }

@@ -19,6 +19,7 @@ pub(in crate::admin) fn sample() -> Status {
         resident: None,
         loop_delay_us: None,
         queue: None,
+        relieved: None,
         inspect_port: None,
     };
     let worker = |slot, state, pid| WorkerStatus {
@@ -37,6 +38,9 @@ pub(in crate::admin) fn sample() -> Status {
         reason: None,
         stopping: false,
         reloading: false,
+        progress: None,
+        crash_loop: false,
+        draining: 1,
         target: 4,
         workers: vec![
             WorkerStatus {
@@ -46,6 +50,7 @@ pub(in crate::admin) fn sample() -> Status {
                 resident: Some(46 << 20),
                 loop_delay_us: Some(312),
                 queue: Some(0),
+                relieved: Some(5),
                 inspect_port: Some(9230),
                 ..worker(0, "ready", Some(8))
             },
@@ -87,6 +92,15 @@ pub(in crate::admin) fn sample() -> Status {
             age: 0,
         },
         oom_kills: Some(2),
+        relieved: 12,
+        max_memory: Some(300 << 20),
+        container: ContainerStatus {
+            cpu_ms: Some(90_000),
+            cpu_limit: Some(1500),
+            memory: Some(200 << 20),
+            memory_limit: None,
+        },
+        ends: LastEnds::default(),
         totals: Totals {
             start_time_ms: 1_700_000_000_250,
             cpu_ms: Some(40),
@@ -105,8 +119,6 @@ pub(in crate::admin) fn sample() -> Status {
                 count: 2,
                 sum_ms: 60_007,
             },
-            crash_loop: false,
-            relieved: 12,
         },
     }
 }
@@ -195,25 +207,57 @@ fn cpu_shares_cover_the_time_between_two_tables() {
     assert!(!at_once.contains('%'), "{at_once}");
 }
 
+#[test]
+fn only_the_last_ends_are_kept() {
+    let mut status = Status::default();
+    for pid in 0..12 {
+        status.ends.push(EndStatus {
+            time_ms: 0,
+            slot: None,
+            instance: None,
+            pid: Some(pid),
+            what: String::new(),
+        });
+    }
+    let json = status.json();
+    let ends = Object::parse(json.as_bytes()).unwrap().get("ends").unwrap();
+    let pid = |end: Value<'_>| number(end.object()?, "pid");
+    let pids: Vec<i32> = ends.items().map(|end| pid(end).unwrap()).collect();
+    assert_eq!(pids, (2..12).collect::<Vec<_>>());
+}
+
 /// The JSON is an interface for programs.
 #[test]
 fn the_json_has_these_members() {
     let mut status = sample();
     status.workers.truncate(2);
+    status.reloading = true;
+    status.progress = Some(Progress { replaced: 2, of: 4 });
+    status.ends.push(EndStatus {
+        time_ms: 1_700_000_009_000,
+        slot: Some(1),
+        instance: Some(1),
+        pid: Some(7),
+        what: "was killed by SIGKILL".into(),
+    });
     let json = status.json();
     let wanted = concat!(
-        r#"{"version":"0.1.0","mode":"workers","pid":1,"uptime_ms":7745120,"#,
-        r#""ready":true,"stopping":false,"reloading":false,"reason":null,"target":4,"oom_kills":2,"#,
+        r#"{"format":1,"version":"0.1.0","mode":"workers","pid":1,"uptime_ms":7745120,"#,
+        r#""ready":true,"stopping":false,"reloading":true,"crash_loop":false,"reason":null,"#,
+        r#""progress":{"replaced":2,"of":4},"target":4,"draining":1,"oom_kills":2,"relieved":12,"max_memory_bytes":314572800,"#,
+        r#""container_cpu_ms":90000,"container_cpu_limit_millicores":1500,"container_memory_bytes":209715200,"#,
+        r#""container_memory_limit_bytes":null,"#,
         r#""restarts":{"exit":3,"hang":0,"memory":1,"age":0},"#,
         r#""workers":[{"state":"ready","slot":0,"instance":0,"pid":8,"uptime_ms":7744000,"start_time_ms":1700000001000,"#,
-        r#""restarts":0,"cpu_ms":12050,"resident_bytes":48234496,"loop_delay_us":312,"queue":0,"inspect_port":9230,"#,
+        r#""restarts":0,"cpu_ms":12050,"resident_bytes":48234496,"loop_delay_us":312,"queue":0,"relieved":5,"inspect_port":9230,"#,
         r#""last_end":null},"#,
         r#"{"state":"draining","slot":1,"instance":1,"pid":4194304,"uptime_ms":65000,"start_time_ms":null,"#,
         r#""restarts":3,"cpu_ms":3605000,"resident_bytes":1610612736,"loop_delay_us":1500000,"#,
-        r#""queue":128,"inspect_port":null,"last_end":"killed by SIGKILL"}],"#,
+        r#""queue":128,"relieved":null,"inspect_port":null,"last_end":"killed by SIGKILL"}],"#,
         r#""spares":[{"state":"starting","slot":null,"instance":4,"pid":78,"uptime_ms":250,"start_time_ms":null,"#,
-        r#""restarts":0,"cpu_ms":null,"resident_bytes":null,"loop_delay_us":null,"queue":null,"inspect_port":null,"#,
-        r#""last_end":null}]}"#,
+        r#""restarts":0,"cpu_ms":null,"resident_bytes":null,"loop_delay_us":null,"queue":null,"relieved":null,"inspect_port":null,"#,
+        r#""last_end":null}],"#,
+        r#""ends":[{"time_ms":1700000009000,"slot":1,"instance":1,"pid":7,"what":"was killed by SIGKILL"}]}"#,
     );
     assert_eq!(json, wanted);
 }
@@ -224,7 +268,9 @@ fn written_json_is_parsed_to_the_same_status() {
         version: "1".into(),
         ..Status::default()
     };
-    for mut status in [sample(), single] {
+    let mut reloading = sample();
+    reloading.progress = Some(Progress { replaced: 1, of: 4 });
+    for mut status in [sample(), reloading, single] {
         status.totals = Totals::default();
         assert_eq!(Status::from_json(&status.json()), Some(status));
     }

@@ -126,6 +126,7 @@ fn a_kill_report_says_whether_pidone_sent_the_signal() {
         ended: Ended::Killed(Signal::TERM),
         uptime: 3 * SECOND,
         sent_by_us: true,
+        is_planned: true,
         next: Next::Nothing,
     });
     assert_eq!(run.after(3 * SECOND).tell(killed)[0], report);
@@ -137,6 +138,7 @@ fn a_kill_report_says_whether_pidone_sent_the_signal() {
         ended: Ended::Killed(Signal::KILL),
         uptime: SECOND,
         sent_by_us: false,
+        is_planned: false,
         next: Next::Nothing,
     });
     assert_eq!(run.after(SECOND).tell(killed)[0], report);
