@@ -53,6 +53,8 @@ pub struct Config {
     pub control: Control,
     /// The address for probes and metrics (`--http`); `None`: off.
     pub http: Option<Endpoint>,
+    /// Serve the live page and the status there, too (`--http-page`).
+    pub http_page: bool,
     /// pidone's own log.
     pub logging: Logging,
     /// Variables for this pidone that its children do not inherit, as a nested pidone would
@@ -81,6 +83,7 @@ impl Config {
             warn_on_reap: false,
             control: Control::default(),
             http: None,
+            http_page: true,
             logging: Logging::default(),
             own_variables: Vec::new(),
         }

@@ -17,6 +17,8 @@ pub fn check(data: &[u8]) {
         HttpRequest::Partial => panic!("nothing more will come"),
         HttpRequest::Page { page, body } => {
             let path = match page {
+                Page::Html => "/",
+                Page::Status => "/status",
                 Page::Live => "/livez",
                 Page::Ready => "/readyz",
                 Page::Metrics(_) => "/metrics",

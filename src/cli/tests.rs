@@ -114,7 +114,7 @@ fn every_option_and_its_variable_is_applied() {
                 --restart on-failure --backoff 1s..2s --min-uptime 3s --max-restarts 4/5s \
                 --grace 10s --stop signal --http-drain 7s --drain-delay 6s --kill-mode process \
                 --max-memory 300M --max-age 8h --hang-timeout 9s --unresponsive-after 11s \
-                --control /run/b.sock --http 127.0.0.1:9090 --instance-var INSTANCE_ID";
+                --control /run/b.sock --http 127.0.0.1:9090 --http-page off --instance-var INSTANCE_ID";
     let variables: Vec<String> = line
         .replace("--instances=2", "--instances 2")
         .split_whitespace()
@@ -172,7 +172,7 @@ fn every_option_and_its_variable_is_applied() {
     };
     assert_eq!(said.control, Control::Path("/run/b.sock".into()));
     let http = said.http.unwrap().to_string();
-    assert_eq!(http, "127.0.0.1:9090");
+    assert_eq!((http.as_str(), said.http_page), ("127.0.0.1:9090", false));
     assert_eq!(said.instance_var.as_deref(), Some("INSTANCE_ID"));
     assert_eq!(said.workers, Some(wanted));
 }

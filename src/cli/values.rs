@@ -136,6 +136,11 @@ pub(super) fn one_of<T: Copy>(
     found.map(|(_, meaning)| *meaning).ok_or(wrong)
 }
 
+pub(super) fn on_or_off(text: &str) -> Result<bool, InvalidValue> {
+    let words = [("on", true), ("off", false)];
+    one_of(text, &words, InvalidValue::Give("on or off"))
+}
+
 /// No machine that runs pidone has more CPUs than this.
 const INSTANCES_MAX: u16 = Instances::MAX;
 

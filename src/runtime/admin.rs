@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use super::Runtime;
 use super::clients::{Access, ClientId, Clients, Input};
+use super::control::FRESH;
 use super::error::RunError;
 use super::notices;
 use super::sources::{Registered, Source, Sources};
 use crate::admin::control::{ControlRequest, PLACES};
-use crate::admin::http::{self, Page};
+use crate::admin::http::{self, HttpRejection, Page};
 use crate::admin::metrics;
 use crate::admin::status::Status;
 use crate::config::{Config, Control};
@@ -188,6 +189,14 @@ impl Runtime<'_> {
             http::HttpRequest::Page { page, body } => (page, body),
         };
         let response = match page {
+            Page::Html | Page::Status if !self.config.http_page => {
+                HttpRejection::NoSuchPage.response()
+            }
+            Page::Html => http::html(body),
+            Page::Status => {
+                let json = self.snapshot(FRESH).json();
+                http::page(page, true, &format!("{json}\n"), body)
+            }
             Page::Live => http::page(page, true, "alive\n", body),
             Page::Ready => match self.unreadiness() {
                 None => http::page(page, true, "ready\n", body),

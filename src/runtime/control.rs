@@ -9,8 +9,8 @@ use super::clients::ClientId;
 use crate::admin::control::{self, ControlRequest, InvalidRequest};
 use crate::supervisor::{self, Event, Reply, RequestId};
 
-/// The oldest event loop delay that `pidone ctl` shows.
-const FRESH: Duration = Duration::from_secs(2);
+/// The oldest event loop delay that `pidone ctl` and the page show.
+pub(super) const FRESH: Duration = Duration::from_secs(2);
 
 impl Runtime<'_> {
     /// A request from `pidone ctl`.

@@ -12,7 +12,9 @@ fn with_open_doors_pidone_sleeps() {
     let pid = run.pid();
     let standing = (admin.source(), connect_unix(&admin.control));
     admin.ask("status").done();
-    assert_eq!(admin.get("/metrics").0, 200);
+    for page in ["/metrics", "/status", "/"] {
+        assert_eq!(admin.get(page).0, 200);
+    }
     processes::wait_for_sleep(pid);
     let before = processes::switches(pid);
     // Some hundred milliseconds of work next to it.

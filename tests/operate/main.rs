@@ -16,6 +16,7 @@ mod idle;
 mod limits;
 mod logs;
 mod metrics;
+mod page;
 mod requests;
 mod responsive;
 mod silence;

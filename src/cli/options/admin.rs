@@ -26,10 +26,23 @@ pub(super) const ADMIN: Chapter = Chapter {
             value: Some("ADDR"),
             help: &[
                 "Serve /livez, /readyz and /metrics at [HOST:]PORT, for probes",
-                "and Prometheus (default: off).",
+                "and Prometheus, and a live page at / (default: off).",
             ],
             set: |draft, value| {
                 draft.config.http = Some(values::http(value)?);
+                Ok(())
+            },
+            ..SWITCH
+        },
+        OptionSpec {
+            long: "http-page",
+            value: Some("on|off"),
+            help: &[
+                "off: --http serves neither the live page (/) nor the status in",
+                "JSON (/status) (default: on).",
+            ],
+            set: |draft, value| {
+                draft.config.http_page = values::on_or_off(value)?;
                 Ok(())
             },
             ..SWITCH

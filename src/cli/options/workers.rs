@@ -32,9 +32,7 @@ pub(super) const WORKERS: Chapter = Chapter {
                 "start stay (default: on).",
             ],
             set: |draft, value| {
-                let words = [("on", true), ("off", false)];
-                let accepted = InvalidValue::Give("on or off");
-                draft.config.follow_limits = values::one_of(value, &words, accepted)?;
+                draft.config.follow_limits = values::on_or_off(value)?;
                 Ok(())
             },
             ..FOR_WORKERS

@@ -1,4 +1,5 @@
-//! The pages of `--http`: parses requests for `/livez`, `/readyz` and `/metrics`, and writes responses.
+//! The pages of `--http`: parses requests for `/livez`, `/readyz`, `/metrics`, `/status` and the live page, and
+//! writes responses.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -59,9 +60,29 @@ fn thousandths(text: &str) -> u32 {
         .saturating_add(part.get(..3).map_or(0, number))
 }
 
+/// The live page: page.html, compressed by build.rs. Every browser decompresses it.
+const HTML: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.gz"));
+
+/// The header fields of the live page and the status. The page may load nothing and connect only to its
+/// own origin; its style and its script are known by their hashes, which tests/operate/page.rs checks. No
+/// other site may show the page in a frame or load the status.
+const HEADERS: &str = "\
+Content-Security-Policy: default-src 'none'; connect-src 'self'; img-src data:; \
+style-src 'sha256-Z0KUBfCJGxmPpzuiFwnN4eYtYZJ6RCaEw24vNMBJ4GI='; \
+script-src 'sha256-4xBrpEx4wpxID+A+V8WGZV9KvF/KqTwm+hciml6DHBk='; \
+base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
+X-Content-Type-Options: nosniff\r\n\
+Referrer-Policy: no-referrer\r\n\
+Cross-Origin-Resource-Policy: same-origin\r\n\
+Cache-Control: no-store\r\n";
+
 /// A page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
+    /// `/`, the live page
+    Html,
+    /// `/status`
+    Status,
     /// `/livez`
     Live,
     /// `/readyz`
@@ -115,6 +136,8 @@ pub fn parse(bytes: &[u8], is_all: bool) -> HttpRequest {
     let target = request.path.unwrap_or_default();
     let path = target.split('?').next().unwrap_or_default();
     let page = match path {
+        "/" => Page::Html,
+        "/status" => Page::Status,
         "/livez" => Page::Live,
         "/readyz" => Page::Ready,
         "/metrics" => {
@@ -132,19 +155,27 @@ pub fn parse(bytes: &[u8], is_all: bool) -> HttpRequest {
     }
 }
 
-/// The response with a page.
+/// The response with the live page.
+#[must_use]
+pub fn html(body: bool) -> Vec<u8> {
+    let extra = format!("Content-Encoding: gzip\r\n{HEADERS}");
+    response("200 OK", "text/html; charset=utf-8", &extra, HTML, body)
+}
+
+/// The response with any other page.
 #[must_use]
 pub fn page(page: Page, is_ok: bool, text: &str, body: bool) -> Vec<u8> {
-    let kind = match page {
-        Page::Metrics(format) => format.content_type(),
-        Page::Live | Page::Ready => "text/plain; charset=utf-8",
+    let (kind, extra) = match page {
+        Page::Html | Page::Status => ("application/json", HEADERS),
+        Page::Metrics(format) => (format.content_type(), ""),
+        Page::Live | Page::Ready => ("text/plain; charset=utf-8", ""),
     };
     let status = if is_ok {
         "200 OK"
     } else {
         "503 Service Unavailable"
     };
-    response(status, kind, "", text, body)
+    response(status, kind, extra, text.as_bytes(), body)
 }
 
 impl HttpRejection {
@@ -158,7 +189,13 @@ impl HttpRejection {
             Self::TooLong => ("431 Request Header Fields Too Large", ""),
         };
         let text = format!("{self}\n");
-        response(status, "text/plain; charset=utf-8", extra, &text, true)
+        response(
+            status,
+            "text/plain; charset=utf-8",
+            extra,
+            text.as_bytes(),
+            true,
+        )
     }
 }
 
@@ -166,7 +203,9 @@ impl fmt::Display for HttpRejection {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::NotHttp => "not an HTTP/1 request",
-            Self::NoSuchPage => "no such page; use /livez, /readyz or /metrics",
+            Self::NoSuchPage => {
+                "no such page; use /livez, /readyz or /metrics, and with --http-page on / or /status"
+            }
             Self::Method => "method not allowed; use GET or HEAD",
             Self::TooLong => "request head too large: at most 8 KiB and 64 fields",
         })
@@ -174,13 +213,16 @@ impl fmt::Display for HttpRejection {
 }
 
 /// One response, after which the connection is closed: probes are rare.
-fn response(status: &str, kind: &str, extra: &str, text: &str, body: bool) -> Vec<u8> {
+fn response(status: &str, kind: &str, extra: &str, text: &[u8], body: bool) -> Vec<u8> {
     let length = text.len();
-    let body = if body { text } else { "" };
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{extra}Connection: close\r\n\r\n{body}"
+    let mut response = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{extra}Connection: close\r\n\r\n"
     )
-    .into_bytes()
+    .into_bytes();
+    if body {
+        response.extend_from_slice(text);
+    }
+    response
 }
 
 #[cfg(test)]
@@ -197,6 +239,8 @@ mod tests {
         for (path, page) in [
             ("/livez", Page::Live),
             ("/readyz?verbose", Page::Ready),
+            ("/", Page::Html),
+            ("/status", Page::Status),
             ("/metrics", Page::Metrics(Format::Text)),
         ] {
             for (method, body) in [("GET", true), ("HEAD", false)] {
@@ -251,7 +295,8 @@ mod tests {
     fn invalid_requests_get_their_error() {
         for (text, wrong) in [
             ("POST /livez HTTP/1.1\r\n\r\n", HttpRejection::Method),
-            ("GET / HTTP/1.1\r\n\r\n", HttpRejection::NoSuchPage),
+            ("GET /page HTTP/1.1\r\n\r\n", HttpRejection::NoSuchPage),
+            ("GET // HTTP/1.1\r\n\r\n", HttpRejection::NoSuchPage),
             ("GET /metrics/ HTTP/1.1\r\n\r\n", HttpRejection::NoSuchPage),
             ("\x16\x03\x01\x02\x00\x01", HttpRejection::NotHttp),
             ("GET /livez\r\n\r\n", HttpRejection::NotHttp),
