@@ -229,6 +229,12 @@ fn what_cannot_be_a_worker_is_refused_with_advice() {
         ("fastify start -w app.js", "fastify -w", "; leave it out"),
         ("next dev", "next dev", "its production server instead"),
         ("nest start", "nest start", "node dist/main.js"),
+        ("cservice app.js", "cservice", "run node app.js instead"),
+        (
+            "egg-scripts start",
+            "egg-scripts start",
+            "start({ mode: 'single' })",
+        ),
         ("dotenv -- node a.js", "dotenv", "--env-file=.env server.js"),
     ] {
         refused(line, what, advice);
