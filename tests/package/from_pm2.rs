@@ -140,7 +140,12 @@ fn options_without_an_equivalent_have_their_remedy() {
         ("api", "Shop API", "env_production", "--env production"),
         ("module", "module", "stop_exit_codes", "0 is"),
         ("esm", "ports", "increment_var", "a port of its own"),
-        ("monorepo", "queue", "max_memory_restart", "--ready none"),
+        (
+            "monorepo",
+            "queue",
+            "an app that listens on no port",
+            "--ready none",
+        ),
         (
             "command",
             "piped",
@@ -185,6 +190,47 @@ fn an_environment_is_chosen_as_in_pm2() {
             .join("\n")
             .contains("3000:3000")
     );
+}
+
+/// In a checkout before `npm install`, and with variables that only the server has.
+#[test]
+fn what_is_not_here_is_named() {
+    let Some(project) = installed("a bare checkout") else {
+        return;
+    };
+    let directory = TempDir::new();
+    directory.file(
+        "package.json",
+        r#"{ "dependencies": { "framework": "1" }, "scripts": { "start": "framework start", "all": "npm-run-all a b && c" } }"#,
+        0o644,
+    );
+    directory.file(
+        "ecosystem.config.js",
+        "module.exports = { apps: [
+           { name: 'web', script: 'npm', args: 'start', interpreter: 'none', cwd: '/srv/web/current/../current',
+             increment_var: 'PORT', env: { PORT: process.env.PORT_OF_THE_SERVER } },
+           { name: 'all', script: 'yarn all' },
+           { name: 'path', cwd: '/srv/web', script: '/srv/web/dist/main.js' },
+           { name: 'elsewhere', script: 'npm', args: 'run unknown', instances: 1 },
+         ] };",
+        0o644,
+    );
+    let apps = printed(project, "bare", &directory.path(""), &[]);
+    assert_eq!(
+        apps[0].command(),
+        "pidone -i 1 -- node node_modules/.bin/framework start"
+    );
+    assert!(apps[0].about("Check", "cwd /srv/web").contains("/app"));
+    assert!(apps[0].about("Check", "env: no value").contains("PORT"));
+    let ports = apps[0].about("No equivalent", "increment_var");
+    assert!(ports.contains("--port-env PORT"), "{ports}");
+    let shell = "pidone --restart always -- sh -c 'npm-run-all a b && c'";
+    assert_eq!(apps[1].command(), shell);
+    let advice = apps[1].about("Check", "\"npm-run-all a b && c\"");
+    assert!(advice.contains("a shell"), "{advice}");
+    assert!(apps[2].command().ends_with("-- node dist/main.js"));
+    let advice = apps[3].about("Check", "npm run unknown keeps npm");
+    assert!(advice.contains("name the command"), "{advice}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub fn meant(command: &[String], read_file: ReadFile<'_>) -> Option<String> {
         program if is_configuration(program) => {
             return Some(
                 "pidone reads no configuration file; \
-                 give it the command of the app in that file, as in: node server.js"
+                 give it the command of an app in that file: npx pidone-from-pm2 prints it"
                     .into(),
             );
         }

@@ -247,7 +247,7 @@ fn a_command_that_cannot_start_gets_a_suggestion() {
         ("server.js", "did you mean node server.js?"),
         ("./app.mjs -x", "did you mean node ./app.mjs -x?"),
         ("ecosystem.config.js", "reads no configuration file"),
-        ("pm2.json", "reads no configuration file"),
+        ("pm2.json", "npx pidone-from-pm2 prints it"),
         ("start app.js -i 4", "as in: pidone -- node app.js"),
         ("restart app.js -- -x", "as in: pidone -- node app.js -x"),
         ("start", "as in: pidone -- node server.js"),

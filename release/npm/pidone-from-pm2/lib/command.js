@@ -26,19 +26,22 @@ const MANAGERS = ['npm', 'npx', 'pnpm', 'pnpx', 'yarn', 'bun', 'bunx'];
 /** How deep scripts of package.json may name each other. */
 const DEPTH = 5;
 
-/** The directory of an app: on this machine, where it need not exist, and in the image, where the file's own is /app. */
+/**
+ * The directory of an app: as the file names it, where its files are on this machine, and in the image, where the file's own
+ * directory is /app.
+ */
 function place(cwd, home) {
-  const here = path.resolve(home, cwd ?? '.');
-  const inside = path.relative(home, here);
-  if (!inside.startsWith('..')) return { here, image: path.posix.join('/app', inside), checks: [] };
+  const named = path.resolve(home, cwd ?? '.');
+  const inside = path.relative(home, named);
+  if (!inside.startsWith('..')) return { named, here: named, image: path.posix.join('/app', inside), checks: [] };
   const checks = [`cwd ${cwd} is a directory of this machine: the image has its files in /app`];
-  return { here, image: '/app', checks };
+  return { named, here: fs.existsSync(named) ? named : home, image: '/app', checks };
 }
 
 /** A path as the command in the image has it. */
-function local(script, { here }, found) {
+function local(script, { named }, found) {
   if (!path.isAbsolute(script)) return path.posix.normalize(script);
-  const inside = path.relative(here, script);
+  const inside = path.relative(named, script);
   if (!inside.startsWith('..')) return inside;
   found.checks.push(`${script} is a path of this machine: give the one in the image`);
   return script;
@@ -50,12 +53,12 @@ function command(values, where) {
   const { script } = values;
   if (!script) throw new Problem('it has no script');
   const args = values.args ?? [];
-  const extension = path.extname(script);
   if (/\s/.test(script)) {
     // pm2 gives it to a shell, without `args`.
     found.words = unwrap(line(script, found), where, found, DEPTH);
-  } else if (values.exec_interpreter === undefined && isProgram(script, extension, where)) {
-    found.words = unwrap([script, ...args], where, found, DEPTH);
+  } else if (isProgram(script, values.exec_interpreter, where)) {
+    const program = script.includes('/') ? local(script, where, found) : script;
+    found.words = unwrap([program, ...args], where, found, DEPTH);
   } else {
     found.words = interpreted(values, local(script, where, found), args, found);
   }
@@ -64,8 +67,9 @@ function command(values, where) {
 }
 
 /** pm2 takes a script for a program if it is one of PATH or not a text; `bin/www` of many apps is neither. */
-function isProgram(script, extension, where) {
-  if (extension in BY_EXTENSION) return false;
+function isProgram(script, interpreter, where) {
+  if (interpreter === 'none') return true;
+  if (interpreter !== undefined || path.extname(script) in BY_EXTENSION) return false;
   if (!isFile(script, where)) return !script.includes('/');
   const start = Buffer.alloc(4);
   const file = fs.openSync(path.resolve(where.here, script));
@@ -78,9 +82,12 @@ function isFile(script, { here }) {
   return fs.statSync(path.resolve(here, script), { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
+/** What a program runs; one that is not known is taken for a package's, which is Node.js. */
 function language(program) {
   const name = path.basename(program);
-  return { node: 'node', bun: 'bun', deno: 'deno' }[name] ?? 'other';
+  if (['bun', 'deno'].includes(name)) return name;
+  const isOther = /^((ba|da|k|z)?sh|python[\d.]*|ruby|php[\d.]*|perl|java|gunicorn|uvicorn|celery)$/.test(name);
+  return isOther || path.extname(name) === '.sh' ? 'other' : 'node';
 }
 
 function line(text, found) {
@@ -99,7 +106,6 @@ function interpreted(values, script, args, found) {
   const given = values.exec_interpreter ?? BY_EXTENSION[extension] ?? 'node';
   const options = values.node_args ?? [];
   const [, name, version] = /^(.+?)(?:@(.+))?$/.exec(path.basename(given));
-  if (given === 'none') return [program(script), ...args];
   if (name in LOADERS) return ['node', ...LOADERS[name], ...options, script, ...args];
   if (name !== 'node') return [name === path.basename(given) && given.startsWith('.') ? given : name, ...options, script, ...args];
   if (version) found.checks.push(`interpreter ${given}: take the base image of this version, FROM node:${version.split('.')[0]}-slim`);
@@ -109,9 +115,6 @@ function interpreted(values, script, args, found) {
   const maps = values.source_map_support === true ? ['--enable-source-maps'] : [];
   return ['node', ...maps, ...options, script, ...args];
 }
-
-/** A program in the app's directory needs a path. */
-const program = (script) => (script.includes('/') ? script : `./${script}`);
 
 /** Replaces package managers and wrappers by what they start. */
 function unwrap(words, where, found, depth) {
@@ -132,14 +135,29 @@ function unwrap(words, where, found, depth) {
   }
   if (name in LOADERS && rest.length > 0 && !rest[0].startsWith('-')) return ['node', ...LOADERS[name], ...rest];
   if (name === 'node') return ['node', ...rest];
-  // What packages bring is not in the image's PATH.
+  if (first !== name) return words;
+  // What packages bring is not in the image's PATH, and a file of the app's own neither.
   const bin = path.posix.join('node_modules/.bin', name);
-  if (first === name && isFile(bin, where)) return ['node', bin, ...rest];
-  return words;
+  if (isFile(bin, where) || isDependency(name, where)) return ['node', bin, ...rest];
+  return [isFile(name, where) ? `./${name}` : name, ...rest];
+}
+
+function manifest({ here }) {
+  try {
+    return JSON.parse(fs.readFileSync(path.join(here, 'package.json'), 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+/** Before npm install, the name must do. */
+function isDependency(name, where) {
+  const { dependencies = {}, devDependencies = {} } = manifest(where);
+  return name in dependencies || name in devDependencies;
 }
 
 /** What a package manager runs: a line of package.json, or a program's words. */
-function managed(manager, args, { here }) {
+function managed(manager, args, where) {
   const begin = args.findIndex((word) => !word.startsWith('-'));
   if (begin < 0) return undefined;
   const [verb, ...rest] = args.slice(begin);
@@ -150,13 +168,8 @@ function managed(manager, args, { here }) {
   const isRun = verb === 'run' || verb === 'run-script';
   const [name, ...added] = isRun ? rest : [verb, ...rest];
   if (!isRun && manager === 'npm' && verb !== 'start') return undefined;
-  let scripts;
-  try {
-    ({ scripts = {} } = JSON.parse(fs.readFileSync(path.join(here, 'package.json'), 'utf8')));
-  } catch {
-    return undefined;
-  }
-  const text = scripts[name] ?? (name === 'start' && manager === 'npm' ? 'node server.js' : undefined);
+  const { scripts = {} } = manifest(where);
+  const text = scripts[name] ?? (name === 'start' && manager === 'npm' && isFile('server.js', where) ? 'node server.js' : undefined);
   const more = manager === 'npm' && added[0] === '--' ? added.slice(1) : added;
   return text && [text, ...more].join(' ');
 }

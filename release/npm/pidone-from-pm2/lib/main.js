@@ -39,9 +39,9 @@ function arguments_(words) {
 /** The apps of a file, and what else it has. */
 function contents(config, file) {
   if (config === null || typeof config !== 'object') throw new Problem(`${file} has no apps`);
-  const inner = config.apps ?? config.pm2 ?? config;
+  const inner = config.apps ?? config.pm2 ?? (config.static && !config.script ? [] : config);
   const apps = [inner].flat();
-  if (apps.length === 0) throw new Problem(`${file} has no apps`);
+  if (apps.length === 0 && !config.static) throw new Problem(`${file} has no apps`);
   const others = inner === config ? [] : Object.keys(config).filter((key) => !['apps', 'pm2', '__esModule', 'default'].includes(key));
   return { apps, others };
 }
@@ -62,7 +62,7 @@ async function main(words) {
     try {
       return print(translate(app, { home, environmentName }), { alone: apps.length === 1, taken });
     } catch (error) {
-      if (error.forUser) error.message = `${name}: app ${app?.name ?? n + 1}: ${error.message}`;
+      if (error.forUser) error.message = `${name}: app ${typeof app?.name === 'string' ? app.name : n + 1}: ${error.message}`;
       throw error;
     }
   });

@@ -13,27 +13,28 @@ const WATCH = 'for development, run node --watch without pidone; in a container,
 //   unneeded   nothing in a container needs it
 //   instead    there is no equivalent; the remedy
 //   unless     values with which there is nothing to do, as they are pm2's default or turn the option off
-// and how pm2 reads it: its other names, and whether a string is a list of words, a size or a time.
+// and how pm2 reads it: its other names, and whether it is a text, a list of words, a number, a size or a time.
 const used = { used: true };
+const text = { ...used, text: true };
 const unneeded = { unneeded: true };
 const OFF = [false, 0, '0', '', null];
 
 const OPTIONS = {
-  script: { ...used, names: ['exec', 'cmd', 'command'] },
-  name: used,
+  script: { ...text, names: ['exec', 'cmd', 'command'] },
+  name: text,
   name_prefix: unneeded,
   filter_env: { instead: 'a container has only the variables that you give it', unless: OFF },
   namespace: unneeded,
   install_url: unneeded,
-  cwd: used,
+  cwd: text,
   args: { ...used, words: true },
-  exec_interpreter: { ...used, names: ['interpreter'] },
+  exec_interpreter: { ...text, names: ['interpreter'] },
   node_args: { ...used, words: true, names: ['interpreter_args', 'interpreterArgs'] },
   out_file: { instead: LOGS, names: ['out_log', 'output', 'out'] },
   error_file: { instead: LOGS, names: ['err_log', 'err_file', 'err', 'error'] },
   log_file: { instead: LOGS, names: ['log'], unless: OFF },
   disable_logs: { instead: 'give the service the log driver none (compose: logging: { driver: none })', unless: OFF },
-  log_type: used,
+  log_type: text,
   log_date_format: { instead: 'read the log with docker logs --timestamps, or let the app\'s logger write the time' },
   time: { instead: 'read the log with docker logs --timestamps, or let the app\'s logger write the time', unless: OFF },
   env: used,
@@ -64,7 +65,7 @@ const OPTIONS = {
   min_uptime: { ...used, time: true },
   max_restarts: { ...used, number: true },
   execute_command: unneeded,
-  exec_mode: used,
+  exec_mode: text,
   force: unneeded,
   append_env_to_name: unneeded,
   post_update: { instead: 'run these commands when the image is built' },
@@ -73,8 +74,8 @@ const OPTIONS = {
   v8: { instead: TRACING, unless: OFF },
   event_loop_inspector: { instead: TRACING, unless: OFF },
   deep_monitoring: { instead: TRACING, unless: OFF },
-  increment_var: used,
-  instance_var: used,
+  increment_var: text,
+  instance_var: text,
   pmx: { instead: TRACING, unless: [...OFF, true] },
   automation: unneeded,
   treekill: used,
@@ -98,12 +99,13 @@ const UNITS = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, s: 1000, m: 60000, h: 360000
 /** A value as pm2 understands it; undefined if pm2 itself rejects it. */
 function value(option, given) {
   const how = OPTIONS[option];
-  const text = typeof given === 'string' ? given : undefined;
+  const string = typeof given === 'string' ? given : undefined;
+  if (how.text) return string;
   if (how.words) return Array.isArray(given) ? given.map(String) : pm2Words(String(given));
   if (how.number || how.size || how.time) {
-    if (text !== '' && !isNaN(given)) return Number(given);
+    if (string !== '' && !isNaN(given)) return Number(given);
     const pattern = how.size ? /^\d+[KMG]$/ : /^\d+[smh]$/;
-    return text && !how.number && pattern.test(text) ? parseInt(text, 10) * UNITS[text.at(-1)] : undefined;
+    return string && !how.number && pattern.test(string) ? parseInt(string, 10) * UNITS[string.at(-1)] : undefined;
   }
   return given;
 }

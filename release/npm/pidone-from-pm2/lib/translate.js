@@ -57,12 +57,14 @@ function restartPolicy(values) {
 }
 
 /** What `env` and the options that are environment give, as strings; objects are JSON, as under pm2. */
-function environment(values, sorted, name, found) {
+function environment(values, sorted, name, { found, checks }) {
   const env = { ...found.env, ...(typeof values.env === 'object' ? values.env : {}), ...(sorted.environments[name] ?? {}) };
   if (values.port !== undefined) env.PORT = values.port;
   const text = (value) => (typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value));
-  const set = Object.entries(env).filter(([, value]) => value !== undefined && value !== null);
-  return Object.fromEntries(set.map(([key, value]) => [key, text(value)]));
+  const isSet = (key) => env[key] !== undefined && env[key] !== null;
+  const unset = Object.keys(env).filter((key) => !isSet(key));
+  if (unset.length > 0) checks.push(`env: no value here for ${unset.join(', ')}; set it in the container's environment`);
+  return Object.fromEntries(Object.keys(env).filter(isSet).map((key) => [key, text(env[key])]));
 }
 
 /** Whether `--instance-var` takes this name. */
@@ -88,7 +90,7 @@ function translate(app, { home, environmentName }) {
   const workers = count(values, notes);
   const mode = String(values.exec_mode ?? '').replace(/_mode$/, '');
   const cluster = mode === 'cluster' || (mode === '' && values.instances !== undefined && ['node', 'bun'].includes(found.language));
-  const env = environment(values, sorted, environmentName, found);
+  const env = environment(values, sorted, environmentName, { found, checks });
 
   // Only workers have these, so one worker it is where pm2 has a forked process.
   const needsWorkers = ['max_memory_restart', 'wait_ready', 'increment_var'].filter((option) => values[option]);
@@ -112,7 +114,9 @@ function translate(app, { home, environmentName }) {
   if (hasWorkers) {
     const variable = values.increment_var;
     const counts = variable && !isPort(env[variable]);
-    if (counts) {
+    if (variable && env[variable] === undefined) {
+      notes.push(['increment_var', `there is no value for ${variable} here: with a port as its value, give --port-env ${variable}`]);
+    } else if (counts) {
       notes.push(['increment_var', `${variable} is no port, so no option counts it up: use NODE_APP_INSTANCE, which is 0, 1, … in the workers`]);
     } else if (variable) {
       add('--port-env', variable);
@@ -132,8 +136,11 @@ function translate(app, { home, environmentName }) {
     } else if (isOther) {
       notes.push(['instance_var', `the name ${values.instance_var} is not free: read NODE_APP_INSTANCE, or give --instance-var another one`]);
     }
-    if (isNode && !cluster && !values.wait_ready) {
-      checks.push(`${needsWorkers.length > 0 ? needsWorkers[0] : 'instances'}: this needs a worker (-i); one that listens on no port, such as a queue consumer, needs --ready none too`);
+    if (isNode && !cluster && workers !== 1) {
+      checks.push('instances: forked processes share no port under pm2; as workers (-i), they do');
+    }
+    if (isNode && !values.wait_ready && !ports) {
+      checks.push('an app that listens on no port, such as a queue consumer or a bot, needs --ready none');
     }
     if (found.language === 'bun' || found.language === 'deno') {
       checks.push(`${found.language} shares no port by itself: see "Bun and Deno" in pidone's README`);
@@ -148,6 +155,7 @@ function translate(app, { home, environmentName }) {
   const user = values.uid === undefined && values.gid === undefined ? undefined : [values.uid ?? 0, values.gid].filter((id) => id !== undefined).join(':');
   if (![undefined, 0, '0', ''].includes(values.cron_restart)) notes.push(cron(values, policy, hasWorkers));
 
+  if (env.PM2_SERVE_PATH !== undefined) checks.push(`${values.script}: pm2 serves files here; do it with a web server's image, such as nginx`);
   remarks(sorted, environmentName, notes, checks);
   return {
     name: String(values.name ?? scriptName(values.script)),
