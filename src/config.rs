@@ -39,6 +39,8 @@ pub struct Config {
     pub instance_var: Option<String>,
     /// Tell workers apart for OpenTelemetry (`--otel-instance`).
     pub otel_instance: bool,
+    /// Pass on all messages of workers to other workers (`--relay`).
+    pub relay: bool,
     /// Fail unless pidone can be a subreaper (`--subreaper`).
     pub subreaper: bool,
     /// The signal that pidone gets when its own parent dies (`--parent-death`).
@@ -76,6 +78,7 @@ impl Config {
             follow_limits: true,
             instance_var: None,
             otel_instance: false,
+            relay: false,
             subreaper: false,
             parent_death: None,
             expected: Vec::new(),

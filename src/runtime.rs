@@ -92,7 +92,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         started_unix: host::time_of_day(),
         event_time: Moment::ZERO,
         signals_read_at: Moment::ZERO,
-        workers: Workers::new(http_drain.is_some()),
+        workers: Workers::new(http_drain.is_some(), config.relay),
         accept_backoff: AcceptBackoff::default(),
         unread: UnreadCheck::default(),
         accepts: true,
@@ -284,12 +284,8 @@ impl Runtime<'_> {
             Ok((pid, channel)) => {
                 let source = Source::Worker(worker);
                 let link = channel.map(|channel| {
-                    Link::new(Registered::new(
-                        &self.sources,
-                        source,
-                        channel,
-                        Interest::Read,
-                    ))
+                    let channel = Registered::new(&self.sources, source, channel, Interest::Read);
+                    Link::new(channel, self.config.relay)
                 });
                 self.workers.add(start, link, inspect_port);
                 self.workers.started(worker, pid);

@@ -1,7 +1,8 @@
 //! An outbox between a worker that sends arbitrary messages and a runtime that does anything it may do: checks what is in
 //! flight (the rules are in `src/core/channel/outbox.rs`), and who owns each descriptor.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use pidone::channel::cluster::{FromWorker, HandleKind, Key};
 use pidone::channel::outbox::{CAPACITY, Outbox, Outcome};
@@ -68,6 +69,8 @@ pub struct World {
     line: Vec<u8>,
     with_descriptor: bool,
     is_gone: bool,
+    /// Lines of other workers that it must get.
+    relayed: VecDeque<Vec<u8>>,
 }
 
 impl World {
@@ -83,6 +86,15 @@ impl World {
             line: Vec::new(),
             with_descriptor: false,
             is_gone: false,
+            relayed: VecDeque::new(),
+        }
+    }
+
+    /// A line of another worker, or nothing.
+    pub fn pass_on(&mut self, line: Vec<u8>) {
+        if let Some(text) = line.strip_suffix(b"\n") {
+            self.relayed.push_back(text.to_vec());
+            assert!(self.outbox.relay(Rc::new(line)));
         }
     }
 
@@ -188,6 +200,10 @@ impl World {
 
     /// A worker reads one line of JSON that it expects.
     fn check_line(&mut self, line: &[u8], with_descriptor: bool) {
+        if !with_descriptor && self.relayed.front().is_some_and(|next| next == line) {
+            self.relayed.pop_front();
+            return;
+        }
         let text = String::from_utf8_lossy(line).into_owned();
         let object = Object::parse_nested(line, u8::MAX).expect(&text);
         let command = object.get("cmd").expect(&text).string().expect(&text);

@@ -122,5 +122,6 @@ fn worker(choices: &mut Choices<'_>) -> WorkerStatus {
         queue: maybe(choices).map(|queue| queue as u32),
         relieved: maybe(choices),
         inspect_port: maybe(choices).map(|port| port as u16),
+        relayed: None,
     }
 }

@@ -6,6 +6,7 @@
 //! | [`query`] | the listener a worker requests |
 //! | [`cluster`] | Node's cluster messages, both directions |
 //! | [`outbox`] | messages to one worker: queued, in flight, acknowledged |
+//! | [`relay`] | who gets what a worker sends to other workers |
 //! | [`notify`] | messages from a worker on `NOTIFY_SOCKET` |
 
 pub mod cluster;
@@ -13,3 +14,4 @@ pub mod frame;
 pub mod notify;
 pub mod outbox;
 pub mod query;
+pub mod relay;

@@ -28,13 +28,7 @@ impl<'a> Object<'a> {
     /// As [`Self::parse`], with the given maximum nesting, the object's own level included.
     #[must_use]
     pub fn parse_nested(text: &'a [u8], depth: u8) -> Option<Self> {
-        let text = core::str::from_utf8(text).ok()?.trim_matches(is_space);
-        let mut reader = Reader { rest: text };
-        if reader.peek() != Some(b'{') {
-            return None;
-        }
-        reader.value(depth)?;
-        reader.rest.is_empty().then_some(Self(text))
+        Value::parse_nested(text, depth)?.object()
     }
 
     /// The member of this name; the last one if there are several, as in JavaScript.
@@ -42,26 +36,35 @@ impl<'a> Object<'a> {
     /// A name written with escapes is not recognised; Node never writes one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
-        let mut found = None;
+        let named = self.members().filter(|(member, _)| member.is_string(name));
+        named.last().map(|(_, value)| value)
+    }
+
+    /// Each member's name, a string, and its value.
+    pub fn members(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> + use<'a> {
         let mut reader = Reader { rest: self.0 };
-        reader.take('{')?;
-        while reader.peek() == Some(b'"') {
-            let member = reader.string()?;
+        let mut goes_on = reader.take('{').is_some();
+        core::iter::from_fn(move || {
+            // The depth was checked when it was parsed. The end of the object is not a value.
+            let name = goes_on.then(|| reader.value(u8::MAX))??;
             reader.take(':')?;
-            // The depth was checked when it was parsed.
             let value = reader.value(u8::MAX)?;
-            if member == name {
-                found = Some(Value(value));
-            }
-            if reader.take(',').is_none() {
-                break;
-            }
-        }
-        found
+            goes_on = reader.take(',').is_some();
+            Some((Value(name), Value(value)))
+        })
     }
 }
 
 impl<'a> Value<'a> {
+    /// Parses one value with at most this nesting; `None` if the text is anything else.
+    #[must_use]
+    pub fn parse_nested(text: &'a [u8], depth: u8) -> Option<Self> {
+        let text = core::str::from_utf8(text).ok()?.trim_matches(is_space);
+        let mut reader = Reader { rest: text };
+        reader.value(depth)?;
+        reader.rest.is_empty().then_some(Self(text))
+    }
+
     /// The value as it was written.
     #[must_use]
     pub fn raw(self) -> &'a str {

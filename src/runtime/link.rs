@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::sources::Registered;
 use crate::channel::cluster::{FromWorker, Key};
-use crate::channel::frame::Splitter;
+use crate::channel::frame::{Line, Splitter};
 use crate::channel::outbox::{Outbox, Outcome};
 use crate::supervisor::Moment;
 use crate::sys::channel::{Channel, Read, Sent};
@@ -20,6 +20,9 @@ const TURN: usize = 16 * 1024;
 /// How long a worker's channel pauses after a full turn. A flood of messages then costs pidone and the
 /// other workers almost nothing, and still passes at 8 MB/s.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// To how many workers a full turn is passed on in [`PAUSE`].
+const RELAYED_IN_PAUSE: usize = 8;
 
 /// How long a ping must be unanswered to count as a delay: otherwise an event loop that hangs would
 /// look fast right after the ping.
@@ -64,10 +67,15 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(channel: Registered<Channel>) -> Self {
+    /// `relays_all`: `--relay`.
+    pub(super) fn new(channel: Registered<Channel>, relays_all: bool) -> Self {
         Self {
             channel,
-            splitter: Splitter::new(),
+            splitter: if relays_all {
+                Splitter::keeping_all()
+            } else {
+                Splitter::new()
+            },
             outbox: Outbox::new(),
             ping_sent: None,
             delay: None,
@@ -94,8 +102,12 @@ impl Link {
         self.is_closed
     }
 
-    /// Reads one turn; `None`: there is nothing to read.
-    pub(super) fn read(&mut self, now: Moment) -> Option<Vec<Incoming>> {
+    /// Reads one turn, and passes each message with its line to `hear`; `None`: there is nothing to read.
+    pub(super) fn read(
+        &mut self,
+        now: Moment,
+        hear: &mut dyn FnMut(&FromWorker, Line<'_>),
+    ) -> Option<Vec<Incoming>> {
         let mut buffer = [0; TURN];
         let bytes = match self.channel.read(&mut buffer) {
             Read::Bytes(bytes) => bytes,
@@ -110,6 +122,7 @@ impl Link {
         let mut input = buffer.get(..bytes).unwrap_or_default();
         while let Some(line) = self.splitter.next(&mut input) {
             let message = FromWorker::parse(line);
+            hear(&message, line);
             let outcome = self.outbox.on_message(&message);
             if matches!(outcome, Outcome::PingAnswered)
                 && let Some(ping_sent) = self.ping_sent.take()
@@ -121,6 +134,14 @@ impl Link {
             }
         }
         Some(received)
+    }
+
+    /// Its last turn had messages for so many workers: if it was full, the pause is longer the more they are.
+    pub(super) fn pause_for(&mut self, workers: usize, now: Moment) {
+        if self.paused_until.is_some() {
+            let times = u32::try_from(workers / RELAYED_IN_PAUSE).unwrap_or(u32::MAX);
+            self.paused_until = Some(now + PAUSE * times.saturating_add(1));
+        }
     }
 
     /// Pings the event loop, unless a ping is unanswered or the worker disconnects.
@@ -181,7 +202,7 @@ pub(super) fn connection((key, parcel): (Key, Parcel)) -> Option<(Key, OwnedFd)>
     }
 }
 
-/// Messages of the app to its primary are ignored.
+/// Messages of the app to its primary are not for pidone.
 fn is_app_message(message: &FromWorker, outcome: &Outcome<Parcel>) -> bool {
     matches!(message, FromWorker::UserMessage) && matches!(outcome, Outcome::Nothing)
 }

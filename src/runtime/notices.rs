@@ -124,6 +124,36 @@ pub(super) fn malformed_messages(instance: usize) {
     log::warn!("worker {instance} sent malformed IPC messages; ignoring them");
 }
 
+/// A worker's messages to others are not passed on.
+pub(super) fn relay_unfit(instance: usize) {
+    log::warn!(
+        "worker {instance} sent a message for other workers that they do not get: it is malformed, nested more than 200 deep, \
+         longer than 4 MiB, or has a cmd that begins with NODE_"
+    );
+}
+
+pub(super) fn relay_unread(instance: usize) {
+    log::warn!(
+        "worker {instance} does not read its IPC messages, and 4 MiB of them are waiting; further messages of other workers to \
+         it are dropped until it does"
+    );
+}
+
+pub(super) fn log4js_without_primary(instance: usize) {
+    log::warn!(
+        "worker {instance}: log4js sends its log lines to a primary process of the app, and there is none: they are lost. \
+         Give log4js.configure() disableClustering: true, so that each worker writes its own, or pm2: true, so that the worker \
+         with NODE_APP_INSTANCE 0 writes all"
+    );
+}
+
+pub(super) fn log4js_without_worker(instance: usize) {
+    log::warn!(
+        "worker {instance}: log4js (pm2: true) sends its log lines to the worker with NODE_APP_INSTANCE 0, and none runs: \
+         they are lost until one does; with disableClustering: true, each worker writes its own"
+    );
+}
+
 pub(super) fn too_many_listeners(instance: usize, port: &str) {
     log::warn!(
         "worker {instance} cannot listen on {port}: it has {CAPACITY} listeners open already, the most that pidone serves, \

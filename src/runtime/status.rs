@@ -218,6 +218,10 @@ impl Runtime<'_> {
             queue: member.and_then(|member| self.ports.queue(member)),
             relieved: worker.and_then(|worker| self.workers.relieved(worker)),
             inspect_port: worker.and_then(|worker| self.workers.inspect_port(worker)),
+            relayed: self
+                .workers
+                .relayed(view.instance)
+                .map(|relayed| (relayed.passed_on, relayed.dropped)),
         }
     }
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod listening;
+mod relaying;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -15,9 +16,11 @@ use super::report::Name;
 use crate::channel::cluster::{FromWorker, Key};
 use crate::channel::outbox::{Fate, Outcome};
 use crate::channel::query::Query;
+use crate::channel::relay::{Batch, Relay};
 use crate::config::Readiness;
 use crate::supervisor::{Event, Member, Moment, Start, WorkerId};
 use crate::table::Table;
+use relaying::{Dropped, Relayed};
 
 pub(super) struct Worker {
     instance: usize,
@@ -43,6 +46,8 @@ pub(super) struct Worker {
     has_drain_module: bool,
     /// How many connections were taken from its queue.
     relieved: u64,
+    /// It was logged that its messages for other workers, or theirs for it, are dropped.
+    drops_logged: Dropped,
 }
 
 /// A connection for a worker that listens on this port.
@@ -62,17 +67,24 @@ pub(super) struct Workers {
     pub(super) have_taken: Vec<WorkerId>,
     /// `--http-drain`: true until it is logged that a worker runs without the module.
     wants_drain_module: bool,
+    relay: Relay,
+    /// By `NODE_APP_INSTANCE`.
+    relayed: Table<usize, Relayed>,
 }
 
 impl Workers {
-    pub(super) fn new(wants_drain_module: bool) -> Self {
+    pub(super) fn new(wants_drain_module: bool, relays_all: bool) -> Self {
         Self {
             wants_drain_module,
+            relay: Relay::new(relays_all),
             ..Self::default()
         }
     }
 
     pub(super) fn add(&mut self, start: &Start, link: Option<Link>, inspect_port: Option<u16>) {
+        if link.is_some() {
+            self.relay.add(start.worker, start.instance);
+        }
         let worker = Worker {
             instance: start.instance,
             inspect_port,
@@ -88,6 +100,7 @@ impl Workers {
             has_drain_module: false,
             relieved: 0,
             has_asked: false,
+            drops_logged: Dropped::default(),
         };
         self.all.insert(start.worker, worker);
     }
@@ -158,6 +171,7 @@ impl Workers {
         self.by_pid.remove(pid);
         self.dead.push(id);
         ports.forget(id);
+        self.channel_ended(id);
         let Some(worker) = self.all.get_mut(id) else {
             return;
         };
@@ -208,9 +222,15 @@ impl Workers {
         let Some(link) = worker.link.as_mut().filter(|link| !link.is_closed()) else {
             return false;
         };
-        let Some(received) = link.read(now) else {
+        let mut batch = Batch::default();
+        let relay = &mut self.relay;
+        let received = link.read(now, &mut |message, line| {
+            relay.hear(id, message, line, &mut batch);
+        });
+        let Some(received) = received else {
             if link.is_closed() {
                 events.push_back(Event::ChannelClosed(id));
+                self.channel_ended(id);
             }
             return false;
         };
@@ -279,6 +299,7 @@ impl Workers {
         }
         worker.report_listening(id, events);
         self.accepted_connections.extend(ports.take_displaced());
+        self.pass_on(id, &batch, now);
         true
     }
 
@@ -343,6 +364,7 @@ impl Workers {
             return;
         };
         worker.told_to_disconnect = true;
+        self.relay.leaves(id);
         if let Some(link) = &mut worker.link {
             let unsent = link.disconnect();
             let unsent = unsent.into_iter().filter_map(connection);

@@ -26,6 +26,7 @@ fn page(format: Format) -> String {
         queue: slot.map(|_| 7),
         relieved: slot.map(|_| 5),
         inspect_port: None,
+        relayed: None,
     };
     let status = Status {
         version: env!("CARGO_PKG_VERSION").into(),

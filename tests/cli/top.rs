@@ -30,6 +30,7 @@ fn status(second: u64) -> Status {
             queue: Some(3),
             relieved: None,
             inspect_port: None,
+            relayed: None,
         }],
         ..Status::default()
     }

@@ -101,6 +101,14 @@ fn what_makes_no_sense_together_is_refused() {
             ["--http-drain: ", "--channel off rules out; leave it out"],
         ),
         (
+            "-i 2 --channel off --relay",
+            [
+                "--relay: messages are passed on over the channel",
+                "--channel off rules out; leave it out",
+            ],
+        ),
+        ("--relay", ["--relay: needs workers", "add -i N"]),
+        (
             "-i 2 --channel off --spares 1",
             ["--spares: ", "--channel off rules out; leave it out"],
         ),

@@ -113,7 +113,12 @@ impl App {
 
     /// The packages of tests/harness/apps.
     pub fn with_packages(self) -> Self {
-        let modules = node_modules("tests/harness/apps");
+        self.with_packages_of("tests/harness/apps")
+    }
+
+    /// The packages of a directory of this repository.
+    pub fn with_packages_of(self, project: &str) -> Self {
+        let modules = node_modules(project);
         std::os::unix::fs::symlink(modules, self.directory.path("node_modules")).unwrap();
         self
     }

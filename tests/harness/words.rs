@@ -10,6 +10,10 @@ pub const RELOAD_BEGUN: &str = "reload started";
 pub const RELOADED: &str = "reload done";
 /// A reload has failed.
 pub const RELOAD_FAILED: &str = "reload failed";
+/// A worker reads no messages of others.
+pub const RELAY_UNREAD: &str = "does not read its IPC messages";
+/// log4js runs with its default clustering.
+pub const LOG4JS: &str = "log4js sends its log lines to a primary";
 /// Too many restarts.
 pub const CRASH_LOOP: &str = "crash loop";
 /// A worker did not become ready in time.

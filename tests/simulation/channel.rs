@@ -5,6 +5,8 @@ mod node;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::rc::Rc;
 
 use pidone::channel::cluster::{FromWorker, HandleKind, Key};
 use pidone::channel::frame::Splitter;
@@ -34,6 +36,7 @@ pub fn run(seed: u64, print: Print) -> Result<u64, Broken> {
         node: Node::default(),
         keys: Vec::new(),
         given: 0,
+        relayed: 0,
         out: BTreeSet::new(),
         answered: BTreeSet::new(),
         disconnected: false,
@@ -63,6 +66,8 @@ struct Channel {
     keys: Vec<Key>,
     /// The number of the next descriptor.
     given: u32,
+    /// How many messages of other workers are queued for it, or were.
+    relayed: i64,
     /// Descriptors in the outbox.
     out: BTreeSet<u32>,
     /// Queries whose answer it has taken.
@@ -91,7 +96,8 @@ impl Channel {
             61 if self.random.chance(20) => self.disconnect()?,
             62..65 => self.node.drained()?,
             65..120 => self.write(),
-            120..160 => self.turn()?,
+            120..157 => self.turn()?,
+            157..160 => self.relay(),
             _ => self.receive()?,
         }
         Ok(())
@@ -146,6 +152,21 @@ impl Channel {
             Ok(()) => Ok(()),
             Err((_, handle)) => self.back(handle, None),
         }
+    }
+
+    /// Messages of other workers, numbered.
+    fn relay(&mut self) {
+        let mut lines = String::new();
+        for _ in 0..self.random.below(4) + 1 {
+            self.relayed += 1;
+            let (number, filling) = (self.relayed, self.random.pick(&[1, 100, 1000]));
+            let _ = writeln!(
+                lines,
+                r#"{{"number":{number},"filling":"{filling:0filling$}"}}"#
+            );
+        }
+        // So few always fit.
+        assert!(self.outbox.relay(Rc::new(lines.into_bytes())));
     }
 
     fn write(&mut self) {
@@ -274,6 +295,10 @@ impl Channel {
             let forgotten = self.answered.iter().find(|seq| !once(seq));
             must!(forgotten.is_none(), "query {forgotten:?} has no answer");
             must!(self.out.is_empty(), "{:?} were not returned", self.out);
+        }
+        if !node.is_disconnected {
+            let (got, all) = (node.relayed, self.relayed);
+            must!(got == all, "{got} of {all} messages of other workers");
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ mod listen;
 mod networks;
 mod ports;
 mod recycling;
+mod relay;
 mod releases;
 mod relief;
 mod reload;

@@ -91,6 +91,10 @@ impl Draft {
             let what = "the disconnect is announced on the channel";
             return needs("http-drain", what, "leave it out");
         }
+        if self.config.relay {
+            let what = "messages are passed on over the channel";
+            return needs("relay", what, "leave it out");
+        }
         if self.hang_timeout.is_some() {
             let what = "event loops answer on the channel";
             return needs("hang-timeout", what, "leave it out");

@@ -57,6 +57,19 @@ pub(super) const WORKERS: Chapter = Chapter {
             ..FOR_WORKERS
         },
         OptionSpec {
+            long: "relay",
+            help: &[
+                "Pass on what a worker sends by process.send() to all other",
+                "workers, as pm2-intercom does (default: only the messages of",
+                "@socket.io/cluster-adapter, cluster-engine and log4js).",
+            ],
+            set: |draft, value| {
+                draft.config.relay = values::switch(value)?;
+                Ok(())
+            },
+            ..FOR_WORKERS
+        },
+        OptionSpec {
             long: "ready",
             value: Some("HOW"),
             help: &[

@@ -50,7 +50,7 @@ const fn in_unit(unit: &'static str, places: usize, metric: Metric) -> Metric {
 type Ask = fn(&WorkerStatus) -> Option<u64>;
 
 /// The metrics of each worker, except its state.
-const OF_WORKERS: [(Metric, Ask); 6] = [
+const OF_WORKERS: [(Metric, Ask); 8] = [
     (
         in_unit(
             "seconds",
@@ -105,6 +105,20 @@ const OF_WORKERS: [(Metric, Ask); 6] = [
             "The length of each worker's accept queue.",
         ),
         |worker| worker.queue.map(u64::from),
+    ),
+    (
+        counter(
+            "relayed_messages",
+            "Messages of each worker that were passed on to other workers.",
+        ),
+        |worker| worker.relayed.map(|(passed_on, _)| passed_on),
+    ),
+    (
+        counter(
+            "relay_dropped_messages",
+            "Messages between workers that were dropped: unfit ones of this worker, or those it did not read.",
+        ),
+        |worker| worker.relayed.map(|(_, dropped)| dropped),
     ),
 ];
 
@@ -359,6 +373,9 @@ mod tests {
             "pidone_worker_resident_memory_bytes{slot=\"0\",app_instance=\"0\"} 48234496",
             "pidone_worker_event_loop_delay_seconds{slot=\"0\",app_instance=\"0\"} 0.000312",
             "pidone_worker_accept_queue{slot=\"1\",app_instance=\"1\"} 128",
+            "# TYPE pidone_relayed_messages counter",
+            "pidone_relayed_messages_total{slot=\"0\",app_instance=\"0\"} 7",
+            "pidone_relay_dropped_messages_total{slot=\"0\",app_instance=\"0\"} 2",
         ] {
             let count = page.lines().filter(|known| *known == line).count();
             assert_eq!(count, 1, "{line} in\n{page}");

@@ -191,6 +191,9 @@ pub struct WorkerStatus {
     pub relieved: Option<u64>,
     /// The port its inspector listens on, or will when it is opened.
     pub inspect_port: Option<u16>,
+    /// Messages of it that other workers got, and messages from or to it that were dropped, for the metrics only; `None`: no
+    /// worker has sent any.
+    pub relayed: Option<(u64, u64)>,
 }
 
 impl Status {
@@ -360,6 +363,7 @@ impl WorkerStatus {
             queue: number(object, "queue"),
             relieved: number(object, "relieved"),
             inspect_port: number(object, "inspect_port"),
+            relayed: None,
         })
     }
 }

@@ -2,11 +2,17 @@
 
 use alloc::vec::Vec;
 
+use super::relay::may_be_library;
+
 /// The maximum length of a line that is kept whole, in bytes without the newline.
 ///
 /// Node's own lines stay below 5 KiB (a path of at most 4096 bytes plus a little); longer lines
 /// are messages the app sends with `process.send`.
 pub const LINE_MAX: usize = 64 * 1024;
+
+/// The maximum length of a line that may be for other workers (see [`relay`](crate::relay)), kept whole: a worker's answer
+/// to `fetchSockets()` has about 1 KiB for each of its clients.
+pub const MESSAGE_MAX: usize = 4 * 1024 * 1024;
 
 /// The buffer capacity kept between lines, in bytes.
 const BUFFER_KEPT: usize = 4 * 1024;
@@ -26,8 +32,10 @@ pub struct Splitter {
     begun: Vec<u8>,
     /// The line in `begun` has been returned.
     finished: bool,
-    /// The line in `begun` is longer than [`LINE_MAX`].
+    /// The line in `begun` is longer than its maximum.
     too_long: bool,
+    /// Every line is kept up to [`MESSAGE_MAX`].
+    keeps_all: bool,
 }
 
 impl Splitter {
@@ -35,6 +43,15 @@ impl Splitter {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty splitter for a worker whose messages all go to the others.
+    #[must_use]
+    pub fn keeping_all() -> Self {
+        Self {
+            keeps_all: true,
+            ..Self::default()
+        }
     }
 
     /// Returns the next line of `input`, and advances `input` past the consumed bytes.
@@ -69,10 +86,20 @@ impl Splitter {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        let room = LINE_MAX - self.begun.len();
-        let (kept, skipped) = bytes.split_at(room.min(bytes.len()));
+        let room = LINE_MAX.saturating_sub(self.begun.len());
+        let (kept, more) = bytes.split_at(room.min(bytes.len()));
         self.begun.extend_from_slice(kept);
-        self.too_long |= !skipped.is_empty();
+        if more.is_empty() || self.too_long {
+            return;
+        }
+        let is_kept = self.keeps_all || may_be_library(&self.begun);
+        if is_kept && self.begun.len() + more.len() <= MESSAGE_MAX {
+            self.begun.extend_from_slice(more);
+        } else {
+            self.too_long = true;
+            self.begun.truncate(LINE_MAX);
+            self.begun.shrink_to_fit();
+        }
     }
 }
 

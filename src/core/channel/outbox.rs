@@ -10,6 +10,8 @@
 //! - The disconnect is sent once. Messages in flight are settled first. Then the worker's event loop
 //!   must turn twice: once to accept the last connection, once to read from it. After the disconnect,
 //!   no message is sent that needs an answer.
+//! - Messages of other workers ([`relay`](super::relay)) are sent when there is nothing else to send, as long as there is a
+//!   channel: a worker that has been told to disconnect still has its clients. One that does not read holds up nobody.
 //! - When the app itself requests to disconnect, the request is acknowledged, unless a disconnect was
 //!   already sent: the worker would disconnect twice, which is an error.
 //!
@@ -20,6 +22,7 @@ mod flight;
 mod writing;
 
 use alloc::collections::VecDeque;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -32,6 +35,9 @@ pub const CAPACITY: usize = 64;
 
 /// The maximum number of queued messages above which even an error is not queued.
 const FAILURES: usize = 16 * CAPACITY;
+
+/// How many bytes of messages from other workers may wait for one worker.
+pub const RELAYED_MAX: usize = 4 * 1024 * 1024;
 
 /// How often a descriptor is sent again after a nack, as in Node.
 const RETRANSMISSIONS: u8 = 3;
@@ -104,6 +110,10 @@ pub struct Outbox<H> {
     finish: bool,
     ping: bool,
     queue: VecDeque<Message<H>>,
+    /// Messages of other workers, as whole lines.
+    relayed: VecDeque<Rc<Vec<u8>>>,
+    /// The memory that they use, and what is being written of them.
+    relayed_bytes: usize,
     writing: Option<Writing<H>>,
     /// The message in flight that the worker will answer with `Ack` or `Nack`.
     awaited: Option<Awaited<H>>,
@@ -143,6 +153,8 @@ impl<H> Outbox<H> {
             finish: false,
             ping: false,
             queue: VecDeque::new(),
+            relayed: VecDeque::new(),
+            relayed_bytes: 0,
             writing: None,
             awaited: None,
             undecided: VecDeque::new(),
@@ -174,7 +186,7 @@ impl<H> Outbox<H> {
         let data = data.clone();
         let purpose = Purpose::Listener { seq, data };
         self.queue.push_back(Message {
-            line,
+            line: Rc::new(line),
             opens: Some(key),
             parcel: Some(Parcel::new(key, handle, purpose)),
         });
@@ -236,6 +248,18 @@ impl<H> Outbox<H> {
             ..Message::plain(&ToWorker::Connection { seq, key })
         });
         Ok(())
+    }
+
+    /// Queues messages of other workers, as whole lines; `false`: too many wait already, and these are dropped.
+    pub fn relay(&mut self, lines: Rc<Vec<u8>>) -> bool {
+        let bytes = self.relayed_bytes + relayed_cost(&lines);
+        // A long one is not dropped just because it is long.
+        let fits = bytes <= RELAYED_MAX || self.relayed_bytes == 0;
+        if fits {
+            self.relayed_bytes = bytes;
+            self.relayed.push_back(lines);
+        }
+        fits
     }
 
     /// Queues a ping to the event loop; `false` if one is pending already, or the worker is about to
@@ -374,6 +398,11 @@ impl<H> Outbox<H> {
         self.open.retain(|&open| open != key);
         self.open.len() < before
     }
+}
+
+/// The memory of queued lines.
+fn relayed_cost(lines: &Rc<Vec<u8>>) -> usize {
+    size_of::<[usize; 8]>() + lines.capacity()
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ fn worker(slot: usize) -> WorkerStatus {
         queue: Some(0),
         relieved: None,
         inspect_port: None,
+        relayed: None,
     }
 }
 

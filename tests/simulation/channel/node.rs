@@ -30,6 +30,8 @@ pub struct Node {
     /// It has sent `exitedAfterDisconnect` with this number.
     asked_to_disconnect: Option<i64>,
     pub told_to_disconnect: bool,
+    /// How many messages of other workers it has got.
+    pub relayed: i64,
     pub is_disconnected: bool,
 }
 
@@ -158,6 +160,10 @@ impl Node {
             self.on_cluster(&inner, Some(handle))?;
         } else if is("NODE_CLUSTER") {
             self.on_cluster(&message, None)?;
+        } else if let Some(number) = message.get("number") {
+            self.relayed += 1;
+            let is_next = number.integer() == Some(self.relayed);
+            must!(is_next, "{number:?} where {} is due", self.relayed);
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ pub(in crate::admin) fn sample() -> Status {
         queue: None,
         relieved: None,
         inspect_port: None,
+        relayed: None,
     };
     let worker = |slot, state, pid| WorkerStatus {
         slot: Some(slot),
@@ -52,6 +53,7 @@ pub(in crate::admin) fn sample() -> Status {
                 queue: Some(0),
                 relieved: Some(5),
                 inspect_port: Some(9230),
+                relayed: Some((7, 2)),
                 ..worker(0, "ready", Some(8))
             },
             WorkerStatus {
@@ -272,6 +274,9 @@ fn written_json_is_parsed_to_the_same_status() {
     reloading.progress = Some(Progress { replaced: 1, of: 4 });
     for mut status in [sample(), reloading, single] {
         status.totals = Totals::default();
+        for worker in &mut status.workers {
+            worker.relayed = None;
+        }
         assert_eq!(Status::from_json(&status.json()), Some(status));
     }
     for text in ["", "{}", "[]", "{\"version\":\"1\"}", "ready"] {

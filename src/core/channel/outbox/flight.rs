@@ -3,11 +3,12 @@
 use crate::channel::cluster::{Key, ToWorker};
 use crate::channel::outbox::{Fate, Outcome};
 use crate::channel::query::Data;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-/// A line, with the listener it opens and the descriptor sent with it.
+/// A line, or several of other workers, with the listener it opens and the descriptor sent with it.
 pub(super) struct Message<H> {
-    pub(super) line: Vec<u8>,
+    pub(super) line: Rc<Vec<u8>>,
     /// The listener that the worker opens when it reads the line.
     pub(super) opens: Option<Key>,
     pub(super) parcel: Option<Parcel<H>>,
@@ -43,6 +44,7 @@ pub(super) enum Then {
     Nothing,
     AwaitAnswer,
     AwaitFinalPing,
+    Relayed,
     Disconnected,
 }
 
@@ -54,8 +56,12 @@ pub(super) enum Awaited<H> {
 
 impl<H> Message<H> {
     pub(super) fn plain(message: &ToWorker<'_>) -> Self {
+        Self::relayed(Rc::new(message.line()))
+    }
+
+    pub(super) fn relayed(line: Rc<Vec<u8>>) -> Self {
         Self {
-            line: message.line(),
+            line,
             opens: None,
             parcel: None,
         }

@@ -284,3 +284,96 @@ fn an_acknowledged_connection_is_kept_until_accepted_or_refused() {
     );
     assert_eq!(outbox.queue_failure(1, 24, &data()), Ok(()));
 }
+
+fn lines(text: &str) -> Rc<Vec<u8>> {
+    Rc::new(text.as_bytes().to_vec())
+}
+
+#[test]
+fn messages_of_other_workers_come_last_and_in_order() {
+    let mut outbox = Outbox::new();
+    let key = listening(&mut outbox);
+    assert!(outbox.relay(lines("1\n2\n")) && outbox.relay(lines("3\n")));
+    // One is about to be written.
+    assert!(outbox.poll_transmit().is_some());
+    outbox.queue_connection(key, 7).unwrap();
+    assert_eq!(send(&mut outbox).unwrap().1, Some(7));
+    // They need no answer, so they do not wait for one.
+    assert_eq!(send_all(&mut outbox), ["1\n2", "3"]);
+    outbox.ping();
+    assert_eq!(send(&mut outbox), None);
+    outbox.on_message(&FromWorker::Ack);
+    assert!(outbox.relay(lines("4\n")));
+    assert_eq!(send_all(&mut outbox), [PING, "4"]);
+
+    // One that has been begun is completed first.
+    assert!(outbox.relay(lines("567\n")));
+    assert!(outbox.poll_transmit().is_some());
+    outbox.wrote(2);
+    outbox.announce();
+    let rest = ["7", r#"{"cmd":"NODE_PIDONE_DRAIN"}"#];
+    assert_eq!(send_all(&mut outbox), rest);
+}
+
+#[test]
+fn a_worker_that_drains_gets_messages_of_others_to_the_end() {
+    let mut outbox = Outbox::<u32>::new();
+    outbox.disconnect();
+    assert!(outbox.relay(lines("1\n")));
+    assert_eq!(send_all(&mut outbox), [PING, "1"]);
+    outbox.on_message(&FromWorker::Nack);
+    assert_eq!(sent(&mut outbox), PING);
+    outbox.on_message(&FromWorker::Nack);
+    assert!(outbox.relay(lines("2\n")));
+    let all = send_all(&mut outbox);
+    assert!(
+        all[0].contains("\"disconnect\"") && all[1] == "2",
+        "{all:?}"
+    );
+    assert!(outbox.relay(lines("3\n")));
+    assert_eq!(send_all(&mut outbox), ["3"]);
+}
+
+#[test]
+fn what_a_worker_does_not_read_is_bounded() {
+    let mut outbox = Outbox::<u32>::new();
+    let mut queued = 0;
+    while outbox.relay(lines("0123456789\n")) {
+        queued += 1;
+    }
+    assert!((RELAYED_MAX / 100..RELAYED_MAX / 11).contains(&queued));
+    // It reads.
+    for _ in 0..10 {
+        send(&mut outbox);
+    }
+    let fitting = core::iter::repeat_with(|| outbox.relay(lines("0123456789\n")));
+    assert_eq!(fitting.take_while(|fits| *fits).count(), 10);
+
+    // The longest message fits if nothing waits, also while a part of it is written.
+    let mut outbox = Outbox::<u32>::new();
+    let long = "x".repeat(RELAYED_MAX) + "\n";
+    assert!(outbox.relay(lines(&long)));
+    assert!(!outbox.relay(lines("1\n")));
+    assert!(outbox.poll_transmit().is_some());
+    outbox.wrote(RELAYED_MAX);
+    assert!(!outbox.relay(lines("1\n")));
+    assert_eq!(sent(&mut outbox), "");
+    assert!(outbox.relay(lines("1\n")));
+}
+
+#[test]
+fn messages_of_others_are_written_in_whole_lines() {
+    let mut outbox = Outbox::<u32>::new();
+    let line = "x".repeat(999) + "\n";
+    assert!(outbox.relay(lines(&line.repeat(100))));
+    let mut written = 0;
+    while let Some(transmit) = outbox.poll_transmit() {
+        let length = transmit.bytes.len();
+        assert!(length <= 32 * 1024 && transmit.bytes.ends_with(b"\n"));
+        // The kernel may take a part.
+        let taken = length.min(10_500);
+        outbox.wrote(taken);
+        written += taken;
+    }
+    assert_eq!(written, 100_000);
+}

@@ -1,11 +1,18 @@
 //! Chooses the next bytes to write, and records what was written.
 
 use super::flight::{Awaited, Message, Then, Writing};
-use super::{LinkState, Outbox, ToWorker, Transmit};
+use super::{LinkState, Outbox, ToWorker, Transmit, relayed_cost};
 
 impl<H> Outbox<H> {
     /// The next bytes to write; the caller reports with [`wrote`](Self::wrote) how many were written.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_, H>> {
+        // Another message may be more urgent by now.
+        if let Some(unsent) = self
+            .writing
+            .take_if(|writing| writing.written == 0 && writing.then == Then::Relayed)
+        {
+            self.relayed.push_front(unsent.message.line);
+        }
         if self.writing.is_none() {
             let (message, then) = self.next_message()?;
             self.writing = Some(Writing {
@@ -15,8 +22,9 @@ impl<H> Outbox<H> {
             });
         }
         let writing = self.writing.as_ref()?;
+        let rest = writing.message.line.get(writing.written..)?;
         Some(Transmit {
-            bytes: writing.message.line.get(writing.written..)?,
+            bytes: first_lines(rest),
             handle: match &writing.message.parcel {
                 Some(parcel) if writing.written == 0 => Some(&parcel.handle),
                 _ => None,
@@ -38,6 +46,10 @@ impl<H> Outbox<H> {
         };
         match then {
             Then::Nothing => {}
+            Then::Relayed => {
+                let cost = relayed_cost(&message.line);
+                self.relayed_bytes = self.relayed_bytes.saturating_sub(cost);
+            }
             Then::AwaitFinalPing => self.awaited = Some(Awaited::FinalPing),
             Then::AwaitAnswer if message.parcel.is_some() => {
                 self.awaited = Some(Awaited::Parcel(message));
@@ -54,7 +66,7 @@ impl<H> Outbox<H> {
             return plain(ToWorker::HandleTaken, Then::Nothing);
         }
         match self.link {
-            LinkState::Disconnected => return None,
+            LinkState::Disconnected => return self.next_relayed(),
             LinkState::Granting(seq) => {
                 return plain(ToWorker::Acknowledged { seq }, Then::Disconnected);
             }
@@ -90,7 +102,23 @@ impl<H> Outbox<H> {
                 let seq = self.next_seq();
                 plain(ToWorker::Disconnect { seq }, Then::Disconnected)
             }
-            _ => None,
+            _ => self.next_relayed(),
         }
     }
+
+    fn next_relayed(&mut self) -> Option<(Message<H>, Then)> {
+        let lines = self.relayed.pop_front()?;
+        Some((Message::relayed(lines), Then::Relayed))
+    }
+}
+
+/// As many lines as the kernel takes as one, or a longer one. Node's worker never closes the channel if it is about to do so with
+/// half a line read (`_disconnect`, `lib/internal/child_process.js`). It reads on while there is more, so it has whole
+/// lines if each piece that the kernel takes (`unix_stream_sendmsg`) ends with one.
+fn first_lines(bytes: &[u8]) -> &[u8] {
+    const AT_ONCE: usize = 32 * 1024;
+    let begin = bytes.get(..AT_ONCE).unwrap_or(bytes);
+    let last = begin.iter().rposition(|byte| *byte == b'\n');
+    let end = last.or_else(|| bytes.iter().position(|byte| *byte == b'\n'));
+    end.and_then(|end| bytes.get(..=end)).unwrap_or(bytes)
 }
