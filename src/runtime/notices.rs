@@ -124,6 +124,14 @@ pub(super) fn malformed_messages(instance: usize) {
     log::warn!("worker {instance} sent malformed IPC messages; ignoring them");
 }
 
+/// Logged once: a library may wait for an answer to them.
+pub(super) fn unknown_messages(instance: usize) {
+    log::info!(
+        "worker {instance} sent a message by process.send() that pidone does not know: it is dropped. docs/libraries.md has what \
+         libraries expect of a primary; --relay passes such messages on to the other workers"
+    );
+}
+
 /// A worker's messages to others are not passed on.
 pub(super) fn relay_unfit(instance: usize) {
     log::warn!(

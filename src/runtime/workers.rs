@@ -68,6 +68,8 @@ pub(super) struct Workers {
     /// `--http-drain`: true until it is logged that a worker runs without the module.
     wants_drain_module: bool,
     relay: Relay,
+    /// A message that pidone does not know has been logged.
+    unknown_logged: bool,
     /// By `NODE_APP_INSTANCE`.
     relayed: Table<usize, Relayed>,
 }
@@ -234,6 +236,9 @@ impl Workers {
             }
             return false;
         };
+        if batch.has_unknown && !std::mem::replace(&mut self.unknown_logged, true) {
+            notices::unknown_messages(worker.instance);
+        }
         for Incoming { message, outcome } in received {
             match outcome {
                 Outcome::ListenerClosed(key) => worker.closed(id, key, ports),

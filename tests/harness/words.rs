@@ -12,6 +12,8 @@ pub const RELOADED: &str = "reload done";
 pub const RELOAD_FAILED: &str = "reload failed";
 /// A worker reads no messages of others.
 pub const RELAY_UNREAD: &str = "does not read its IPC messages";
+/// A worker waits for a primary of the app's own.
+pub const UNKNOWN_MESSAGE: &str = "by process.send() that pidone does not know";
 /// log4js runs with its default clustering.
 pub const LOG4JS: &str = "log4js sends its log lines to a primary";
 /// Too many restarts.

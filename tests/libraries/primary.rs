@@ -29,6 +29,7 @@ fn state_in_the_primary_is_not_shared() {
         assert_eq!(shared(&without_pidone(script)), "shared", "{script}");
         let service = two(script);
         assert_eq!(shared(&service), said, "{script}");
+        service.run.until_stderr(words::UNKNOWN_MESSAGE);
         service.stop().code(0);
     }
 }

@@ -267,3 +267,19 @@ fn log4js_loses_no_line_or_says_what_to_change() {
         assert!(!end.stderr.contains(words::LOG4JS), "{end:?}");
     }
 }
+
+#[test]
+fn unknown_messages_are_logged_once() {
+    let text = "
+        process.send('ready');
+        for (const message of [1, { for: 'a primary' }]) process.send(message);
+        require('./plain.js')";
+    let said = |options: &[&str]| {
+        let service = App::script(text).workers(2, options).ready();
+        let end = service.stop();
+        end.code(0);
+        end.stderr.matches(words::UNKNOWN_MESSAGE).count()
+    };
+    assert_eq!(said(&[]), 1);
+    assert_eq!(said(&["--relay"]), 0);
+}

@@ -100,6 +100,8 @@ pub struct Batch {
     pieces: Vec<Piece>,
     /// How many messages are not passed on, and why the last one is not.
     pub not_relayed: Option<(NotRelayed, u64)>,
+    /// There are messages that are not for other workers, and that pidone does not know.
+    pub has_unknown: bool,
 }
 
 /// Consecutive messages to the same workers.
@@ -134,6 +136,8 @@ enum Library {
 
 enum Route {
     Nowhere,
+    /// It is for a primary of the app's own.
+    Unknown,
     Others,
     To(WorkerId),
     Not(NotRelayed),
@@ -210,6 +214,7 @@ impl Relay {
             }
             (FromWorker::UserMessage, Line::Whole(text)) => match self.route(from, text) {
                 Route::Nowhere => {}
+                Route::Unknown => batch.has_unknown = true,
                 Route::Others => batch.push(None, text),
                 Route::To(worker) => batch.push(Some(worker), text),
                 Route::Not(why) => batch.refuse(why),
@@ -230,7 +235,7 @@ impl Relay {
         let has = |mark: &&[u8]| text.windows(mark.len()).any(|part| part == *mark);
         let is_marked = || may_be_library(text) && MARKS.iter().any(has);
         if !(self.everything || is_marked()) {
-            return Route::Nowhere;
+            return Route::Unknown;
         }
         let Some(message) = Value::parse_nested(text, DEPTH_MAX) else {
             return Route::Not(NotRelayed::Unfit);
@@ -241,7 +246,7 @@ impl Relay {
             Some(Library::Log4js) => self.logger(from, &members),
             Some(_) => self.addressee(from, &members),
             None if self.everything => Route::Others,
-            None => Route::Nowhere,
+            None => Route::Unknown,
         }
     }
 

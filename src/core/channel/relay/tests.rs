@@ -183,6 +183,21 @@ fn with_relay_all_other_messages_go_to_all_others() {
 
 /// Node's worker exits if a line is no JSON (`channel.onread`), and obeys one whose `cmd` begins with `NODE_` (`isInternal`).
 #[test]
+fn messages_for_a_primary_of_the_apps_own_are_told_apart() {
+    let unknown = |everything, text| tell(&mut workers(2, everything), 1, text).has_unknown;
+    let other = r#"{"channel":"rate_limiter_flexible","type":"init"}"#;
+    assert!(unknown(false, other));
+    assert!(unknown(false, r#"{"source":"\"_sio_adapter\""}"#));
+    assert!(!unknown(true, other));
+    assert!(!unknown(false, ADAPTER));
+    assert!(!unknown(false, "\"ready\""));
+    assert!(!unknown(
+        false,
+        r#"{"cmd":"NODE_CLUSTER","act":"online","seq":0}"#
+    ));
+}
+
+#[test]
 fn nothing_that_harms_a_worker_is_passed_on() {
     let mut relay = workers(2, true);
     let deep = format!("{}{}", "[".repeat(201), "]".repeat(201));
