@@ -8,7 +8,7 @@ use crate::harness::http::answer;
 use crate::harness::net::connect;
 use crate::harness::packages::node_modules;
 use crate::harness::service::{App, Service, all_answer};
-use crate::harness::{TempDir, http, root};
+use crate::harness::{End, TempDir, http, root};
 
 const HOME: &str = "tests/libraries/apps";
 
@@ -51,7 +51,7 @@ pub fn ask(service: &Service, path: &str) -> (i32, String) {
 
 /// Both workers respond, a reload under load loses nothing, and at the stop the last request is answered.
 #[track_caller]
-pub fn serves(service: Service) {
+pub fn serves(service: Service) -> End {
     let service = service.until_ready();
     all_answer(&service, || service.who());
     let old = service.workers();
@@ -62,6 +62,8 @@ pub fn serves(service: Service) {
     load.until_answered_by(2);
     load.stop().no_failures();
     let mut last = service.asked("/last?ms=100");
-    service.stop().code(0);
+    let end = service.stop();
+    end.code(0);
     assert_eq!(answer(&mut last).status(), 200);
+    end
 }

@@ -2,21 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::harness::service::{App, Service};
+use crate::harness::service::Service;
 use crate::library::{app, ask, serves};
 
-fn with_argument(script: &str, argument: &str) -> App {
-    let app = app(script);
-    let path = app.directory.path(script);
-    app.command_line(["node", path.to_str().unwrap(), argument])
-}
-
+/// stoppable's handler is that of a signal; close-with-grace's one also runs before the exit.
 #[test]
 fn libraries_that_close_servers_lose_nothing() {
-    for library in ["close-with-grace", "stoppable"] {
-        for stop in [[""; 0].as_slice(), &["--stop", "signal"]] {
-            serves(with_argument("graceful.js", library).workers(2, stop));
-        }
+    for (library, stop, handler_runs) in [
+        ("close-with-grace", "drain", true),
+        ("close-with-grace", "signal", true),
+        ("stoppable", "drain", false),
+        ("stoppable", "signal", true),
+    ] {
+        let app = app("graceful.js");
+        let script = app.directory.path("graceful.js");
+        let app = app.command_line(["node", script.to_str().unwrap(), library]);
+        let end = serves(app.workers(2, ["--stop", stop]));
+        // Two workers, and their successors.
+        let times = if handler_runs { 4 } else { 0 };
+        let ran = end.text().matches("closing").count();
+        assert_eq!(ran, times, "{library} {stop}: {end:?}");
     }
 }
 

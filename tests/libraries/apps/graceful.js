@@ -1,14 +1,18 @@
-// One of the libraries that close servers: `node graceful.js NAME`.
-const { app, listen } = require('./app.js');
+// A library that closes servers: `node graceful.js NAME`.
 const http = require('node:http');
-const server = http.createServer(app({}));
-const close = (done) => server.close(done);
-const library = {
-  'close-with-grace': () => require('close-with-grace')(() => new Promise(close)),
+const server = http.createServer(require('./answer.js'));
+const libraries = {
+  'close-with-grace': () => require('close-with-grace')(() => {
+    console.log('closing');
+    return new Promise((done) => server.close(done));
+  }),
   stoppable: () => {
-    const stoppable = require('stoppable')(server, 5000);
-    process.on('SIGTERM', () => stoppable.stop(() => process.exit(0)));
+    const { stop } = require('stoppable')(server, 5000);
+    process.on('SIGTERM', () => {
+      console.log('closing');
+      stop(() => process.exit(0));
+    });
   },
 };
-library[process.argv[2]]();
+libraries[process.argv[2]]();
 server.listen(process.env.PORT, () => console.log('up', process.pid));
