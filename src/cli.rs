@@ -10,7 +10,7 @@ mod ctl;
 mod draft;
 mod error;
 mod help;
-mod options;
+pub mod options;
 #[cfg(test)]
 mod tests;
 mod values;

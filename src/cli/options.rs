@@ -1,5 +1,5 @@
-//! The table of options: names, values and effects. Help, variables and parser all use
-//! this table only.
+//! The table of options: names, values and effects. Help, variables, parser, man page and
+//! completions (release/manual) all use this table only.
 
 #![forbid(unsafe_code)]
 
@@ -10,31 +10,34 @@ mod workers;
 
 use super::draft::Draft;
 use super::values::InvalidValue;
+use crate::config::Command;
 
 /// One option.
 #[derive(Debug)]
-pub(super) struct OptionSpec {
+pub struct OptionSpec {
     /// The letter after one dash.
-    pub(super) short: Option<char>,
+    pub short: Option<char>,
     /// The name after two dashes.
-    pub(super) long: &'static str,
+    pub long: &'static str,
     /// The value's placeholder in the help; `None`: a switch.
-    pub(super) value: Option<&'static str>,
+    pub value: Option<&'static str>,
     /// May be given more than once; its variable holds a list with commas.
-    pub(super) repeatable: bool,
+    pub repeatable: bool,
     /// The help's lines.
-    pub(super) help: &'static [&'static str],
+    pub help: &'static [&'static str],
     /// Needs workers (`-i`).
-    pub(super) for_workers: bool,
+    pub for_workers: bool,
     /// Sets it.
     pub(super) set: fn(&mut Draft, &str) -> Result<(), InvalidValue>,
 }
 
 /// A chapter of the help.
 #[derive(Debug)]
-pub(super) struct Chapter {
-    pub(super) title: &'static str,
-    pub(super) options: &'static [OptionSpec],
+pub struct Chapter {
+    /// Its title.
+    pub title: &'static str,
+    /// Its options, in order.
+    pub options: &'static [OptionSpec],
 }
 
 /// The defaults of an option's fields.
@@ -54,7 +57,8 @@ const FOR_WORKERS: OptionSpec = OptionSpec {
     ..SWITCH
 };
 
-pub(super) static CHAPTERS: &[Chapter] = &[
+/// The chapters, in the help's order.
+pub static CHAPTERS: &[Chapter] = &[
     workers::WORKERS,
     workers::SOCKETS,
     life::RESTART,
@@ -73,8 +77,18 @@ pub(super) fn all() -> impl Iterator<Item = &'static OptionSpec> {
 
 impl OptionSpec {
     /// The option's environment variable.
-    pub(super) fn variable(&self) -> String {
+    #[must_use]
+    pub fn variable(&self) -> String {
         let name = self.long.to_ascii_uppercase().replace('-', "_");
         format!("PIDONE_{name}")
+    }
+    /// Whether the option takes this value, by itself.
+    #[must_use]
+    pub fn takes(&self, value: &str) -> bool {
+        let command = Command {
+            program: "node".into(),
+            args: Vec::new(),
+        };
+        (self.set)(&mut Draft::new(command, String::new()), value).is_ok()
     }
 }
