@@ -68,6 +68,8 @@ pub(super) struct Workers {
     /// `--http-drain`: true until it is logged that a worker runs without the module.
     wants_drain_module: bool,
     relay: Relay,
+    /// It was logged that lines of log4js are lost.
+    log4js_logged: bool,
     /// A message that pidone does not know has been logged.
     unknown_logged: bool,
     /// By `NODE_APP_INSTANCE`.

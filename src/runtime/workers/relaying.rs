@@ -87,7 +87,12 @@ impl Workers {
         let Some(worker) = self.all.get_mut(from) else {
             return;
         };
-        if std::mem::replace(&mut worker.drops_logged.from_it, true) {
+        // How log4js is configured is the same in all workers.
+        let is_logged = match why {
+            NotRelayed::Unfit => &mut worker.drops_logged.from_it,
+            _ => &mut self.log4js_logged,
+        };
+        if std::mem::replace(is_logged, true) {
             return;
         }
         match why {

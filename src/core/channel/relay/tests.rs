@@ -181,7 +181,6 @@ fn with_relay_all_other_messages_go_to_all_others() {
     }
 }
 
-/// Node's worker exits if a line is no JSON (`channel.onread`), and obeys one whose `cmd` begins with `NODE_` (`isInternal`).
 #[test]
 fn messages_for_a_primary_of_the_apps_own_are_told_apart() {
     let unknown = |everything, text| tell(&mut workers(2, everything), 1, text).has_unknown;
@@ -197,6 +196,7 @@ fn messages_for_a_primary_of_the_apps_own_are_told_apart() {
     ));
 }
 
+/// Node's worker exits if a line is no JSON (`channel.onread`), and obeys one whose `cmd` begins with `NODE_` (`isInternal`).
 #[test]
 fn nothing_that_harms_a_worker_is_passed_on() {
     let mut relay = workers(2, true);
