@@ -10,4 +10,5 @@
 use pidone_testkit as harness;
 
 mod completions;
+mod crates;
 mod manual;
