@@ -15,6 +15,7 @@
 )]
 
 pub mod admin;
+pub mod cgroup;
 pub mod chatter;
 mod end;
 pub mod http;

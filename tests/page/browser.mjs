@@ -11,6 +11,8 @@
 //     view WIDTH HEIGHT light|dark
 //     shot FILE          a picture of the whole page
 //     roles              what a screen reader gets: how many elements of which role and name
+//     asked              how often the tab has requested the status
+//     asks N             waits until it has done so N more times
 //     seen               the tab's requests, and its errors
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -19,7 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const [chromium, profile, patience] = process.argv.slice(2);
 const browser = spawn(chromium, [
-  '--headless=new', '--no-sandbox', '--disable-gpu', '--log-level=3', '--disable-dev-shm-usage', '--no-first-run',
+  '--headless=new', '--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--log-level=3', '--disable-dev-shm-usage', '--no-first-run',
   // Nothing but the page itself uses the network.
   '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-extensions',
   `--user-data-dir=${profile}`, '--remote-debugging-pipe', 'about:blank',
@@ -53,7 +55,8 @@ events.on('data', (text) => {
     const tab = tabs.find((one) => one.sessionId === sessionId);
     if (method === 'Network.requestWillBeSent') tab?.requests.push(params.request.url);
     if (method === 'Runtime.exceptionThrown') tab?.errors.push(params.exceptionDetails.exception?.description);
-    if (method === 'Log.entryAdded') tab?.errors.push(params.entry.text);
+    // That pidone cannot be reached for a while is no error of the page.
+    if (method === 'Log.entryAdded' && !params.entry.text.includes('net::ERR_CONNECTION_')) tab?.errors.push(params.entry.text);
     if (method === 'Runtime.consoleAPICalled') tab?.errors.push(JSON.stringify(params.args));
   }
 });
@@ -64,6 +67,15 @@ async function evaluate(expression) {
   const { result, exceptionDetails } = await inTab('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true });
   if (exceptionDetails) throw new Error(exceptionDetails.exception?.description);
   return result.value;
+}
+
+const asked = () => tab.requests.filter((url) => url.endsWith('/status')).length;
+async function until(isSo, what) {
+  const end = Date.now() + Number(patience);
+  while (!await isSo()) {
+    if (Date.now() > end) throw new Error(`never: ${what}, but ${await evaluate('document.body.innerText')}`);
+    await sleep(20);
+  }
 }
 
 const verbs = {
@@ -79,12 +91,11 @@ const verbs = {
     tab = tabs[number];
   },
   front: () => call('Target.activateTarget', { targetId: tab.targetId }),
-  async until(expression) {
-    const end = Date.now() + Number(patience);
-    while (!await evaluate(expression)) {
-      if (Date.now() > end) throw new Error(`never: ${expression}, but ${await evaluate('document.body.innerText')}`);
-      await sleep(20);
-    }
+  until: (expression) => until(() => evaluate(expression), expression),
+  asked,
+  async asks(count) {
+    const wanted = asked() + Number(count);
+    await until(() => asked() >= wanted, `${wanted} requests`);
   },
   eval: evaluate,
   async view(words) {
@@ -94,7 +105,8 @@ const verbs = {
     await inTab('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
   },
   async shot(file) {
-    const { data } = await inTab('Page.captureScreenshot', { captureBeyondViewport: true });
+    const format = file.endsWith('.webp') ? 'webp' : 'png';
+    const { data } = await inTab('Page.captureScreenshot', { format, captureBeyondViewport: true });
     writeFileSync(file, data, 'base64');
   },
   async roles() {

@@ -97,16 +97,22 @@ impl Browser {
         self.tell("roles")
     }
 
-    /// What the tab has requested, and its errors, as JSON.
+    /// How often the tab has requested the status.
     #[track_caller]
-    pub fn seen(&mut self) -> String {
-        self.tell("seen")
+    pub fn asked(&mut self) -> usize {
+        self.tell("asked").parse().unwrap()
+    }
+
+    /// Waits until it has done so this many more times.
+    #[track_caller]
+    pub fn asks(&mut self, count: usize) {
+        self.tell(format_args!("asks {count}"));
     }
 
     /// The page has requested only itself and the status, and had no error.
     #[track_caller]
     pub fn saw_only(&mut self, admin: &AdminEndpoints) {
-        let seen = self.seen();
+        let seen = self.tell("seen");
         let url = url(admin);
         let rest = seen
             .replace(&format!("\"{url}status\""), "")

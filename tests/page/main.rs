@@ -15,18 +15,21 @@ use std::path::PathBuf;
 
 use browser::Browser;
 use harness::admin::AdminEndpoints;
-use harness::service::{App, PLAIN, Service};
+use harness::cgroup::Group;
+use harness::service::{App, PLAIN};
 use harness::{keep, processes, words};
 
-/// Uses some CPU time and memory, boots slowly enough to be seen, and hangs on SIGUSR2.
+/// Uses CPU time and memory, more and less, boots slowly enough to be seen, and hangs on SIGUSR2.
 const BUSY: &str = "
     const kept = [];
     setInterval(() => {
-        kept.push(Buffer.alloc(1 << 19, 1));
-        const end = Date.now() + 20 + 20 * Math.random();
+        if (kept.length < 100) kept.push(Buffer.alloc(1 << 18, 1));
+        else kept.length = 0;
+        const wave = 1 + Math.sin(Date.now() / 2e4 + process.pid);
+        const end = Date.now() + 30 * wave + 10 * Math.random();
         while (Date.now() < end);
     }, 200);
-    process.on('SIGUSR2', () => { console.log('stuck'); for (;;); });
+    process.on('SIGUSR2', () => { for (;;); });
     setTimeout(() => require('./plain.js'), 300);
 ";
 
@@ -40,17 +43,14 @@ fn row_shows(browser: &mut Browser, row: usize, text: &str) {
     browser.shows(&row, text);
 }
 
-fn slow(admin: &AdminEndpoints, count: usize) -> Service {
-    let options = [
-        "--hang-timeout",
-        "1s",
-        "--spares",
-        "1",
-        "--max-memory",
-        "400M",
-    ];
-    admin.workers(App::script(BUSY), count, &options).ready()
-}
+const OPTIONS: [&str; 6] = [
+    "--hang-timeout",
+    "3s",
+    "--spares",
+    "1",
+    "--max-memory",
+    "160M",
+];
 
 #[test]
 fn a_crash_a_reload_and_a_hang_are_shown_as_they_happen() {
@@ -59,7 +59,7 @@ fn a_crash_a_reload_and_a_hang_are_shown_as_they_happen() {
         return;
     };
     let admin = AdminEndpoints::fresh();
-    let service = slow(&admin, 3);
+    let service = admin.workers(App::script(BUSY), 3, &OPTIONS).ready();
     browser.open(&admin);
     browser.shows(STATE, "ready, 3 of 3 workers");
     let mut workers = service.workers().into_iter();
@@ -79,10 +79,9 @@ fn a_crash_a_reload_and_a_hang_are_shown_as_they_happen() {
     browser.until("document.querySelector('progress').hidden");
     browser.shows(STATE, "ready, 3 of 3 workers");
 
-    service.up(4);
     let stuck = *service.workers().iter().next().unwrap();
     processes::kill(stuck, libc::SIGUSR2);
-    browser.until("!!document.querySelector('td.bad, td.busy')");
+    browser.until("!!document.querySelector('td.bad')");
     browser.shows(
         ENDS,
         &format!("(pid {stuck}) hangs: its event loop has not responded"),
@@ -115,6 +114,7 @@ fn the_page_goes_on_after_a_restart_of_pidone() {
     let service = admin.workers(App::named(PLAIN), 2, &[""; 0]).ready();
     browser.shows(STATE, "ready, 2 of 2 workers");
     browser.shows("#facts", &format!("pid {} ", service.run.pid()));
+    browser.saw_only(&admin);
     service.stop();
 }
 
@@ -162,67 +162,81 @@ fn a_hidden_page_asks_nothing() {
     browser.shows(STATE, "ready");
     browser.select(0);
     browser.until("document.hidden");
-    let looks = |browser: &mut Browser| browser.seen().matches("/status\"").count();
-    let before = looks(&mut browser);
+    let before = browser.asked();
     browser.select(1);
-    let begin = looks(&mut browser);
-    while looks(&mut browser) < begin + 3 {}
+    browser.asks(3);
     browser.select(0);
-    assert_eq!(looks(&mut browser), before);
+    assert_eq!(browser.asked(), before);
     browser.front();
-    while looks(&mut browser) == before {}
+    browser.asks(1);
     service.stop();
 }
 
-/// A page with everything on it, in each size and colour, as pictures to look at.
+/// A page with everything on it, as pictures to look at. `PIDONE_PAGE_PICTURE=FILE` makes the one in the docs again, in
+/// five minutes, and in a container's limits where there are control groups of version 1.
 #[test]
 fn the_page_fits_each_screen() {
-    let Some(mut browser) = Browser::start("the_page_fits_each_screen") else {
+    let test = "the_page_fits_each_screen";
+    let Some(mut browser) = Browser::start(test) else {
         return;
     };
+    let picture = std::env::var_os("PIDONE_PAGE_PICTURE").map(PathBuf::from);
+    let limits = picture.iter().flat_map(|_| ["cpu", "cpuacct", "memory"]);
+    let groups: Vec<_> = limits.filter_map(|one| Group::new(test, one)).collect();
+    if let [cpu, _, memory] = &groups[..] {
+        cpu.set_cpus(2);
+        memory.set_memory(512 << 20);
+    }
     let admin = AdminEndpoints::fresh();
-    let service = slow(&admin, 4);
+    let options: Vec<_> = admin
+        .options()
+        .into_iter()
+        .chain(OPTIONS.map(String::from))
+        .collect();
+    let wrapper: Vec<_> = groups.iter().flat_map(|group| group.wrapper("")).collect();
+    let app = App::script(BUSY);
+    let service = app
+        .start_with(4, options, |pidone| pidone.under(wrapper))
+        .ready();
     browser.open(&admin);
     browser.shows(STATE, "ready, 4 of 4 workers");
-    let victim = *service.workers().iter().next().unwrap();
-    processes::kill(victim, libc::SIGKILL);
-    browser.shows(ENDS, "was killed by SIGKILL");
-    browser.shows(STATE, "ready, 4 of 4 workers");
     // A curve needs time.
-    let seconds = if picture_for_docs().is_some() { 60 } else { 3 };
-    let looks = |browser: &mut Browser| browser.seen().matches("/status\"").count();
-    let begin = looks(&mut browser);
-    while looks(&mut browser) < begin + seconds {}
+    let (before, after) = if picture.is_some() { (200, 90) } else { (3, 1) };
+    for _ in 0..before {
+        browser.asks(1);
+    }
+    processes::kill(service.who(), libc::SIGKILL);
+    browser.shows(ENDS, "was killed by SIGKILL");
+    for _ in 0..after {
+        browser.asks(1);
+    }
+    if let Some(picture) = &picture {
+        service.run.signal(libc::SIGHUP);
+        browser.shows(STATE, "2 of 4 replaced");
+        browser.view(1080, 560, "light");
+        browser.picture(picture);
+    }
     // Where there is no room for the columns, each cell has its label.
     for (name, width, height, scheme, label) in [
-        ("light", 1280, 800, "light", ""),
-        ("dark", 1280, 800, "dark", ""),
+        ("light", 1280, 760, "light", ""),
+        ("dark", 1280, 760, "dark", ""),
         ("tablet", 820, 1180, "light", "Slot "),
         ("phone", 360, 740, "dark", "Slot "),
     ] {
         browser.view(width, height, scheme);
-        let fits = "document.documentElement.scrollWidth <= innerWidth";
+        let fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
         assert_eq!(browser.value(fits), "true", "{name}");
         browser.picture(&keep().join(format!("page-{name}.png")));
         let roles = browser.roles();
         for part in [
-            r#""table Workers":1"#,
-            r#""columnheader Loop delay":1"#,
+            "\"table Workers\":1",
+            "\"columnheader Loop delay\":1",
             &format!("\"rowheader {label}0\":1"),
             &format!("\"rowheader {label}spare\":1"),
-            r#""heading pidone":1"#,
+            "\"heading pidone\":1",
         ] {
             assert!(roles.contains(part), "{part} on the {name}: {roles}");
         }
     }
-    if let Some(file) = picture_for_docs() {
-        browser.view(1080, 720, "light");
-        browser.picture(&file);
-    }
     service.stop();
-}
-
-/// Where the picture in the docs goes, if it is to be made again.
-fn picture_for_docs() -> Option<PathBuf> {
-    std::env::var_os("PIDONE_PAGE_PICTURE").map(PathBuf::from)
 }

@@ -68,7 +68,7 @@ const HTML: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.gz"));
 /// other site may show the page in a frame or load the status.
 const HEADERS: &str = "\
 Content-Security-Policy: default-src 'none'; connect-src 'self'; img-src data:; \
-style-src 'sha256-Z0KUBfCJGxmPpzuiFwnN4eYtYZJ6RCaEw24vNMBJ4GI='; \
+style-src 'sha256-1b4zpZhFzHQRRs572xlf2ArvMUqyRRZOHaurm/4wBEo='; \
 script-src 'sha256-4xBrpEx4wpxID+A+V8WGZV9KvF/KqTwm+hciml6DHBk='; \
 base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
 X-Content-Type-Options: nosniff\r\n\
@@ -309,6 +309,22 @@ mod tests {
         assert_eq!(ask(&many), HttpRequest::Rejected(HttpRejection::TooLong));
         let long = parse(b"GET /livez HTTP/1.1\r\n", true);
         assert_eq!(long, HttpRequest::Rejected(HttpRejection::TooLong));
+    }
+
+    #[test]
+    fn the_live_page_is_compressed_and_restricted() {
+        let (whole, head) = (html(true), html(false));
+        let text = core::str::from_utf8(&head).unwrap();
+        let length = format!("\r\nContent-Length: {}\r\n", HTML.len());
+        for part in [
+            "\r\nContent-Encoding: gzip\r\n",
+            "\r\nContent-Security-Policy: default-src 'none'; ",
+            "\r\nCache-Control: no-store\r\n",
+            &length,
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(whole, [&head, HTML].concat());
     }
 
     #[test]
