@@ -57,6 +57,8 @@ pub struct Config {
     pub http: Option<Endpoint>,
     /// Serve the live page and the status there, too (`--http-page`).
     pub http_page: bool,
+    /// Add the app's own metrics (`--app-metrics`).
+    pub app_metrics: bool,
     /// pidone's own log.
     pub logging: Logging,
     /// Variables for this pidone that its children do not inherit, as a nested pidone would
@@ -87,6 +89,7 @@ impl Config {
             control: Control::default(),
             http: None,
             http_page: true,
+            app_metrics: false,
             logging: Logging::default(),
             own_variables: Vec::new(),
         }

@@ -27,6 +27,6 @@ pub mod runtime;
 pub mod sys;
 
 pub use pidone_core::{
-    accept_backoff, address, admin, channel, ended, errno, json, launch, ports, reap_throttle,
-    relief, rules, signal, steering, supervisor, table, text,
+    accept_backoff, address, admin, app_metrics, channel, ended, errno, json, launch, number,
+    ports, reap_throttle, relief, rules, signal, steering, supervisor, table, text,
 };

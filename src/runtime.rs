@@ -6,6 +6,7 @@
 
 mod accept;
 mod admin;
+mod app_metrics;
 mod clients;
 mod control;
 pub mod drain_module;
@@ -45,6 +46,7 @@ use crate::sys::terminal::{self, Terminal};
 use crate::sys::{host, leftovers, procfs, signal};
 use crate::table::Table;
 use admin::AdminEndpoints;
+use app_metrics::Scrapes;
 pub use error::RunError;
 use limits::LimitsWatch;
 use link::Link;
@@ -119,6 +121,7 @@ pub fn run(config: &Config, signals: SignalQueue) -> Result<u8, RunError> {
         notify,
         ports,
         admin,
+        scrapes: Scrapes::default(),
         tally: Tally::default(),
         // In single mode the child reports to the service manager itself.
         notifier: config.workers.as_ref().and_then(|_| Notifier::find()),
@@ -142,6 +145,8 @@ struct Runtime<'a> {
     ready: Readiness,
     ports: Ports,
     admin: AdminEndpoints,
+    /// `--app-metrics`
+    scrapes: Scrapes,
     tally: Tally,
     notifier: Option<Notifier>,
     workers: Workers,

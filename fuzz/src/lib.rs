@@ -11,6 +11,7 @@
 
 pub mod activation;
 pub mod address;
+pub mod app_metrics;
 pub mod channel;
 pub mod choices;
 pub mod control;
@@ -28,9 +29,10 @@ pub mod users;
 pub type Check = fn(&[u8]);
 
 /// All checks, by the name of their directory in `corpus/`.
-pub const ALL: [(&str, Check); 11] = [
+pub const ALL: [(&str, Check); 12] = [
     ("activation", activation::check),
     ("address", address::check),
+    ("app_metrics", app_metrics::check),
     ("channel", channel::check),
     ("control", control::check),
     ("http", http::check),

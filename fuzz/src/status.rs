@@ -34,7 +34,7 @@ pub fn check(data: &[u8]) {
         ..made_by_pidone(status)
     };
     let states = STATES.len() * (own.workers.len() + own.spares.len());
-    assert!(openmetrics::samples(&metrics::text(&own, Format::OpenMetrics)) > states);
+    assert!(openmetrics::samples(&metrics::text(&own, Format::OpenMetrics, None)) > states);
 }
 
 /// Every slot and every spare has a number of its own.

@@ -165,9 +165,13 @@ impl Draft {
         Ok((self.config, warnings))
     }
 
-    /// The app's sockets must not have the address of the admin endpoints.
+    /// Metrics need an endpoint, and the app's sockets must not have its address.
     fn check_admin(&self, around: &Surroundings<'_>) -> Result<(), CliError> {
         let config = &self.config;
+        if config.app_metrics && config.http.is_none() {
+            let why = "the metrics are served by --http; add --http ADDR, or leave it out";
+            return around.unusable("app-metrics", why);
+        }
         let is_taken = |address: &&ListenAddress| match (address, config.http, &config.control) {
             (ListenAddress::Tcp(app), Some(http), _) => http.port != 0 && http == *app,
             (ListenAddress::Unix(UnixName::Path(app)), _, Control::Path(own)) => {

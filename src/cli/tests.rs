@@ -313,6 +313,27 @@ fn the_instance_variable_must_be_free() {
 }
 
 #[test]
+fn app_metrics_need_a_page_and_a_channel() {
+    let line = "-i 2 --http 9100 --app-metrics";
+    assert!(config(line, &[]).app_metrics);
+    refused(
+        "-i 2 --app-metrics",
+        &[],
+        &["--app-metrics: ", "add --http ADDR"],
+    );
+    refused(
+        &format!("{line} --channel off"),
+        &[],
+        &["--app-metrics: ", "--channel off"],
+    );
+    refused(
+        "--http 9100 --app-metrics",
+        &[],
+        &["--app-metrics: ", "-i N"],
+    );
+}
+
+#[test]
 fn a_service_instance_of_the_user_stays() {
     for (attributes, is_set) in [
         ("service.instance.id=x", true),

@@ -43,13 +43,13 @@ impl<'a> Object<'a> {
     /// Each member's name, a string, and its value.
     pub fn members(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> + use<'a> {
         let mut reader = Reader { rest: self.0 };
-        let mut goes_on = reader.take('{').is_some();
+        let mut goes_on = reader.take(b'{').is_some();
         core::iter::from_fn(move || {
             // The depth was checked when it was parsed. The end of the object is not a value.
             let name = goes_on.then(|| reader.value(u8::MAX))??;
-            reader.take(':')?;
+            reader.take(b':')?;
             let value = reader.value(u8::MAX)?;
-            goes_on = reader.take(',').is_some();
+            goes_on = reader.take(b',').is_some();
             Some((Value(name), Value(value)))
         })
     }
@@ -148,7 +148,7 @@ impl<'a> Value<'a> {
             reader.space();
             // The depth was checked when it was parsed. The end of the array is not a value.
             let item = reader.value(u8::MAX)?;
-            rest = reader.take(',').map(|()| reader.rest);
+            rest = reader.take(b',').map(|()| reader.rest);
             Some(Value(item))
         })
     }
@@ -171,25 +171,72 @@ fn is_space(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\r')
 }
 
-struct Reader<'a> {
+/// Reads values one after another. For large texts, which it goes through once: a [`Value`] must know
+/// its end before its parts can be looked at.
+pub struct Reader<'a> {
     rest: &'a str,
 }
 
 impl<'a> Reader<'a> {
+    /// A reader of a text, which must begin with a value.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { rest: text }
+    }
+
+    /// Reads an object: `each` gets the name of each member, as it was written, and reads its value.
+    /// `None`: the text is anything else, or `each` returned it.
+    pub fn members(
+        &mut self,
+        each: &mut dyn FnMut(&mut Self, &'a str) -> Option<()>,
+    ) -> Option<()> {
+        self.list(b'{', b'}', each)
+    }
+
+    /// Reads an array: `each` reads each item. `None`: as for [`Self::members`].
+    pub fn items(&mut self, each: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.list(b'[', b']', &mut |reader, _| each(reader))
+    }
+
+    /// Whether nothing follows.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.rest.trim_start_matches(is_space).is_empty()
+    }
+
+    /// Reads any value.
+    pub fn any(&mut self) -> Option<Value<'a>> {
+        self.value(DEPTH_MAX).map(Value)
+    }
+
+    // What follows goes over slices of bytes: optimised for size, iterators over characters are ten times
+    // as slow.
+
     fn space(&mut self) {
-        self.rest = self.rest.trim_start_matches(is_space);
+        while self.peek().is_some_and(|byte| is_space(byte.into())) {
+            self.skip();
+        }
     }
 
     fn peek(&self) -> Option<u8> {
-        self.rest.bytes().next()
+        self.rest.as_bytes().first().copied()
+    }
+
+    /// Consumes an ASCII character.
+    fn skip(&mut self) {
+        self.rest = self.rest.get(1..).unwrap_or_default();
     }
 
     /// Consumes a punctuation mark and the white space around it.
-    fn take(&mut self, mark: char) -> Option<()> {
+    fn take(&mut self, mark: u8) -> Option<()> {
         self.space();
-        self.rest = self.rest.strip_prefix(mark)?;
+        self.expect(mark)?;
         self.space();
         Some(())
+    }
+
+    fn expect(&mut self, mark: u8) -> Option<()> {
+        (self.peek()? == mark).then(|| self.skip())
     }
 
     /// Consumes `length` bytes.
@@ -203,8 +250,12 @@ impl<'a> Reader<'a> {
     fn value(&mut self, depth: u8) -> Option<&'a str> {
         let begin = self.rest;
         match self.peek()? {
-            b'{' => self.list('}', depth, true)?,
-            b'[' => self.list(']', depth, false)?,
+            opening @ (b'{' | b'[') => {
+                let depth = depth.checked_sub(1)?;
+                let closing = if opening == b'{' { b'}' } else { b']' };
+                let each = &mut |reader: &mut Self, _: &str| reader.value(depth).map(drop);
+                self.list(opening, closing, each)?;
+            }
             b'"' => {
                 self.string()?;
             }
@@ -221,74 +272,82 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    fn list(&mut self, end: char, depth: u8, named: bool) -> Option<()> {
-        let depth = depth.checked_sub(1)?;
-        self.cut(1)?;
+    /// Consumes an object or an array; its items have no names.
+    fn list(
+        &mut self,
+        begin: u8,
+        end: u8,
+        each: &mut dyn FnMut(&mut Self, &'a str) -> Option<()>,
+    ) -> Option<()> {
+        self.expect(begin)?;
         self.space();
-        if self.rest.starts_with(end) {
-            self.cut(1)?;
+        if self.expect(end).is_some() {
             return Some(());
         }
         loop {
-            if named {
-                self.string()?;
-                self.take(':')?;
+            let mut name = "";
+            if end == b'}' {
+                name = self.string()?;
+                self.take(b':')?;
             }
-            self.value(depth)?;
-            if self.take(',').is_none() {
+            each(self, name)?;
+            if self.take(b',').is_none() {
                 // Only `end` itself: the caller parses what follows the list.
-                self.rest = self.rest.strip_prefix(end)?;
-                return Some(());
+                return self.expect(end);
             }
         }
     }
 
     /// Consumes a string, and returns the text between its quotes as it was written.
     fn string(&mut self) -> Option<&'a str> {
-        self.rest = self.rest.strip_prefix('"')?;
-        let mut bytes = self.rest.bytes().enumerate();
-        while let Some((at, byte)) = bytes.next() {
-            match byte {
-                b'"' => {
-                    let inner = self.cut(at)?;
-                    self.cut(1)?;
-                    return Some(inner);
+        self.expect(b'"')?;
+        let bytes = self.rest.as_bytes();
+        let mut at = 0;
+        loop {
+            let rest = bytes.get(at..)?;
+            at += rest
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b'\\' | 0..b' '))?;
+            match (bytes.get(at)?, bytes.get(at + 1)) {
+                (b'"', _) => break,
+                (b'\\', Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => at += 2,
+                (b'\\', Some(b'u')) => {
+                    hexadecimal(self.rest.get(at + 2..)?)?;
+                    at += 6;
                 }
-                b'\\' => match bytes.next()?.1 {
-                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-                    b'u' => {
-                        hexadecimal(self.rest.get(at + 2..)?)?;
-                    }
-                    _ => return None,
-                },
-                0..b' ' => return None,
-                _ => {}
+                _ => return None,
             }
         }
-        None
+        let inner = self.cut(at)?;
+        self.skip();
+        Some(inner)
     }
 
     fn number(&mut self) -> Option<()> {
-        let digits = |reader: &mut Self| {
-            let rest = reader.rest.trim_start_matches(|c: char| c.is_ascii_digit());
-            let length = reader.rest.len() - rest.len();
-            reader.rest = rest;
-            (length > 0).then_some(length)
-        };
-        self.rest = self.rest.strip_prefix('-').unwrap_or(self.rest);
+        let _ = self.expect(b'-');
         let leading_zero = self.peek() == Some(b'0');
-        if digits(self)? > 1 && leading_zero {
+        if self.digits()? > 1 && leading_zero {
             return None;
         }
-        if let Some(rest) = self.rest.strip_prefix('.') {
-            self.rest = rest;
-            digits(self)?;
+        if self.expect(b'.').is_some() {
+            self.digits()?;
         }
-        if let Some(rest) = self.rest.strip_prefix(['e', 'E']) {
-            self.rest = rest.strip_prefix(['+', '-']).unwrap_or(rest);
-            digits(self)?;
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.skip();
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.skip();
+            }
+            self.digits()?;
         }
         Some(())
+    }
+
+    /// Consumes at least one digit; returns how many.
+    fn digits(&mut self) -> Option<usize> {
+        let bytes = self.rest.as_bytes().iter();
+        let count = bytes.take_while(|byte| byte.is_ascii_digit()).count();
+        self.cut(count)?;
+        (count > 0).then_some(count)
     }
 }
 

@@ -21,6 +21,8 @@
 //! | [`channel`] | what pidone and a worker say to each other; what may be in flight | descriptors, reading and writing |
 //! | [`reap_throttle`], [`accept_backoff`] | when to reap, and when to accept again | waitpid(2), accept(2) |
 //! | [`admin`] | the admin endpoints: requests in, answers out | descriptors, who asks |
+//! | [`app_metrics`] | the app's own metrics: whom to ask, what comes of the answers | the channel, the page's client |
+//! | [`number`] | JavaScript's numbers as text | whose they are |
 //! | [`json`] | the subset of JSON that both need | their messages |
 
 #![no_std]
@@ -33,11 +35,13 @@ extern crate std;
 pub mod accept_backoff;
 pub mod address;
 pub mod admin;
+pub mod app_metrics;
 pub mod channel;
 pub mod ended;
 pub mod errno;
 pub mod json;
 pub mod launch;
+pub mod number;
 pub mod ports;
 pub mod reap_throttle;
 pub mod relief;

@@ -28,7 +28,7 @@ use crate::sys::poll::Interest;
 const ACCEPTED_AT_ONCE: usize = 16;
 
 /// The usual longest time between two scrapes; each shows what the last one has measured.
-const BETWEEN_SCRAPES: Duration = Duration::from_secs(120);
+pub(super) const BETWEEN_SCRAPES: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
 pub(super) struct AdminEndpoints {
@@ -197,6 +197,9 @@ impl Runtime<'_> {
                 let json = self.snapshot(FRESH).json();
                 http::page(page, true, &format!("{json}\n"), body)
             }
+            Page::Metrics(format) if self.config.app_metrics => {
+                return self.scrape(id, format, body);
+            }
             Page::Live => http::page(page, true, "alive\n", body),
             Page::Ready => match self.unreadiness() {
                 None => http::page(page, true, "ready\n", body),
@@ -205,7 +208,7 @@ impl Runtime<'_> {
             Page::Metrics(format) => http::page(
                 page,
                 true,
-                &metrics::text(self.snapshot(BETWEEN_SCRAPES), format),
+                &metrics::text(self.snapshot(BETWEEN_SCRAPES), format, None),
                 body,
             ),
         };

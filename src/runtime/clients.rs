@@ -14,6 +14,9 @@ use crate::table::Table;
 /// The longest request, in bytes.
 pub(super) const LONGEST: usize = 8 * 1024;
 
+/// The most bytes of answers that clients may leave unread, all together.
+const UNREAD_MAX: usize = 32 * 1024 * 1024;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ClientId(pub(super) u64);
 
@@ -168,8 +171,7 @@ impl Clients {
         }
     }
 
-    #[cfg(test)]
-    fn has(&self, id: ClientId) -> bool {
+    pub(super) fn has(&self, id: ClientId) -> bool {
         self.all.get(id).is_some()
     }
 
@@ -192,6 +194,12 @@ impl Clients {
             client.has_finished |= understood;
         }
         self.write(id, bytes, Stage::Reading);
+        while self.all.values().map(Client::unread).sum::<usize>() > UNREAD_MAX {
+            let unread = self.all.iter().map(|(id, client)| (client.unread(), id));
+            if let Some((_, most)) = unread.max() {
+                self.all.remove(most);
+            }
+        }
     }
 
     fn write(&mut self, id: ClientId, bytes: &[u8], stage: Stage) {
@@ -210,6 +218,10 @@ impl Clients {
 }
 
 impl Client {
+    fn unread(&self) -> usize {
+        self.output.len()
+    }
+
     /// Waits for what comes next.
     fn watch(&self) {
         self.connection.wait_for(match self.stage {

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::sources::Registered;
+use crate::app_metrics::Question;
 use crate::channel::cluster::{FromWorker, Key};
 use crate::channel::frame::{Line, Splitter};
 use crate::channel::outbox::{Outbox, Outcome};
@@ -64,6 +65,10 @@ pub(super) struct Link {
     is_closed: bool,
     /// Its last turn was full, so it may have sent more.
     paused_until: Option<Moment>,
+    /// `--app-metrics`
+    pub(super) question: Question,
+    /// The answer, if it has come.
+    pub(super) answer: Option<Vec<u8>>,
 }
 
 impl Link {
@@ -82,6 +87,15 @@ impl Link {
             is_full: false,
             is_closed: false,
             paused_until: None,
+            question: Question::default(),
+            answer: None,
+        }
+    }
+
+    /// Asks for the app's own metrics, unless that is useless.
+    pub(super) fn ask_app_metrics(&mut self, request: u64, now: Moment) {
+        if !self.is_closed && self.question.ask(request, now) {
+            self.outbox.ask_app_metrics(request);
         }
     }
 
@@ -121,6 +135,12 @@ impl Link {
         let mut received = Vec::new();
         let mut input = buffer.get(..bytes).unwrap_or_default();
         while let Some(line) = self.splitter.next(&mut input) {
+            if let Line::Whole(text) | Line::Beginning(text) = line
+                && self.question.is_answered(text)
+            {
+                self.answer = Some(text.to_vec());
+                continue;
+            }
             let message = FromWorker::parse(line);
             hear(&message, line);
             let outcome = self.outbox.on_message(&message);

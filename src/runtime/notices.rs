@@ -6,10 +6,12 @@ use std::io;
 use std::path::Path;
 
 use crate::address::ListenAddress;
+use crate::app_metrics;
 use crate::cause::Cause;
 use crate::channel::outbox::CAPACITY;
 use crate::ports::{Difference, LIMIT};
 use crate::signal::Signal;
+use crate::text::HumanDuration;
 
 /// Static file servers and free-port finders do this: pidone itself, or another worker, uses the port.
 const HINT: &str =
@@ -202,6 +204,16 @@ pub(super) fn socket_file_gone(port: &str, error: &io::Error) {
     log::warn!(
         "{port}: the file is gone, so no client finds the socket, and pidone cannot create it again: {}",
         Cause(error)
+    );
+}
+
+/// Logged once.
+pub(super) fn app_metrics_missing(missing: usize, asked: usize) {
+    log::warn!(
+        "--app-metrics: {missing} of {asked} workers sent no metrics within {}; \
+         /metrics is without theirs, and pidone_app_metrics_missing_total counts them; \
+         the app must create an AggregatorRegistry of prom-client in each worker",
+        HumanDuration(app_metrics::PATIENCE)
     );
 }
 

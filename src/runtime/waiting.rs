@@ -49,6 +49,7 @@ impl Runtime<'_> {
             reap_pause,
             relief_due,
             offer_due,
+            self.scrapes.due(),
             is_behind.then_some(now),
         ];
         let due = ends.into_iter().flatten().min();
@@ -64,6 +65,7 @@ impl Runtime<'_> {
             is_any_waiting |= source == Source::Relieved;
             self.on_ready(source, now)?;
         }
+        self.finish_scrapes();
         self.relieve(is_any_waiting);
         if self.waiting_for_leftovers {
             self.count_leftovers();
@@ -78,6 +80,7 @@ impl Runtime<'_> {
                 let (ports, events) = (&mut self.ports, &mut self.events);
                 self.workers
                     .read_channel(id, now, self.ready, ports, events);
+                self.take_app_metrics(id);
                 self.queues_changed = true;
             }
             Source::Notify => self.read_notify(),

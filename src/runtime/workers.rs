@@ -202,9 +202,7 @@ impl Workers {
     /// Writes to every channel what it has room for, and waits for what comes next. Returns when the
     /// next paused channel is read again.
     pub(super) fn flush(&mut self, now: Moment) -> Option<Moment> {
-        let workers = self.all.values_mut();
-        let links = workers.filter_map(|worker| worker.link.as_mut());
-        let pauses = links.filter_map(|link| {
+        let pauses = self.links().filter_map(|link| {
             link.flush();
             link.watch(now)
         });
@@ -392,6 +390,11 @@ impl Workers {
         }
     }
 
+    pub(super) fn links(&mut self) -> impl Iterator<Item = &mut Link> {
+        let workers = self.all.values_mut();
+        workers.filter_map(|worker| worker.link.as_mut())
+    }
+
     /// Whether connections are in flight to this worker, or to any.
     pub(super) fn expects(&self, id: Option<WorkerId>) -> bool {
         let on_its_way = |worker: &Worker| {
@@ -437,7 +440,11 @@ impl Workers {
         Err((port, fd))
     }
 
-    fn link(&mut self, id: WorkerId) -> Option<&mut Link> {
+    pub(super) fn link_of(&self, id: WorkerId) -> Option<&Link> {
+        self.all.get(id)?.link.as_ref()
+    }
+
+    pub(super) fn link(&mut self, id: WorkerId) -> Option<&mut Link> {
         self.all.get_mut(id)?.link.as_mut()
     }
 }

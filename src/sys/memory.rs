@@ -1,4 +1,4 @@
-//! Releases memory that only the start needs.
+//! Releases memory that only the start or a large page needed.
 
 use std::ffi::c_void;
 
@@ -28,4 +28,14 @@ pub fn release_code() {
             libc::MADV_DONTNEED,
         )
     };
+}
+
+/// Returns freed memory to the system. musl does so by itself; after a large allocation was freed, glibc
+/// keeps those that follow (`M_MMAP_THRESHOLD`, mallopt(3)).
+pub fn release_freed() {
+    // SAFETY: malloc_trim(3) may be called at any time.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }

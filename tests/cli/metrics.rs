@@ -50,7 +50,7 @@ fn page(format: Format) -> String {
         relieved: 5,
         ..Status::default()
     };
-    metrics::text(&status, format)
+    metrics::text(&status, format, None)
 }
 
 /// `None`: there is no promtool here.

@@ -1,10 +1,12 @@
 //! examples/prometheus: what promtool says of it, and a real Prometheus with it.
 
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use crate::harness::http::ask;
 use crate::harness::net::{connect, fresh_port};
+use crate::harness::packages::node_modules;
 use crate::harness::service::{App, PLAIN, Service};
 use crate::harness::{Pidone, Run, TempDir, is_installed, processes};
 use crate::{example, text};
@@ -180,6 +182,33 @@ fn prometheus_scrapes_the_workers_and_an_alert_fires() {
         r#"ALERTS{alertstate="firing"}"#,
         &["PidoneWorkersRestart", r#""severity":"warning""#],
     );
+    prometheus.stop();
+    service.stop().code(0);
+}
+
+#[test]
+fn prometheus_scrapes_the_app_s_own_metrics() {
+    let test = "prometheus_scrapes_the_app_s_own_metrics";
+    if !is_installed(test, "prometheus", PACKAGE) {
+        return;
+    }
+    let directory = TempDir::new();
+    let script = include_str!("../operate/app-metrics.js");
+    directory.file("app.js", script, 0o644);
+    let modules = node_modules("tests/operate/packages");
+    symlink(modules, directory.path("node_modules")).unwrap();
+    let target = format!("{HOME}:{}", fresh_port());
+    let options = ["--http", &target, "--app-metrics"];
+    let service = App::at(directory, "app.js").workers(2, options).ready();
+    let prometheus = Prometheus::start("prometheus/prometheus.yml", &[("web:9100", &target)]);
+    for query in [
+        "app_hits == 4",
+        "app_requests_total{code=\"200\"} == 7",
+        "app_latency_seconds_bucket{method=\"GET\",le=\"+Inf\"} == 100",
+        "app_size_bytes_count{method=\"GET\"} == 100",
+    ] {
+        prometheus.until(query, &[&target]);
+    }
     prometheus.stop();
     service.stop().code(0);
 }

@@ -9,6 +9,7 @@
 
 use pidone_testkit as harness;
 
+mod app_metrics;
 mod control;
 mod http;
 mod identity;

@@ -16,7 +16,7 @@ const STUCK: &str = "
 
 /// The value of the only sample that begins like this.
 #[track_caller]
-fn sample(text: &str, begins: &str) -> f64 {
+pub fn sample(text: &str, begins: &str) -> f64 {
     let mut found = text.lines().filter(|line| line.starts_with(begins));
     let line = found
         .next()
@@ -106,7 +106,7 @@ fn an_event_loop_that_stands_still_is_seen_to() {
     service.stop();
 }
 
-fn promtool(arguments: &[&str], input: &str) -> Output {
+pub fn promtool(arguments: &[&str], input: &str) -> Output {
     let mut tool = Command::new("promtool")
         .args(arguments)
         .stdin(Stdio::piped())
@@ -136,6 +136,13 @@ fn prometheus_takes_all_of_it() {
     let check = promtool(&["check", "metrics"], &text);
     let complaints = String::from_utf8(check.stderr).unwrap();
     assert_eq!((check.status.code(), complaints.as_str()), (Some(0), ""));
+    check_openmetrics(&admin);
+    service.stop().code(0);
+}
+
+/// As Prometheus reads it.
+#[track_caller]
+pub fn check_openmetrics(admin: &AdminEndpoints) {
     let mut stream = admin.source();
     stream
         .write_all(b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n")
@@ -163,5 +170,4 @@ fn prometheus_takes_all_of_it() {
     let parse = ["tsdb", "create-blocks-from", "openmetrics", input, blocks];
     let parsed = promtool(&parse, "");
     assert!(parsed.status.success(), "{parsed:?}\n{timed}");
-    service.stop().code(0);
 }

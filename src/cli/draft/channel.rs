@@ -95,6 +95,10 @@ impl Draft {
             let what = "messages are passed on over the channel";
             return needs("relay", what, "leave it out");
         }
+        if self.config.app_metrics {
+            let what = "workers are asked for metrics on the channel";
+            return needs("app-metrics", what, "leave it out");
+        }
         if self.hang_timeout.is_some() {
             let what = "event loops answer on the channel";
             return needs("hang-timeout", what, "leave it out");

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Chapter, OptionSpec, SWITCH};
+use super::{Chapter, FOR_WORKERS, OptionSpec, SWITCH};
 use crate::cli::values;
 
 pub(super) const ADMIN: Chapter = Chapter {
@@ -46,6 +46,18 @@ pub(super) const ADMIN: Chapter = Chapter {
                 Ok(())
             },
             ..SWITCH
+        },
+        OptionSpec {
+            long: "app-metrics",
+            help: &[
+                "Ask the workers' prom-client for the app's own metrics at each",
+                "scrape, and add their sums to /metrics. Needs --http.",
+            ],
+            set: |draft, value| {
+                draft.config.app_metrics = values::switch(value)?;
+                Ok(())
+            },
+            ..FOR_WORKERS
         },
     ],
 };

@@ -11,6 +11,7 @@ use core::fmt::Write;
 
 use super::http::Format;
 use super::status::{STATES, Status, Times, WorkerStatus};
+use crate::app_metrics::Aggregate;
 use crate::ended::Ended;
 
 /// A metric: its name without `pidone_` and `_total`, and its meaning.
@@ -122,9 +123,17 @@ const OF_WORKERS: [(Metric, Ask); 8] = [
     ),
 ];
 
+/// What `--app-metrics` adds.
+pub struct AppMetrics<'a> {
+    /// The workers' answers.
+    pub aggregate: &'a Aggregate,
+    /// How often a worker was left out.
+    pub missing: u64,
+}
+
 /// All metrics.
 #[must_use]
-pub fn text(status: &Status, format: Format) -> String {
+pub fn text(status: &Status, format: Format, app: Option<&AppMetrics<'_>>) -> String {
     let mut page = MetricsText {
         out: String::new(),
         format,
@@ -152,6 +161,11 @@ pub fn text(status: &Status, format: Format) -> String {
         page.one(&counter("oom_kills", help), &[], kills);
     }
     page.of_workers(status);
+    if let Some(app) = app {
+        let help = "Answers of workers that the app's metrics were scraped without.";
+        page.one(&counter("app_metrics_missing", help), &[], app.missing);
+        app.aggregate.write(&mut page.out, format);
+    }
     if format == Format::OpenMetrics {
         page.out.push_str("# EOF\n");
     }
@@ -334,7 +348,7 @@ mod tests {
     // tests/operate/metrics.rs checks the page with Prometheus' own parser.
     #[test]
     fn every_metric_is_on_the_page_once() {
-        let page = text(&sample(), Format::OpenMetrics);
+        let page = text(&sample(), Format::OpenMetrics, None);
         for line in [
             "# TYPE pidone_build_info gauge",
             "pidone_build_info{version=\"0.1.0\"} 1",
@@ -396,7 +410,7 @@ mod tests {
             }
             assert!(line.contains(current), "{line} under {current}");
         }
-        let older = text(&sample(), Format::Text);
+        let older = text(&sample(), Format::Text, None);
         assert!(
             older.contains("# TYPE pidone_restarts_total counter\n"),
             "{older}"
@@ -407,7 +421,7 @@ mod tests {
         );
         let samples = |page: &str| page.lines().filter(|line| !line.starts_with('#')).count();
         assert_eq!(samples(&older), samples(&page));
-        let nothing = text(&Status::default(), Format::OpenMetrics);
+        let nothing = text(&Status::default(), Format::OpenMetrics, None);
         assert!(!nothing.contains("oom"), "{nothing}");
     }
 }

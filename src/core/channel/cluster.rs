@@ -23,6 +23,7 @@ use core::net::SocketAddr;
 
 use super::frame::Line;
 use super::query::{Data, Query};
+use crate::app_metrics::question;
 use crate::json::{Object, Value};
 use crate::signal::{Signal, SignalSet};
 
@@ -253,6 +254,8 @@ pub(super) enum ToWorker<'a> {
     Drain,
     /// Requests [`FromWorker::Finished`]. Node ignores this too.
     Finish,
+    /// Requests the app's own metrics; for prom-client.
+    AppMetrics { request: u64 },
 }
 
 impl ToWorker<'_> {
@@ -327,6 +330,7 @@ impl ToWorker<'_> {
             Self::HandleTaken => out.write_str("{\"cmd\":\"NODE_HANDLE_ACK\"}\n"),
             Self::Drain => out.write_str("{\"cmd\":\"NODE_PIDONE_DRAIN\"}\n"),
             Self::Finish => out.write_str("{\"cmd\":\"NODE_PIDONE_FINISH\"}\n"),
+            Self::AppMetrics { request } => out.write_str(&question(request)),
         }
     }
 }

@@ -108,6 +108,8 @@ pub struct Outbox<H> {
     handles_taken: u32,
     announce: bool,
     finish: bool,
+    /// `--app-metrics`: a question that was not sent yet.
+    app_metrics: Option<u64>,
     ping: bool,
     queue: VecDeque<Message<H>>,
     /// Messages of other workers, as whole lines.
@@ -151,6 +153,7 @@ impl<H> Outbox<H> {
             handles_taken: 0,
             announce: false,
             finish: false,
+            app_metrics: None,
             ping: false,
             queue: VecDeque::new(),
             relayed: VecDeque::new(),
@@ -288,6 +291,11 @@ impl<H> Outbox<H> {
     /// Requests a message once all requests are answered: for `--http-drain`, after [`Self::announce`].
     pub fn finish(&mut self) {
         self.finish = matches!(self.link, LinkState::Open);
+    }
+
+    /// Requests the app's own metrics.
+    pub fn ask_app_metrics(&mut self, request: u64) {
+        self.app_metrics = Some(request);
     }
 
     /// Tells the worker to close its listeners, to finish what is in progress, and to disconnect.

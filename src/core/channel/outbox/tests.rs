@@ -377,3 +377,14 @@ fn messages_of_others_are_written_in_whole_lines() {
     }
     assert_eq!(written, 100_000);
 }
+
+#[test]
+fn a_question_for_metrics_is_sent_once_and_needs_no_answer() {
+    let mut outbox: Outbox<u32> = Outbox::new();
+    outbox.ask_app_metrics(7);
+    outbox.ask_app_metrics(8);
+    let line = r#"{"type":"prom-client:getMetricsReq","requestId":8}"#;
+    assert_eq!(send_all(&mut outbox), [line]);
+    outbox.disconnect();
+    assert_eq!(sent(&mut outbox), PING);
+}

@@ -78,6 +78,9 @@ impl<H> Outbox<H> {
         if core::mem::take(&mut self.finish) {
             return plain(ToWorker::Finish, Then::Nothing);
         }
+        if let Some(request) = self.app_metrics.take() {
+            return plain(ToWorker::AppMetrics { request }, Then::Nothing);
+        }
         let is_free = self.awaited.is_none();
         if is_free && core::mem::take(&mut self.ping) {
             return plain(ToWorker::Ping, Then::AwaitAnswer);
