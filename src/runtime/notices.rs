@@ -144,8 +144,8 @@ pub(super) fn relay_unfit(instance: usize) {
 
 pub(super) fn relay_unread(instance: usize) {
     log::warn!(
-        "worker {instance} does not read its IPC messages, and 4 MiB of them are waiting; further messages of other workers to \
-         it are dropped until it does"
+        "worker {instance} reads its IPC messages too slowly, or not at all: 4 MiB of other workers' messages to it are \
+         waiting, and further ones are dropped until it has read some"
     );
 }
 

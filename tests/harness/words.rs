@@ -10,8 +10,8 @@ pub const RELOAD_BEGUN: &str = "reload started";
 pub const RELOADED: &str = "reload done";
 /// A reload has failed.
 pub const RELOAD_FAILED: &str = "reload failed";
-/// A worker reads no messages of others.
-pub const RELAY_UNREAD: &str = "does not read its IPC messages";
+/// A worker leaves too many messages of others unread.
+pub const RELAY_UNREAD: &str = "reads its IPC messages too slowly";
 /// A worker waits for a primary of the app's own.
 pub const UNKNOWN_MESSAGE: &str = "by process.send() that pidone does not know";
 /// log4js runs with its default clustering.
