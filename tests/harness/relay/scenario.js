@@ -55,7 +55,7 @@ const WORKERS = 3;
 
   // One worker is busy: nobody waits for it but who asks it.
   const [[free], [other], [busy]] = workers;
-  const blocked = busy.do('block', 1500);
+  const blocked = busy.do('block', 2500);
   await free.do('emit', 'a', 'now');
   const isFirst = await Promise.race([other.heard(1).then(() => true), blocked.then(() => false)]);
   say('beside a busy worker', isFirst);
@@ -63,7 +63,10 @@ const WORKERS = 3;
   await blocked;
   say('after it', await busy.heard(1));
 
+  const cut = all.filter((client) => client.name === 'ab');
+  const gone = cut.map((client) => new Promise((done) => client.socket.once('disconnect', done)));
   await first.do('disconnect', 'b');
+  await Promise.all(gone);
   while ((await first.do('fetch', 'a')).length !== WORKERS);
   say('disconnectSockets', all.map((client) => client.socket.connected));
   process.exit(0);
