@@ -47,20 +47,25 @@ const fn in_unit(unit: &'static str, places: usize, metric: Metric) -> Metric {
     }
 }
 
+/// In seconds, from milliseconds.
+const fn seconds(metric: Metric) -> Metric {
+    in_unit("seconds", 3, metric)
+}
+
+const fn bytes(metric: Metric) -> Metric {
+    in_unit("bytes", 0, metric)
+}
+
 /// Gets the value of a worker.
 type Ask = fn(&WorkerStatus) -> Option<u64>;
 
 /// The metrics of each worker, except its state.
 const OF_WORKERS: [(Metric, Ask); 8] = [
     (
-        in_unit(
-            "seconds",
-            3,
-            gauge(
-                "worker_start_time_seconds",
-                "When each worker was started, in Unix time.",
-            ),
-        ),
+        seconds(gauge(
+            "worker_start_time_seconds",
+            "When each worker was started, in Unix time.",
+        )),
         |worker| worker.start_time_ms,
     ),
     (
@@ -68,25 +73,17 @@ const OF_WORKERS: [(Metric, Ask); 8] = [
         |worker| Some(worker.restarts.into()),
     ),
     (
-        in_unit(
-            "seconds",
-            3,
-            counter(
-                "worker_cpu_seconds",
-                "The CPU time that each worker has used.",
-            ),
-        ),
+        seconds(counter(
+            "worker_cpu_seconds",
+            "The CPU time that each worker has used.",
+        )),
         |worker| worker.cpu_ms,
     ),
     (
-        in_unit(
-            "bytes",
-            0,
-            gauge(
-                "worker_resident_memory_bytes",
-                "The resident memory of each worker.",
-            ),
-        ),
+        bytes(gauge(
+            "worker_resident_memory_bytes",
+            "The resident memory of each worker.",
+        )),
         |worker| worker.resident,
     ),
     (
@@ -131,6 +128,78 @@ pub struct AppMetrics<'a> {
     pub missing: u64,
 }
 
+/// The metrics of pidone's own process, as Prometheus' client libraries have them, and of the container. Those
+/// that are not known are left out.
+const OF_CONTAINER: [(Metric, fn(&Status) -> Option<u64>); 9] = [
+    (
+        seconds(gauge(
+            "process_start_time_seconds",
+            "When pidone was started, in Unix time.",
+        )),
+        |status| Some(status.totals.start_time_ms),
+    ),
+    (
+        seconds(counter(
+            "process_cpu_seconds",
+            "The CPU time that pidone itself has used.",
+        )),
+        |status| status.totals.cpu_ms,
+    ),
+    (
+        bytes(gauge(
+            "process_resident_memory_bytes",
+            "The resident memory of pidone itself.",
+        )),
+        |status| status.totals.resident,
+    ),
+    (
+        seconds(counter(
+            "container_cpu_seconds",
+            "The CPU time that the container has used.",
+        )),
+        |status| status.container.cpu_ms,
+    ),
+    (
+        in_unit(
+            "cores",
+            3,
+            gauge(
+                "container_cpu_limit_cores",
+                "The CPUs that the container's quota and affinity allow.",
+            ),
+        ),
+        |status| status.container.cpu_limit,
+    ),
+    (
+        bytes(gauge(
+            "container_memory_bytes",
+            "The memory of the container, without the file cache that the kernel drops first.",
+        )),
+        |status| status.container.memory,
+    ),
+    (
+        bytes(gauge(
+            "container_memory_limit_bytes",
+            "The memory that the container may use.",
+        )),
+        |status| status.container.memory_limit,
+    ),
+    (
+        bytes(gauge(
+            "max_memory_bytes",
+            "The resident memory above which a worker is replaced (--max-memory).",
+        )),
+        |status| status.max_memory,
+    ),
+    (
+        counter(
+            "oom_kills",
+            "Processes the kernel killed for lack of memory.",
+        ),
+        |status| status.oom_kills,
+    ),
+];
+
 /// All metrics.
 #[must_use]
 pub fn text(status: &Status, format: Format, app: Option<&AppMetrics<'_>>) -> String {
@@ -146,7 +215,11 @@ pub fn text(status: &Status, format: Format, app: Option<&AppMetrics<'_>>) -> St
     page.one(&gauge("reloading", help), &[], status.reloading.into());
     let help = "The target number of workers.";
     page.one(&gauge("target_workers", help), &[], wide(status.target));
-    page.own_process(status);
+    for (metric, ask) in &OF_CONTAINER {
+        if let Some(value) = ask(status) {
+            page.one(metric, &[], value);
+        }
+    }
     let help = "Whether pidone is stopping because of a crash loop.";
     page.one(&gauge("crash_loop", help), &[], status.crash_loop.into());
     page.totals(status);
@@ -155,10 +228,6 @@ pub fn text(status: &Status, format: Format, app: Option<&AppMetrics<'_>>) -> St
     page.describe(&restarts);
     for (cause, count) in status.restarts.by_cause() {
         page.sample(&restarts, &[("cause", cause)], count);
-    }
-    if let Some(kills) = status.oom_kills {
-        let help = "Processes the kernel killed for lack of memory.";
-        page.one(&counter("oom_kills", help), &[], kills);
     }
     page.of_workers(status);
     if let Some(app) = app {
@@ -181,23 +250,6 @@ struct MetricsText {
 }
 
 impl MetricsText {
-    /// pidone's own process, with the metrics that Prometheus' client libraries export.
-    fn own_process(&mut self, status: &Status) {
-        let help = "When pidone was started, in Unix time.";
-        let start = in_unit("seconds", 3, gauge("process_start_time_seconds", help));
-        self.one(&start, &[], status.totals.start_time_ms);
-        if let Some(cpu) = status.totals.cpu_ms {
-            let help = "The CPU time that pidone itself has used.";
-            let metric = in_unit("seconds", 3, counter("process_cpu_seconds", help));
-            self.one(&metric, &[], cpu);
-        }
-        if let Some(resident) = status.totals.resident {
-            let help = "The resident memory of pidone itself.";
-            let metric = in_unit("bytes", 0, gauge("process_resident_memory_bytes", help));
-            self.one(&metric, &[], resident);
-        }
-    }
-
     /// Counters since pidone's start.
     fn totals(&mut self, status: &Status) {
         let results = [
@@ -210,7 +262,7 @@ impl MetricsText {
             self.sample(&reloads, &[("result", result)], count);
         }
         let help = "When the last reload ended, in Unix time.";
-        let last = in_unit("seconds", 3, gauge("last_reload_timestamp_seconds", help));
+        let last = seconds(gauge("last_reload_timestamp_seconds", help));
         if results.iter().any(|(_, (count, _))| *count > 0) {
             self.describe(&last);
         }
@@ -341,87 +393,4 @@ fn wide(number: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::admin::status::tests::sample;
-
-    // tests/operate/metrics.rs checks the page with Prometheus' own parser.
-    #[test]
-    fn every_metric_is_on_the_page_once() {
-        let page = text(&sample(), Format::OpenMetrics, None);
-        for line in [
-            "# TYPE pidone_build_info gauge",
-            "pidone_build_info{version=\"0.1.0\"} 1",
-            "pidone_ready 1",
-            "pidone_reloading 0",
-            "pidone_target_workers 4",
-            "# UNIT pidone_process_start_time_seconds seconds",
-            "pidone_process_start_time_seconds 1700000000.250",
-            "pidone_process_cpu_seconds_total 0.040",
-            "pidone_process_resident_memory_bytes 700000",
-            "pidone_crash_loop 0",
-            "# TYPE pidone_worker_boot_duration_seconds summary",
-            "pidone_worker_boot_duration_seconds_count 5",
-            "pidone_worker_boot_duration_seconds_sum 1.250",
-            "pidone_worker_drain_duration_seconds_count 2",
-            "pidone_worker_drain_duration_seconds_sum 60.007",
-            "pidone_reloads_total{result=\"success\"} 2",
-            "pidone_reloads_total{result=\"failure\"} 0",
-            "pidone_last_reload_timestamp_seconds{result=\"success\"} 1700000100.000",
-            "# TYPE pidone_relieved_connections counter",
-            "pidone_relieved_connections_total 12",
-            "pidone_worker_exits_total{code=\"1\"} 3",
-            "pidone_worker_exits_total{signal=\"SIGKILL\"} 1",
-            "pidone_worker_start_time_seconds{slot=\"0\",app_instance=\"0\"} 1700000001.000",
-            "# TYPE pidone_restarts counter",
-            "pidone_restarts_total{cause=\"exit\"} 3",
-            "pidone_restarts_total{cause=\"memory\"} 1",
-            "pidone_oom_kills_total 2",
-            "pidone_worker_state{slot=\"0\",app_instance=\"0\",state=\"ready\"} 1",
-            "pidone_worker_state{slot=\"0\",app_instance=\"0\",state=\"starting\"} 0",
-            "pidone_worker_state{slot=\"spare\",app_instance=\"4\",state=\"starting\"} 1",
-            "pidone_worker_restarts_total{slot=\"1\",app_instance=\"1\"} 3",
-            "# UNIT pidone_worker_cpu_seconds seconds",
-            "pidone_worker_cpu_seconds_total{slot=\"0\",app_instance=\"0\"} 12.050",
-            "# UNIT pidone_worker_resident_memory_bytes bytes",
-            "pidone_worker_resident_memory_bytes{slot=\"0\",app_instance=\"0\"} 48234496",
-            "pidone_worker_event_loop_delay_seconds{slot=\"0\",app_instance=\"0\"} 0.000312",
-            "pidone_worker_accept_queue{slot=\"1\",app_instance=\"1\"} 128",
-            "# TYPE pidone_relayed_messages counter",
-            "pidone_relayed_messages_total{slot=\"0\",app_instance=\"0\"} 7",
-            "pidone_relay_dropped_messages_total{slot=\"0\",app_instance=\"0\"} 2",
-        ] {
-            let count = page.lines().filter(|known| *known == line).count();
-            assert_eq!(count, 1, "{line} in\n{page}");
-        }
-        assert!(page.ends_with("\n# EOF\n"), "{page}");
-        // A slot without a process has no metrics of a process.
-        let empty = "{slot=\"2\",app_instance=\"2\"}";
-        let lines: Vec<_> = page.lines().filter(|line| line.contains(empty)).collect();
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        // The samples of a metric follow its description directly.
-        let mut described = Vec::new();
-        let mut current = "";
-        for line in page.lines().take_while(|line| *line != "# EOF") {
-            if let Some(line) = line.strip_prefix("# TYPE ") {
-                current = line.split(' ').next().unwrap();
-                assert!(!described.contains(&current), "{current} twice");
-                described.push(current);
-            }
-            assert!(line.contains(current), "{line} under {current}");
-        }
-        let older = text(&sample(), Format::Text, None);
-        assert!(
-            older.contains("# TYPE pidone_restarts_total counter\n"),
-            "{older}"
-        );
-        assert!(
-            !older.contains("# UNIT") && !older.contains("# EOF"),
-            "{older}"
-        );
-        let samples = |page: &str| page.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(samples(&older), samples(&page));
-        let nothing = text(&Status::default(), Format::OpenMetrics, None);
-        assert!(!nothing.contains("oom"), "{nothing}");
-    }
-}
+mod tests;
