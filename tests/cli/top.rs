@@ -3,6 +3,8 @@
 use pidone::admin::status::{Mode, Status, WorkerStatus};
 
 use crate::ctl::Stub;
+use crate::harness::admin::AdminEndpoints;
+use crate::harness::service::App;
 use crate::harness::{Pidone, Run, binary, processes};
 use crate::screen::Screen;
 
@@ -261,4 +263,24 @@ fn ctrl_z_without_a_shell_is_nothing() {
     run.until("QUEUE");
     run.write("q");
     run.end().code(0);
+}
+
+/// A real pidone, whose successors take so long to boot that no look misses the reload.
+#[test]
+fn a_reload_is_seen_as_it_proceeds() {
+    let admin = AdminEndpoints::fresh();
+    let app = App::script("setTimeout(() => require('./plain.js'), 1500);");
+    let service = admin.workers(app, 2, &[""; 0]).until_ready();
+    let control = admin.control.to_str().unwrap().to_owned();
+    let pidone = Pidone::new(["ctl", "--control", &control, "top"]);
+    let mut run = with(pidone.in_terminal(), &[]).start();
+    run.until("\x1b[32mready, 2 of 2 workers\x1b[m");
+    service.run.signal(libc::SIGHUP);
+    run.until("\x1b[33mready, 2 of 2 workers, reload 0 of 2\x1b[m");
+    run.until("\x1b[33mready, 2 of 2 workers, reload 1 of 2");
+    run.until("\x1b[32mready, 2 of 2 workers\x1b[m");
+    run.write("q");
+    run.until("\x1b[?1049l");
+    run.end().code(0);
+    service.stop().code(0);
 }

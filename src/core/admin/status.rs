@@ -17,7 +17,7 @@ pub use ends::{EndStatus, LastEnds};
 /// members can be added without that.
 pub const FORMAT: u32 = 1;
 
-pub use table::{COLUMNS, Row};
+pub use table::{COLUMNS, Row, percent};
 
 /// The status of pidone and its workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -319,8 +319,7 @@ impl Status {
                 memory: number(object, "container_memory_bytes"),
                 memory_limit: number(object, "container_memory_limit_bytes"),
             },
-            // No client needs them.
-            ends: LastEnds::default(),
+            ends: LastEnds::from_json(object)?,
             totals: Totals::default(),
         })
     }

@@ -28,19 +28,34 @@ pub(super) type Values = [Option<u64>; SCALES.len()];
 /// A slot, whichever worker it has; or a spare, by its instance.
 type Place = (Option<usize>, usize);
 
-/// The values of all workers over the last minute.
+/// The values at one time.
+#[derive(Debug)]
+struct Sample {
+    workers: Vec<(Place, Values)>,
+    /// Of the container, CPU and memory only.
+    container: Values,
+}
+
+impl Sample {
+    fn of(&self, place: Place) -> Values {
+        let found = self.workers.iter().find(|(known, _)| *known == place);
+        found.map_or(Values::default(), |(_, values)| *values)
+    }
+}
+
+/// The values of the last minute.
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// The samples taken so far.
     taken: usize,
     /// The newest comes last.
-    samples: VecDeque<Vec<(Place, Values)>>,
+    samples: VecDeque<Sample>,
 }
 
 impl History {
     /// Takes a sample. `before` is the status of the last one.
     pub(super) fn add(&mut self, status: &Status, before: &Status) {
-        let sample = status.all().map(|worker| {
+        let workers = status.all().map(|worker| {
             let values = [
                 status.cpu_share(worker, before),
                 worker.resident,
@@ -49,7 +64,11 @@ impl History {
             ];
             (place(worker), values)
         });
-        self.samples.push_back(sample.collect());
+        let (used, memory) = (status.container_cpu_share(before), status.container.memory);
+        self.samples.push_back(Sample {
+            workers: workers.collect(),
+            container: [used, memory, None, None],
+        });
         self.taken += 1;
         if self.samples.len() > WINDOW + LONGEST {
             self.samples.pop_front();
@@ -59,18 +78,47 @@ impl History {
     /// The newest values of a worker.
     pub(super) fn now(&self, worker: &WorkerStatus) -> Values {
         let newest = self.samples.back();
-        newest.map_or(Values::default(), |sample| of_place(sample, place(worker)))
+        newest.map_or(Values::default(), |sample| sample.of(place(worker)))
     }
 
-    /// The sparkline of a worker's measure, as levels from 0 on; `None`: no value. Each is the highest of
-    /// as many samples as fit the window into `length`. All workers have one scale.
+    /// The newest values of the container.
+    pub(super) fn container(&self) -> Values {
+        let newest = self.samples.back();
+        newest.map_or(Values::default(), |sample| sample.container)
+    }
+
+    /// The sparkline of a worker's measure. All workers have one scale.
     pub(super) fn sparkline(
         &self,
         worker: &WorkerStatus,
         measure: usize,
         length: usize,
     ) -> Vec<Option<u64>> {
-        let scale = self.scale(measure);
+        let place = place(worker);
+        self.levels(length, self.scale(measure), |sample| {
+            sample.of(place).get(measure).copied().flatten()
+        })
+    }
+
+    /// The sparkline of a measure of the container; `limit` fills it.
+    pub(super) fn container_sparkline(
+        &self,
+        measure: usize,
+        length: usize,
+        limit: u64,
+    ) -> Vec<Option<u64>> {
+        self.levels(length, limit.max(1), |sample| {
+            sample.container.get(measure).copied().flatten()
+        })
+    }
+
+    /// Levels from 0 on; `None`: no value. Each is the highest of as many samples as fit the window into `length`.
+    fn levels(
+        &self,
+        length: usize,
+        scale: u64,
+        value: impl Fn(&Sample) -> Option<u64>,
+    ) -> Vec<Option<u64>> {
         let each = WINDOW.div_ceil(length.max(1));
         // Grouped from the first sample on, so that a level stays what it is while it moves.
         let group = |age: usize| self.taken.saturating_sub(age + 1) / each;
@@ -79,10 +127,9 @@ impl History {
             let Some(at) = length.checked_sub(group(0) - group(age) + 1) else {
                 break;
             };
-            let values = of_place(sample, place(worker));
-            let value = values.get(measure).copied().flatten();
             // Rounded.
-            let level = value.map(|value| (value.saturating_mul(LEVELS - 1) + scale / 2) / scale);
+            let level = |value: u64| (value.saturating_mul(LEVELS - 1) + scale / 2) / scale;
+            let level = value(sample).map(|value| level(value).min(LEVELS - 1));
             if let Some(highest) = levels.get_mut(at) {
                 *highest = level.max(*highest);
             }
@@ -93,7 +140,7 @@ impl History {
     /// The value that fills a sparkline of this measure.
     fn scale(&self, measure: usize) -> u64 {
         let (least, free) = SCALES.get(measure).copied().unwrap_or((1, None));
-        let all = self.samples.iter().flatten();
+        let all = self.samples.iter().flat_map(|sample| &sample.workers);
         let highest = all.filter_map(|(_, values)| *values.get(measure)?).max();
         let highest = highest.unwrap_or_default();
         let free = free.map_or(0, |part| highest / part);
@@ -107,9 +154,4 @@ fn place(worker: &WorkerStatus) -> Place {
         Some(slot) => (Some(slot), 0),
         None => (None, worker.instance),
     }
-}
-
-fn of_place(sample: &[(Place, Values)], place: Place) -> Values {
-    let found = sample.iter().find(|(known, _)| *known == place);
-    found.map_or(Values::default(), |(_, values)| *values)
 }

@@ -2,16 +2,21 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use super::history::{History, LONGEST, Values};
 use super::style::{Paint, Style};
-use crate::admin::status::{COLUMNS, Row, Status};
+use crate::admin::control::printable;
+use crate::admin::status::{COLUMNS, Row, Status, percent};
+use crate::text::{HumanBytes, HumanDuration};
 
 /// The places of some columns in [`COLUMNS`].
 const STATE: usize = 1;
 const CPU: usize = 5;
 const QUEUE: usize = 8;
-const INSPECT: usize = 9;
-const LAST_END: usize = 10;
+const RELIEVED: usize = 9;
+const INSPECT: usize = 10;
+const LAST_END: usize = 11;
 
 /// The columns from [`CPU`] to [`QUEUE`] have a sparkline: their measures are those of the history.
 const SPARKLINES: usize = QUEUE + 1 - CPU;
@@ -38,6 +43,7 @@ const ORDER: [Part; COLUMNS.len() + SPARKLINES] = {
         Sparkline(2),
         Sparkline(3),
         Column(4),
+        Column(RELIEVED),
         Column(LAST_END),
         Column(2),
         Column(3),
@@ -46,10 +52,13 @@ const ORDER: [Part; COLUMNS.len() + SPARKLINES] = {
 };
 
 /// The least width of each column: the table must not move with every value.
-const LEAST: [usize; COLUMNS.len()] = [4, 8, 3, 9, 8, 6, 9, 6, 5, 7, 8];
+const LEAST: [usize; COLUMNS.len()] = [4, 8, 3, 9, 8, 6, 9, 6, 5, 8, 7, 8];
 
 /// The length of the shortest sparkline.
 const SHORTEST: usize = 6;
+
+/// The length of the container's sparklines.
+const CONTAINER: usize = 10;
 
 /// Below this width, columns are one space apart, else two.
 const NARROW: usize = 60;
@@ -102,7 +111,7 @@ impl Layout {
 /// The width that a column needs; 0: there is nothing to show.
 fn width_of(rows: &[Row], column: usize) -> usize {
     let cells = || rows.iter().filter_map(|row| row.get(column));
-    if column >= INSPECT && cells().all(|cell| cell == "-") {
+    if column >= RELIEVED && cells().all(|cell| cell == "-") {
         return 0;
     }
     let widest = cells().map(|cell| cell.chars().count()).max();
@@ -119,6 +128,7 @@ pub(super) fn lines(
     style: Style,
 ) -> Vec<String> {
     let mut lines = vec![headline(status, width, style)];
+    lines.extend(container(status, history, width, style));
     let layout = Layout::of(rows, width);
     let headings = COLUMNS.map(|(heading, _)| heading.to_owned());
     let line = |row: &Row, values, sparkline: &dyn Fn(usize, usize) -> String| {
@@ -129,18 +139,113 @@ pub(super) fn lines(
     lines.extend(status.all().zip(rows).map(|(worker, row)| {
         let values = history.now(worker);
         line(row, Some(values), &|measure, length| {
-            let levels = history.sparkline(worker, measure, length);
-            levels.into_iter().map(|level| style.level(level)).collect()
+            style.sparkline(&history.sparkline(worker, measure, length))
         })
     }));
-    if lines.len() > height {
-        lines.truncate(height);
-        if let Some(last) = lines.last_mut().filter(|_| height > 2) {
-            let more = rows.len() + 3 - height;
-            *last = style.cut(&format!("and {more} more"), width);
-        }
+    let hidden = lines.len().saturating_sub(height);
+    if hidden == 0 {
+        lines.extend(ends(status, width, style));
+    }
+    lines.truncate(height);
+    if let Some(last) = lines.last_mut().filter(|_| hidden > 0 && height > 3) {
+        *last = style.cut(&format!("and {} more", hidden + 1), width);
     }
     lines
+}
+
+/// What the container uses, and its limits.
+fn container(status: &Status, history: &History, width: usize, style: Style) -> Option<String> {
+    let [used, memory, ..] = history.container();
+    let limits = &status.container;
+    let parts = [
+        // Thousandths of a CPU are tenths of a percent.
+        (
+            "CPU",
+            used.map(percent),
+            limits.cpu_limit,
+            limits.cpu_limit.map(percent),
+        ),
+        (
+            "memory",
+            memory.map(|bytes| HumanBytes(bytes).to_string()),
+            limits.memory_limit,
+            limits
+                .memory_limit
+                .map(|bytes| HumanBytes(bytes).to_string()),
+        ),
+    ];
+    let mut line = String::new();
+    let mut left = width;
+    for (measure, (name, value, limit, limit_text)) in parts.into_iter().enumerate() {
+        let Some(value) = value else {
+            continue;
+        };
+        let of = limit_text.map_or_else(String::new, |limit| format!(" of {limit}"));
+        let gap = if line.is_empty() { "" } else { "  " };
+        let text = format!("{value}{of}");
+        let needed = gap.len() + name.len() + 1 + text.len();
+        if needed > left {
+            break;
+        }
+        left -= needed;
+        line += &format!("{gap}{name} ");
+        // Without a limit, there is no scale.
+        if let Some(limit) = limit.filter(|_| left > CONTAINER) {
+            left -= CONTAINER + 1;
+            let levels = history.container_sparkline(measure, CONTAINER, limit);
+            line += &style.painted(&style.sparkline(&levels), Paint::Sparkline);
+            line.push(' ');
+        }
+        line += &text;
+    }
+    Some(line).filter(|line| !line.is_empty())
+}
+
+/// The last unplanned ends, the newest first.
+fn ends(status: &Status, width: usize, style: Style) -> Vec<String> {
+    let now = status
+        .all()
+        .find_map(|worker| Some(worker.start_time_ms? + worker.uptime_ms));
+    let mut lines = Vec::new();
+    for end in status.ends.newest() {
+        let age = now.and_then(|now| now.checked_sub(end.time_ms));
+        let age = age.map_or_else(String::new, |ms| {
+            // In whole seconds.
+            format!("{} ago: ", HumanDuration(Duration::from_secs(ms / 1000)))
+        });
+        let which = match (end.slot, end.instance) {
+            (Some(slot), _) => format!("slot {slot} "),
+            (None, Some(_)) => "spare ".to_owned(),
+            (None, None) => String::new(),
+        };
+        lines.extend(wrapped(
+            &printable(&format!("{age}{which}{}", end.what)),
+            width,
+            style,
+        ));
+    }
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+/// A text in lines of whole words; from the second one on, they are indented.
+fn wrapped(text: &str, width: usize, style: Style) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        let longer = line.chars().count() + 1 + word.chars().count();
+        if !line.trim().is_empty() && longer > width {
+            lines.push(std::mem::replace(&mut line, " ".to_owned()));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += word;
+    }
+    lines.push(line);
+    lines.iter().map(|line| style.cut(line, width)).collect()
 }
 
 fn headline(status: &Status, width: usize, style: Style) -> String {
@@ -151,7 +256,7 @@ fn headline(status: &Status, width: usize, style: Style) -> String {
         line.push_str(&identity);
     }
     let paint = match status {
-        _ if !status.ready => Paint::Bad,
+        _ if !status.ready || status.crash_loop => Paint::Bad,
         _ if status.reloading || status.stopping => Paint::Warning,
         _ => Paint::Good,
     };

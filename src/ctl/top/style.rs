@@ -45,15 +45,18 @@ impl Style {
         })
     }
 
-    /// A level of a sparkline; `None`: no value.
-    pub(super) fn level(self, level: Option<u64>) -> char {
-        let levels = if self.is_utf8 {
+    /// A sparkline of these levels.
+    pub(super) fn sparkline(self, levels: &[Option<u64>]) -> String {
+        let marks = if self.is_utf8 {
             ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
         } else {
             ['_', '.', '-', '~', '=', '+', '*', '#']
         };
-        let place = level.and_then(|level| usize::try_from(level).ok());
-        place.map_or(' ', |place| levels.get(place).copied().unwrap_or('?'))
+        let mark = |level: &Option<u64>| {
+            let place = level.and_then(|level| usize::try_from(level).ok());
+            place.and_then(|place| marks.get(place)).unwrap_or(&' ')
+        };
+        levels.iter().map(mark).collect()
     }
 
     /// A text in at most `width` characters; one that is longer ends with an ellipsis.

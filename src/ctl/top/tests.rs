@@ -1,7 +1,8 @@
 use super::history::History;
 use super::screen::lines;
 use super::style::Style;
-use crate::admin::status::{Mode, Status, WorkerStatus};
+use crate::admin::status::{ContainerStatus, EndStatus, Mode, Status, WorkerStatus};
+use crate::supervisor::Progress;
 
 const BLOCKS: Style = Style {
     is_utf8: true,
@@ -140,6 +141,9 @@ fn no_line_is_wider_and_no_screen_higher_than_the_terminal() {
     now.spares[0].resident = Some(u64::MAX);
     now.spares[0].loop_delay_us = Some(u64::MAX);
     (now.ready, now.reason) = (false, Some("no worker listens on :::3000".into()));
+    for second in 0..3 {
+        now.ends.push(end(second));
+    }
     for style in [BLOCKS, ASCII] {
         for width in 1..130 {
             for height in [1, 2, 4, 9] {
@@ -169,8 +173,7 @@ fn workers_that_have_no_room_are_counted() {
 /// The cells of a row's sparkline for the event-loop delay, at the least length.
 fn delays(shown: &(History, Status, Status), row: usize) -> String {
     let worker = shown.2.all().nth(row).unwrap();
-    let levels = shown.0.sparkline(worker, 2, 6).into_iter();
-    levels.map(|level| BLOCKS.level(level)).collect()
+    BLOCKS.sparkline(&shown.0.sparkline(worker, 2, 6))
 }
 
 #[test]
@@ -248,4 +251,58 @@ fn trouble_is_red() {
     has(&shown, ": \x1b[31mnot ready, 1 of 2 workers\x1b[m");
     let plain = drawn(&shown, (100, 24), BLOCKS).join("\n");
     assert!(!plain.contains('\x1b'), "{plain:?}");
+}
+
+/// An end of the worker of slot 0.
+fn end(second: u64) -> EndStatus {
+    EndStatus {
+        time_ms: 1_700_000_000_000 + second * 1000,
+        slot: Some(0),
+        instance: Some(0),
+        pid: Some(99),
+        what: "was killed by SIGKILL (not sent by pidone) after 2.5 s; restarting".into(),
+    }
+}
+
+/// Two workers in a container with limits, of which one was lost, in a reload.
+#[test]
+fn limits_progress_and_last_ends_are_shown() {
+    let mut first = status(vec![worker(0), worker(1)]);
+    first.workers[1].start_time_ms = Some(1_700_000_000_000 - 65_000 + 190_000);
+    let mut shown = after(2, &first, |second, now| {
+        now.container = ContainerStatus {
+            cpu_ms: Some(second * 1000),
+            cpu_limit: Some(2000),
+            memory: Some(second * (96 << 20)),
+            memory_limit: Some(384 << 20),
+        };
+    });
+    let now = &mut shown.2;
+    now.reloading = true;
+    now.progress = Some(Progress { replaced: 3, of: 8 });
+    now.ends.push(end(0));
+    now.ends.push(end(60));
+    let lines = drawn(&shown, (80, 24), BLOCKS);
+    let wanted = [
+        "pidone 0.1.0, pid 1, up 1 min 8 s: ready, 2 of 2 workers, reload 3 of 8",
+        "CPU          ▅ 100.0% of 200.0%  memory          ▅ 192 MiB of 384 MiB",
+    ];
+    assert_eq!(lines[..2], wanted, "\n{}", lines.join("\n"));
+    let wanted = [
+        "",
+        "2 min 10 s ago: slot 0 was killed by SIGKILL (not sent by pidone) after 2.5 s;",
+        "  restarting",
+        "3 min 10 s ago: slot 0 was killed by SIGKILL (not sent by pidone) after 2.5 s;",
+        "  restarting",
+    ];
+    assert_eq!(lines[5..], wanted, "\n{}", lines.join("\n"));
+    let narrow = drawn(&shown, (40, 8), BLOCKS);
+    let wanted = [
+        "ready, 2 of 2 workers, reload 3 of 8",
+        "CPU          ▅ 100.0% of 200.0%",
+    ];
+    assert_eq!(narrow[..2], wanted, "\n{}", narrow.join("\n"));
+    assert_eq!(narrow.len(), 8);
+    let workers_first = drawn(&shown, (80, 4), BLOCKS);
+    assert_eq!(workers_first[3], "and 2 more");
 }

@@ -4,8 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use super::{member, wide};
-use crate::json::Quoted;
+use super::{member, number, wide};
+use crate::json::{Object, Quoted};
 
 /// How many are kept.
 const KEPT: usize = 10;
@@ -36,6 +36,26 @@ impl LastEnds {
             self.0.remove(0);
         }
         self.0.push(end);
+    }
+
+    /// From the newest on.
+    pub fn newest(&self) -> impl Iterator<Item = &EndStatus> {
+        self.0.iter().rev()
+    }
+
+    /// Parses the items of the JSON array.
+    pub(super) fn from_json(object: Object<'_>) -> Option<Self> {
+        let items = object.get("ends")?.items().map(|item| {
+            let end = item.object()?;
+            Some(EndStatus {
+                time_ms: number(end, "time_ms")?,
+                slot: number(end, "slot"),
+                instance: number(end, "instance"),
+                pid: number(end, "pid"),
+                what: end.get("what")?.string()?,
+            })
+        });
+        items.collect::<Option<_>>().map(Self)
     }
 
     /// Writes them as items of a JSON array.

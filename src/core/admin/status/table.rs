@@ -10,13 +10,14 @@ use core::time::Duration;
 
 use super::{Mode, Status, WorkerStatus};
 use crate::admin::control::printable;
+use crate::supervisor::Progress;
 use crate::text::{HumanBytes, HumanDuration};
 
-/// This column is shown only if a worker has an inspector.
-const INSPECTOR: &str = "INSPECT";
+/// Columns that are shown only if a worker has a value.
+const OPTIONAL: [&str; 2] = ["RELIEVED", "INSPECT"];
 
 /// The columns' headings, and whether a column holds words, which are aligned left.
-pub const COLUMNS: [(&str, bool); 11] = [
+pub const COLUMNS: [(&str, bool); 12] = [
     ("SLOT", true),
     ("STATE", true),
     ("PID", false),
@@ -26,7 +27,8 @@ pub const COLUMNS: [(&str, bool); 11] = [
     ("MEMORY", false),
     ("DELAY", false),
     ("QUEUE", false),
-    (INSPECTOR, false),
+    ("RELIEVED", false),
+    ("INSPECT", false),
     ("LAST END", true),
 ];
 
@@ -49,19 +51,25 @@ impl Status {
     /// The rows of that table, without the headings.
     #[must_use]
     pub fn rows_since(&self, before: &Self) -> Vec<Row> {
-        self.rows(|worker| {
-            or_dash(self.cpu_share(worker, before), |tenths| {
-                format!("{}.{}%", tenths / 10, tenths % 10)
-            })
-        })
+        self.rows(|worker| or_dash(self.cpu_share(worker, before), percent))
     }
 
     /// The share of a CPU that a worker has used since `before`, in tenths of a percent.
     #[must_use]
     pub fn cpu_share(&self, worker: &WorkerStatus, before: &Self) -> Option<u64> {
-        let elapsed = self.uptime_ms.saturating_sub(before.uptime_ms);
         let earlier = before.all().find(|earlier| earlier.pid == worker.pid)?;
-        let used = worker.cpu_ms?.checked_sub(earlier.cpu_ms?)?;
+        self.share(worker.cpu_ms, before, earlier.cpu_ms)
+    }
+
+    /// The CPUs that the container has used since `before`, in tenths of a percent of one.
+    #[must_use]
+    pub fn container_cpu_share(&self, before: &Self) -> Option<u64> {
+        self.share(self.container.cpu_ms, before, before.container.cpu_ms)
+    }
+
+    fn share(&self, now: Option<u64>, before: &Self, then: Option<u64>) -> Option<u64> {
+        let elapsed = self.uptime_ms.saturating_sub(before.uptime_ms);
+        let used = now?.checked_sub(then?)?;
         used.saturating_mul(1000).checked_div(elapsed)
     }
 
@@ -88,6 +96,9 @@ impl Status {
                     HumanDuration(Duration::from_micros(us)).to_string()
                 }),
                 or_dash(worker.queue, |queue| queue.to_string()),
+                or_dash(worker.relieved.filter(|count| *count > 0), |count| {
+                    count.to_string()
+                }),
                 or_dash(worker.inspect_port, |port| port.to_string()),
                 worker.last_end.as_deref().map_or("-".to_owned(), printable),
             ]
@@ -97,8 +108,7 @@ impl Status {
 
     fn table_of(&self, rows: &[Row]) -> String {
         let mut text = format!("{}: {}\n", self.identity(), self.condition());
-        let has_inspectors = self.all().any(|worker| worker.inspect_port.is_some());
-        push_aligned(rows, has_inspectors, &mut text);
+        push_aligned(rows, &mut text);
         text
     }
 
@@ -122,10 +132,19 @@ impl Status {
             let serving = self.workers.iter().filter(|worker| worker.state == "ready");
             let _ = write!(line, ", {} of {} workers", serving.count(), self.target);
         }
-        if self.stopping {
-            line.push_str(", stopping");
-        } else if self.reloading {
-            line.push_str(", reloading");
+        if self.crash_loop {
+            line.push_str(", crash loop");
+        }
+        match &self.progress {
+            _ if self.stopping => line.push_str(", stopping"),
+            Some(Progress { replaced, of }) => {
+                let _ = write!(line, ", reload {replaced} of {of}");
+            }
+            None if self.reloading => line.push_str(", reloading"),
+            None => {}
+        }
+        if self.draining > 0 {
+            let _ = write!(line, ", {} draining", self.draining);
         }
         if let Some(kills) = self.oom_kills.filter(|kills| *kills > 0) {
             let _ = write!(line, ", OOM kills: {kills}");
@@ -134,19 +153,21 @@ impl Status {
     }
 }
 
-fn push_aligned(rows: &[Row], has_inspectors: bool, text: &mut String) {
+fn push_aligned(rows: &[Row], text: &mut String) {
     let headings = COLUMNS.map(|(heading, _)| heading.to_owned());
-    let rows = || core::iter::once(&headings).chain(rows);
     let mut widths = [0; COLUMNS.len()];
-    for row in rows() {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
+    for (column, (width, (heading, _))) in widths.iter_mut().zip(COLUMNS).enumerate() {
+        let cells = || rows.iter().filter_map(|row| row.get(column));
+        if OPTIONAL.contains(&heading) && cells().all(|cell| cell == "-") {
+            continue;
         }
+        let widest = cells().map(|cell| cell.chars().count()).max();
+        *width = widest.unwrap_or_default().max(heading.len());
     }
-    for row in rows() {
+    for row in core::iter::once(&headings).chain(rows) {
         let begin = text.len();
-        for ((cell, width), (heading, is_word)) in row.iter().zip(widths).zip(COLUMNS) {
-            if heading == INSPECTOR && !has_inspectors {
+        for ((cell, width), (_, is_word)) in row.iter().zip(widths).zip(COLUMNS) {
+            if width == 0 {
                 continue;
             }
             if text.len() > begin {
@@ -165,6 +186,12 @@ fn push_aligned(rows: &[Row], has_inspectors: bool, text: &mut String) {
 
 fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "-".to_owned(), show)
+}
+
+/// A percentage, from tenths of a percent.
+#[must_use]
+pub fn percent(tenths: u64) -> String {
+    format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
 fn time(ms: u64) -> String {

@@ -129,9 +129,10 @@ pub(in crate::admin) fn sample() -> Status {
 fn the_table_is_aligned_and_narrow() {
     let mut status = sample();
     status.workers[0].inspect_port = None;
+    status.workers[0].relieved = None;
     let table = status.table();
     let wanted = "\
-pidone 0.1.0, pid 1, up 2 h 9 min: ready, 1 of 4 workers, OOM kills: 2
+pidone 0.1.0, pid 1, up 2 h 9 min: ready, 1 of 4 workers, 1 draining, OOM kills: 2
 SLOT   STATE         PID     UPTIME  RESTARTS   CPU   MEMORY   DELAY  QUEUE  LAST END
 0      ready           8  2 h 9 min         0  12 s   46 MiB  0.3 ms      0  -
 1      draining  4194304  1 min 5 s         3   1 h  1.5 GiB   1.5 s    128  killed by SIGKILL
@@ -150,10 +151,14 @@ fn cells(line: &str) -> Vec<&str> {
 }
 
 #[test]
-fn inspectors_have_a_column_if_a_worker_has_one() {
+fn some_columns_are_shown_if_a_worker_has_a_value() {
     let table = sample().table();
-    let column: Vec<_> = table.lines().skip(1).map(|line| cells(line)[9]).collect();
-    assert_eq!(column, ["INSPECT", "9230", "-", "-", "-", "-"], "\n{table}");
+    let column = |at: usize| {
+        let lines = table.lines().skip(1);
+        lines.map(|line| cells(line)[at]).collect::<Vec<_>>()
+    };
+    assert_eq!(column(9), ["RELIEVED", "5", "-", "-", "-", "-"]);
+    assert_eq!(column(10), ["INSPECT", "9230", "-", "-", "-", "-"]);
 }
 
 #[test]
@@ -161,6 +166,7 @@ fn the_headline_shows_readiness_and_progress() {
     let headline = |change: fn(&mut Status)| {
         let mut status = sample();
         status.oom_kills = None;
+        status.draining = 0;
         change(&mut status);
         status.table().lines().next().unwrap().to_owned()
     };
@@ -168,6 +174,20 @@ fn the_headline_shows_readiness_and_progress() {
     assert_eq!(
         headline(|status| status.reloading = true),
         format!("{begin}: ready, 1 of 4 workers, reloading")
+    );
+    let reload = |status: &mut Status| {
+        status.reloading = true;
+        status.progress = Some(Progress { replaced: 3, of: 8 });
+        status.draining = 2;
+    };
+    assert_eq!(
+        headline(reload),
+        format!("{begin}: ready, 1 of 4 workers, reload 3 of 8, 2 draining")
+    );
+    let crash_loop = |status: &mut Status| (status.crash_loop, status.stopping) = (true, true);
+    assert_eq!(
+        headline(crash_loop),
+        format!("{begin}: ready, 1 of 4 workers, crash loop, stopping")
     );
     assert_eq!(
         headline(|status| (status.ready, status.stopping) = (false, true)),
