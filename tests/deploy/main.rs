@@ -1,5 +1,5 @@
 //! The files in `examples` for those who operate pidone, with what they are written for: HAProxy,
-//! Kubernetes' schema, Prometheus, systemd. As they are shipped, but for ports and places.
+//! Kubernetes' schema, Grafana, Prometheus, systemd. As they are shipped, but for ports and places.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
 use pidone_testkit as harness;
 
 mod booted;
+mod grafana;
 mod haproxy;
 mod kubernetes;
 mod machine;

@@ -1,5 +1,6 @@
 //! examples/prometheus: what promtool says of it, and a real Prometheus with it.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -11,15 +12,21 @@ use crate::harness::service::{App, PLAIN, Service};
 use crate::harness::{Pidone, Run, TempDir, is_installed, processes};
 use crate::{example, text};
 
-const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
-const PACKAGE: &str = "prometheus";
+pub const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
+pub const PACKAGE: &str = "prometheus";
 
-/// The rules with their tests, after a change.
-fn rules_pass(change: impl Fn(&str) -> String) -> bool {
+/// Alerts and recording rules.
+const RULES: [&str; 2] = ["rules", "recording"];
+
+/// Rules with their tests, after a change.
+fn rules_pass(name: &str, change: impl Fn(&str) -> String) -> bool {
     let directory = TempDir::new();
-    let rules = change(&text("prometheus/rules.yml"));
-    directory.file("rules.yml", &rules, 0o644);
-    let tests = directory.file("rules_test.yml", &text("prometheus/rules_test.yml"), 0o644);
+    let file = |name: &str, change: &dyn Fn(&str) -> String| {
+        let name = format!("{name}.yml");
+        directory.file(&name, &change(&text(&format!("prometheus/{name}"))), 0o644)
+    };
+    file(name, &change);
+    let tests = file(&format!("{name}_test"), &str::to_owned);
     let end = Command::new("promtool")
         .args(["test", "rules"])
         .arg(tests)
@@ -44,39 +51,50 @@ fn the_configuration_is_one() {
 }
 
 #[test]
-fn each_alert_fires_when_it_should_and_is_tested() {
-    let test = "each_alert_fires_when_it_should_and_is_tested";
+fn each_alert_and_each_recording_rule_is_tested() {
+    let test = "each_alert_and_each_recording_rule_is_tested";
     if !is_installed(test, "promtool", PACKAGE) {
         return;
     }
-    assert!(rules_pass(str::to_owned));
-    let rules = text("prometheus/rules.yml");
-    let lines = rules.lines();
-    let alerts: Vec<_> = lines
-        .filter_map(|line| line.trim().strip_prefix("- alert: "))
-        .collect();
-    assert!(alerts.len() > 3, "{alerts:?}");
-    for alert in alerts {
-        let is_missed = !rules_pass(|rules| rules.replace(alert, "Other"));
-        assert!(is_missed, "no test notices that {alert} is gone");
+    for file in RULES {
+        assert!(rules_pass(file, str::to_owned), "{file}");
+        let rules = text(&format!("prometheus/{file}.yml"));
+        let names: Vec<_> = rules
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("- alert: ") || line.starts_with("- record: "))
+            .collect();
+        assert!(names.len() > 3, "{names:?}");
+        for name in names {
+            // A name that another rule may use must stay.
+            let is_missed = !rules_pass(file, |rules| {
+                rules.replace(&format!("{name}\n"), &format!("{name}_other\n"))
+            });
+            assert!(is_missed, "no test notices that {name} is gone");
+        }
     }
 }
 
 #[test]
-fn the_rules_speak_of_metrics_that_there_are() {
-    let rules = text("prometheus/rules.yml");
-    let words = rules.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
-    let names: Vec<_> = words.filter(|word| word.starts_with("pidone_")).collect();
-    assert!(names.len() > 4, "{names:?}");
+fn rules_and_dashboard_use_metrics_that_exist() {
     let readme = text("../README.md");
-    for name in names {
-        let row = [format!("`{name}`"), format!("`{name}{{")];
-        assert!(row.iter().any(|start| readme.contains(start)), "{name}");
+    for file in ["rules.yml", "recording.yml", "grafana.json"] {
+        let content = text(&format!("prometheus/{file}"));
+        let words = content.split(|c: char| !(c.is_ascii_lowercase() || "_:".contains(c)));
+        // With a colon: the name of a recording rule.
+        let names = words.filter(|word| word.starts_with("pidone_") && !word.contains(':'));
+        let names: Vec<_> = names.collect();
+        assert!(names.len() > 4, "{file}: {names:?}");
+        for name in names {
+            let name = name.trim_end_matches("_sum").trim_end_matches("_count");
+            let row = [format!("`{name}`"), format!("`{name}{{")];
+            assert!(row.iter().any(|start| readme.contains(start)), "{name}");
+        }
     }
 }
 
 /// A Prometheus that has scraped, and its port.
-struct Prometheus {
+pub struct Prometheus {
     run: Run,
     port: u16,
     _directory: TempDir,
@@ -84,9 +102,12 @@ struct Prometheus {
 
 impl Prometheus {
     /// With an example's configuration, after a change.
-    fn start(name: &str, changes: &[(&str, &str)]) -> Self {
+    pub fn start(name: &str, changes: &[(&str, &str)]) -> Self {
         let directory = TempDir::new();
-        directory.file("rules.yml", &text("prometheus/rules.yml"), 0o644);
+        for rules in RULES {
+            let name = format!("{rules}.yml");
+            directory.file(&name, &text(&format!("prometheus/{name}")), 0o644);
+        }
         let mut config = text(name);
         for (from, to) in [&[("15s", "1s")], changes].concat() {
             assert!(config.contains(from), "{from} in {name}");
@@ -120,21 +141,56 @@ impl Prometheus {
 
     /// Waits until the answer to a query has all of this in it; a page of JSON.
     #[track_caller]
-    fn until(&self, query: &str, wanted: &[&str]) -> String {
+    pub fn until(&self, query: &str, wanted: &[&str]) -> String {
+        self.until_answer(query, &format!("{query} has {wanted:?}"), |answer| {
+            wanted.iter().all(|part| answer.contains(part))
+        })
+    }
+
+    /// Waits until a query has values, and only numbers.
+    #[track_caller]
+    pub fn until_any(&self, place: &str, query: &str) {
+        self.until_answer(query, &format!("{place}: {query} has values"), |answer| {
+            let is_number = !["NaN", "Inf"].iter().any(|other| answer.contains(other));
+            is_number && answer.contains(r#""value":["#)
+        });
+    }
+
+    #[track_caller]
+    fn until_answer(&self, query: &str, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let escaped = query.bytes().map(|byte| format!("%{byte:02X}"));
         let path = format!("/api/v1/query?query={}", escaped.collect::<String>());
         let mut answer = String::new();
-        processes::wait_until(&format!("{query} has {wanted:?}"), || {
+        processes::wait_until(what, || {
             let (status, body) = self.get(&path);
             assert_eq!(status, 200, "{query}: {body}");
             answer = body;
-            wanted.iter().all(|part| answer.contains(part))
+            is_it(&answer)
         });
         answer
     }
 
+    /// Each rule has been evaluated without an error.
     #[track_caller]
-    fn stop(self) {
+    pub fn rules_are_healthy(&self) {
+        // HTTP/1.0 has no chunks.
+        let mut stream = connect((HOME, self.port));
+        stream
+            .write_all(b"GET /api/v1/rules HTTP/1.0\r\n\r\n")
+            .unwrap();
+        let mut rules = String::new();
+        stream.read_to_string(&mut rules).unwrap();
+        let all = RULES.map(|file| {
+            text(&format!("prometheus/{file}.yml"))
+                .matches("expr:")
+                .count()
+        });
+        let count = rules.matches(r#""health":"ok""#).count();
+        assert_eq!(count, all.iter().sum(), "{rules}");
+    }
+
+    #[track_caller]
+    pub fn stop(self) {
         processes::kill(self.run.outer_pid(), libc::SIGTERM);
         self.run.end().code(0);
     }
