@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::harness::control_group::ControlGroup;
+use crate::harness::cgroup::Group;
 use crate::harness::net::fresh_port;
 use crate::harness::service::{App, PLAIN};
 use crate::harness::{is_installed, processes};
@@ -128,7 +128,7 @@ fn every_query_has_an_answer_under_load() {
         return;
     }
     // So that there is a limit to show.
-    let group = ControlGroup::new(test, "memory");
+    let group = Group::new(test, "memory");
     let http = fresh_port();
     let target = format!("{HOME}:{http}");
     let options = [

@@ -56,11 +56,11 @@ const fn bytes(metric: Metric) -> Metric {
     in_unit("bytes", 0, metric)
 }
 
-/// Gets the value of a worker.
-type Ask = fn(&WorkerStatus) -> Option<u64>;
+/// Gets a value of a worker or of the status, if it is known.
+type Ask<T> = fn(&T) -> Option<u64>;
 
 /// The metrics of each worker, except its state.
-const OF_WORKERS: [(Metric, Ask); 8] = [
+const OF_WORKERS: [(Metric, Ask<WorkerStatus>); 8] = [
     (
         seconds(gauge(
             "worker_start_time_seconds",
@@ -130,7 +130,7 @@ pub struct AppMetrics<'a> {
 
 /// The metrics of pidone's own process, as Prometheus' client libraries have them, and of the container. Those
 /// that are not known are left out.
-const OF_CONTAINER: [(Metric, fn(&Status) -> Option<u64>); 9] = [
+const OF_CONTAINER: [(Metric, Ask<Status>); 9] = [
     (
         seconds(gauge(
             "process_start_time_seconds",

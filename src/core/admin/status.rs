@@ -17,7 +17,7 @@ pub use ends::{EndStatus, LastEnds};
 /// members can be added without that.
 pub const FORMAT: u32 = 1;
 
-pub use table::{COLUMNS, Row, percent};
+pub use table::{COLUMNS, Row, headings, line, percent, width_of};
 
 /// The status of pidone and its workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

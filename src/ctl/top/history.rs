@@ -2,8 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::VecDeque;
-
 use crate::admin::status::{Status, WorkerStatus};
 
 /// The time that a sparkline shows, in samples: a minute.
@@ -49,7 +47,7 @@ pub(super) struct History {
     /// The samples taken so far.
     taken: usize,
     /// The newest comes last.
-    samples: VecDeque<Sample>,
+    samples: Vec<Sample>,
 }
 
 impl History {
@@ -65,25 +63,25 @@ impl History {
             (place(worker), values)
         });
         let (used, memory) = (status.container_cpu_share(before), status.container.memory);
-        self.samples.push_back(Sample {
+        self.samples.push(Sample {
             workers: workers.collect(),
             container: [used, memory, None, None],
         });
         self.taken += 1;
         if self.samples.len() > WINDOW + LONGEST {
-            self.samples.pop_front();
+            self.samples.remove(0);
         }
     }
 
     /// The newest values of a worker.
     pub(super) fn now(&self, worker: &WorkerStatus) -> Values {
-        let newest = self.samples.back();
+        let newest = self.samples.last();
         newest.map_or(Values::default(), |sample| sample.of(place(worker)))
     }
 
     /// The newest values of the container.
     pub(super) fn container(&self) -> Values {
-        let newest = self.samples.back();
+        let newest = self.samples.last();
         newest.map_or(Values::default(), |sample| sample.container)
     }
 
@@ -95,7 +93,7 @@ impl History {
         length: usize,
     ) -> Vec<Option<u64>> {
         let place = place(worker);
-        self.levels(length, self.scale(measure), |sample| {
+        self.levels(length, self.scale(measure), &|sample| {
             sample.of(place).get(measure).copied().flatten()
         })
     }
@@ -107,7 +105,7 @@ impl History {
         length: usize,
         limit: u64,
     ) -> Vec<Option<u64>> {
-        self.levels(length, limit.max(1), |sample| {
+        self.levels(length, limit.max(1), &|sample| {
             sample.container.get(measure).copied().flatten()
         })
     }
@@ -117,7 +115,7 @@ impl History {
         &self,
         length: usize,
         scale: u64,
-        value: impl Fn(&Sample) -> Option<u64>,
+        value: &dyn Fn(&Sample) -> Option<u64>,
     ) -> Vec<Option<u64>> {
         let each = WINDOW.div_ceil(length.max(1));
         // Grouped from the first sample on, so that a level stays what it is while it moves.
@@ -140,9 +138,10 @@ impl History {
     /// The value that fills a sparkline of this measure.
     fn scale(&self, measure: usize) -> u64 {
         let (least, free) = SCALES.get(measure).copied().unwrap_or((1, None));
-        let all = self.samples.iter().flat_map(|sample| &sample.workers);
-        let highest = all.filter_map(|(_, values)| *values.get(measure)?).max();
-        let highest = highest.unwrap_or_default();
+        let mut highest = 0;
+        for (_, values) in self.samples.iter().flat_map(|sample| &sample.workers) {
+            highest = highest.max(values.get(measure).copied().flatten().unwrap_or_default());
+        }
         let free = free.map_or(0, |part| highest / part);
         highest.saturating_add(free).max(least)
     }

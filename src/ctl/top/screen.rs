@@ -2,12 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use super::history::{History, LONGEST, Values};
 use super::style::{Paint, Style};
 use crate::admin::control::printable;
-use crate::admin::status::{COLUMNS, Row, Status, percent};
+use crate::admin::status::{COLUMNS, Row, Status, headings, line, percent, width_of};
 use crate::text::{HumanBytes, HumanDuration};
 
 /// The places of some columns in [`COLUMNS`].
@@ -17,6 +18,9 @@ const QUEUE: usize = 8;
 const RELIEVED: usize = 9;
 const INSPECT: usize = 10;
 const LAST_END: usize = 11;
+
+/// The width of the heading of [`LAST_END`].
+const HEADING: usize = 8;
 
 /// The columns from [`CPU`] to [`QUEUE`] have a sparkline: their measures are those of the history.
 const SPARKLINES: usize = QUEUE + 1 - CPU;
@@ -80,7 +84,7 @@ impl Layout {
         let mut left = width + gap;
         for part in ORDER {
             let (place, most, cost) = match part {
-                Part::Column(at) => (columns.get_mut(at), width_of(rows, at), gap),
+                Part::Column(at) => (columns.get_mut(at), column_width(rows, at), gap),
                 Part::Sparkline(at) => (sparklines.get_mut(at), SHORTEST, 1),
             };
             let Some(place) = place.filter(|_| most > 0) else {
@@ -88,7 +92,7 @@ impl Layout {
             };
             // Its text may be cut.
             let is_last_end = matches!(part, Part::Column(LAST_END));
-            let least = if is_last_end { SHORTEST } else { most };
+            let least = if is_last_end { HEADING } else { most };
             if left < least + cost {
                 break;
             }
@@ -106,17 +110,23 @@ impl Layout {
             sparklines,
         }
     }
+
+    /// The length of a column's sparkline; 0: none.
+    fn sparkline(&self, column: usize) -> usize {
+        let measure = column.checked_sub(CPU);
+        let length = measure.and_then(|measure| self.sparklines.get(measure));
+        length.copied().unwrap_or_default()
+    }
 }
 
-/// The width that a column needs; 0: there is nothing to show.
-fn width_of(rows: &[Row], column: usize) -> usize {
-    let cells = || rows.iter().filter_map(|row| row.get(column));
-    if column >= RELIEVED && cells().all(|cell| cell == "-") {
-        return 0;
+/// The width of a column if there is room for it; 0: there is nothing to show.
+fn column_width(rows: &[Row], column: usize) -> usize {
+    match width_of(rows, column) {
+        // Not wider than its heading, so no worker has ended.
+        HEADING if column == LAST_END => 0,
+        0 => 0,
+        width => width.max(LEAST.get(column).copied().unwrap_or_default()),
     }
-    let widest = cells().map(|cell| cell.chars().count()).max();
-    let least = LEAST.get(column).copied();
-    widest.max(least).unwrap_or_default()
 }
 
 /// The screen as lines of at most `width` characters.
@@ -128,23 +138,38 @@ pub(super) fn lines(
     style: Style,
 ) -> Vec<String> {
     let mut lines = vec![headline(status, width, style)];
-    lines.extend(container(status, history, width, style));
+    let container = container(status, history, width, style);
+    if !container.is_empty() {
+        lines.push(container);
+    }
     let layout = Layout::of(rows, width);
-    let headings = COLUMNS.map(|(heading, _)| heading.to_owned());
-    let line = |row: &Row, values, sparkline: &dyn Fn(usize, usize) -> String| {
-        line(&layout, style, row, values, sparkline)
+    let (gap, columns) = (layout.gap, &layout.columns);
+    let spaces = |column, line: &mut String| {
+        let length = layout.sparkline(column);
+        line.extend(std::iter::repeat_n(' ', length + usize::from(length > 0)));
     };
-    let headings = line(&headings, None, &|_, length| " ".repeat(length));
+    let plain = |_, _, cell: &str, line: &mut String| line.push_str(cell);
+    let headings = line(&headings(), columns, gap, &spaces, &plain);
     lines.push(style.painted(&headings, Paint::Heading));
-    lines.extend(status.all().zip(rows).map(|(worker, row)| {
+    for (worker, row) in status.all().zip(rows) {
+        let sparkline = |column, line: &mut String| {
+            let length = layout.sparkline(column);
+            if length > 0 {
+                let levels = history.sparkline(worker, column - CPU, length);
+                *line += &style.painted(&style.sparkline(&levels), Paint::Sparkline);
+                line.push(' ');
+            }
+        };
         let values = history.now(worker);
-        line(row, Some(values), &|measure, length| {
-            style.sparkline(&history.sparkline(worker, measure, length))
-        })
-    }));
+        let painted = |column, width, cell: &str, line: &mut String| {
+            let paint = paint_of(column, cell, values);
+            *line += &style.painted(&style.cut(cell, width), paint);
+        };
+        lines.push(line(row, columns, gap, &sparkline, &painted));
+    }
     let hidden = lines.len().saturating_sub(height);
     if hidden == 0 {
-        lines.extend(ends(status, width, style));
+        push_ends(status, width, style, &mut lines);
     }
     lines.truncate(height);
     if let Some(last) = lines.last_mut().filter(|_| hidden > 0 && height > 3) {
@@ -154,41 +179,27 @@ pub(super) fn lines(
 }
 
 /// What the container uses, and its limits.
-fn container(status: &Status, history: &History, width: usize, style: Style) -> Option<String> {
-    let [used, memory, ..] = history.container();
-    let limits = &status.container;
-    let parts = [
-        // Thousandths of a CPU are tenths of a percent.
-        (
-            "CPU",
-            used.map(percent),
-            limits.cpu_limit,
-            limits.cpu_limit.map(percent),
-        ),
-        (
-            "memory",
-            memory.map(|bytes| HumanBytes(bytes).to_string()),
-            limits.memory_limit,
-            limits
-                .memory_limit
-                .map(|bytes| HumanBytes(bytes).to_string()),
-        ),
-    ];
-    let mut line = String::new();
-    let mut left = width;
-    for (measure, (name, value, limit, limit_text)) in parts.into_iter().enumerate() {
-        let Some(value) = value else {
+fn container(status: &Status, history: &History, width: usize, style: Style) -> String {
+    let limits = [status.container.cpu_limit, status.container.memory_limit];
+    let used = history.container();
+    let (mut line, mut left) = (String::new(), width);
+    for (measure, (name, limit)) in ["CPU ", "memory "].into_iter().zip(limits).enumerate() {
+        let Some(used) = used.get(measure).copied().flatten() else {
             continue;
         };
-        let of = limit_text.map_or_else(String::new, |limit| format!(" of {limit}"));
+        let mut text = amount(measure, used);
+        if let Some(limit) = limit {
+            text += " of ";
+            text += &amount(measure, limit);
+        }
         let gap = if line.is_empty() { "" } else { "  " };
-        let text = format!("{value}{of}");
-        let needed = gap.len() + name.len() + 1 + text.len();
+        let needed = gap.len() + name.len() + text.len();
         if needed > left {
             break;
         }
         left -= needed;
-        line += &format!("{gap}{name} ");
+        line += gap;
+        line += name;
         // Without a limit, there is no scale.
         if let Some(limit) = limit.filter(|_| left > CONTAINER) {
             left -= CONTAINER + 1;
@@ -198,54 +209,57 @@ fn container(status: &Status, history: &History, width: usize, style: Style) -> 
         }
         line += &text;
     }
-    Some(line).filter(|line| !line.is_empty())
+    line
 }
 
-/// The last unplanned ends, the newest first.
-fn ends(status: &Status, width: usize, style: Style) -> Vec<String> {
-    let now = status
-        .all()
-        .find_map(|worker| Some(worker.start_time_ms? + worker.uptime_ms));
-    let mut lines = Vec::new();
-    for end in status.ends.newest() {
-        let age = now.and_then(|now| now.checked_sub(end.time_ms));
-        let age = age.map_or_else(String::new, |ms| {
-            // In whole seconds.
-            format!("{} ago: ", HumanDuration(Duration::from_secs(ms / 1000)))
-        });
-        let which = match (end.slot, end.instance) {
-            (Some(slot), _) => format!("slot {slot} "),
-            (None, Some(_)) => "spare ".to_owned(),
-            (None, None) => String::new(),
-        };
-        lines.extend(wrapped(
-            &printable(&format!("{age}{which}{}", end.what)),
-            width,
-            style,
-        ));
+/// An amount of CPU, in tenths of a percent, or of memory, in bytes.
+fn amount(measure: usize, value: u64) -> String {
+    match measure {
+        // Thousandths of a CPU are tenths of a percent.
+        0 => percent(value),
+        _ => HumanBytes(value).to_string(),
     }
-    if !lines.is_empty() {
-        lines.insert(0, String::new());
-    }
-    lines
 }
 
-/// A text in lines of whole words; from the second one on, they are indented.
-fn wrapped(text: &str, width: usize, style: Style) -> Vec<String> {
-    let mut lines = Vec::new();
+/// Appends the last unplanned ends, the newest first.
+fn push_ends(status: &Status, width: usize, style: Style, lines: &mut Vec<String>) {
+    let mut workers = status.all();
+    let now = workers.find_map(|worker| worker.start_time_ms?.checked_add(worker.uptime_ms));
+    for (index, end) in status.ends.newest().enumerate() {
+        if index == 0 {
+            lines.push(String::new());
+        }
+        let mut text = String::new();
+        // Writing to memory cannot fail.
+        if let Some(ms) = now.and_then(|now| now.checked_sub(end.time_ms)) {
+            let age = HumanDuration(Duration::from_secs(ms / 1000));
+            let _ = write!(text, "{age} ago: ");
+        }
+        if let Some(slot) = end.slot {
+            let _ = write!(text, "slot {slot} ");
+        } else if end.instance.is_some() {
+            text += "spare ";
+        }
+        text += &printable(&end.what);
+        push_wrapped(&text, width, style, lines);
+    }
+}
+
+/// Appends a text as lines of whole words; from the second one on, they are indented.
+fn push_wrapped(text: &str, width: usize, style: Style, lines: &mut Vec<String>) {
     let mut line = String::new();
     for word in text.split(' ') {
-        let longer = line.chars().count() + 1 + word.chars().count();
-        if !line.trim().is_empty() && longer > width {
-            lines.push(std::mem::replace(&mut line, " ".to_owned()));
+        if line.len() > 1 && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(style.cut(&line, width));
+            line.clear();
+            line.push(' ');
         }
         if !line.is_empty() {
             line.push(' ');
         }
         line += word;
     }
-    lines.push(line);
-    lines.iter().map(|line| style.cut(line, width)).collect()
+    lines.push(style.cut(&line, width));
 }
 
 fn headline(status: &Status, width: usize, style: Style) -> String {
@@ -261,37 +275,6 @@ fn headline(status: &Status, width: usize, style: Style) -> String {
         _ => Paint::Good,
     };
     line + &style.painted(&style.cut(&condition, width), paint)
-}
-
-/// A row of the table. `values`: `None` for the headings.
-fn line(
-    layout: &Layout,
-    style: Style,
-    row: &Row,
-    values: Option<Values>,
-    sparkline: &dyn Fn(usize, usize) -> String,
-) -> String {
-    let mut line = String::new();
-    let columns = row.iter().zip(layout.columns).zip(COLUMNS).enumerate();
-    for (column, ((cell, width), (_, is_word))) in columns.filter(|(_, ((_, width), _))| *width > 0)
-    {
-        if !line.is_empty() {
-            line.push_str(&" ".repeat(layout.gap));
-        }
-        let measure = column.wrapping_sub(CPU);
-        let length = layout.sparklines.get(measure).copied().unwrap_or_default();
-        if length > 0 {
-            line += &style.painted(&sparkline(measure, length), Paint::Sparkline);
-            line.push(' ');
-        }
-        let cell = style.cut(cell, width);
-        let free = " ".repeat(width.saturating_sub(cell.chars().count()));
-        let paint = values.map_or(Paint::Plain, |values| paint_of(column, &cell, values));
-        let cell = style.painted(&cell, paint);
-        line.extend(if is_word { [cell, free] } else { [free, cell] });
-    }
-    line.truncate(line.trim_end().len());
-    line
 }
 
 /// The colour of a cell.

@@ -59,15 +59,19 @@ impl Style {
         levels.iter().map(mark).collect()
     }
 
-    /// A text in at most `width` characters; one that is longer ends with an ellipsis.
+    /// A text in at most `width` characters; the last one of a text that is longer says so.
     pub(super) fn cut(self, text: &str, width: usize) -> String {
-        if text.chars().nth(width).is_none() {
-            return text.to_owned();
+        let mut cut = String::new();
+        for (index, letter) in text.chars().enumerate() {
+            if index == width {
+                if cut.pop().is_some() {
+                    cut.push(if self.is_utf8 { '…' } else { '~' });
+                }
+                break;
+            }
+            cut.push(letter);
         }
-        let ellipsis = if self.is_utf8 { "…" } else { "..." };
-        let kept = width.saturating_sub(ellipsis.chars().count());
-        let kept = text.chars().take(kept);
-        kept.chain(ellipsis.chars()).take(width).collect()
+        cut
     }
 
     /// A text in its colour.
@@ -127,9 +131,9 @@ mod tests {
         };
         for (text, width, wanted, ascii) in [
             ("ready", 5, "ready", "ready"),
-            ("killed", 5, "kill…", "ki..."),
+            ("killed", 5, "kill…", "kill~"),
             ("käse", 4, "käse", "käse"),
-            ("killed", 2, "k…", ".."),
+            ("killed", 1, "…", "~"),
             ("killed", 0, "", ""),
         ] {
             assert_eq!(style(true).cut(text, width), wanted);

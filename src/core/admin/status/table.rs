@@ -108,7 +108,15 @@ impl Status {
 
     fn table_of(&self, rows: &[Row]) -> String {
         let mut text = format!("{}: {}\n", self.identity(), self.condition());
-        push_aligned(rows, &mut text);
+        let mut widths = [0; COLUMNS.len()];
+        for (column, width) in widths.iter_mut().enumerate() {
+            *width = width_of(rows, column);
+        }
+        let plain = |_, _, cell: &str, line: &mut String| line.push_str(cell);
+        for row in core::iter::once(&headings()).chain(rows) {
+            text.push_str(&line(row, &widths, 2, &|_, _| {}, &plain));
+            text.push('\n');
+        }
         text
     }
 
@@ -153,35 +161,68 @@ impl Status {
     }
 }
 
-fn push_aligned(rows: &[Row], text: &mut String) {
-    let headings = COLUMNS.map(|(heading, _)| heading.to_owned());
-    let mut widths = [0; COLUMNS.len()];
-    for (column, (width, (heading, _))) in widths.iter_mut().zip(COLUMNS).enumerate() {
-        let cells = || rows.iter().filter_map(|row| row.get(column));
-        if OPTIONAL.contains(&heading) && cells().all(|cell| cell == "-") {
+/// The headings as a row.
+#[must_use]
+pub fn headings() -> Row {
+    COLUMNS.map(|(heading, _)| heading.to_owned())
+}
+
+/// The width that a column needs; 0: it is not shown.
+#[must_use]
+pub fn width_of(rows: &[Row], column: usize) -> usize {
+    let Some((heading, _)) = COLUMNS.get(column) else {
+        return 0;
+    };
+    let (mut widest, mut is_empty) = (heading.len(), true);
+    for cell in rows.iter().filter_map(|row| row.get(column)) {
+        widest = widest.max(cell.chars().count());
+        is_empty &= cell == "-";
+    }
+    if is_empty && OPTIONAL.contains(heading) {
+        return 0;
+    }
+    widest
+}
+
+/// Appends what stands before a cell of a column to a line.
+pub type Before<'a> = dyn Fn(usize, &mut String) + 'a;
+
+/// Appends a cell of a column of this width to a line.
+pub type WriteCell<'a> = dyn Fn(usize, usize, &str, &mut String) + 'a;
+
+/// A row as a line. Columns of the width 0 are left out.
+#[must_use]
+pub fn line(
+    row: &Row,
+    widths: &[usize; COLUMNS.len()],
+    gap: usize,
+    before: &Before<'_>,
+    write: &WriteCell<'_>,
+) -> String {
+    let mut line = String::new();
+    for (column, ((cell, width), (_, is_word))) in row.iter().zip(widths).zip(COLUMNS).enumerate() {
+        if *width == 0 {
             continue;
         }
-        let widest = cells().map(|cell| cell.chars().count()).max();
-        *width = widest.unwrap_or_default().max(heading.len());
-    }
-    for row in core::iter::once(&headings).chain(rows) {
-        let begin = text.len();
-        for ((cell, width), (_, is_word)) in row.iter().zip(widths).zip(COLUMNS) {
-            if width == 0 {
-                continue;
-            }
-            if text.len() > begin {
-                text.push_str("  ");
-            }
-            let _ = if is_word {
-                write!(text, "{cell:<width$}")
-            } else {
-                write!(text, "{cell:>width$}")
-            };
+        if !line.is_empty() {
+            push_spaces(gap, &mut line);
         }
-        text.truncate(text.trim_end().len());
-        text.push('\n');
+        before(column, &mut line);
+        let free = width.saturating_sub(cell.chars().count());
+        if !is_word {
+            push_spaces(free, &mut line);
+        }
+        write(column, *width, cell, &mut line);
+        if is_word {
+            push_spaces(free, &mut line);
+        }
     }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+fn push_spaces(count: usize, line: &mut String) {
+    line.extend(core::iter::repeat_n(' ', count));
 }
 
 fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
