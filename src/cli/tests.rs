@@ -403,7 +403,12 @@ fn a_shell_that_may_not_exec_is_warned_about() {
 #[test]
 fn boot_first_needs_a_ready_check() {
     assert_eq!(workers("-i 2 --boot first", &[]).boot, Boot::First);
-    refused("-i 2 --boot second", &[], &["--boot", "together or first"]);
+    assert_eq!(workers("-i 2 --boot all", &[]).boot, Boot::All);
+    refused(
+        "-i 2 --boot second",
+        &[],
+        &["--boot", "together, first or all"],
+    );
     refused("--boot first", &[], &["--boot", "-i N"]);
     for line in [
         "-i 2 --boot first --ready none",

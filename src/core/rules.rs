@@ -234,8 +234,10 @@ pub enum StopMode {
 /// How the first workers are started (`--boot`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Boot {
-    /// All at the same time.
+    /// As many at the same time as there are CPUs.
     Together,
+    /// All at the same time.
+    All,
     /// While none is ready, one alone; the others when it is ready.
     First,
 }

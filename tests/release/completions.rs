@@ -33,7 +33,10 @@ const CASES: &[Case] = &[
     only(&["--vers"], &["--version"]),
     only(&["--balance", "r"], &["reuseport", "round-robin"]),
     only(&["-i", ""], &["auto"]),
-    only(&["--grace", "10s", "--boot", ""], &["first", "together"]),
+    only(
+        &["--grace", "10s", "--boot", ""],
+        &["all", "first", "together"],
+    ),
     some(&["--stop-signal", ""], &["TERM", "QUIT"]),
     some(&["-u", "roo"], &["root"]),
     some(&["--control", "/etc/passw"], &["/etc/passwd"]),

@@ -159,10 +159,10 @@ fn workers(
         instances,
         channel,
         ready,
-        boot: if ready != Readiness::None && random.chance(30) {
-            Boot::First
-        } else {
-            Boot::Together
+        boot: match random.below(10) {
+            0..3 if ready != Readiness::None => Boot::First,
+            3 => Boot::All,
+            _ => Boot::Together,
         },
         surge: random.pick(&[
             Surge::Count(1),

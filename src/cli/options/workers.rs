@@ -104,15 +104,20 @@ pub(super) const WORKERS: Chapter = Chapter {
         },
         OptionSpec {
             long: "boot",
-            value: Some("together|first"),
+            value: Some("together|first|all"),
             help: &[
                 "together: at the start, boot as many workers at a time as there",
-                "are CPUs; first: while none is ready, boot one alone, for apps",
-                "that migrate a database at boot (default: together).",
+                "are CPUs; all: all at once, for apps that wait at boot rather",
+                "than compute; first: while none is ready, boot one alone, for",
+                "apps that migrate a database at boot (default: together).",
             ],
             set: |draft, value| {
-                let words = [("together", Boot::Together), ("first", Boot::First)];
-                let accepted = InvalidValue::Give("together or first");
+                let words = [
+                    ("together", Boot::Together),
+                    ("first", Boot::First),
+                    ("all", Boot::All),
+                ];
+                let accepted = InvalidValue::Give("together, first or all");
                 draft.boot = Some(values::one_of(value, &words, accepted)?);
                 Ok(())
             },

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 
 use super::Supervisor;
 use super::event::{Action, Moment};
-use crate::rules::{Readiness, RestartPolicy};
+use crate::rules::{Boot, Readiness, RestartPolicy};
 
 impl Supervisor {
     /// How many more workers may boot in the first start.
     pub(super) fn free_cpus(&self) -> usize {
-        // Nothing would show when they have booted.
-        if self.rules.ready == Readiness::None {
+        // Without a ready check, nothing would show when they have booted.
+        if self.rules.ready == Readiness::None || self.rules.boot == Boot::All {
             return usize::MAX;
         }
         let booting = self.workers.values().filter(|worker| worker.is_starting());

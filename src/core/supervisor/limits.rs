@@ -49,6 +49,12 @@ impl FollowedLimits {
         self.next.map_or(self.current, |(next, _)| next).cpus
     }
 
+    /// The CPUs hold as they were read last: a user wants so many workers now.
+    pub(super) fn hold_newest_cpus(&mut self) {
+        self.current.cpus = self.newest_cpus();
+        self.next = self.next.filter(|(next, _)| *next != self.current);
+    }
+
     /// The limits were read.
     pub(super) fn on_read(&mut self, read: ContainerLimits, now: Moment) {
         if read == self.current {

@@ -166,7 +166,7 @@ impl Supervisor {
     pub(super) fn may_others_boot(&self) -> bool {
         match self.rules.boot {
             Boot::First => self.is_any_ready(),
-            Boot::Together => self.has_served || self.rules.ready == Readiness::None,
+            Boot::Together | Boot::All => self.has_served || self.rules.ready == Readiness::None,
         }
     }
 
@@ -300,6 +300,7 @@ impl Supervisor {
             worker.admit(Role::Slot(index), member, self.rules.ready_timeout, now);
         }
         actions.push(Action::Admit { worker: id, member });
+        self.review.on_admitted();
         if workers.get(id).is_some_and(|worker| worker.reported_ready) {
             self.on_ready(id, now, actions);
         }

@@ -26,6 +26,9 @@ impl Supervisor {
         }
         self.is_scaling = true;
         self.limits.is_auto = follows_cpus && self.rules.is_auto;
+        if self.limits.is_auto {
+            self.limits.hold_newest_cpus();
+        }
         if to != from {
             self.change_number(to, Report::Scaled { from, to }, now, actions);
         }
@@ -67,6 +70,7 @@ impl Supervisor {
         };
         slot.start_at = None;
         slot.waits = false;
+        slot.is_first = false;
         for worker in [slot.successor.take(), slot.current].into_iter().flatten() {
             self.drain(worker, DrainStart::Retire, now, actions);
             self.rollout.on_vacated(worker);

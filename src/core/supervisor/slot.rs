@@ -22,7 +22,7 @@ pub(super) struct Slot {
     /// The next worker is started when another one is ready, or when no other slot has one
     /// starting.
     pub(super) waits: bool,
-    /// It has had no worker since pidone's start.
+    /// It is to be filled by the first start, and has had no worker yet.
     pub(super) is_first: bool,
     pub(super) backoff: Backoff,
     pub(super) history: History,

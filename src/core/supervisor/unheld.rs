@@ -33,6 +33,13 @@ pub(super) struct Review {
     pub(super) port_is_lost: bool,
 }
 
+impl Review {
+    /// A spare gets a slot, perhaps one that is ready already: it still has to open its ports.
+    pub(super) fn on_admitted(&mut self) {
+        self.settled = None;
+    }
+}
+
 impl Supervisor {
     /// A worker has opened a port or closed one.
     pub(super) fn on_listens(

@@ -6,6 +6,8 @@ use super::*;
 #[derive(Default)]
 pub struct Requests {
     open: BTreeMap<RequestId, (Request, Moment)>,
+    /// When a worker was last started, got ready or exited.
+    moved: Moment,
 }
 
 impl Oracle {
@@ -108,6 +110,35 @@ impl Oracle {
             _ => false,
         };
         must!(right, "the reply to {request:?} is wrong");
+        Ok(())
+    }
+
+    /// A reload goes on until it ends: each of its steps has a time limit.
+    pub(super) fn check_progress(
+        &mut self,
+        event: &Event,
+        actions: &[Action],
+        now: Moment,
+    ) -> Result<(), Broken> {
+        let moves = matches!(
+            event,
+            Event::Started(_) | Event::Ready(_) | Event::Exited { .. } | Event::StartFailed { .. }
+        );
+        let starts = |action: &Action| matches!(action, Action::Start(_));
+        let Some(begun) = self.reload else {
+            return Ok(());
+        };
+        if moves || actions.iter().any(starts) {
+            self.requests.moved = now;
+        }
+        let moved = self.requests.moved.max(begun);
+        let drain = self.rule(|rules| rules.http_drain).unwrap_or_default() + self.grace();
+        // A worker may miss its time to get ready, and be drained then.
+        let longest = self.ready_timeout() + drain + self.config.restart.max_delay + self.slack;
+        must!(
+            now <= moved + longest || self.is_ending() || self.exited,
+            "the reload has not gone on since {moved:?}"
+        );
         Ok(())
     }
 

@@ -129,8 +129,9 @@ impl Oracle {
         };
         let booting = self.known.values().filter(|seen| boots(seen)).count();
         let cpus = *self.limits.cpus.end();
+        let all = self.rule(|rules| Some(rules.boot)) == Some(Boot::All);
         must!(
-            !is_first || !self.shows_readiness() || booting < cpus,
+            !is_first || all || !self.shows_readiness() || booting < cpus,
             "{booting} boot already, on {cpus} CPUs"
         );
         Ok(())
@@ -144,11 +145,12 @@ impl Oracle {
         let waiting = supervisor.slots().take(self.target).find(waits);
         let boots = |(id, seen): (&WorkerId, &Seen)| !self.serving.contains(id) && !seen.rests();
         let busy = self.known.iter().filter(|it| boots(*it)).count();
-        let first = self.rule(|rules| Some(rules.boot)) == Some(Boot::First);
+        let boot = self.rule(|rules| Some(rules.boot));
+        let (first, all) = (boot == Some(Boot::First), boot == Some(Boot::All));
         // Until one is ready, they wait for that.
         let may_start = self.starts.any_served && (!first || !self.serving.is_empty());
         must!(
-            waiting.is_none() || !may_start || busy >= *self.limits.cpus.start(),
+            waiting.is_none() || !may_start || (busy >= *self.limits.cpus.start() && !all),
             "slot {:?} waits for nothing",
             waiting.map(|slot| slot.slot)
         );

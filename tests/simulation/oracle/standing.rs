@@ -38,6 +38,7 @@ impl Oracle {
         self.check_stop(event)?;
         self.check_closed(event, actions)?;
         self.check_requests(actions)?;
+        self.check_progress(event, actions, now)?;
         self.check_continued(actions)?;
         self.check_loss(&before, event, actions)?;
         self.check_steering()?;

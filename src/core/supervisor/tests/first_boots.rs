@@ -259,10 +259,13 @@ fn without_restarts_the_next_slot_starts_when_a_boot_fails() {
 }
 
 #[test]
-fn without_a_ready_check_all_workers_start_at_once() {
-    let config = workers_with(4, |rules| rules.ready = Readiness::None);
-    let mut run = Run::begin_on(1, &config);
-    assert_eq!(started_by(&run.started(1)), [2, 3, 4]);
+fn without_a_ready_check_or_with_boot_all_they_start_at_once() {
+    let unready = workers_with(4, |rules| rules.ready = Readiness::None);
+    let all = workers_with(4, |rules| rules.boot = Boot::All);
+    for config in [unready, all] {
+        let mut run = Run::begin_on(1, &config);
+        assert_eq!(started_by(&run.started(1)), [2, 3, 4]);
+    }
 }
 
 #[test]
@@ -305,4 +308,15 @@ fn a_slot_that_waits_for_a_cpu_can_be_restarted_and_removed() {
     let actions = run.ready(2);
     assert_eq!(replies(&actions).len(), 1, "{actions:?}");
     assert_eq!(run.serve(), [1, 2]);
+}
+
+#[test]
+fn a_slot_that_is_added_again_does_not_wait_for_a_cpu() {
+    let mut run = Run::begin_on(1, &workers(2));
+    run.started(1);
+    assert_eq!(started_by(&run.signal(Signal::TTIN)), [2]);
+    run.signal(Signal::TTOU);
+    run.signal(Signal::TTOU);
+    // The worker of slot 2 is still there, so that slot 1 is not forgotten either.
+    assert_eq!(started_by(&run.signal(Signal::TTIN)), [3]);
 }

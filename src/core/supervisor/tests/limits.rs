@@ -108,9 +108,20 @@ fn scale_auto_follows_the_limit_again() {
         run.started(worker);
         run.ready(worker);
     }
-    assert_eq!(run.tick(), []);
+    assert_eq!(run.supervisor.next_deadline(), None);
     run.cpus(2);
     assert_eq!(run.tick()[0], changed(3, 2));
+}
+
+#[test]
+fn a_limit_that_is_undone_after_scale_auto_is_followed() {
+    let mut run = Run::auto(2);
+    run.cpus(3);
+    run.asks(scale(ScaleTo::Auto));
+    assert_eq!(run.supervisor.target(), 3);
+    run.cpus(2);
+    run.after(TWO_SECONDS);
+    assert_eq!(run.tell(Event::Tick)[0], changed(3, 2));
 }
 
 #[test]

@@ -135,3 +135,22 @@ fn a_service_whose_port_is_lost_is_not_ready() {
     assert_eq!(run.tell(Event::PortLost(false)), []);
     assert!(run.supervisor.is_ready());
 }
+
+#[test]
+fn a_spare_that_takes_over_has_time_to_open_its_ports() {
+    let config = workers_with(1, |rules| {
+        rules.spares = 1;
+        rules.ready = Readiness::Message;
+    });
+    let mut run = Run::serving(&config);
+    run.ready(2);
+    run.listens(1, true);
+    // It finishes its requests, and disconnects.
+    run.after(SECOND).listens(1, false);
+    let actions = run.after(5 * SECOND).tell(Event::Disconnects(WorkerId(1)));
+    assert_eq!(run.serve(), [2]);
+    assert!(!actions.contains(&Action::CloseUnheldPorts), "{actions:?}");
+    let disconnected = run.now;
+    while !run.tick().contains(&Action::CloseUnheldPorts) {}
+    assert_eq!(run.now, disconnected + 2 * SECOND);
+}
