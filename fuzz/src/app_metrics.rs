@@ -10,7 +10,10 @@ pub fn check(data: &[u8]) {
     for line in data.split(|byte| *byte == b'\n') {
         let mut question = Question::default();
         assert!(question.ask(7, std::time::Duration::ZERO));
-        assert!(!question.is_answered(line) || line.windows(3).any(|bytes| bytes == b":7,"));
+        assert!(
+            !question.is_answered(line)
+                || line.starts_with(b"{\"type\":\"prom-client:getMetricsRes\"")
+        );
         if let Ok(text) = std::str::from_utf8(line)
             && let Some(number) = Number::parse(text)
         {
