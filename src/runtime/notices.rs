@@ -137,8 +137,8 @@ pub(super) fn unknown_messages(instance: usize) {
 /// A worker's messages to others are not passed on.
 pub(super) fn relay_unfit(instance: usize) {
     log::warn!(
-        "worker {instance} sent a message for other workers that they do not get: it is malformed, nested more than 200 deep, \
-         longer than 4 MiB, or has a cmd that begins with NODE_"
+        "worker {instance} sent a message for other workers that is not passed on: it is malformed, nested too deep (200), too \
+         long (4 MiB), or has a cmd that begins with NODE_"
     );
 }
 
@@ -151,16 +151,15 @@ pub(super) fn relay_unread(instance: usize) {
 
 pub(super) fn log4js_without_primary(instance: usize) {
     log::warn!(
-        "worker {instance}: log4js sends its log lines to a primary process of the app, and there is none: they are lost. \
-         Give log4js.configure() disableClustering: true, so that each worker writes its own, or pm2: true, so that the worker \
-         with NODE_APP_INSTANCE 0 writes all"
+        "worker {instance}: log4js sends its log lines to a primary of the app's own, and there is none: they are lost. \
+         In log4js.configure(), give disableClustering: true (each worker writes its own) or pm2: true (worker 0 writes all)"
     );
 }
 
 pub(super) fn log4js_without_worker(instance: usize) {
     log::warn!(
-        "worker {instance}: log4js (pm2: true) sends its log lines to the worker with NODE_APP_INSTANCE 0, and none runs: \
-         they are lost until one does; with disableClustering: true, each worker writes its own"
+        "worker {instance}: log4js (pm2: true) sends its log lines to worker 0, which does not run: they are lost until it \
+         does; with disableClustering: true, each worker writes its own"
     );
 }
 

@@ -33,13 +33,13 @@ impl Workers {
     /// Queues messages of this worker for others. They are written before pidone sleeps.
     pub(super) fn pass_on(&mut self, from: WorkerId, batch: &Batch, now: Moment) {
         if let Some((why, count)) = batch.not_relayed {
-            self.count(from, |relayed| relayed.dropped += count);
+            self.count(from, 0, count);
             self.report_not_relayed(from, why);
         }
         if batch.is_empty() {
             return;
         }
-        self.count(from, |relayed| relayed.passed_on += batch.messages());
+        self.count(from, batch.messages(), 0);
         let others: Vec<_> = self.relay.others(from).collect();
         if let Some(link) = self.link(from) {
             link.pause_for(others.len(), now);
@@ -61,7 +61,7 @@ impl Workers {
             if !std::mem::replace(&mut worker.drops_logged.to_it, true) {
                 notices::relay_unread(worker.instance);
             }
-            self.count(id, |relayed| relayed.dropped += messages);
+            self.count(id, 0, messages);
         }
     }
 
@@ -71,15 +71,14 @@ impl Workers {
         self.pass_on(id, &batch, Moment::ZERO);
     }
 
-    fn count(&mut self, id: WorkerId, add: impl FnOnce(&mut Relayed)) {
-        let Some(instance) = self.instance(id) else {
-            return;
-        };
-        if self.relayed.get(instance).is_none() {
-            self.relayed.insert(instance, Relayed::default());
-        }
-        if let Some(relayed) = self.relayed.get_mut(instance) {
-            add(relayed);
+    fn count(&mut self, id: WorkerId, passed_on: u64, dropped: u64) {
+        if let Some(instance) = self.instance(id) {
+            let counted = self.relayed.get(instance).copied().unwrap_or_default();
+            let sum = Relayed {
+                passed_on: counted.passed_on + passed_on,
+                dropped: counted.dropped + dropped,
+            };
+            self.relayed.insert(instance, sum);
         }
     }
 
