@@ -34,3 +34,5 @@ pub(crate) mod reaper;
 pub mod signal;
 mod socket;
 pub(crate) mod terminal;
+#[cfg(pidone_release)]
+mod unwinder;

@@ -37,6 +37,16 @@ fn the_dockerfile_makes_an_image_that_holds_just_pidone() {
         "1"
     );
 
+    let label = |name: &str| {
+        let format = format!("{{{{index .Config.Labels \"org.opencontainers.image.{name}\"}}}}");
+        docker(&["image", "inspect", "-f", &format, tag])
+    };
+    assert_eq!(label("version"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(label("source"), env!("CARGO_PKG_REPOSITORY"));
+    // As small as what is measured.
+    let size = docker(&["image", "inspect", "-f", "{{.Size}}", tag]);
+    assert!(size.parse::<u64>().unwrap() <= 600 * 1024, "{size}");
+
     // As the README tells everybody to use it.
     let lines = format!(
         "FROM pidone-test/node\nCOPY --from={tag} /pidone /pidone\nENTRYPOINT [\"/pidone\", \"--\"]\n"
