@@ -78,7 +78,11 @@ pub fn read(
                 return Ok(Invocation::Print(version.to_owned()));
             }
             Arg::Short('l') | Arg::Long("license") => {
-                return Ok(Invocation::Print(include_str!("../LICENSE").to_owned()));
+                let license = concat!(
+                    include_str!("../LICENSE"),
+                    include_str!("cli/linked-in.txt")
+                );
+                return Ok(Invocation::Print(license.to_owned()));
             }
             Arg::Short(short) => options::all().find(|option| option.short == Some(short)),
             Arg::Long(long) => options::all().find(|option| option.long == long),
