@@ -10,7 +10,7 @@ use super::relay::may_be_library;
 /// are messages the app sends with `process.send`.
 pub const LINE_MAX: usize = 64 * 1024;
 
-/// The maximum length of a line that may be for other workers (see [`relay`](crate::relay)), kept whole: a worker's answer
+/// The maximum length of a line that may be for other workers (see [`relay`](super::relay)), kept whole: a worker's answer
 /// to `fetchSockets()` has about 1 KiB for each of its clients.
 pub const MESSAGE_MAX: usize = 4 * 1024 * 1024;
 
