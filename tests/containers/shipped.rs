@@ -4,11 +4,31 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::docker::{Container, build, client, docker, images, root, run, text};
-use crate::harness::alone;
+use crate::harness::{alone, skipped};
 
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
 fn the_dockerfile_makes_an_image_that_holds_just_pidone() {
+    let test = "the_dockerfile_makes_an_image_that_holds_just_pidone";
+    let dockerfile = fs::read_to_string(root().join("docker/Dockerfile")).unwrap();
+    let base = dockerfile
+        .lines()
+        .find_map(|line| line.strip_prefix("FROM ")?.strip_suffix(" AS build"))
+        .unwrap();
+    let mut inspect = client(600);
+    if !inspect
+        .args(["image", "inspect", base])
+        .output()
+        .unwrap()
+        .status
+        .success()
+    {
+        skipped(
+            test,
+            &format!("no image {base} here, which .ci/images makes"),
+        );
+        return;
+    }
     let _alone = alone();
     let tag = "pidone-test/dockerfile";
     let mut command = client(600);
