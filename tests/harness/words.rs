@@ -77,3 +77,6 @@ pub fn aborted(pid: i32) -> String {
 pub fn scaling(from: usize, to: usize) -> String {
     format!("scaling from {from} to {to} workers")
 }
+
+/// A slot has a new worker, and new connections go to it.
+pub const SLOT_SERVES: &str = ") serves\n";

@@ -51,13 +51,13 @@ fn npm_installs_one_command_for_every_platform() {
     }
     let help = project.npm(&["exec", "--offline", "--", "pidone", "--help"]);
     assert!(help.contains("--instances"), "{help}");
-    // Nothing but the two binaries takes up space.
+    // Nothing but the two binaries and the licences of what is in them takes up space.
     let binaries: u64 = ["x64", "arm64"]
         .map(|arch| package.join(format!("bin/pidone-linux-{arch}")))
         .map(|path| fs::metadata(path).unwrap().len())
         .iter()
         .sum();
-    assert!(usual - binaries < 10_000, "{usual} of {binaries}");
+    assert!(usual - binaries < 40_000, "{usual} of {binaries}");
 }
 
 #[test]
