@@ -84,9 +84,14 @@ pub fn project_of(name: &str) -> TempDir {
         let entry = entry.unwrap();
         fs::copy(entry.path(), directory.path("").join(entry.file_name())).unwrap();
     }
-    for path in *scripts {
+    add_scripts(&directory, scripts);
+    directory
+}
+
+/// Scripts that run until they are stopped.
+pub fn add_scripts(directory: &TempDir, paths: &[&str]) {
+    for path in paths {
         fs::create_dir_all(directory.path(path).parent().unwrap()).unwrap();
         directory.file(path, script(path), 0o755);
     }
-    directory
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::Command;
 
 use crate::files::project_of;
-use crate::harness::{Pidone, TempDir, binary, is_installed, patience, processes};
+use crate::harness::{TempDir, is_installed, patience};
 use crate::printed::{all, app, installed, printed, started};
 
 #[test]
@@ -138,8 +138,8 @@ fn options_without_an_equivalent_have_their_remedy() {
     }
     for (file, name, option, advice) in [
         ("api", "Shop API", "env_production", "--env production"),
-        ("module", "module", "stop_exit_codes", "0 is"),
-        ("esm", "ports", "increment_var", "a port of its own"),
+        ("module", "module", "stop_exit_codes", "exits with 0"),
+        ("esm", "ports", "increment_var", "its own port"),
         (
             "monorepo",
             "queue",
@@ -152,7 +152,7 @@ fn options_without_an_equivalent_have_their_remedy() {
             "\"node server.js | tee",
             "name the app's own command",
         ),
-        ("bun", "bun", "bun", "Bun and Deno"),
+        ("bun", "bun", "bun", "docs/runtimes.md"),
     ] {
         let line = app(file, name).unwrap().about("Check", option);
         assert!(line.contains(advice), "{file}: {line}");
@@ -272,49 +272,13 @@ fn the_command_lines_run() {
     let Some(all) = all("the command lines") else {
         return;
     };
-    let path = TempDir::new();
-    std::os::unix::fs::symlink(binary(), path.path("pidone")).unwrap();
-    let search = format!(
-        "{}:{}",
-        path.path("").display(),
-        std::env::var("PATH").unwrap()
-    );
     for app in all {
         if app.command().contains(" bun ")
             && !is_installed("the command line for Bun", "bun", "none")
         {
             continue;
         }
-        let directory = project_of(&app.file);
-        let mut inner = app
-            .dockerfile()
-            .iter()
-            .filter_map(|line| line.strip_prefix("WORKDIR /app"));
-        let inner = inner
-            .next_back()
-            .unwrap()
-            .trim_start_matches('/')
-            .to_owned();
-        // The shell is the one of a user, or of a CMD in shell form.
-        let (front, rest) = app.command().split_once("pidone ").unwrap();
-        let line = format!("{front}exec pidone {rest}");
-        let run = Pidone::program(["sh", "-c", &line])
-            .directory(directory.path(&inner))
-            .env("PATH", &search)
-            .env("WEB_CONCURRENCY", "2")
-            .start();
-        if app.command().contains(" -i ") {
-            run.until_stderr(" ready");
-        } else {
-            run.expect("up");
-        }
-        processes::kill(run.outer_pid(), 15);
-        let end = run.end();
-        assert!(
-            !end.stderr.contains("error") && !end.stderr.contains("warning: --"),
-            "{app}: {end:?}",
-            app = app.name
-        );
+        app.runs(&project_of(&app.file));
     }
 }
 

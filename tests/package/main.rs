@@ -17,3 +17,4 @@ mod managers;
 mod oracle;
 mod printed;
 mod tarballs;
+mod translated;

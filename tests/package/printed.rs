@@ -1,12 +1,14 @@
 //! What `pidone-from-pm2` prints.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Output;
 use std::sync::OnceLock;
 
 use crate::files::{FILES, project_of};
 use crate::harness::npm::tarballs;
+use crate::harness::{Pidone, TempDir, binary, processes};
 use crate::installed::Project;
 
 /// A directory where both packages are installed; `None`: the test is skipped.
@@ -51,6 +53,43 @@ impl Printed {
         self.part(file.unwrap())
     }
 
+    /// Its command line works with the real pidone, in this project: the app gets ready and stops.
+    #[track_caller]
+    pub fn runs(&self, project: &TempDir) {
+        let path = TempDir::new();
+        symlink(binary(), path.path("pidone")).unwrap();
+        let search = format!(
+            "{}:{}",
+            path.path("").display(),
+            std::env::var("PATH").unwrap()
+        );
+        let mut directories = self
+            .dockerfile()
+            .iter()
+            .filter_map(|line| line.strip_prefix("WORKDIR /app"));
+        let directory = directories.next_back().unwrap().trim_start_matches('/');
+        // The shell is the one of a user, or of a CMD in shell form.
+        let (front, rest) = self.command().split_once("pidone ").unwrap();
+        let line = format!("{front}exec pidone {rest}");
+        let run = Pidone::program(["sh", "-c", &line])
+            .directory(project.path(directory))
+            .env("PATH", &search)
+            .env("WEB_CONCURRENCY", "2")
+            .start();
+        if self.command().contains(" -i ") {
+            run.until_stderr(" ready");
+        } else {
+            run.expect("up");
+        }
+        processes::kill(run.outer_pid(), 15);
+        let end = run.end();
+        assert!(
+            !end.stderr.contains("error") && !end.stderr.contains("warning: --"),
+            "{}: {end:?}",
+            self.name
+        );
+    }
+
     /// The line about this option.
     #[track_caller]
     pub fn about(&self, title: &str, option: &str) -> &str {
@@ -65,7 +104,12 @@ impl Printed {
 pub fn printed(project: &Project, name: &str, directory: &Path, args: &[&str]) -> Vec<Printed> {
     let output = started(project, directory, args);
     assert!(output.status.success(), "{name}: {output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
+    parse(name, &String::from_utf8(output.stdout).unwrap())
+}
+
+/// The apps in what is printed.
+#[track_caller]
+pub fn parse(name: &str, text: &str) -> Vec<Printed> {
     let mut apps: Vec<Printed> = Vec::new();
     let mut title = String::new();
     for line in text.lines().filter(|line| !line.is_empty()) {

@@ -108,9 +108,9 @@ function interpreted(values, script, args, found) {
   const [, name, version] = /^(.+?)(?:@(.+))?$/.exec(path.basename(given));
   if (name in LOADERS) return ['node', ...LOADERS[name], ...options, script, ...args];
   if (name !== 'node') return [name === path.basename(given) && given.startsWith('.') ? given : name, ...options, script, ...args];
-  if (version) found.checks.push(`interpreter ${given}: take the base image of this version, FROM node:${version.split('.')[0]}-slim`);
+  if (version) found.checks.push(`interpreter ${given}: use the base image of this version: FROM node:${version.split('.')[0]}-slim`);
   if (/^\.[cm]?tsx?$/.test(extension) && !options.some((option) => /tsx|ts-node|swc|strip-types/.test(option))) {
-    found.checks.push(`${script} is TypeScript: Node.js runs it from 22.18 on; before, add node --import tsx, or build it`);
+    found.checks.push(`${script} is TypeScript, which Node.js 22.18 and newer run; for older ones add --import tsx, or build it`);
   }
   const maps = values.source_map_support === true ? ['--enable-source-maps'] : [];
   return ['node', ...maps, ...options, script, ...args];
@@ -124,7 +124,7 @@ function unwrap(words, where, found, depth) {
     const inner = managed(name, rest, where);
     if (inner) return unwrap(typeof inner === 'string' ? line(inner, found) : inner, where, found, depth - 1);
     if (name !== 'bun') {
-      found.checks.push(`${words.join(' ')} keeps ${name} between the app and the signals: name the command that it runs`);
+      found.checks.push(`${words.join(' ')} keeps ${name} between pidone and the app, and signals may not reach the app: name the command that it runs`);
       return words;
     }
   }

@@ -11,14 +11,14 @@ const HELP = `pidone-from-pm2 [--env NAME] [FILE]
 Prints, for each app of a pm2 file (ecosystem.config.js, .cjs, .mjs, .json or .yaml), the pidone command line, the Dockerfile
 lines and the compose service that replace it, and a line for each option that has no equivalent.
 
-  --env NAME   with the variables of env_NAME, as pm2 start --env NAME
+  --env NAME   add the variables of env_NAME, as pm2 start --env NAME does
   -h, --help   this page
 `;
 
 const ALWAYS = `# For every app
 
 Install pidone where pm2 was: npm uninstall pm2 && npm install pidone
-The Dockerfile lines come after npm ci. Where the last image has no shell, run cp in the build stage, and COPY /pidone from it.
+The Dockerfile lines come after npm ci. If the final image has no shell, run cp in the build stage and COPY /pidone from it.
 pm2 stops an app with SIGINT, a container engine with SIGTERM. An app that handles only SIGINT needs --stop-signal INT.
 With -i, an app that handles SIGTERM itself needs --http-drain 5s (HTTP servers) or --stop signal.
 `;
@@ -48,7 +48,7 @@ function contents(config, file) {
 
 const OTHERS = {
   deploy: 'build a new image and start it: a container is replaced, not updated in place',
-  static: 'serve these files from a web server\'s image, such as nginx',
+  static: 'use a web server\'s image instead, such as nginx',
 };
 
 async function main(words) {

@@ -5,7 +5,7 @@
 const { pm2Words } = require('./words.js');
 
 const LOGS = 'the app\'s stdout and stderr are the container\'s own: read them with docker logs, and let the engine\'s log driver rotate them';
-const TRACING = 'pidone puts nothing into the app: load your monitoring agent with node --import';
+const TRACING = 'pidone loads nothing into the app: load your monitoring agent with node --import';
 const WATCH = 'for development, run node --watch without pidone; in a container, deploy a new image instead';
 
 // What becomes of an option:
@@ -48,7 +48,7 @@ const OPTIONS = {
   instances: used,
   kill_timeout: { ...used, number: true },
   shutdown_with_message: {
-    instead: 'pidone sends no message: do the same in process.on(\'SIGTERM\', …), and add --http-drain 5s (for HTTP servers) or --stop signal',
+    instead: 'pidone sends no message: do the same work in process.on(\'SIGTERM\', …), and add --http-drain 5s (for HTTP servers) or --stop signal',
     unless: OFF,
   },
   listen_timeout: { ...used, number: true },

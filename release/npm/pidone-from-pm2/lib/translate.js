@@ -19,8 +19,8 @@ function count(values, notes) {
   if (given === 'max') return 'auto';
   const number = parseInt(given, 10) || 0;
   if (number >= 0) return number === 0 ? 'auto' : Math.min(number, 1024);
-  const fewer = number === -1 ? 'one worker less than CPUs' : `${-number} workers less than CPUs`;
-  notes.push(['instances', `for ${fewer}, count them and give -i N; -i auto is one for each CPU of the container`]);
+  const fewer = number === -1 ? 'one worker fewer' : `${-number} workers fewer`;
+  notes.push(['instances', `for ${fewer} than CPUs, give -i N; -i auto is a worker for each CPU of the container`]);
   return 'auto';
 }
 
@@ -107,7 +107,7 @@ function translate(app, { home, environmentName }) {
     add('--restart', policy);
   }
   codes.forEach((code) => add('-e', code));
-  if (codes.length > 0) checks.push(`${sorted.spelling.stop_exit_codes}: with --restart on-failure, 0 is such a status too`);
+  if (codes.length > 0) checks.push(`${sorted.spelling.stop_exit_codes}: with --restart on-failure, an app that exits with 0 is not restarted either`);
   if (policy !== 'never') restarts(values, add);
 
   let ports = isPort(env.PORT) ? [Number(env.PORT), Number(env.PORT)] : undefined;
@@ -115,13 +115,13 @@ function translate(app, { home, environmentName }) {
     const variable = values.increment_var;
     const counts = variable && !isPort(env[variable]);
     if (variable && env[variable] === undefined) {
-      notes.push(['increment_var', `there is no value for ${variable} here: with a port as its value, give --port-env ${variable}`]);
+      notes.push(['increment_var', `the file gives ${variable} no value: if it is a port, give --port-env ${variable}`]);
     } else if (counts) {
-      notes.push(['increment_var', `${variable} is no port, so no option counts it up: use NODE_APP_INSTANCE, which is 0, 1, … in the workers`]);
+      notes.push(['increment_var', `${variable} is not a port, and --port-env counts only ports up: use NODE_APP_INSTANCE, which is 0, 1, … in the workers`]);
     } else if (variable) {
       add('--port-env', variable);
       if (variable === 'PORT' && workers !== 'auto') ports = [ports[0], ports[0] + workers - 1];
-      checks.push(`increment_var: each worker has a port of its own, so a proxy must share out the connections; without it, all workers share ${env[variable]}`);
+      checks.push(`increment_var: each worker has its own port, so a proxy must distribute the connections; without --port-env, all workers share port ${env[variable]}`);
     }
     if (values.wait_ready && isNode) add('--ready', 'message');
     else if (found.language === 'other' && !options.includes('--port-env')) add('--ready', 'none');
@@ -134,28 +134,28 @@ function translate(app, { home, environmentName }) {
       // pm2 overwrites it, pidone refuses to.
       delete env[values.instance_var];
     } else if (isOther) {
-      notes.push(['instance_var', `the name ${values.instance_var} is not free: read NODE_APP_INSTANCE, or give --instance-var another one`]);
+      notes.push(['instance_var', `the name ${values.instance_var} is reserved: read NODE_APP_INSTANCE, or give --instance-var another name`]);
     }
     if (isNode && !cluster && workers !== 1) {
-      checks.push('instances: forked processes share no port under pm2; as workers (-i), they do');
+      checks.push('instances: under pm2, forked processes do not share a port; as workers (-i), they do');
     }
     if (isNode && !values.wait_ready && !ports) {
       checks.push('an app that listens on no port, such as a queue consumer or a bot, needs --ready none');
     }
     if (found.language === 'bun' || found.language === 'deno') {
-      checks.push(`${found.language} shares no port by itself: see "Bun and Deno" in pidone's README`);
+      checks.push(`${found.language} does not share a port by itself: see docs/runtimes.md in pidone's repository`);
     }
   } else {
     if (values.listen_timeout > 0) checks.push('listen_timeout: without workers (-i), nothing waits for the app to listen');
-    if (isOther) checks.push(`instance_var: one process has no number; set ${values.instance_var} in its environment`);
-    if (values.treekill === false) checks.push('treekill: what the app leaves behind ends with its container');
+    if (isOther) checks.push(`instance_var: a single process has no number; set ${values.instance_var} in its environment`);
+    if (values.treekill === false) checks.push('treekill: processes that the app leaves behind end with its container');
   }
   if (values.kill_timeout > 0) add('--grace', time(values.kill_timeout));
   if (values.log_type === 'json') add('--log-format', 'json');
   const user = values.uid === undefined && values.gid === undefined ? undefined : [values.uid ?? 0, values.gid].filter((id) => id !== undefined).join(':');
   if (![undefined, 0, '0', ''].includes(values.cron_restart)) notes.push(cron(values, policy, hasWorkers));
 
-  if (env.PM2_SERVE_PATH !== undefined) checks.push(`${values.script}: pm2 serves files here; do it with a web server's image, such as nginx`);
+  if (env.PM2_SERVE_PATH !== undefined) checks.push(`${values.script}: pm2 serves files here; use a web server's image instead, such as nginx`);
   remarks(sorted, environmentName, notes, checks);
   return {
     name: String(values.name ?? scriptName(values.script)),
@@ -185,8 +185,8 @@ function isUnneeded(option, policy) {
 function cron(values, policy, hasWorkers) {
   if (policy === 'never') return ['cron_restart', 'it is a job: let cron or your orchestrator start the container at that time'];
   return ['cron_restart', hasWorkers
-    ? 'let whatever runs your jobs call docker exec SERVICE /pidone ctl reload at that time, or give --max-age 24h'
-    : 'let whatever runs your jobs call docker restart SERVICE at that time'];
+    ? 'let your scheduler run docker exec SERVICE /pidone ctl reload at that time, or give --max-age 24h'
+    : 'let your scheduler run docker restart SERVICE at that time'];
 }
 
 function scriptName(script) {
@@ -201,9 +201,9 @@ function remarks(sorted, environmentName, notes, checks) {
     const { instead, unless = [] } = OPTIONS[option];
     if (instead && !unless.includes(value)) notes.push([option, instead]);
   }
-  for (const name of sorted.invalid) checks.push(`${name}: pm2 does not accept this value; give it to pidone in its own spelling`);
+  for (const name of sorted.invalid) checks.push(`${name}: pm2 rejects this value, so it is not translated`);
   for (const name of Object.keys(sorted.environments)) {
-    if (name !== environmentName) checks.push(`env_${name} is not printed: pidone-from-pm2 --env ${name} does`);
+    if (name !== environmentName) checks.push(`env_${name} is not included: use pidone-from-pm2 --env ${name}`);
   }
 }
 
