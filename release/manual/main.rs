@@ -1,6 +1,7 @@
-//! Writes the man pages and the shells' completions, from the table of options and the help pages:
+//! Writes what comes from the table of options and the help pages:
 //!
-//!     cargo manual DIRECTORY DATE    DATE, as in 2026-01-31: of the man pages
+//!     cargo manual                   the manual's page of options, docs/options.md
+//!     cargo manual DIRECTORY DATE    the man pages and the shells' completions; DATE, as in 2026-01-31: of the man pages
 //!
 //! Not part of the binary, which stays as small as it is.
 
@@ -9,6 +10,7 @@
 mod complete;
 mod help;
 mod man;
+mod options;
 
 use std::env;
 use std::error::Error;
@@ -19,12 +21,16 @@ use help::Page;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<_> = env::args().skip(1).collect();
-    let [directory, date] = args.as_slice() else {
-        return Err("give a directory and a date".into());
-    };
-    let directory = Path::new(directory);
-    fs::create_dir_all(directory)?;
     let (main, ctl) = (Page::of(&["--help"])?, Page::of(&["ctl", "--help"])?);
+    let (directory, date) = match args.as_slice() {
+        [] => {
+            let place = Path::new(env!("CARGO_MANIFEST_DIR")).join(options::PLACE);
+            return Ok(fs::write(place, options::page(&main))?);
+        }
+        [directory, date] => (Path::new(directory), date),
+        _ => return Err("give nothing, or a directory and a date".into()),
+    };
+    fs::create_dir_all(directory)?;
     for (name, text) in [
         ("pidone.1", man::pidone(&main, date)),
         ("pidone-ctl.1", man::ctl(&ctl, date)),

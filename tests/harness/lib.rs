@@ -22,6 +22,7 @@ pub mod http;
 pub mod killed;
 pub mod load;
 pub mod manager;
+pub mod markdown;
 pub mod net;
 pub mod node;
 pub mod npm;

@@ -7,7 +7,7 @@ use crate::cli::values::{self, InvalidValue};
 use crate::config::{KillMode, RestartPolicy, StopMode};
 
 pub(super) const RESTART: Chapter = Chapter {
-    title: "Restart",
+    title: "Restarts",
     options: &[
         OptionSpec {
             long: "restart",
@@ -72,7 +72,7 @@ pub(super) const RESTART: Chapter = Chapter {
 };
 
 pub(super) const STOPPING: Chapter = Chapter {
-    title: "Stop",
+    title: "Stopping",
     options: &[
         OptionSpec {
             long: "grace",
@@ -80,8 +80,8 @@ pub(super) const STOPPING: Chapter = Chapter {
             help: &[
                 "Send SIGKILL to a child that has not exited TIME after the",
                 "request to stop, and to processes it leaves behind; 0: at once",
-                "(default: 30s with -i; without -i, never to the child, and",
-                "after 2s to what it leaves behind).",
+                "(default: 30s with -i; without -i, never to the child, as the",
+                "engine has its own deadline, and after 2s to what it leaves).",
             ],
             set: |draft, value| {
                 draft.config.grace = Some(values::duration(value)?);
@@ -128,8 +128,9 @@ pub(super) const STOPPING: Chapter = Chapter {
             value: Some("group|process"),
             help: &[
                 "group: processes that a worker leaves in its process group when",
-                "it exits get SIGTERM, and SIGKILL after 2 s; process: they are",
-                "left alone (default: group). Needs -i.",
+                "it exits get SIGTERM, and SIGKILL after 2 s (those with a session",
+                "of their own stay); process: they are left alone (default:",
+                "group). Needs -i.",
             ],
             set: |draft, value| {
                 let words = [("group", KillMode::Group), ("process", KillMode::Process)];

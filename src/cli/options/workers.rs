@@ -128,8 +128,9 @@ pub(super) const WORKERS: Chapter = Chapter {
             value: Some("N|P%"),
             help: &[
                 "A reload, restart or recycling starts N successors at a time,",
-                "or P% of the workers, while those they replaced drain. One at",
-                "a time with --channel off and --port-env (default: 1).",
+                "or P% of the workers (rounded up), while those they replaced",
+                "drain. One at a time with --channel off and --port-env",
+                "(default: 1).",
             ],
             set: |draft, value| {
                 draft.surge = Some(values::surge(value)?);
@@ -154,7 +155,10 @@ pub(super) const WORKERS: Chapter = Chapter {
         OptionSpec {
             long: "instance-var",
             value: Some("NAME"),
-            help: &["Give each worker its NODE_APP_INSTANCE under this name too."],
+            help: &[
+                "Give each worker its NODE_APP_INSTANCE under this name too; the",
+                "environment must not have NAME already.",
+            ],
             set: |draft, value| {
                 draft.config.instance_var = Some(values::instance_var(value)?);
                 Ok(())

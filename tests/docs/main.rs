@@ -1,0 +1,68 @@
+//! README, manual and examples: their links lead somewhere, their options and messages are pidone's own. The commands in
+//! them are run by tests/commands.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use pidone_testkit as harness;
+
+// What `cargo manual` makes the page of options with.
+#[path = "../../release/manual/options.rs"]
+mod generator;
+#[allow(dead_code)]
+#[path = "../../release/manual/help.rs"]
+mod help;
+mod layout;
+mod links;
+mod messages;
+mod options;
+
+use harness::markdown::Page;
+
+/// What a user reads: the README, the manual and the examples.
+fn manual() -> Vec<Page> {
+    let is_manual = |page: &Page| {
+        let beginnings = ["README.md", "docs/", "examples/"];
+        beginnings.iter().any(|begin| page.name.starts_with(begin))
+    };
+    let pages: Vec<_> = Page::all().into_iter().filter(is_manual).collect();
+    assert!(pages.len() > 12, "{}", pages.len());
+    pages
+}
+
+/// Pages of the manual that are still to come, or to be written again.
+const LATER: &[&str] = &[
+    "README.md",
+    "benches/RESULTS.md",
+    "docs/benchmarks.md",
+    "docs/containers.md",
+    "docs/ctl.md",
+    "docs/exit-codes-and-signals.md",
+    "docs/kubernetes.md",
+    "docs/libraries.md",
+    "docs/logging.md",
+    "docs/migrate-from-pm2.md",
+    "docs/migrate-from-tini-and-dumb-init.md",
+    "docs/observability.md",
+    "docs/reload-and-stop.md",
+    "docs/runtimes.md",
+    "docs/security.md",
+    "docs/status.md",
+    "docs/systemd.md",
+    "docs/troubleshooting.md",
+    "docs/workers.md",
+];
+
+fn is_later(name: &str) -> bool {
+    LATER.contains(&name)
+}
+
+/// Fails with all that was found.
+#[track_caller]
+fn none_of(found: &[String]) {
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
