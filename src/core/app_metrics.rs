@@ -8,6 +8,7 @@
 
 mod aggregate;
 mod index;
+mod kinds;
 mod labels;
 mod page;
 

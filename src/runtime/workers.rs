@@ -2,22 +2,22 @@
 
 #![forbid(unsafe_code)]
 
+mod handing;
 mod listening;
+mod receiving;
 mod relaying;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::link::{Incoming, Link, Parcel, connection};
+use super::link::{Link, connection};
 use super::notices;
 use super::ports::{PortId, Ports};
 use super::report::Name;
-use crate::channel::cluster::{FromWorker, Key};
-use crate::channel::outbox::{Fate, Outcome};
+use crate::channel::cluster::Key;
 use crate::channel::query::Query;
-use crate::channel::relay::{Batch, Relay};
-use crate::config::Readiness;
+use crate::channel::relay::Relay;
 use crate::supervisor::{Event, Member, Moment, Start, WorkerId};
 use crate::table::Table;
 use relaying::{Dropped, Relayed};
@@ -187,11 +187,6 @@ impl Workers {
         }
     }
 
-    /// Drops connections to closed ports.
-    pub(super) fn drop_connections_to_closed(&mut self, is_open: impl Fn(PortId) -> bool) {
-        self.accepted_connections.retain(|(port, _)| is_open(*port));
-    }
-
     /// Removes the workers that have exited, after all reports about them.
     pub(super) fn forget_dead(&mut self) {
         for id in self.dead.drain(..) {
@@ -207,105 +202,6 @@ impl Workers {
             link.watch(now)
         });
         pauses.min()
-    }
-
-    /// Reads one worker's channel once. Returns whether there was anything to read.
-    pub(super) fn read_channel(
-        &mut self,
-        id: WorkerId,
-        now: Moment,
-        ready: Readiness,
-        ports: &mut Ports,
-        events: &mut VecDeque<Event>,
-    ) -> bool {
-        let Some(worker) = self.all.get_mut(id) else {
-            return false;
-        };
-        let Some(link) = worker.link.as_mut().filter(|link| !link.is_closed()) else {
-            return false;
-        };
-        let mut batch = Batch::default();
-        let relay = &mut self.relay;
-        let received = link.read(now, &mut |message, line| {
-            relay.hear(id, message, line, &mut batch);
-        });
-        let Some(received) = received else {
-            if link.is_closed() {
-                events.push_back(Event::ChannelClosed(id));
-                self.channel_ended(id);
-            }
-            return false;
-        };
-        if batch.has_unknown && !std::mem::replace(&mut self.unknown_logged, true) {
-            notices::unknown_messages(worker.instance);
-        }
-        for Incoming { message, outcome } in received {
-            match outcome {
-                Outcome::ListenerClosed(key) => worker.closed(id, key, ports),
-                Outcome::HandleReleased {
-                    key,
-                    handle: Parcel::Connection(fd),
-                    fate: Fate::Refused,
-                } => {
-                    let connection = worker.port(key).map(|port| (port, fd));
-                    self.accepted_connections.extend(connection);
-                    self.was_refused = true;
-                }
-                Outcome::HandleReleased {
-                    key,
-                    handle: Parcel::Listener(_),
-                    fate: Fate::Refused,
-                } => worker.closed(id, key, ports),
-                Outcome::Disconnects => events.push_back(Event::Disconnects(id)),
-                Outcome::PingAnswered => events.push_back(Event::Pong(id)),
-                Outcome::HandleReleased {
-                    handle: Parcel::Connection(_),
-                    fate: Fate::Delivered,
-                    ..
-                } => self.have_taken.push(id),
-                Outcome::Nothing | Outcome::HandleReleased { .. } => {}
-            }
-            if matches!(message, FromWorker::Query(_))
-                && !worker.has_drain_module
-                && std::mem::take(&mut self.wants_drain_module)
-            {
-                notices::no_drain_module(worker.instance);
-            }
-            match message {
-                FromWorker::Loaded => worker.has_drain_module = true,
-                FromWorker::Query(query) if worker.member.is_none() => {
-                    worker.hold(query);
-                    events.push_back(Event::Held(id));
-                }
-                FromWorker::Query(query) => {
-                    if !std::mem::replace(&mut worker.has_asked, true) {
-                        events.push_back(Event::Asked(id));
-                    }
-                    worker.answer(id, &query, ports);
-                }
-                FromWorker::Listening(_) if ready == Readiness::Listen => {
-                    events.push_back(Event::Ready(id));
-                }
-                FromWorker::Ready if ready == Readiness::Message => {
-                    events.push_back(Event::Ready(id));
-                }
-                FromWorker::Announced { handles } => {
-                    let worker = id;
-                    events.push_back(Event::Announced { worker, handles });
-                }
-                FromWorker::Finished => events.push_back(Event::Finished(id)),
-                FromWorker::Garbage if !worker.sent_malformed => {
-                    worker.sent_malformed = true;
-                    let instance = worker.instance;
-                    notices::malformed_messages(instance);
-                }
-                _ => {}
-            }
-        }
-        worker.report_listening(id, events);
-        self.accepted_connections.extend(ports.take_displaced());
-        self.pass_on(id, &batch, now);
-        true
     }
 
     /// A spare gets a slot.
@@ -393,51 +289,6 @@ impl Workers {
     pub(super) fn links(&mut self) -> impl Iterator<Item = &mut Link> {
         let workers = self.all.values_mut();
         workers.filter_map(|worker| worker.link.as_mut())
-    }
-
-    /// Whether connections are in flight to this worker, or to any.
-    pub(super) fn expects(&self, id: Option<WorkerId>) -> bool {
-        let on_its_way = |worker: &Worker| {
-            let link = worker.link.as_ref();
-            link.is_some_and(|link| link.outbox.has_connections())
-        };
-        match id {
-            Some(id) => self.all.get(id).is_some_and(on_its_way),
-            None => !self.accepted_connections.is_empty() || self.all.values().any(on_its_way),
-        }
-    }
-
-    /// Whether it can be handed a connection now: nothing that it must answer is on its way.
-    pub(super) fn is_free(&self, id: WorkerId) -> bool {
-        let link = self.all.get(id).and_then(|worker| worker.link.as_ref());
-        link.is_some_and(|link| {
-            let outbox = &link.outbox;
-            !link.is_closed() && !outbox.has_connections() && !outbox.ping_in_flight()
-        })
-    }
-
-    /// Hands a connection to the first of these workers that takes it; returns it if none does.
-    pub(super) fn hand_over(
-        &mut self,
-        (port, mut fd): AcceptedConnection,
-        to: impl Iterator<Item = WorkerId>,
-    ) -> Result<WorkerId, AcceptedConnection> {
-        for id in to {
-            let Some(worker) = self.all.get_mut(id) else {
-                continue;
-            };
-            let key = worker.key(port);
-            if let (Some(link), Some(key)) = (&mut worker.link, key) {
-                match link.outbox.queue_connection(key, Parcel::Connection(fd)) {
-                    Ok(()) => {
-                        link.flush();
-                        return Ok(id);
-                    }
-                    Err((_, Parcel::Connection(back) | Parcel::Listener(back))) => fd = back,
-                }
-            }
-        }
-        Err((port, fd))
     }
 
     pub(super) fn link_of(&self, id: WorkerId) -> Option<&Link> {

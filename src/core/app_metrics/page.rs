@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use super::aggregate::{Aggregate, Ending, Family, Kind, Series, Span};
+use super::aggregate::{Aggregate, Family, Series, Span};
+use super::kinds::{Ending, Kind};
 use super::labels::push_escaped;
 use crate::admin::http::Format;
 use crate::number::Number;
