@@ -1,18 +1,17 @@
 //! The ecosystem files in the manual: beside each stands what `pidone-from-pm2` prints for it.
 
 use std::fmt::Write;
-use std::fs;
 use std::process::Command;
 
 use crate::files::add_scripts;
+use crate::harness::markdown::Page;
 use crate::harness::{TempDir, root};
 use crate::printed::{Printed, parse};
 
-const PAGES: &[&str] = &["migrate-from-pm2.md", "ecosystem-files.md"];
+const PAGES: [&str; 2] = ["docs/migrate-from-pm2.md", "docs/ecosystem-files.md"];
 
-/// An ecosystem file in the manual, the program's arguments there, and what stands beside it, by the fences'
+/// An ecosystem file in the manual, the program's arguments there, and the blocks beside it, with their
 /// languages.
-#[derive(Default)]
 struct Translation {
     file: String,
     args: Vec<String>,
@@ -32,55 +31,53 @@ impl Translation {
     }
 }
 
-/// A translation goes from the fence with the file to the next heading.
+/// A translation goes from the block with the file to the next heading.
 fn translations() -> Vec<Translation> {
-    let mut all: Vec<Translation> = Vec::new();
-    for page in PAGES {
-        let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
-        let mut lines = text.lines();
-        let mut is_open = false;
-        while let Some(line) = lines.next() {
-            if let Some(language) = line.strip_prefix("```") {
-                let content: String = lines
-                    .by_ref()
-                    .take_while(|line| *line != "```")
-                    .flat_map(|line| [line, "\n"])
-                    .collect();
-                if content.starts_with("module.exports = ") {
-                    is_open = true;
-                    let file = content;
-                    all.push(Translation {
-                        file,
-                        ..Translation::default()
-                    });
-                } else if is_open {
-                    let translation = all.last_mut().unwrap();
-                    translation.beside.push((language.to_owned(), content));
-                }
-            } else if line.starts_with('#') {
-                is_open = false;
-            } else if let (true, Some(rest)) = (is_open, line.strip_prefix("`pidone-from-pm2")) {
-                let args = rest.split('`').next().unwrap();
-                all.last_mut().unwrap().args = args.split_whitespace().map(String::from).collect();
+    let mut all = Vec::new();
+    for page in PAGES.map(Page::read) {
+        let is_heading = |(_, line): &(usize, &str)| line.starts_with('#');
+        let headings = page.prose.lines().enumerate().filter(is_heading);
+        let headings: Vec<usize> = headings.map(|(index, _)| index + 1).collect();
+        for (index, file) in page.blocks.iter().enumerate() {
+            if !file.text.starts_with("module.exports = ") {
+                continue;
             }
+            let end = headings.iter().find(|heading| **heading > file.line);
+            let inside = file.line..end.copied().unwrap_or(usize::MAX);
+            let beside = &page.blocks[index + 1..];
+            let beside = beside
+                .iter()
+                .take_while(|block| inside.contains(&block.line));
+            let code = page.code().into_iter();
+            let mut code = code.filter(|(line, _)| inside.contains(line));
+            let args =
+                code.find_map(|(_, code)| Some(code.strip_prefix("pidone-from-pm2")?.to_owned()));
+            let args = args.unwrap_or_default();
+            all.push(Translation {
+                file: file.text.clone(),
+                args: args.split_whitespace().map(String::from).collect(),
+                beside: beside
+                    .map(|block| (block.language.clone(), block.text.clone()))
+                    .collect(),
+            });
         }
     }
     all
 }
 
 /// The Dockerfile of each app, one compose file for all, and the remarks.
-fn fences(apps: &[Printed]) -> Vec<(String, String)> {
+fn blocks(apps: &[Printed]) -> Vec<(String, String)> {
     let text = |lines: &[String]| {
         lines
             .iter()
             .flat_map(|line| [line, "\n"])
             .collect::<String>()
     };
-    let mut fences = Vec::new();
+    let mut blocks = Vec::new();
     let mut compose = "services:\n".to_owned();
     let mut remarks = String::new();
     for app in apps {
-        fences.push(("dockerfile".to_owned(), text(app.dockerfile())));
+        blocks.push(("dockerfile".to_owned(), text(app.dockerfile())));
         compose += &text(&app.part("compose.yaml")[1..]);
         let titles = ["No equivalent", "Check", "Not needed"];
         let mut titles = titles
@@ -97,11 +94,11 @@ fn fences(apps: &[Printed]) -> Vec<(String, String)> {
             }
         }
     }
-    fences.push(("yaml".to_owned(), compose));
+    blocks.push(("yaml".to_owned(), compose));
     if !remarks.is_empty() {
-        fences.push(("text".to_owned(), remarks));
+        blocks.push(("text".to_owned(), remarks));
     }
-    fences
+    blocks
 }
 
 #[test]
@@ -110,7 +107,7 @@ fn the_manual_shows_what_is_printed() {
     assert_eq!(translations.len(), 3);
     for translation in translations {
         let apps = translation.printed(&TempDir::new());
-        assert_eq!(translation.beside, fences(&apps), "{}", translation.file);
+        assert_eq!(translation.beside, blocks(&apps), "{}", translation.file);
     }
 }
 
