@@ -15,6 +15,7 @@ const LANGUAGES: &[&str] = &[
     "ts",
     "ini",
     "promql",
+    "python",
     "diff",
     "mermaid",
 ];

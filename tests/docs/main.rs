@@ -48,13 +48,10 @@ const LATER: &[&str] = &[
     "docs/migrate-from-pm2.md",
     "docs/migrate-from-tini-and-dumb-init.md",
     "docs/observability.md",
-    "docs/reload-and-stop.md",
-    "docs/runtimes.md",
     "docs/security.md",
     "docs/status.md",
     "docs/systemd.md",
     "docs/troubleshooting.md",
-    "docs/workers.md",
 ];
 
 fn is_later(name: &str) -> bool {
