@@ -1,6 +1,7 @@
 //! examples/kubernetes: what Kubernetes' schema says of it, and pidone with what is in it. The kubelet's
 //! part, its probes and its end of a pod, is the test's.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,56 @@ fn kubernetes_takes_the_manifest() {
     }
 }
 
+/// The container's limit and what `--max-memory` takes of it, in MiB.
+fn memory(web: &Manifest, env: &BTreeMap<&str, &str>) -> [u64; 2] {
+    let limit = web.get(&format!("{CONTAINER}.resources.limits.memory"));
+    let limit: u64 = limit.strip_suffix("Gi").unwrap().parse().unwrap();
+    let share: u64 = env["PIDONE_MAX_MEMORY"]
+        .strip_suffix('%')
+        .unwrap()
+        .parse()
+        .unwrap();
+    [limit * 1024, limit * 1024 * share / 100]
+}
+
+/// The blocks of the manual's page about Kubernetes that are YAML.
+fn shown() -> Vec<String> {
+    let page = text("../docs/kubernetes.md");
+    let blocks = page.split("```yaml\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split("```").next().unwrap().to_owned());
+    blocks.collect()
+}
+
+#[test]
+fn the_manual_shows_lines_of_the_manifest() {
+    let manifest = text(FILE);
+    let mut lines = manifest.lines();
+    for line in shown()[0].lines() {
+        assert!(lines.any(|its| its == line), "{line}");
+    }
+}
+
+#[test]
+fn kubernetes_takes_what_the_manual_shows() {
+    let Some(tools) = Tools::here("kubernetes_takes_what_the_manual_shows") else {
+        return;
+    };
+    let blocks = shown();
+    let objects = blocks
+        .iter()
+        .filter(|block| block.starts_with("apiVersion: "));
+    let mut objects: Vec<_> = objects.cloned().collect();
+    assert_eq!(objects.len(), 2, "{objects:?}");
+    let autoscaler = objects.iter_mut().find(|it| it.contains("\n  metrics:\n"));
+    let metric = blocks.iter().find(|block| block.contains("type: Pods"));
+    autoscaler.unwrap().push_str(metric.unwrap());
+    // ContainerResource is stable since 1.30.
+    for object in objects {
+        let end = tools.validate(&object, VERSIONS[1]);
+        assert!(end.status.success(), "{end:?}\n{object}");
+    }
+}
+
 fn seconds(time: &str) -> u64 {
     time.strip_suffix('s').unwrap().parse().unwrap()
 }
@@ -55,10 +106,22 @@ fn what_belongs_together_in_the_manifest_agrees() {
     let web = tools.read(&example(FILE));
     let env = web.pairs(&format!("{CONTAINER}.env"), ".value");
     let ports = web.pairs(&format!("{CONTAINER}.ports"), ".containerPort");
-    let times = ["PIDONE_DRAIN_DELAY", "PIDONE_HTTP_DRAIN", "PIDONE_GRACE"];
-    let needed: u64 = times.iter().map(|name| seconds(env[name])).sum();
+    let [delay, drain, grace] =
+        ["DRAIN_DELAY", "HTTP_DRAIN", "GRACE"].map(|name| seconds(env[&*format!("PIDONE_{name}")]));
+    // Both begin with the stop, and the grace period when both are over (docs/reload-and-stop.md).
+    let needed = delay.max(drain) + grace;
     let given = web.number(&format!("{POD}.terminationGracePeriodSeconds"));
     assert!(u64::from(given) > needed, "{given} for {needed}");
+    // The workers, a successor, and one that drains.
+    let workers = u64::from(web.number(&format!("{CONTAINER}.resources.limits.cpu"))) + 2;
+    let [limit, worker] = memory(&web, &env);
+    assert!(
+        limit >= workers * worker,
+        "{limit} for {workers} x {worker}"
+    );
+    let heap = env["NODE_OPTIONS"].strip_prefix("--max-old-space-size=");
+    let heap: u64 = heap.unwrap().parse().unwrap();
+    assert!(heap < worker, "{heap} of {worker}");
     assert_eq!(env["PORT"], ports["http"]);
     assert_eq!(env["PIDONE_HTTP"], ports["pidone"]);
     let annotations = "Deployment.spec.template.metadata.annotations.prometheus.io";
@@ -114,7 +177,10 @@ fn a_pod_of_the_manifest_starts_serves_and_ends_without_a_loss() {
     let mut env = web.pairs(&format!("{CONTAINER}.env"), ".value");
     let own = [port, http].map(|port| port.to_string());
     env.extend([("PORT", &*own[0]), ("PIDONE_HTTP", &*own[1])]);
-    // Stands for the quota that Kubernetes makes of it.
+    // These stand for the limits that Kubernetes makes of them.
+    let [_, max_memory] = memory(&web, &env);
+    let max_memory = format!("{max_memory}M");
+    env.insert("PIDONE_MAX_MEMORY", &max_memory);
     let limit = format!("{CONTAINER}.resources.limits.cpu");
     env.insert("WEB_CONCURRENCY", web.get(&limit));
     let cpus = web.number(&limit);

@@ -24,7 +24,8 @@ fn opentelemetry_tells_the_workers_apart() {
     let detector = app.directory.file("detector.js", DETECTOR, 0o644);
     let service = app.start_with(2, ["--otel-instance"], |pidone| {
         pidone
-            .env("NODE_OPTIONS", format!("-r {}", detector.display()))
+            // With this space, as OpenTelemetry's operator for Kubernetes appends it.
+            .env("NODE_OPTIONS", format!(" --require {}", detector.display()))
             .env("OTEL_RESOURCE_ATTRIBUTES", "kept=%2C")
     });
     let ids: BTreeSet<_> = (0..2).map(|_| service.after("id ")).collect();
