@@ -17,20 +17,20 @@ pidone ctl controls a pidone that runs in the same container.
 
 Usage: pidone ctl [--control PATH] REQUEST
 
-  status            Each worker: state, process, uptime, restarts, CPU time, memory,
-                    delay of its event loop, connections that wait. --json: for programs.
-  top               The same once a second, with the share of a CPU; q quits.
-                    --count N: quit after N times.
+  status            Show each worker: state, process, uptime, restarts, CPU time, memory,
+                    event-loop delay, waiting connections. --json: for programs.
+  top               The same once a second, with CPU usage; q quits.
+                    --count N: quit after N updates.
   reload            Replace all workers, --surge at a time; show progress, and wait until
-                    that is done. --no-wait: return as soon as it has begun.
-  restart SLOT      Replace one.
-  scale N           Have N workers; wait until they serve. +N, -N: so many more or fewer;
-                    auto: one for each CPU that the container may use; P%: of auto.
+                    it is done. --no-wait: return when it has started.
+  restart SLOT      Replace one worker.
+  scale N           Run N workers; wait until they serve. +N, -N: N more, N fewer; auto:
+                    one for each CPU that the container may use; P%: P percent of auto.
   stop              Stop everything, as SIGTERM does.
-  ready             Whether workers serve requests, for a HEALTHCHECK or a probe.
-  live              Whether pidone runs.
+  ready             Check whether workers serve requests, for a HEALTHCHECK or a probe.
+  live              Check whether pidone runs.
 
-  --control PATH    Where its socket is (default: PIDONE_CONTROL, or else
+  --control PATH    The socket's path (default: PIDONE_CONTROL, or else
                     /run/pidone.sock or /tmp/pidone.sock).
 
   HEALTHCHECK CMD [\"/pidone\", \"ctl\", \"ready\"]

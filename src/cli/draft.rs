@@ -224,7 +224,7 @@ impl Draft {
             (false, None) => Readiness::None,
         });
         if self.boot == Some(Boot::First) && ready == Readiness::None {
-            let why = "first waits until a worker is ready, which needs a ready check; \
+            let why = "first waits until a worker is ready, which needs a readiness check; \
                        give --ready listen, message, notify or port, or leave it out";
             return around.unusable("boot", why);
         }

@@ -23,9 +23,9 @@ Information:
   -V, --version                 The version.
   -l, --license                 The license.
 
-Each option with a long name can be given as a variable instead: PIDONE_ and its name
-in upper case, as in PIDONE_GRACE=10s or PIDONE_GROUP=1; lists have commas, as in
-PIDONE_EXPECT=143,130. The command line wins. PIDONE_LOG is the level of the log:
+Each option with a long name can be given as an environment variable: PIDONE_ and its
+name in upper case, as in PIDONE_GRACE=10s or PIDONE_GROUP=1; lists are separated by
+commas, as in PIDONE_EXPECT=143,130. The command line wins. PIDONE_LOG sets the log level:
 off, error, warn, info (the default), debug, trace.
 
 Times: 500ms, 10s, 2m, 1h. Sizes: 300M, 1G.
@@ -33,11 +33,11 @@ Times: 500ms, 10s, 2m, 1h. Sizes: 300M, 1G.
 pidone ctl controls a running pidone: status, top, reload, restart SLOT, scale N, stop,
 ready, live; pidone ctl --help explains.
 
-Signals with -i: TERM, INT and QUIT stop all workers, a second one at once; HUP replaces
-them one by one; TTIN adds one, TTOU removes one; each worker gets all other signals.
+Signals with -i: TERM, INT and QUIT stop all workers, a second one kills them; HUP replaces
+all workers; TTIN adds one, TTOU removes one; all other signals are sent to each worker.
 
-Each start follows the path in PWD again, if that was pidone's own directory: where it is a
-symbolic link to a release, a reload runs the release that it names by then.
+If PWD names pidone's own directory, each start resolves it again: where it is a symbolic
+link to a release, a reload runs the release that the link then points to.
 
 Exit status: the command's own, or 128+n when signal n killed it. With -i: 0 after an
 orderly stop, 137 if a worker had to be killed, the last worker's own after a crash loop.

@@ -435,7 +435,7 @@ fn restarts_that_never_fit_into_the_window_are_warned_about() {
     }
     let warned = warnings("--restart always --max-restarts 30/60s --backoff 1s..5s");
     for part in [
-        "--max-restarts: 30 in 1 min",
+        "never reach 30 restarts in 1 min",
         "1 s to 5 s (--backoff)",
         "at least",
     ] {

@@ -137,7 +137,7 @@ fn look_at_node(args: &[String], read_file: ReadFile<'_>) -> Result<Launch, Obst
             launch.appended = blob.map(String::from);
             Ok(launch)
         }
-        _ => rejected("node", "there is no script to run", Instead::general()),
+        _ => rejected("node", "no script to run", Instead::general()),
     }
 }
 

@@ -76,12 +76,12 @@ impl fmt::Display for Refusal {
             Self::NotStarted => out.write_str("the first worker has not started yet; try again"),
             Self::Stopping => out.write_str("pidone is stopping"),
             Self::NoSuchSlot { slot, slots: 1 } => {
-                write!(out, "there is no slot {slot}; the only slot is 0")
+                write!(out, "no slot {slot}; the only slot is 0")
             }
             Self::NoSuchSlot { slot, slots } => {
                 write!(
                     out,
-                    "there is no slot {slot}; slots are 0 to {}",
+                    "no slot {slot}; slots are 0 to {}",
                     slots.saturating_sub(1)
                 )
             }

@@ -46,14 +46,12 @@ impl fmt::Display for CtlError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSocket(places) => {
-                out.write_str("no pidone found: there is no ")?;
+                out.write_str("no pidone found: no socket at ")?;
                 for (index, place) in places.iter().enumerate() {
-                    let or = if index == 0 { "" } else { " and no " };
+                    let or = if index == 0 { "" } else { " or " };
                     write!(out, "{or}{}", place.display())?;
                 }
-                out.write_str(
-                    "; run this in the container of a pidone that runs with -i or --control PATH",
-                )
+                out.write_str("; run this in the container of a pidone with -i or --control PATH")
             }
             Self::Stale(path) => write!(
                 out,

@@ -53,7 +53,7 @@ impl Runtime<'_> {
         };
         if !may_act {
             let why = "the workers' user may only read (status, top, ready, live); \
-                       ask as root, or as the user that pidone runs as";
+                       run this as root, or as the user that pidone runs as";
             return self.finish(id, &control::failure(why));
         }
         self.admin.clients.wait(id);
@@ -81,7 +81,7 @@ impl Runtime<'_> {
             Reply::Done(done) => control::success(&done.to_string()),
             Reply::Refused(why) => control::failure(&why.to_string()),
             Reply::Failed { worker, progress } => control::failure(&format!(
-                "{progress} workers replaced; the successor {} did not get ready; the others stay; see pidone's log",
+                "{progress} workers replaced; the successor {} did not become ready; the others stay; see pidone's log",
                 describe(worker)
             )),
             Reply::Superseded { by } => control::failure(&format!(

@@ -118,24 +118,24 @@ impl fmt::Display for RunError {
             Self::Listen(error) => error.fmt(out),
             Self::Http(endpoint, cause) => write!(
                 out,
-                "--http {endpoint}: cannot listen there: {}; name a port of this machine that is free",
+                "--http {endpoint}: cannot listen there: {}; choose an address of this machine and a free port",
                 Cause(cause)
             ),
             Self::Control(path, cause) if cause.kind() == io::ErrorKind::AddrInUse => write!(
                 out,
-                "--control {}: another pidone listens there, or the file is not a socket; name another path, or remove it",
+                "--control {}: another pidone listens there, or the file is not a socket; choose another path, or remove the file",
                 path.display()
             ),
             Self::Control(path, cause) => write!(
                 out,
-                "--control {}: cannot create the socket: {}; name a path in a directory that pidone can write to",
+                "--control {}: cannot create the socket: {}; choose a path in a directory that pidone can write to",
                 path.display(),
                 Cause(cause)
             ),
             Self::NoMemoryLimit(percent) => write!(
                 out,
                 "--max-memory {percent}%: the control group has no memory limit; \
-                 give the container one (docker run --memory), or give a size such as 300M"
+                 give the container one (docker run --memory), or use a size such as 300M"
             ),
             Self::Channel(cause) => write!(
                 out,
@@ -180,12 +180,12 @@ fn explain(
         }
         SpawnStep::Find => write!(
             out,
-            "cannot start \"{program}\": there is no such program in PATH; {}",
+            "cannot start \"{program}\": no such program in PATH; {}",
             meant.unwrap_or("install it, or give its full path")
         ),
         SpawnStep::Interpreter => write!(
             out,
-            "cannot start \"{program}\": the file exists, but the interpreter that it needs does not (in its #! line, or the dynamic loader that it is linked for): {cause}"
+            "cannot start \"{program}\": the file exists, but its interpreter does not (the one in its #! line, or the dynamic loader it is linked for): {cause}"
         ),
         SpawnStep::Execute => {
             let remedy = match (error.cause.raw_os_error(), meant) {

@@ -22,22 +22,20 @@ const NAMED: usize = 8;
 
 pub(super) fn no_subreaper(error: &io::Error) {
     log::debug!(
-        "cannot become a subreaper: {}; orphans go to the init above",
+        "cannot become a subreaper: {}; the init above adopts orphans",
         Cause(error)
     );
 }
 
 pub(super) fn limits_not_watched(error: &io::Error) {
     log::debug!(
-        "cannot watch the container's limits: {}; changes are noticed late",
+        "cannot watch the container's limits: {}; changes take effect late",
         Cause(error)
     );
 }
 
 pub(super) fn terminal_replaced() {
-    log::info!(
-        "standard input is a terminal, which workers (-i) cannot share: theirs is /dev/null"
-    );
+    log::info!("standard input is a terminal, which workers (-i) cannot share; they get /dev/null");
 }
 
 pub(super) fn terminal_not_replaced(error: &io::Error) {
@@ -51,7 +49,7 @@ pub(super) fn terminal_not_replaced(error: &io::Error) {
 /// The directory to start in cannot be opened.
 pub(super) fn no_start_directory(path: &Path, error: &io::Error) {
     log::warn!(
-        "{}: {}; starting in the directory that it was last",
+        "{}: {}; starting in the directory that it named last",
         path.display(),
         Cause(error)
     );
@@ -74,8 +72,8 @@ pub(super) fn manager_not_notified(error: &io::Error) {
 /// A worker queries a listener without having loaded the drain module.
 pub(super) fn no_drain_module(instance: usize) {
     log::warn!(
-        "--http-drain has no effect in worker {instance}: it did not load the drain module, as single executables and \
-         --snapshot-blob apps do not; keep-alive clients may get resets in a reload. Run the script with node, or \
+        "--http-drain has no effect in worker {instance}: it did not load the drain module (single executables and \
+         --snapshot-blob apps do not); a reload may reset keep-alive connections. Run the script with node, or \
          use --stop signal with a handler in the app"
     );
 }
@@ -83,7 +81,7 @@ pub(super) fn no_drain_module(instance: usize) {
 /// Node.js exits with an invalid option.
 pub(super) fn drain_module_refused(instance: usize) {
     log::error!(
-        "--http-drain: worker {instance} exited with status 9, an invalid option, before it loaded the drain module, which \
+        "--http-drain: worker {instance} exited with status 9 (invalid option) before it loaded the drain module, which \
          needs Node.js 18.19 or newer; update Node.js, or leave --http-drain out"
     );
 }
@@ -129,7 +127,7 @@ pub(super) fn malformed_messages(instance: usize) {
 /// Logged once: a library may wait for an answer to them.
 pub(super) fn unknown_messages(instance: usize) {
     log::info!(
-        "worker {instance} sent a message by process.send() that pidone does not know: it is dropped. docs/libraries.md has what \
+        "worker {instance} sent a message by process.send() that pidone does not know; it was dropped. docs/libraries.md lists what \
          libraries expect of a primary; --relay passes such messages on to the other workers"
     );
 }
@@ -137,43 +135,42 @@ pub(super) fn unknown_messages(instance: usize) {
 /// A worker's messages to others are not passed on.
 pub(super) fn relay_unfit(instance: usize) {
     log::warn!(
-        "worker {instance} sent a message for other workers that is not passed on: it is malformed, nested too deep (200), too \
-         long (4 MiB), or has a cmd that begins with NODE_"
+        "worker {instance} sent a message for other workers that was dropped: it is malformed, nested more than 200 levels deep, \
+         longer than 4 MiB, or has a cmd that begins with NODE_"
     );
 }
 
 pub(super) fn relay_unread(instance: usize) {
     log::warn!(
-        "worker {instance} reads its IPC messages too slowly, or not at all: 4 MiB of other workers' messages to it are \
-         waiting, and further ones are dropped until it has read some"
+        "worker {instance} reads its IPC messages too slowly, or not at all: 4 MiB of other workers' messages are \
+         waiting for it; more are dropped until it has read some"
     );
 }
 
 pub(super) fn log4js_without_primary(instance: usize) {
     log::warn!(
-        "worker {instance}: log4js sends its log lines to a primary of the app's own, and there is none: they are lost. \
-         In log4js.configure(), give disableClustering: true (each worker writes its own) or pm2: true (worker 0 writes all)"
+        "worker {instance}: log4js sends its log lines to a primary of the app's own, which does not exist: they are lost. \
+         In log4js.configure(), set disableClustering: true (each worker writes its own) or pm2: true (worker 0 writes all)"
     );
 }
 
 pub(super) fn log4js_without_worker(instance: usize) {
     log::warn!(
-        "worker {instance}: log4js (pm2: true) sends its log lines to worker 0, which does not run: they are lost until it \
-         does; with disableClustering: true, each worker writes its own"
+        "worker {instance}: log4js (pm2: true) sends its log lines to worker 0, which is not running: they are lost until it \
+         is; with disableClustering: true, each worker writes its own"
     );
 }
 
 pub(super) fn too_many_listeners(instance: usize, port: &str) {
     log::warn!(
-        "worker {instance} cannot listen on {port}: it has {CAPACITY} listeners open already, the most that pidone serves, \
+        "worker {instance} cannot listen on {port}: it has {CAPACITY} open listeners, the maximum, \
          or does not read its IPC messages (EMFILE)"
     );
 }
 
 pub(super) fn too_many_ports(address: &ListenAddress) {
     log::warn!(
-        "{address}: a worker cannot listen there, because workers have {LIMIT} ports open already, \
-         the most that pidone holds for them (EMFILE)"
+        "{address}: a worker cannot listen there: the workers have {LIMIT} open ports, the maximum (EMFILE)"
     );
 }
 
@@ -194,14 +191,14 @@ pub(super) fn cannot_close(port: &str, error: &io::Error) {
 
 pub(super) fn socket_file_removed(address: &ListenAddress) {
     log::warn!(
-        "{address}: a worker has removed the file, so no client finds the socket; with --user pidone does not create it \
+        "{address}: a worker has removed the file, so clients cannot find the socket; with --user, pidone does not create it \
          again: the app must not remove it"
     );
 }
 
 pub(super) fn socket_file_gone(port: &str, error: &io::Error) {
     log::warn!(
-        "{port}: the file is gone, so no client finds the socket, and pidone cannot create it again: {}",
+        "{port}: the file is gone, so clients cannot find the socket, and pidone cannot create it again: {}",
         Cause(error)
     );
 }
@@ -210,8 +207,8 @@ pub(super) fn socket_file_gone(port: &str, error: &io::Error) {
 pub(super) fn app_metrics_missing(missing: usize, asked: usize) {
     log::warn!(
         "--app-metrics: {missing} of {asked} workers sent no metrics within {}; \
-         /metrics is without theirs, and pidone_app_metrics_missing_total counts them; \
-         the app must create an AggregatorRegistry of prom-client in each worker",
+         /metrics does not include theirs, and pidone_app_metrics_missing_total counts them; \
+         the app must create prom-client's AggregatorRegistry in each worker",
         HumanDuration(app_metrics::PATIENCE)
     );
 }
@@ -219,7 +216,7 @@ pub(super) fn app_metrics_missing(missing: usize, asked: usize) {
 /// Ports that no worker holds any longer were closed.
 pub(super) fn abandoned_ports_closed(addresses: &[ListenAddress]) {
     log::warn!(
-        "closed {}: the workers that listened there have exited, and no other worker does{HINT}",
+        "closed {}: the workers that listened there have exited, and no other worker listens there{HINT}",
         listed(addresses)
     );
 }

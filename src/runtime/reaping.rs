@@ -81,13 +81,13 @@ impl Runtime<'_> {
         if signal != Signal::CONT {
             let names = leftovers::names_in_group(group.id);
             let (level, what) = match signal {
-                Signal::KILL => (log::Level::Warn, "have not exited"),
-                _ => (log::Level::Info, "are left"),
+                Signal::KILL => (log::Level::Warn, "did not exit"),
+                _ => (log::Level::Info, "remain"),
             };
             if !names.is_empty() {
                 log::log!(
                     level,
-                    "processes of the exited worker with pid {} {what}, sending {signal}: {names}",
+                    "processes of the exited worker with pid {} {what}; sending {signal}: {names}",
                     group.id
                 );
             }

@@ -227,8 +227,8 @@ fn log_other(report: Report, who: &str) {
         Report::AllReady { workers } => log::info!("all {workers} workers are ready"),
         Report::Command { others, .. } => log::warn!(
             "{who} exited with status 0 before any worker called listen(): it is a one-shot command, or moves to the \
-             background, and -i is for servers; pidone exits with 0{} (for one run without workers, leave out -i or \
-             set PIDONE_INSTANCES to nothing)",
+             background, and -i is for servers; pidone exits with 0{} (to run it once without workers, leave out -i or \
+             set PIDONE_INSTANCES to an empty string)",
             if others == 0 {
                 ""
             } else {
@@ -242,7 +242,7 @@ fn log_other(report: Report, who: &str) {
         Report::SlotReplaced { slot, .. } => log::info!("slot {slot}: {who} serves"),
         Report::ReloadDone { took } => log::info!("reload done in {}", HumanDuration(took)),
         Report::ReloadFailed { progress, .. } => log::error!(
-            "reload failed: {progress} workers replaced; the successor {who} did not get ready; the others stay"
+            "reload failed: {progress} workers replaced; the successor {who} did not become ready; the others stay"
         ),
         Report::Scaled { from, to } => log::info!("scaling from {from} to {to} workers"),
         Report::CpusChanged { from, to } => log::info!(

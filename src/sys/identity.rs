@@ -41,13 +41,13 @@ impl fmt::Display for IdentityError {
             Self::NoUser(user) => {
                 write!(
                     out,
-                    "--user: there is no user \"{user}\" in /etc/passwd; name one that is there, or a number"
+                    "--user: no user \"{user}\" in /etc/passwd; use one that is listed there, or a number"
                 )
             }
             Self::NoGroup(group) => {
                 write!(
                     out,
-                    "--user: there is no group \"{group}\" in /etc/group; name one that is there, or a number"
+                    "--user: no group \"{group}\" in /etc/group; use one that is listed there, or a number"
                 )
             }
             Self::Unreadable(file, cause) => {

@@ -66,7 +66,7 @@ fn a_reload_that_fails_says_so_and_changes_nothing() {
     let old = service.workers();
     service.app.directory.file("crash", "", 0o644);
     for request in ["reload", "restart 1"] {
-        let said = admin.ask(request).refused("did not get ready");
+        let said = admin.ask(request).refused("did not become ready");
         assert_eq!(said.progress, [""; 0]);
     }
     assert_eq!(service.workers(), old);
@@ -104,7 +104,7 @@ fn nonsense_is_told_so_and_harms_nobody() {
     let admin = AdminEndpoints::fresh();
     let run = admin.sleepers(2);
     for (bytes, why) in [
-        (&b"restart 2\n"[..], "there is no slot 2"),
+        (&b"restart 2\n"[..], "no slot 2"),
         (b"scale 0\n", "at least 1 worker"),
         (b"scale 5000\n", "at most 1024 workers"),
         (b"scale many\n", ""),

@@ -135,7 +135,7 @@ fn a_stopped_worker_is_steered_around_until_continued() {
 fn workers_never_read_from_the_terminal() {
     let service = App::script(REPL).start_with(2, [""; 0], |pidone| pidone.in_terminal());
     let seen = service.run.until("workers are ready");
-    assert_eq!(seen.matches("theirs is /dev/null").count(), 1, "{seen}");
+    assert_eq!(seen.matches("they get /dev/null").count(), 1, "{seen}");
     for pid in service.workers() {
         let stdin = std::fs::read_link(format!("/proc/{pid}/fd/0")).unwrap();
         assert_eq!(stdin.to_str(), Some("/dev/null"));

@@ -59,7 +59,7 @@ fn the_apps_user_may_look_and_root_may_act() {
     for request in ["reload", "restart 0", "scale 2", "stop"] {
         ask_as(4242, &admin, request)
             .unwrap()
-            .refused("ask as root");
+            .refused("run this as root");
     }
     assert!(ask_as(4343, &admin, "status").is_none());
     assert_eq!(service.run.stderr_count(words::RELOAD_BEGUN), 0);

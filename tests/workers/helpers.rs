@@ -40,8 +40,8 @@ fn helpers_of_a_dead_worker_end_and_own_sessions_stay() {
                 !runs("obeys") && !runs("ignores")
             });
             for said in [
-                "are left, sending SIGTERM: ",
-                "have not exited, sending SIGKILL: ",
+                "remain; sending SIGTERM: ",
+                "did not exit; sending SIGKILL: ",
             ] {
                 let said = format!("processes of the exited worker with pid {victim} {said}");
                 service.run.until_stderr_times(&said, 1);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::harness::service::{App, PLAIN, Service};
 use crate::harness::words;
 
-const LINK_GONE: &str = "starting in the directory that it was last";
+const LINK_GONE: &str = "starting in the directory that it named last";
 
 /// Two releases of an app beside a link `current`.
 struct Releases(PathBuf);

@@ -21,7 +21,7 @@ impl Draft {
         }
         let rules = ["backoff", "min-uptime", "max-restarts"];
         if let Some(rule) = rules.into_iter().find(|long| around.is_given(long)) {
-            let why = "nothing is ever restarted; \
+            let why = "nothing is restarted; \
                        add --restart always or --restart on-failure, or leave it out";
             return around.unusable(rule, why);
         }
@@ -37,7 +37,7 @@ impl Draft {
             let [window, min, max, least] =
                 [rules.window, rules.min_delay, rules.max_delay, least].map(HumanDuration);
             format!(
-                "{}: {restarts} in {window} are never reached by workers that serve and then exit: \
+                "{}: workers that serve and then exit never reach {restarts} restarts in {window}: \
                  with delays from {min} to {max} ({}), they take at least {least}; \
                  give a longer window, fewer restarts or shorter delays",
                 around.name("max-restarts"),

@@ -59,7 +59,7 @@ pub(super) const RESTART: Chapter = Chapter {
                 "More than N restarts of one worker within WINDOW, or more than",
                 "N failed starts in a row, are a crash loop: stop all and exit",
                 "with its status (default: 10/60s). Until a worker has been",
-                "ready, 5 failed starts are one.",
+                "ready, 5 failed starts in a row are enough.",
             ],
             set: |draft, value| {
                 let rules = &mut draft.config.restart;
@@ -144,10 +144,10 @@ pub(super) const STOPPING: Chapter = Chapter {
             long: "http-drain",
             value: Some("TIME"),
             help: &[
-                "Answer with Connection: close for TIME before a worker",
-                "closes, so that keep-alive clients lose nothing; 5s, Node.js'",
-                "own keep-alive timeout, is enough (default: off; Node.js 18.19",
-                "or newer). Needs -i.",
+                "Answer with Connection: close for TIME before a worker closes",
+                "its connections, so that keep-alive clients lose no request;",
+                "5s, Node.js' own keep-alive timeout, is enough (default: off).",
+                "Needs Node.js 18.19 or newer, and -i.",
             ],
             set: |draft, value| {
                 draft.http_drain = Some(values::some_time(value)?);
@@ -217,8 +217,8 @@ pub(super) const RECYCLING: Chapter = Chapter {
             long: "unresponsive-after",
             value: Some("TIME"),
             help: &[
-                "Not ready if no worker's event loop has answered a check by",
-                "probes, ready or status that is older than TIME, at least 1s",
+                "Not ready when every worker's event loop has left a check (by",
+                "probes, ready or status) unanswered for TIME, at least 1s",
                 "(default: 5s).",
             ],
             set: |draft, value| {

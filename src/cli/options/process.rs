@@ -83,7 +83,7 @@ pub(super) const PROCESSES: Chapter = Chapter {
             long: "expect",
             value: Some("CODE"),
             repeatable: true,
-            help: &["Exit with 0 when the status would be CODE. Repeatable."],
+            help: &["Exit with 0 instead of CODE. Repeatable."],
             set: |draft, value| {
                 draft.config.expected.push(values::exit_code(value)?);
                 Ok(())
@@ -94,8 +94,8 @@ pub(super) const PROCESSES: Chapter = Chapter {
             short: Some('s'),
             long: "subreaper",
             help: &[
-                "Fail unless pidone can be a subreaper (without this option, it",
-                "tries where it is not PID 1).",
+                "Fail if pidone cannot be a subreaper (without this option, it",
+                "tries to be one when it is not PID 1).",
             ],
             set: |draft, value| {
                 draft.config.subreaper = values::switch(value)?;
@@ -144,7 +144,7 @@ pub(super) const LOG: Chapter = Chapter {
         OptionSpec {
             long: "log-format",
             value: Some("text|json"),
-            help: &["Lines for people, or NDJSON in the shape of Pino's (default: text)."],
+            help: &["Plain text, or NDJSON as Pino writes it (default: text)."],
             set: |draft, value| {
                 draft.config.logging.format = match value {
                     "text" => LogFormat::Text,

@@ -28,8 +28,8 @@ pub(super) const WORKERS: Chapter = Chapter {
             value: Some("on|off"),
             help: &[
                 "on: when the container's limits change, the number of workers",
-                "(-i auto) and --max-memory P% follow; off: their values at the",
-                "start stay (default: on).",
+                "(-i auto) and --max-memory P% follow; off: they keep the values",
+                "of the start (default: on).",
             ],
             set: |draft, value| {
                 draft.config.follow_limits = values::on_or_off(value)?;
@@ -59,9 +59,9 @@ pub(super) const WORKERS: Chapter = Chapter {
         OptionSpec {
             long: "relay",
             help: &[
-                "Pass on what a worker sends by process.send() to all other",
-                "workers, as pm2-intercom does (default: only the messages of",
-                "@socket.io/cluster-adapter, cluster-engine and log4js).",
+                "Pass each message that a worker sends by process.send() on to",
+                "all other workers, as pm2-intercom does (default: only messages",
+                "of @socket.io/cluster-adapter, cluster-engine and log4js).",
             ],
             set: |draft, value| {
                 draft.config.relay = values::switch(value)?;
@@ -128,7 +128,7 @@ pub(super) const WORKERS: Chapter = Chapter {
             value: Some("N|P%"),
             help: &[
                 "A reload, restart or recycling starts N successors at a time,",
-                "or P% of the workers (rounded up), while those they replaced",
+                "or P% of the workers (rounded up), while the replaced workers",
                 "drain. One at a time with --channel off and --port-env",
                 "(default: 1).",
             ],
@@ -143,8 +143,8 @@ pub(super) const WORKERS: Chapter = Chapter {
             value: Some("K"),
             help: &[
                 "Boot K more workers up to their listen() and hold them back;",
-                "one takes over at once when a worker dies, without the wait",
-                "for a boot (default: 0).",
+                "when a worker dies, one takes over at once, without a boot",
+                "(default: 0).",
             ],
             set: |draft, value| {
                 draft.spares = Some(values::count(value)?);
@@ -156,7 +156,7 @@ pub(super) const WORKERS: Chapter = Chapter {
             long: "instance-var",
             value: Some("NAME"),
             help: &[
-                "Give each worker its NODE_APP_INSTANCE under this name too; the",
+                "Set NODE_APP_INSTANCE for each worker under this name too; the",
                 "environment must not have NAME already.",
             ],
             set: |draft, value| {

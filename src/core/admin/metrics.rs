@@ -114,7 +114,7 @@ const OF_WORKERS: [(Metric, Ask<WorkerStatus>); 8] = [
     (
         counter(
             "relay_dropped_messages",
-            "Messages between workers that were dropped: unfit ones of this worker, or those it did not read.",
+            "Messages between workers that were dropped: invalid ones of this worker, and ones it did not read.",
         ),
         |worker| worker.relayed.map(|(_, dropped)| dropped),
     ),
@@ -231,7 +231,7 @@ pub fn text(status: &Status, format: Format, app: Option<&AppMetrics<'_>>) -> St
     }
     page.of_workers(status);
     if let Some(app) = app {
-        let help = "Answers of workers that the app's metrics were scraped without.";
+        let help = "Workers' answers missing from scrapes of the app's metrics.";
         page.one(&counter("app_metrics_missing", help), &[], app.missing);
         app.aggregate.write(&mut page.out, format);
     }

@@ -34,7 +34,7 @@ type Tool = (&'static str, &'static str, &'static str, Remedy);
 const TOOLS: &[Tool] = &[
     ("node", "-e --eval -p --print -pe", "runs code from the command line, which cannot be a worker",
      Advice("write it to a file and run that, as in: node server.js")),
-    ("node", "--run", "gives the app the variables of a channel that it does not have", Advice(GENERAL_ADVICE)),
+    ("node", "--run", "passes on the variables of a channel that the app does not get", Advice(GENERAL_ADVICE)),
     ("node", "-i --interactive", "runs an interactive session, which cannot be a worker", Advice(GENERAL_ADVICE)),
     ("node", "-c --check -v --version -h --help --v8-options --test --prof-process --build-snapshot",
      "serves nothing with this option", Advice(GENERAL_ADVICE)),

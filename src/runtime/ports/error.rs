@@ -22,7 +22,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = &self.address;
         let Some(cause) = &self.cause else {
-            return write!(out, "--listen {address}: is named twice; leave one out");
+            return write!(out, "--listen {address}: is given twice; leave one out");
         };
         write!(out, "--listen {address}: ")?;
         match (cause.raw_os_error().unwrap_or_default(), address) {
@@ -36,13 +36,13 @@ impl fmt::Display for OpenError {
                 "another program listens there already; stop it, or choose another port",
             ),
             (errno::EACCES, ListenAddress::Unix(_)) => out.write_str(
-                "pidone may not create a file there; choose a directory that it may write to",
+                "pidone has no permission to create a file there; choose a directory that it can write to",
             ),
             (errno::EACCES, _) => out.write_str(
                 "only root may bind a port below 1024; start pidone as root (and the workers as another user, with --user), give it CAP_NET_BIND_SERVICE, or choose a port from 1024 up",
             ),
             (errno::ENOENT | errno::ENOTDIR, _) => {
-                out.write_str("there is no such directory; create it, or choose another path")
+                out.write_str("no such directory; create it, or choose another path")
             }
             (errno::EADDRNOTAVAIL, _) => out.write_str(
                 "this machine has no such address; choose one that it has, or * for all",
