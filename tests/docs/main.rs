@@ -20,6 +20,7 @@ mod layout;
 mod links;
 mod messages;
 mod options;
+mod pictures;
 
 use harness::markdown::Page;
 
