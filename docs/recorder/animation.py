@@ -72,6 +72,15 @@ def _spans(frames):
                 begin = tick
 
 
+def _rule(name, states, total):
+    """Shown or hidden, and from that tick on the other."""
+    first, change, then = states
+    return (
+        f"@keyframes {name}{{0%{{visibility:{first}}}{100 * change / total:.3f}%{{visibility:{then}}}}}"
+        f".{name}{{animation:{name} {_number(total * TICK)}s step-end infinite}}"
+    )
+
+
 def svg(panes, ticks, pause, size, title, description):
     """The picture of panes, as (Place, Pane); the last state stays for `pause` seconds."""
     total = ticks + round(pause / TICK)
@@ -84,23 +93,24 @@ def svg(panes, ticks, pause, size, title, description):
             end = total if end == ticks else end
             drawn = _row(runs, place.x + 10, place.y + 24 + row * HEIGHT)
             groups[begin, end] = groups.get((begin, end), "") + drawn
-    lasting, keyframes = set(), ""
+    rules = {}
     for (begin, end), drawn in sorted(groups.items()):
         if (begin, end) == (0, total):
             text += f"<g>{drawn}</g>"
             continue
-        lasting.add(end - begin)
-        last = " z" if end == total else ""
-        delay = f' style="animation-delay:{_number(begin * TICK)}s"' if begin else ""
-        text += f'<g class="f d{end - begin}{last}"{delay}>{drawn}</g>'
-    for length in sorted(lasting):
-        part = f"{100 * length / total:.3f}%"
-        keyframes += f"@keyframes d{length}{{0%{{visibility:visible}}{part}{{visibility:hidden}}}}.d{length}{{animation:d{length} {_number(total * TICK)}s step-end infinite}}"
-    still = "@media(prefers-reduced-motion:reduce){.f{animation:none}.z{visibility:visible}}"
+        if end == total:
+            # What is there at the end is also there where nothing moves.
+            name, kind, style, states = f"z{begin}", "", "", ("hidden", begin, "visible")
+        else:
+            name, kind, states = f"d{end - begin}", "f ", ("visible", end - begin, "hidden")
+            style = f' style="animation-delay:{_number(begin * TICK)}s"' if begin else ""
+        rules[name] = _rule(name, states, total)
+        text += f'<g class="{kind}{name}"{style}>{drawn}</g>'
+    still = "@media(prefers-reduced-motion:reduce){g{animation:none!important}}"
     wide, high = size
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" role="img" aria-labelledby="title desc">'
         f'<title id="title">{escape(title)}</title><desc id="desc">{escape(description)}</desc>'
-        f"<style>{STYLE}{keyframes}{still}</style>"
+        f"<style>{STYLE}{''.join(rules.values())}{still}</style>"
         f'<rect x=".5" y=".5" width="{wide - 1}" height="{high - 1}" rx="8" class="ground" fill="#0d1117" stroke="#30363d"/>{text}</svg>\n'
     )
