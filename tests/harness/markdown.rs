@@ -16,6 +16,8 @@ pub enum Mark {
     Runs,
     /// `file NAME`: not a command, but what this file contains.
     File(String),
+    /// `sample`: what a transcript says is like what was printed, and not compared with it.
+    Sample,
     /// `docker` and more: for a container engine.
     Docker(String),
     /// `fails STATUS`: must exit with it.
@@ -38,6 +40,7 @@ impl Mark {
         let mark = match word {
             "serves" => rest.parse().ok().map(Self::Serves),
             "runs" if rest.is_empty() => Some(Self::Runs),
+            "sample" if rest.is_empty() => Some(Self::Sample),
             "file" if !rest.is_empty() => Some(Self::File(rest.to_owned())),
             "docker" => Some(Self::Docker(rest.to_owned())),
             "fails" => rest.parse().ok().map(Self::Fails),
@@ -79,6 +82,18 @@ impl Block {
             }
             _ => None,
         }
+    }
+
+    /// What a transcript says that was printed, with the numbers of the lines in the page.
+    pub fn printed(&self) -> Vec<(usize, &str)> {
+        let is_transcript = self.language == "console";
+        let is_printed = |(_, line): &(usize, &str)| {
+            is_transcript
+                && !line.starts_with("$ ")
+                && !line.starts_with("> ")
+                && !line.trim().is_empty()
+        };
+        self.lines().filter(is_printed).collect()
     }
 
     /// Its lines with their numbers in the page.

@@ -1,0 +1,111 @@
+//! The commands of the README, the manual and the examples, as they stand there. Each page has a directory, processes, mounts
+//! and a network of its own; how a block is run, the comment above it says (`harness::markdown::Mark`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use pidone_testkit as harness;
+
+mod clone;
+mod page;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use harness::markdown::{Mark, Page};
+use harness::root;
+
+/// One test for each page that has commands.
+macro_rules! pages {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                if !is_later($name) {
+                    page::run($name);
+                }
+            }
+        )*
+
+        const PAGES: &[&str] = &[$($name),*];
+    };
+}
+
+pages! {
+    containers: "docs/containers.md",
+    ctl: "docs/ctl.md",
+    ecosystem_files: "docs/ecosystem-files.md",
+    exit_codes_and_signals: "docs/exit-codes-and-signals.md",
+    kubernetes: "docs/kubernetes.md",
+    limits: "docs/limits.md",
+    logging: "docs/logging.md",
+    migrate_from_pm2: "docs/migrate-from-pm2.md",
+    migrate_from_tini_and_dumb_init: "docs/migrate-from-tini-and-dumb-init.md",
+    observability: "docs/observability.md",
+    options: "docs/options.md",
+    readme: "README.md",
+    reload_and_stop: "docs/reload-and-stop.md",
+    runtimes: "docs/runtimes.md",
+    security: "docs/security.md",
+    status: "docs/status.md",
+    systemd: "docs/systemd.md",
+    troubleshooting: "docs/troubleshooting.md",
+    workers: "docs/workers.md",
+}
+
+/// Still to come, or to be written again.
+fn is_later(name: &str) -> bool {
+    let text = fs::read_to_string(root().join(name)).unwrap_or_default();
+    text.is_empty() || (name == "README.md" && text.lines().count() > 200)
+}
+
+/// Those of the README and the manual that have commands.
+fn with_commands() -> Vec<Page> {
+    let mut pages = Page::all();
+    pages.retain(|page| {
+        let is_manual = page.name == "README.md" || page.name.starts_with("docs/");
+        is_manual && page.blocks.iter().any(page::is_run)
+    });
+    pages
+}
+
+#[test]
+fn each_page_with_commands_is_run() {
+    let pages = with_commands();
+    let missing = pages
+        .iter()
+        .filter(|page| !PAGES.contains(&page.name.as_str()));
+    let missing: Vec<_> = missing.map(|page| &page.name).collect();
+    assert!(missing.is_empty(), "no test of {missing:?}");
+}
+
+/// And says how many are not run here, and why.
+#[test]
+fn most_blocks_with_commands_are_run() {
+    let (mut run, mut left) = (0, BTreeMap::<String, usize>::new());
+    for page in Page::all() {
+        for block in page
+            .blocks
+            .iter()
+            .filter(|block| block.commands().is_some())
+        {
+            let why = match &block.mark {
+                Mark::Docker(_) => "run by tests/containers".to_owned(),
+                Mark::Skip(why) => why.clone(),
+                _ if page::is_run(block) => {
+                    run += 1;
+                    continue;
+                }
+                _ => "commands of cargo".to_owned(),
+            };
+            *left.entry(why).or_default() += 1;
+        }
+    }
+    println!("{run} blocks are run; not: {left:#?}");
+    let skipped: usize = left.values().sum();
+    assert!(run > skipped / 2, "{run} of {}: {left:#?}", run + skipped);
+}
