@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -142,7 +143,7 @@ fn tests_named_in_security_md_exist() {
         .iter()
         .map(|file| fs::read_to_string(file).unwrap())
         .collect();
-    let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let text = read("SECURITY.md");
     // A test's name contains underscores; an option's does not.
     let quoted = text.split('`').skip(1).step_by(2);
     let is_name = |word: &&str| {
@@ -159,4 +160,52 @@ fn tests_named_in_security_md_exist() {
             "there is no test {name}"
         );
     }
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+#[test]
+fn architecture_md_names_every_module() {
+    let page = read("ARCHITECTURE.md");
+    let mut modules = 0;
+    for list in ["src/lib.rs", "src/core/lib.rs"] {
+        let text = read(list);
+        let names = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub mod "));
+        for name in names.map(|name| name.trim_end_matches(';')) {
+            let is_row = |line: &str| line.starts_with('|') && line.contains(&format!("`{name}`"));
+            assert!(page.lines().any(is_row), "{name} of {list}");
+            modules += 1;
+        }
+    }
+    assert!(modules > 20, "{modules}");
+}
+
+/// The transitions of a drain are compared in src/core/supervisor/drain/tests/diagram.rs.
+#[test]
+fn architecture_md_has_the_states_of_a_worker() {
+    let source = read("src/core/supervisor/worker.rs");
+    let (_, body) = source.split_once("enum State {").unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    // Four spaces, and a name.
+    let variant = |line: &str| {
+        let name = line.strip_prefix("    ")?;
+        let is_name = name.starts_with(|first: char| first.is_ascii_uppercase());
+        let end = |c: char| !c.is_alphanumeric();
+        is_name.then(|| name.split(end).next().unwrap().to_owned())
+    };
+    let states: BTreeSet<_> = body.lines().filter_map(variant).collect();
+    let page = read("ARCHITECTURE.md");
+    let mut blocks = page.split("```").filter(|block| block.contains("Held -->"));
+    let lines = blocks.next().unwrap().lines();
+    let edges = lines.filter_map(|line| line.split(" : ").next()?.split_once(" --> "));
+    let drawn: BTreeSet<_> = edges
+        .flat_map(|(from, to)| [from.trim().to_owned(), to.trim().to_owned()])
+        .filter(|state| state != "[*]")
+        .collect();
+    assert_eq!(drawn, states);
+    assert!(states.len() >= 4, "{states:?}");
 }

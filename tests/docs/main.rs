@@ -41,14 +41,11 @@ const LATER: &[&str] = &[
     "benches/RESULTS.md",
     "docs/benchmarks.md",
     "docs/containers.md",
-    "docs/exit-codes-and-signals.md",
     "docs/libraries.md",
     "docs/logging.md",
     "docs/migrate-from-pm2.md",
     "docs/migrate-from-tini-and-dumb-init.md",
-    "docs/security.md",
     "docs/systemd.md",
-    "docs/troubleshooting.md",
 ];
 
 fn is_later(name: &str) -> bool {

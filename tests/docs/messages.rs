@@ -72,7 +72,7 @@ fn read(under: &Path, found: &mut BTreeSet<String>) {
             read(&path, found);
         } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
             let source = fs::read_to_string(&path).unwrap();
-            let source = source.split("#[cfg(test)]").next().unwrap();
+            let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
             let mut all = Vec::new();
             literals(source, &mut all);
             all.iter().for_each(|literal| pieces(literal, found));

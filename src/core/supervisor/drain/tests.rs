@@ -1,5 +1,7 @@
 //! Every pair of step and event, against a table written by hand.
 
+mod diagram;
+
 use super::*;
 use DrainEffect::{
     Abort, Announce, CheckPending, Disconnect, DrainEach, Finish, Kill, ReportOverdue, SteerAway,
