@@ -13,7 +13,6 @@ mod ctl;
 mod help;
 mod libraries;
 mod metrics;
-mod readme;
 mod screen;
 mod top;
 mod values;

@@ -9,9 +9,9 @@ use crate::{manual, none_of};
 
 /// What remains of a line when the sources' pieces are taken out: names, numbers, paths. Longer, and it is a text that
 /// the sources do not have.
-const LONGEST_VALUE: usize = 22;
+const LONGEST_VALUE: usize = 12;
 
-/// A piece of a string literal that counts: shorter ones are in every text.
+/// A piece of a string literal that counts: shorter ones are in every text, but for ` (pid `.
 const SHORTEST_PIECE: usize = 8;
 
 /// The string literals of Rust sources: continued lines joined, escapes undone.
@@ -59,7 +59,7 @@ fn pieces(literal: &str, found: &mut BTreeSet<String>) {
     let parts = literal.split(['{', '}', '\n']);
     for part in parts {
         let part = part.replace('\u{1}', "{").replace('\u{2}', "}");
-        if part.len() >= SHORTEST_PIECE {
+        if part.len() >= SHORTEST_PIECE || part.starts_with(" (") {
             found.insert(part);
         }
     }
@@ -89,11 +89,31 @@ fn sources() -> Vec<String> {
     all
 }
 
+/// The kernel's words.
+const OF_THE_SYSTEM: &[&str] = &[
+    "SIGTERM",
+    "SIGKILL",
+    "SIGABRT",
+    "Permission denied",
+    "No such file or directory",
+];
+
 /// Marks what is no longer looked at.
 const GONE: char = '\u{1}';
 
 /// The first part of a message that no source has. `…` stands for what a page leaves out.
 fn foreign(message: &str, sources: &[String]) -> Option<String> {
+    // What is quoted is a name, or the source's own word.
+    let quoted = message.split('"').enumerate();
+    let names_gone = quoted.map(|(index, text)| match index % 2 {
+        0 => text.to_owned(),
+        _ => format!("\"{GONE}\""),
+    });
+    let names_gone: String = names_gone.collect();
+    foreign_in(message, sources).and(foreign_in(&names_gone, sources))
+}
+
+fn foreign_in(message: &str, sources: &[String]) -> Option<String> {
     let shown: Vec<_> = message.split('…').collect();
     for (index, part) in shown.iter().enumerate() {
         let mut rest = (*part).to_owned();
@@ -107,6 +127,9 @@ fn foreign(message: &str, sources: &[String]) -> Option<String> {
         }
         for piece in sources {
             rest = rest.replace(piece, &GONE.to_string());
+        }
+        for word in OF_THE_SYSTEM {
+            rest = rest.replace(word, &GONE.to_string());
         }
         let is_value = |c: char| c == GONE || c.is_ascii_digit();
         let left = rest.split(is_value).map(str::trim);
@@ -163,6 +186,7 @@ fn a_message_that_no_source_has_is_found() {
         "worker 0 (pid 3630) was killed by SIGKILL; it did not come from pidone",
         "worker 0 (pid 5831) was not ready in the time that it has; stopping it. …",
         "npm starts Node.js as a child of its own, so that the app lacks the channel",
+        "slot 0: worker 0 (pid 13373) is the one that serves",
     ] {
         assert!(foreign(message, &sources).is_some(), "{message}");
     }
