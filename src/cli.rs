@@ -116,7 +116,7 @@ pub fn read(
     let variables: Vec<_> = environment.iter().filter(own).cloned().collect();
     let mut draft = Draft::new(command.ok_or(CliError::NoCommand)?, level(&variables)?);
     draft.config.own_variables = own_variables(&variables);
-    let given = set_options(&said, &variables, &mut draft)?;
+    let given = set_options(&said, applied(&variables, &environment, &said), &mut draft)?;
     let (config, mut warnings) = draft.finish(&Surroundings {
         given: &given,
         environment: &environment,
@@ -129,10 +129,30 @@ pub fn read(
     })
 }
 
-/// Sets each option from the command line, or else from its variable. Returns the options set.
-fn set_options(
-    said: &[Said],
+/// The variables that apply. An empty `PIDONE_INSTANCES` turns the workers of an image off, for a
+/// migration for example: the image's other variables for workers are then no error, and have no effect.
+fn applied<'a>(
+    variables: &'a [(OsString, OsString)],
     environment: &[(OsString, OsString)],
+    said: &[Said],
+) -> impl Iterator<Item = &'a (OsString, OsString)> {
+    const INSTANCES: &str = "PIDONE_INSTANCES";
+    let mut instances = environment.iter().filter(|(name, _)| name == INSTANCES);
+    let are_off = instances.any(|(_, value)| value.is_empty())
+        && !said.iter().any(|said| said.option.long == "instances");
+    let is_for_workers = |name: &OsString| {
+        let mut options = options::all().filter(|option| option.for_workers);
+        options.any(|option| *name == *option.variable())
+    };
+    variables
+        .iter()
+        .filter(move |(name, _)| !are_off || !is_for_workers(name))
+}
+
+/// Sets each option from the command line, or else from its variable. Returns the options set.
+fn set_options<'a>(
+    said: &[Said],
+    environment: impl Iterator<Item = &'a (OsString, OsString)>,
     draft: &mut Draft,
 ) -> Result<Vec<Given>, CliError> {
     let mut all_given = Vec::new();

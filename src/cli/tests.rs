@@ -212,6 +212,25 @@ fn variables_are_for_the_inner_pidone() {
 }
 
 #[test]
+fn empty_instances_turn_off_the_workers_of_an_image() {
+    let image = [
+        "PIDONE_INSTANCES=",
+        "PIDONE_HTTP_DRAIN=5s",
+        "PIDONE_READY=message",
+        "PIDONE_GRACE=7s",
+    ];
+    let one = config("", &image);
+    assert_eq!((one.workers.is_none(), one.grace), (true, Some(7 * SECOND)));
+    // A nested pidone does not get them either.
+    assert!(one.own_variables.contains(&"PIDONE_HTTP_DRAIN".to_owned()));
+    assert_eq!(workers("-i 2", &image).http_drain, Some(5 * SECOND));
+    // Not empty but absent: more likely forgotten.
+    let needs_workers = "PIDONE_HTTP_DRAIN: needs workers: add -i N";
+    refused("", &image[1..], &[needs_workers]);
+    refused("--http-drain 5s", &image, &["--http-drain: needs workers"]);
+}
+
+#[test]
 fn single_mode_accepts_sockets_restarts_and_a_grace() {
     let config = config(
         "--listen 80 --restart always --backoff 1s..1s --grace 5s",
