@@ -1,7 +1,7 @@
-# An app on Debian under pidone, with a worker for each CPU, in place of pm2. Copy this beside your package.json as
-# Dockerfile, with a .dockerignore that names node_modules. docker/Dockerfile makes the image `pidone`.
+# An app on Debian under pidone, with a worker for each CPU, instead of pm2. Copy this file beside your package.json as
+# Dockerfile, and docker/.dockerignore as .dockerignore. docker/Dockerfile makes the image `pidone`.
 
-# npm stays behind here; the layer lasts until the lock file changes.
+# npm stays in this stage. Docker runs it again only when package.json or the lock file has changed.
 FROM node:22-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -12,16 +12,25 @@ COPY --from=pidone /pidone /pidone
 WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY . .
-# `docker stop` kills after 10 s: the workers' time to finish is a little less. Both can be set anew: `docker run -e`.
-ENV NODE_ENV=production PIDONE_GRACE=8s
-# A worker whose event loop has not turned for so long is killed and replaced.
+# Each of these variables can be set again by `docker run -e`.
+ENV NODE_ENV=production
+# A worker for each CPU that `docker run --cpus` allows, or as many as WEB_CONCURRENCY says. Turn this off for a command
+# that is not a server, such as a migration: `docker run -e PIDONE_INSTANCES= … node migrate.js`.
+ENV PIDONE_INSTANCES=auto
+# Before a worker closes, it answers with `Connection: close` for 2 s. Without that, clients that keep connections open
+# lose requests in a reload or a stop. Clients that pause for longer between requests need 5s.
+ENV PIDONE_HTTP_DRAIN=2s
+# Then its requests have up to 7 s to end. `docker stop` kills after 10 s, so these two times must add up to less. For
+# longer requests, raise both this and Docker's time: `docker run --stop-timeout 40`, `stop_grace_period: 40s`.
+ENV PIDONE_GRACE=7s
+# An event loop that is blocked for 30 s, as by an endless loop, seldom recovers. pidone kills that worker, and starts
+# another.
 ENV PIDONE_HANG_TIMEOUT=30s
-# The files are root's: the app may read them, and no more.
+# root owns the files, so the app can read but not change them.
 USER node
 EXPOSE 3000
-# Asks pidone whether the workers serve; no curl is needed.
-HEALTHCHECK --interval=10s --timeout=5s CMD ["/pidone", "ctl", "ready"]
-# `auto`: as many workers as `docker run --cpus` allows CPUs, or as WEB_CONCURRENCY says.
-ENTRYPOINT ["/pidone", "-i", "auto", "--"]
-# node itself: npm would keep the signals, and the workers' channel, from the app.
+# Healthy when the workers serve. The image needs no curl.
+HEALTHCHECK --start-period=30s --interval=10s --timeout=5s CMD ["/pidone", "ctl", "ready"]
+ENTRYPOINT ["/pidone", "--"]
+# Start node itself. npm would not pass on signals, nor the channel that shares the port among workers.
 CMD ["node", "server.js"]

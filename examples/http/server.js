@@ -1,4 +1,4 @@
-// The app everyone starts with: Node.js' own http server and nothing else, no signal handlers.
+// The smallest app: Node.js' own http server, without signal handlers.
 const http = require('node:http');
 
 const port = Number(process.env.PORT ?? 3000);

@@ -11,7 +11,7 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{processes, scaled};
+use crate::harness::{processes, scaled, skipped};
 
 /// How long anything may take before the test fails, but for the build of an image.
 pub fn patience() -> Duration {
@@ -54,6 +54,13 @@ pub fn docker(args: &[&str]) -> String {
     let output = finish(client(patience().as_secs()).args(args));
     assert!(output.status.success(), "docker {args:?}: {output:?}");
     text(&output.stdout).trim().to_owned()
+}
+
+/// Whether the engine has a bridge, so that it publishes ports. If not, reports the test as skipped.
+pub fn has_bridge(test: &str) -> bool {
+    let mut network = client(patience().as_secs());
+    network.args(["network", "inspect", "bridge"]);
+    finish(&mut network).status.success() || skipped(test, "the engine has no bridge")
 }
 
 /// What was written, for a person or a comparison.

@@ -1,21 +1,30 @@
 //! The Dockerfiles for an app that are shipped in `docker/`, as they stand there, with `examples/fastify` as the app.
 
-use crate::docker::{Container, client, docker, elsewhere, patience, root, text};
+use std::fs;
+
+use crate::docker::{Container, client, docker, elsewhere, patience, root, run, text};
 use crate::harness::net::fresh_port;
-use crate::harness::{alone, processes, words};
+use crate::harness::{TempDir, alone, processes, words};
 use crate::shipped::example;
 use crate::stop::get;
 
-/// Builds `docker/NAME.Dockerfile`, `npm ci` included.
+/// Builds `docker/NAME.Dockerfile`, `npm ci` included, from a directory as its first lines ask for: the app, and
+/// `docker/.dockerignore`. Files that do not belong in an image are in it as well.
 fn built(name: &str) -> String {
-    let app = example("fastify");
+    let (shipped, app) = (example("fastify"), TempDir::new());
+    for file in ["package.json", "package-lock.json", "server.js"] {
+        fs::copy(shipped.join(file), app.path(file)).unwrap();
+    }
+    let own = |name: &str| root().join("docker").join(name);
+    fs::copy(own(&format!("{name}.Dockerfile")), app.path("Dockerfile")).unwrap();
+    fs::copy(own(".dockerignore"), app.path(".dockerignore")).unwrap();
+    app.file(".env", "SECRET=1\n", 0o644);
+    fs::create_dir(app.path("node_modules")).unwrap();
+    app.file("node_modules/from-outside", "", 0o644);
     let tag = format!("pidone-test/shipped-{name}");
     let mut command = client(300);
-    command.args(["build", "--network=host", "-t", &tag, "-f"]);
-    command
-        .arg(format!("docker/{name}.Dockerfile"))
-        .arg(app.strip_prefix(root()).unwrap());
-    let output = command.current_dir(root()).output().unwrap();
+    command.args(["build", "--network=host", "-t", &tag, "."]);
+    let output = command.current_dir(app.path(".")).output().unwrap();
     let said = text(&output.stdout) + &text(&output.stderr);
     assert!(output.status.success(), "{said}");
     tag
@@ -54,6 +63,15 @@ fn it_serves_and_stops(name: &str, node: &str, user: &str, c_library: &str) {
     let linked = "process.report.getReport().sharedObjects.join(' ')";
     let linked = docker(&["exec", &app.id, node, "-p", linked]);
     assert!(linked.contains(c_library), "{linked}");
+    let list = "[...fs.readdirSync('.'), ...fs.readdirSync('node_modules')].join(' ')";
+    let files = docker(&["exec", &app.id, node, "-p", list]);
+    assert!(
+        files.contains("server.js") && files.contains("fastify"),
+        "{files}"
+    );
+    for not_wanted in ["Dockerfile", ".env", "from-outside"] {
+        assert!(!files.contains(not_wanted), "{files}");
+    }
     let reloaded = docker(&["exec", &app.id, "/pidone", "ctl", "reload"]);
     assert!(reloaded.contains("done in"), "{reloaded}");
 
@@ -66,6 +84,16 @@ fn it_serves_and_stops(name: &str, node: &str, user: &str, c_library: &str) {
     assert_eq!(status, 0, "{stdout}{stderr}");
     assert!(answer.contains(r#"{"slow":2000,"pid":"#), "{answer}");
     assert!(!stderr.contains("warning"), "{stderr}");
+
+    // As the comment says: a command that is not a server.
+    let command = [node, "-p", "6 * 7"];
+    let command = if name == "distroless" {
+        &command[1..]
+    } else {
+        &command
+    };
+    let ended = run(&["-e", "PIDONE_INSTANCES="], &image, command);
+    assert_eq!(ended, (0, "42\n".to_owned(), String::new()));
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod engine_init;
 mod limits;
 mod logs;
 mod npm;
+mod services;
 mod shipped;
 mod status;
 mod stop;

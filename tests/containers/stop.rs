@@ -12,11 +12,16 @@ pub const PLAIN: &str = "require('http').createServer((q, r) => r.end('hello'))
 
 /// Sends one request, and gives all of the answer.
 pub fn get(port: u16, path: &str) -> String {
+    request(port, "GET", path)
+}
+
+/// The same with another method.
+pub fn request(port: u16, method: &str, path: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream.set_read_timeout(Some(patience())).unwrap();
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     )
     .unwrap();
     let mut answer = String::new();
