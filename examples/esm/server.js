@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 
-// Until this is here the worker is not ready, and gets no requests: pidone waits for listen().
+// Until the app listens, the worker is not ready and gets no requests. pidone waits for listen().
 const settings = JSON.parse(await readFile(new URL('settings.json', import.meta.url), 'utf8'));
 
 const app = new Hono();

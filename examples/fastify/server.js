@@ -1,10 +1,10 @@
-// A Fastify app that ends well: requests in flight are answered before it goes.
+// A Fastify app that stops gracefully: it answers requests in flight before it exits.
 const fastify = require('fastify')({ logger: true });
 const { setTimeout: sleep } = require('node:timers/promises');
 
 fastify.get('/', async () => ({ hello: 'world', pid: process.pid }));
 
-// Takes as long as it is told, to see what a stop does to a request in flight.
+// Takes as long as the client asks for: to see what a stop does to a request in flight.
 fastify.get('/slow', {
   schema: {
     querystring: {
@@ -17,24 +17,24 @@ fastify.get('/slow', {
   return { slow: request.query.ms, pid: process.pid };
 });
 
-// Two that fail where no handler of Fastify's is around them, to see what becomes of the app.
+// These two fail outside of Fastify's error handling: to see what the app does then.
 fastify.get('/throw', (request, reply) => {
-  setImmediate(() => { throw new Error('nobody catches this'); });
+  setImmediate(() => { throw new Error('not caught'); });
 });
 fastify.get('/reject', (request, reply) => {
-  setImmediate(async () => { throw new Error('nobody awaits this'); });
+  setImmediate(async () => { throw new Error('not awaited'); });
 });
 
 let ending = false;
 let code = 0;
 
-// Closes once, whatever comes first. Asked to stop, it sets no deadline: that of pidone and the runtime (`--grace`,
-// `docker stop -t`, terminationGracePeriodSeconds) is the one that rules.
+// Closes once, for the first reason. For a signal it sets no deadline: pidone and the container runtime have theirs
+// (`--grace`, `docker stop -t`, terminationGracePeriodSeconds).
 async function end(reason, error) {
   if (error !== undefined) {
     code = 1;
     fastify.log.fatal({ err: error }, reason);
-    // Nobody else sets one here, and a request that has failed this way may never be answered.
+    // Here no other deadline applies, and a request that has failed this way may never be answered.
     setTimeout(() => process.exit(code), 5000).unref();
   }
   if (ending) return;

@@ -1,4 +1,4 @@
-// A Socket.IO app on several workers: HTTP long polling first, then a websocket, as its clients do by default.
+// A Socket.IO app on several workers. Its clients begin with HTTP long polling and change to a websocket, the default.
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 
@@ -13,7 +13,7 @@ io.on('connection', (socket) => {
 
 server.listen(Number(process.env.PORT ?? 3000));
 
-// Closes the server and every client's connection; clients come back by themselves, to another worker or a new one.
+// Closes the server and the clients' connections. The clients connect again by themselves, to another worker.
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     await io.close();

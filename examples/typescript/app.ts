@@ -1,4 +1,4 @@
-// Only syntax that can be erased (no enum, no parameter properties), so that Node.js itself can run it.
+// Only syntax that Node.js can erase (no enum, no parameter properties), so that it runs without a loader, too.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
 interface Greeting {

@@ -1,4 +1,4 @@
-// A client that loses no message: what was not answered on one connection is sent again on the next.
+// A client that loses no message: if one was not answered on a connection, it is sent again on the next.
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
 
@@ -46,7 +46,7 @@ export class Client {
     socket.on('close', (code) => {
       this.closes.push(code);
       if (this.#ended) return;
-      // At once if the server says that it restarts, and with a pause if it has failed.
+      // At once if the server restarts (1012), after a pause if it has failed.
       setTimeout(() => this.#connect(), code === 1012 ? 0 : 1000);
     });
   }

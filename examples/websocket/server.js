@@ -1,4 +1,4 @@
-// Websockets that outlive a reload: clients are told to go, and come back to a new worker.
+// WebSockets across a reload: the old worker closes them, and clients connect to a new worker.
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 
@@ -6,19 +6,19 @@ const server = createServer();
 const sockets = new WebSocketServer({ server });
 let ending = false;
 
-// 1012 is "service restart" in IANA's list of close codes: who sees it may connect again at once.
+// 1012 is "service restart" in IANA's list of close codes: the client may connect again at once.
 const dismiss = (socket) => socket.close(1012, 'service restart');
 
 sockets.on('connection', (socket) => {
   socket.on('error', console.error);
   socket.on('message', (data) => {
-    // After our goodbye nothing is handled, as no answer could be sent: the client asks again elsewhere.
+    // After the close no answer can be sent. The client sends the message again to another worker.
     if (socket.readyState !== socket.OPEN) return;
     const { id, text } = JSON.parse(data);
     console.log(`handled ${id}`);
     socket.send(JSON.stringify({ id, text, pid: process.pid }));
   });
-  // One that was on its way in when the end began.
+  // This connection was opened while the stop began.
   if (ending) dismiss(socket);
 });
 

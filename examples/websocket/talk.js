@@ -1,4 +1,4 @@
-// node talk.js ws://127.0.0.1:3000: asks ten times a second, and shows who answers.
+// node talk.js ws://127.0.0.1:3000: asks ten times a second, and prints which process answers.
 import { Client } from './client.js';
 
 const client = new Client(process.argv[2] ?? 'ws://127.0.0.1:3000');

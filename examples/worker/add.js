@@ -1,4 +1,4 @@
-// node add.js [COUNT] [MS]: adds so many jobs that take so long each.
+// node add.js [COUNT] [MS]: adds COUNT jobs that take MS milliseconds each.
 import { Queue } from 'bullmq';
 import { connection, name } from './queue.js';
 

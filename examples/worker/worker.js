@@ -1,4 +1,4 @@
-// A background worker: no port, jobs from a queue.
+// A background worker: it takes jobs from a queue, and has no port.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import { connection, name } from './queue.js';
@@ -13,7 +13,7 @@ const worker = new Worker(name, async (job) => {
 
 worker.on('error', console.error);
 
-// Takes no new job, and resolves when those in progress have ended.
+// close() takes no new job, and resolves when those in progress have ended.
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     await worker.close();

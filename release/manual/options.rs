@@ -79,6 +79,8 @@ for `-`.
 - Options without a value take `1` or `true`, and `0` or `false`: `PIDONE_GROUP=1`.
 - An option that can be given more than once takes a list with commas: `PIDONE_EXPECT=143,130`.
 - `PIDONE_LOG` sets the level of the log: `off`, `error`, `warn`, `info` (the default), `debug` or `trace`.
+- An empty `PIDONE_INSTANCES` means no workers. Other variables that need `-i` then have no effect; without it, they are
+  an error.
 - The command does not get the variables of options that need `-i`, nor `PIDONE_INSTANCES`, `PIDONE_CONTROL`,
   `PIDONE_HTTP` and `PIDONE_USER`: another pidone below this one would take them for its own. It gets all others.
 

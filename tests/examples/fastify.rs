@@ -44,12 +44,12 @@ fn signals_let_requests_in_flight_be_answered() {
 
 #[test]
 fn an_uncaught_exception_is_told_and_ends_the_app_when_the_others_have_been_answered() {
-    fails("/throw", "uncaughtException", "nobody catches this");
+    fails("/throw", "uncaughtException", "not caught");
 }
 
 #[test]
 fn an_unhandled_rejection_too() {
-    fails("/reject", "unhandledRejection", "nobody awaits this");
+    fails("/reject", "unhandledRejection", "not awaited");
 }
 
 /// The request that has failed is never answered, which must not keep the app from its end.
