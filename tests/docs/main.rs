@@ -41,10 +41,6 @@ const LATER: &[&str] = &[
     "benches/RESULTS.md",
     "docs/benchmarks.md",
     "docs/containers.md",
-    "docs/libraries.md",
-    "docs/logging.md",
-    "docs/migrate-from-pm2.md",
-    "docs/migrate-from-tini-and-dumb-init.md",
     "docs/systemd.md",
 ];
 

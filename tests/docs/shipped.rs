@@ -25,7 +25,7 @@ fn introduction(page: &Page, line: usize) -> String {
 #[test]
 fn blocks_from_a_file_are_in_it() {
     const LANGUAGES: &[&str] = &["dockerfile", "yaml", "ini", "js", "json"];
-    let (mut wrong, mut count) = (Vec::new(), 0);
+    let mut wrong = Vec::new();
     for page in manual() {
         let blocks = page.blocks.iter();
         for block in blocks.filter(|block| LANGUAGES.contains(&block.language.as_str())) {
@@ -39,7 +39,6 @@ fn blocks_from_a_file_are_in_it() {
             let Ok(file) = fs::read_to_string(root().join(page.directory()).join(target)) else {
                 continue;
             };
-            count += 1;
             if !file.contains(&block.text) {
                 wrong.push(format!(
                     "{}:{}: not in {target}:\n{}",
@@ -48,7 +47,6 @@ fn blocks_from_a_file_are_in_it() {
             }
         }
     }
-    assert!(count > 0, "no block");
     none_of(&wrong);
 }
 
