@@ -1,8 +1,8 @@
 //! The checked client of the tests (tests/harness/load) as a program, for rows/losses.py and rows/blocked.py.
 //!
-//! `client PORT RATE IDLE PATIENCE`: so many requests a second, with at most so many connections that are kept (0: a new one for
-//! each request), and so many seconds for each answer. A command a line on stdin, and a line on stdout when it is done: `answered N` waits for so many more
-//! answers, `by N` for answers of so many processes, `kill PID` kills one, and notes what is inside it. The end of
+//! `client PORT RATE IDLE PATIENCE`: RATE requests a second, on at most IDLE kept connections (0: a new connection for each
+//! request), and PATIENCE seconds for each answer. It reads a command a line on stdin, and prints a line when it is done: `answered N` waits
+//! for N more answers, `by N` for answers of N processes, `kill PID` kills one, and notes what is inside it. The end of
 //! stdin is the end of the load: the last line is what was seen, as JSON: requests by what became of them, how many of 1,000
 //! answers were late, and times in milliseconds.
 
@@ -93,7 +93,7 @@ fn told(report: &Report, killed: &[Killed]) -> String {
 /// An answer that took longer, in milliseconds, is late.
 const LATE: f64 = 25.0;
 
-/// Nobody listened: the client knows that nothing was done, and may ask elsewhere.
+/// Nothing listened: the client knows that nothing was done, and may ask elsewhere.
 fn is_refused(failure: &Failure) -> bool {
     !failure.established && failure.kind == Kind::Refused
 }

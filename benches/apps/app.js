@@ -2,7 +2,7 @@
 const { pbkdf2Sync } = require('crypto');
 const answer = require('../../tests/harness/apps/answer.js');
 
-// An app that boots for so many milliseconds of CPU.
+// An app that boots for BOOT_CPU milliseconds of CPU time.
 const begin = process.cpuUsage();
 const spent = ({ user, system }) => (user + system) / 1000;
 while (spent(process.cpuUsage(begin)) < Number(process.env.BOOT_CPU ?? 0));

@@ -9,7 +9,7 @@ _next = 21000
 
 
 def fresh_ports(count):
-    """The first of so many ports in a row that nobody uses: below the ephemeral range, and each given once."""
+    """The first of `count` free ports in a row: below the ephemeral range, and each given once."""
     global _next
     while True:
         first, _next = _next, _next + count
@@ -25,7 +25,7 @@ def fresh_ports(count):
 
 
 class Question:
-    """A request that is under way; what becomes of it stops nobody."""
+    """A request in flight, which blocks nothing."""
 
     def __init__(self, port):
         self.stream = socket.socket()
@@ -35,7 +35,7 @@ class Question:
         self.answer = b""
 
     def go_on(self):
-        """Does what can be done now: the process id that has answered, 0 if nobody will, or None for not yet."""
+        """Does what can be done now: the process id that has answered, 0 if none will, or None for not yet."""
         try:
             if not self.asked:
                 self.stream.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -61,7 +61,7 @@ def asked(port, path):
 
 
 def until_answered(port, count, others=(), every=0.001):
-    """Asks every millisecond until so many processes that are none of the others have answered: seconds until the
+    """Asks every millisecond until `count` processes other than `others` have answered: seconds until the
     first and until the last of them, and who they are."""
     begin = time.perf_counter()
     seen, pending = {}, []

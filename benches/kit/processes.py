@@ -111,7 +111,7 @@ def cpu(pids):
 
 
 def memory(pid):
-    """Resident bytes: all of them, and those that nobody shares."""
+    """Resident bytes: all of them, and those that are not shared."""
     sizes = {}
     with open(f"/proc/{pid}/smaps_rollup") as rollup:
         next(rollup)

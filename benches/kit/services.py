@@ -98,6 +98,12 @@ class Cluster(Service):
         more = {"WORKERS": str(self.count), "NODE_CLUSTER_SCHED_POLICY": self.policy}
         return [processes.start(["node", place.APPS / "cluster.js"], self.environment | more)]
 
+    def reload(self):
+        """Returns when the old ones are gone."""
+        old = self.workers()
+        self.roots[0].send_signal(signal.SIGHUP)
+        processes.wait_until(lambda: not any(map(processes.alive, old)), "the old ones are gone", pause=0.005)
+
 
 class ClusterNone(Cluster):
     """Node.js' own cluster, with one socket that all workers accept from."""

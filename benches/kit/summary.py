@@ -1,76 +1,99 @@
-"""The README's tables, from the results."""
+"""The tables of docs/benchmarks.md and of README.md, from the results. They stand between marks that name them."""
 
-from kit import place, report
+import re
+import textwrap
+
+from kit import report
+
+MARKS = re.compile(r"(<!-- benches/run writes(?: (\w+))? from here -->\n).*?(<!-- to here -->)", re.DOTALL)
 
 INITS = ["pidone", "tini-static", "tini", "dumb-init", "catatonit"]
-SERVICES = ["pidone", "pm2", "Node's cluster", "HAProxy", "bare node"]
-
-# What the README calls it, the row, and the place of the measure.
-ONE = [
-    ("binary", "size", 0),
-    ("memory, idle", "memory", 0),
-    ("starting a command", "start", 0),
-    ("latency of a signal", "signals", 0),
-    ("CPU for 20,000 orphans", "reaping", 1),
-    ("wake-ups in 10 s", "idle", 0),
+FEW = ["pidone", "pm2", "Node's cluster", "bare node"]
+ALL = ["pidone", "pm2", "Node's cluster", "HAProxy", "bare node"]
+# What a measure is called, the row, the table, and the line of a table that has the peers as columns, or the measure.
+ONE_PROCESS = [
+    ("binary", "size", 0, 0),
+    ("memory, idle", "memory", 0, 0),
+    ("start of a command", "start", 0, 0),
+    ("latency of a signal", "signals", 0, 0),
+    ("CPU for 20,000 orphans", "reaping", 0, 1),
+    ("wake-ups in 10 s, idle", "idle", 0, 0),
 ]
-# A load's name in the row `serving`, and the table.
 NEW = "2 workers, trivial, one connection per request"
 KEPT = "2 workers, trivial, keep-alive"
-LOADS = [
-    ("CPU for 100,000 requests, new connections", 0, NEW),
-    ("CPU for 100,000 requests, keep-alive", 0, KEPT),
-    ("requests/s, new connections", 1, NEW),
-    ("requests/s, keep-alive", 1, KEPT),
+TWO_WORKERS = [
+    ("CPU for 100,000 requests, new connections", "serving", 0, NEW),
+    ("CPU for 100,000 requests, keep-alive", "serving", 0, KEPT),
+    ("requests per second, new connections", "serving", 1, NEW),
+    ("requests per second, keep-alive", "serving", 1, KEPT),
+    ("99 of 100 requests within, new connections", "serving", 2, NEW),
+    ("99 of 100 requests within, keep-alive", "serving", 2, KEPT),
+    ("memory of the manager", "manager", 0, 0),
+    ("start to first answer", "times", 0, 0),
+    ("crash to full capacity", "times", 0, 2),
+    ("reload", "times", 0, 3),
 ]
-MANY = [
-    ("memory of the manager", "manager", 0),
-    ("start to first answer", "times", 0),
-    ("crash to full capacity", "times", 2),
-    ("reload to done", "times", 3),
+HERO = [
+    ("failed requests: reload", "losses", 0, "reload"),
+    ("failed requests: stop", "losses", 0, "stop"),
+    ("failed requests: crash", "losses", 0, "crash"),
+    ("memory of the manager", "manager", 0, 0),
+    ("CPU for 100,000 requests, new connections", "serving", 0, NEW),
+    ("requests per second, new connections", "serving", 1, NEW),
+    ("start to first answer", "times", 0, 0),
+    ("crash to full capacity", "times", 0, 2),
 ]
-BEGIN, END = "<!-- benches/run writes from here -->\n", "<!-- to here -->\n"
 
 
-def _amount(values, unit):
-    return report.amount(report.median(values), unit) if values else "–"
-
-
-def _down(rows, name, at, peers):
-    """A measure of a table that has the peers in its lines."""
-    table = rows[name]["tables"][0]
+def _cell(rows, peer, name, table, at):
+    table = rows[name]["tables"][table]
+    if table["across"]:
+        peers = [measure for measure, _ in table["measures"]]
+        values = table["lines"][at][peers.index(peer)] if peer in peers else []
+        return report.words(values, table["measures"][0][1])
     # Some names have a remark behind them.
     lines = {line.split(" (")[0].split(", 2")[0]: values[at] for line, values in table["lines"].items()}
-    return [_amount(lines.get(peer), table["measures"][at][1]) for peer in peers]
+    return report.words(lines.get(peer), table["measures"][at][1])
 
 
-def _across(table, line, peers):
-    """A line of a table that has them in its columns."""
-    names = [name for name, _ in table["measures"]]
-    cells = dict(zip(names, table["lines"][line]))
-    return [_amount(cells.get(peer), table["measures"][0][1]) for peer in peers]
+def _table(rows, head, measures, peers):
+    lines = [[words, *(_cell(rows, peer, *where) for peer in peers)] for words, *where in measures]
+    return report.markdown([head, *peers], lines)
 
 
-def _markdown(head, lines):
-    text = "| " + " | ".join(head) + " |\n" + "| --- " * len(head) + "|\n"
-    return text + "".join("| " + " | ".join(line) + " |\n" for line in lines) + "\n"
+def _failures(rows):
+    events = [(event, "losses", 0, event) for event in rows["losses"]["tables"][0]["lines"]]
+    return _table(rows, "failed requests", events, ["pidone", "pm2", "Node's cluster"])
 
 
-def tables(rows):
-    """Both tables."""
-    inits = [[words, *_down(rows, name, at, INITS)] for words, name, at in ONE]
-    many = [[words, *_across(rows["serving"]["tables"][at], load, SERVICES)] for words, at, load in LOADS]
-    many += [[words, *_down(rows, name, at, SERVICES)] for words, name, at in MANY]
-    spare = rows["times"]["tables"][0]["lines"].get("pidone, --spares 1")
-    many.insert(-1, ["the same, with `--spares 1`", _amount(spare and spare[2], "ms"), *["–"] * (len(SERVICES) - 1)])
-    many += [[f"requests that fail: {event}", *_across(rows["losses"]["tables"][0], event, SERVICES)] for event in rows["losses"]["tables"][0]["lines"]]
-    return _markdown(["one process", *INITS], inits) + _markdown(["two workers", *SERVICES], many)
+def _growth(rows):
+    memory, app, *_ = rows["growth"]["tables"]
+    peers = ["pidone", "pidone, --surge 25%", "pm2", "Node's cluster"]
+    lines = [(line, "growth", 1, line) for line in app["lines"] if not line.endswith("first answer")]
+    return _table(rows, "workers", lines, peers)
 
 
-def write(rows):
-    """Puts them between the README's marks, once every row has been measured."""
-    readme = place.ROOT / "README.md"
-    text = readme.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(before + BEGIN + "\n" + tables(rows) + END + after)
+def _missed(rows):
+    lines = [
+        [f"[{name}](../benches/RESULTS.md#{name})", one["text"], one["measured"]]
+        for name, row in rows.items()
+        for one in row["checks"]
+        if not one["met"]
+    ]
+    return report.markdown(["row", "target", "measured"], lines)
+
+
+TABLES = {
+    None: lambda kept: _table(kept["rows"], "two workers", HERO, FEW),
+    "failures": lambda kept: _failures(kept["rows"]),
+    "inits": lambda kept: _table(kept["rows"], "one process", ONE_PROCESS, INITS),
+    "workers": lambda kept: _table(kept["rows"], "two workers", TWO_WORKERS, ALL),
+    "growth": lambda kept: _growth(kept["rows"]),
+    "missed": lambda kept: _missed(kept["rows"]),
+    "machine": lambda kept: textwrap.fill(f"{kept['machine']}; {', '.join(kept['versions'])}.", 120) + "\n",
+}
+
+
+def written(text, kept):
+    """A page with its tables as the results have them; one without marks stays as it is."""
+    return MARKS.sub(lambda mark: mark[1] + TABLES[mark[2]](kept) + mark[3], text)

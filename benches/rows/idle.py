@@ -4,9 +4,13 @@ import time
 
 from kit import inits, processes, report, services
 
+TITLE = "Wake-ups when idle"
+HOW = "Context switches of the init or the manager, in all its threads. pidone's control socket is open."
+NOTES = []
+
 
 def run(quick):
-    """All at the same time: who sleeps disturbs nobody."""
+    """All at the same time: a process that sleeps does not disturb the others."""
     seconds = 3 if quick else 10
     sleepers = {name: inits.sleeping(words) for name, words in inits.all_of_them().items()}
     watched = {name: [init.pid] for name, init in sleepers.items()}
@@ -26,11 +30,10 @@ def run(quick):
     for service in running:
         service.stop()
     checks = [
-        report.check(f"{name}: none", count == 0, str(count), gate=True)
+        report.check(f"{name}: no wake-ups", count == 0, str(count), gate=True)
         for name, count in counts.items()
         if name.startswith(report.OURS)
     ]
     lines = {name: [[count]] for name, count in counts.items()}
     table = report.table("", [(f"wake-ups in {seconds} s", "")], lines, ratio=False)
-    how = "Context switches of the init or the manager, all threads of it. pidone's control socket is open."
-    return report.row("Idle", how, [table], checks)
+    return report.row([table], checks)

@@ -1,10 +1,26 @@
-"""Requests that fail in a crash, a reload, a change of the number, and a stop."""
+"""Requests that fail in a reload, a stop, a crash, and a change of the number of workers."""
 
-from kit import http, processes, report, services
+from kit import failures, http, report, services
 from kit.client import Client
 
 RATE = 1000
 KEPT = 32
+
+TITLE = "Failed requests"
+CHART = "Failed requests of all sent (per 1,000)"
+SUBTITLE = "1,000 requests per second on two workers, no retries. Crash: without requests inside the killed process."
+HOW = """Two workers, 1,000 requests per second, each on a new connection or, where it says so, on {kept} connections that are kept
+(pidone with `--http-drain 1s`). Every answer is checked, and no request is sent again. The client counts from 300 answers before the
+event to 300 after it; all {rounds} rounds are added up. Reload: `pidone ctl reload`, `pm2 reload`, and for Node's cluster a script
+that replaces one worker after the other ([`cluster.js`](apps/cluster.js)). Crash: `kill -9` of one worker. Stop: SIGTERM, as from `docker stop`."""
+NOTES = [
+    """In a crash, requests inside the killed process cannot be saved by any manager: they are counted in a table of their
+own. In a stop, connections that are refused after the listening socket is closed are neither failures nor in the number of requests sent:
+nothing was accepted, and the client can go elsewhere. Node's cluster has no command to change the number of workers, and what it does at
+SIGTERM is for the app to write.""",
+]
+
+panels = failures.panels
 
 
 def crash(service, client):
@@ -33,11 +49,11 @@ def stop(service, client):
 
 # What happens, how, connections that are kept, pidone's options.
 EVENTS = [
-    ("crash", crash, 0, []),
     ("reload", reload, 0, []),
     ("reload, kept connections", reload, KEPT, ["--http-drain", "1s"]),
-    ("2, 4 and 2 workers", scale, 0, []),
     ("stop", stop, 0, []),
+    ("crash", crash, 0, []),
+    ("scale from 2 to 4 workers and back", scale, 0, []),
 ]
 
 
@@ -47,24 +63,26 @@ def losses(kind, event, idle, options, patience):
     client = Client(service.port, RATE, idle, patience)
     client.tell("answered", 300)
     event(service, client)
-    ended = event is stop
-    if not ended:
+    if event is not stop:
         client.tell("answered", 300)
     seen = client.stop()
-    if not ended:
+    seen["failed"] = seen["lost"]
+    if event is stop:
+        # Nothing of it is left, which the client is told.
+        seen["sent"] -= seen["refused"]
+    else:
         service.stop()
-        # With somebody there to the end, nobody is refused.
-        seen["lost"] += seen["refused"]
-    if seen["lost"]:
+        seen["failed"] += seen["refused"]
+    if seen["failed"]:
         print(f"{kind.name}, {event.__name__}: {seen}", flush=True)
     return seen
 
 
 def run(quick):
     """Two workers, 1,000 requests a second."""
-    lines, inside = {}, {}
+    seen, rounds = {}, 1 if quick else 5
     for name, event, idle, options in EVENTS:
-        for _ in range(1 if quick else 3):
+        for _ in range(rounds):
             for kind in services.peers(services.Pidone, services.Cluster, services.Pm2):
                 if quick and kind is not services.Pidone and event is not stop:
                     # What they lose takes its time to be lost.
@@ -74,21 +92,7 @@ def run(quick):
                 if event is stop and kind is services.Cluster:
                     # What a SIGTERM does to it is the app's own.
                     continue
-                seen = losses(kind, event, idle, options, patience=15 if quick else 5)
-                lines.setdefault(name, {}).setdefault(kind.name, []).append(seen["lost"])
-                if event is crash:
-                    inside.setdefault("crash", {}).setdefault(kind.name, []).append(seen["inside"])
-    checks = [
-        report.check(f"{name}: pidone loses none", not any(line["pidone"]), f"{sum(line['pidone'])}", gate=True)
-        for name, line in lines.items()
-    ]
-    how = (
-        "Two workers, 1,000 requests a second on new connections or on some that are kept (pidone with `--http-drain 1s`), "
-        "each answer checked and nothing tried again. In a stop, those that are refused do not count: the client "
-        "knows. In a crash, those that were inside the killed process are counted by themselves: nobody can save them."
-    )
-    tables = [
-        report.across("Failed requests per event", "", lines, "event"),
-        report.across("Those inside the killed process", "", inside, "event"),
-    ]
-    return report.row("Requests that fail", how, tables, checks)
+                found = losses(kind, event, idle, options, patience=15 if quick else 5)
+                seen.setdefault(name, {}).setdefault(kind.name, []).append(found)
+    tables = failures.tables(seen)
+    return report.row(tables, failures.checks(tables, "pidone"), kept=KEPT, rounds=rounds)

@@ -2,9 +2,14 @@
 
 from kit import processes, report, services, wrk
 
+TITLE = "Memory of the manager"
+HOW = """Two workers, after a load of new connections for one second, and with pidone after one `ctl status`. What a manager in Node.js
+shares is the `node` binary, which its workers have in memory anyway."""
+NOTES = []
+
 
 def run(quick):
-    """After a load, and once somebody has asked."""
+    """After a load, and a `ctl status`."""
     kinds = [services.Pidone, services.Cluster, services.Pm2, services.HAProxy]
     seen = {}
     for _ in range(1 if quick else 3):
@@ -20,6 +25,5 @@ def run(quick):
             service.stop()
     ours = report.median(seen["pidone"][0])
     checks = [report.check("pidone: under 1 MiB", ours < 1 << 20, report.amount(ours, "B"), gate=True)]
-    table = report.table("", [("resident", "B"), ("of it not shared", "B")], seen)
-    how = "Two workers, after a second of new connections and, with pidone, a look at `ctl status`. What a Node.js manager shares is the `node` binary, which its workers have in memory anyway."
-    return report.row("Memory of the manager", how, [table], checks)
+    table = report.table("", [("resident", "B"), ("of that, not shared", "B")], seen)
+    return report.row([table], checks)

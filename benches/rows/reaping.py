@@ -5,15 +5,19 @@ import time
 
 from kit import inits, place, processes, report
 
-
-NOTE = """The kernel's own work is most of it, and what lies between the inits is little more than what lies between two
-rounds of one. pidone takes a breath of a millisecond between two rounds of a storm: an init that is woken for every orphan pays for
-the waking. Those that wait are the children of one mother, of whom there are 50 here: they come all at once."""
+TITLE = "Reaping 20,000 orphans"
+HOW = """{orphans} orphans that exit at once, under an init that is PID 1 of its namespace. Most of the time goes into
+making them."""
+NOTES = [
+    """Most of it is the kernel's own work: the inits differ by little more than two rounds of the same init do. Under a storm of
+orphans, pidone waits for 1 ms between two rounds of reaping, because waking once for each orphan costs more CPU time. Each of 50 processes makes its
+orphans and exits, so they reach the init many at a time: that is the number that waits at once.""",
+]
 
 
 def storm(words, orphans, watched):
-    """Milliseconds until the last one is reaped, milliseconds of CPU of the init; or the most that waited at once,
-    which somebody has to look for all the time, and so has a storm of its own."""
+    """Milliseconds until the last one is reaped, milliseconds of CPU of the init; or the most that waited at once:
+    looking for that costs CPU time, so it is measured in a storm of its own."""
     probe = place.compiled("tests/init/probe.c")
     line = inits.first(words + [probe, "orphans", str(orphans), "0"])
     begin = time.perf_counter()
@@ -50,10 +54,9 @@ def waiting(init):
 
 
 def run(quick):
-    """All in turn, each PID 1 of a namespace of its own."""
-    title = "Reaping 20,000 orphans"
+    """All in turn, each PID 1 of a namespace of its own; None where the machine permits none."""
     if not inits.can_be_first():
-        return report.row(title, "Left out: this machine permits no PID namespace.", [])
+        return None
     peers = inits.all_of_them()
     orphans = 2000 if quick else 20000
     seen = {name: [[], [], []] for name in peers}
@@ -71,8 +74,8 @@ def run(quick):
         others = {name: value for name, value in values.items() if not name.startswith(report.OURS)}
         if others:
             best = min(others, key=others.get)
-            words = f"{report.amount(values['pidone'], 'ms' if at < 2 else '')} of {report.amount(others[best], '')} ({best})"
-            checks.append(report.check(f"{what}: best of all", values["pidone"] <= others[best], words))
+            ours, theirs = (report.amount(values[name], "ms" if at < 2 else "") for name in ("pidone", best))
+            words = report.beside(ours, best, theirs)
+            checks.append(report.check(f"{what}: lowest of all inits", values["pidone"] <= others[best], words))
     measures = [("time until all are reaped", "ms"), ("CPU of the init", "ms"), ("most that waited at once", "")]
-    how = f"{orphans:,} orphans that end as soon as they are born, under an init that is PID 1 of its namespace; most of the time is what it takes to make them."
-    return report.row(title, how, [report.table("", measures, seen)], checks, [NOTE])
+    return report.row([report.table("", measures, seen)], checks, orphans=f"{orphans:,}")

@@ -18,6 +18,11 @@ while True:
             pass
 """
 
+TITLE = "Latency of a signal beside HTTP clients"
+HOW = """SIGUSR1 to pidone, the next one when the child has reported the last one. Two clients ask for `/metrics` and `/readyz`
+again and again, without a pause."""
+NOTES = []
+
 
 def latencies(init, times):
     """Milliseconds from kill(2) to the child's handler."""
@@ -45,7 +50,6 @@ def run(quick):
         processes.end(one)
     init.stdout.close()
     middle = report.median(lines["pidone, two clients at full speed"][0])
-    checks = [report.check("with clients: below 10 ms", middle < 10, report.amount(middle, "ms"))]
-    table = report.table("", [("kill(2) to the child's handler", "ms")], lines)
-    how = "SIGUSR1 to pidone, the next one when the child has told of the last; two clients ask for `/metrics` and `/readyz`, each again as soon as it has its answer."
-    return report.row("Latency of a signal beside HTTP clients", how, [table], checks)
+    checks = [report.check("with two HTTP clients: below 10 ms", middle < 10, report.amount(middle, "ms"))]
+    table = report.table("", [("from kill(2) to the child's handler", "ms")], lines)
+    return report.row([table], checks)

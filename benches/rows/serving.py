@@ -2,7 +2,7 @@
 
 import subprocess
 
-from kit import place, processes, report, services, wrk
+from kit import chart, place, processes, report, services, wrk
 
 # Name, path, a connection for each request?
 LOADS = [
@@ -28,20 +28,33 @@ class Shared(services.Pidone):
 
 KINDS = [services.Pidone, Shared, services.Bare, services.Cluster, services.ClusterNone, services.Pm2, services.HAProxy]
 FACTORS = {"cpu": "CPU per 100,000 requests, all processes", "rate": "Requests per second", "p99": "99 of 100 requests within"}
-NOTE = """Between wrk and a worker there is nothing but the kernel with pidone, and with bare node: where the two differ, it is who
-shares a processor with whom, and how many connections each worker has. pidone's are spread by chance, as the kernel does it;
-bare node's are dealt out evenly, which no server on one port can have. Of keep-alive connections, pidone sees nothing at all.
-So bare node is as far as anybody can get, and what it costs of Node's cluster and of pm2 is said beside each target; beside
-those that compare with bare node, what Node's own cluster costs where its primary hands out one socket and is out of the way.
-
-Chance is also why 99 of 100 new connections wait longer for a busy handler with pidone's default than with those who deal them
-out one by one, when every processor is taken: some worker has a queue while another has none. `--balance shared` has no
-queue of each worker's own; the price is that under little load one worker gets most of it."""
 UNITS = {"cpu": "s", "rate": "/s", "p99": "ms"}
+
+TITLE = "Serving"
+SUBTITLE = "Two workers on two CPUs, a trivial answer; the client runs on the same machine."
+HOW = """wrk on the same machine, 64 connections in all, a thread for each worker, 1 s for each load. The answer is `PID PATH`; "1 ms" first does
+{turns} turns of PBKDF2, which take a millisecond on this machine. The CPU time is that of the service with its manager or proxy, without wrk's.
+Bare node is the limit: N processes, each with its own port and its own clients, and no manager."""
+NOTES = [
+    """With pidone as with bare node, there is only the kernel between wrk and a worker, and on a kept connection pidone does nothing at all.
+Where the two differ, it is by which processes share a processor, and by how many connections each worker has: the kernel spreads pidone's connections
+by chance, and bare node's are dealt out evenly, which is not possible on one port. So no manager can do better than bare node. The
+targets below name what bare node costs of Node's cluster and of pm2, and, where bare node is the peer, what Node's own cluster costs when its
+primary hands out one shared socket (SCHED_NONE).""",
+    """Chance is also why, when every processor is busy, the slowest new connections wait longer with pidone's default than with a peer that deals
+connections out one by one: one worker has a queue while another has none. With `--balance shared` all workers have one queue; its price is
+that under little load one worker gets most of the connections.""",
+]
+
+
+def panels(tables):
+    """CPU time, rate and latency with two workers."""
+    for what, table in zip(("CPU time per 100,000 requests", "Requests per second", "99 of 100 requests within"), tables):
+        yield from chart.of_table(table, {f"2 workers, {NEW}": f"{what}, new connections", f"2 workers, {KEPT}": f"{what}, keep-alive"})
 
 
 def generators(service):
-    """Where each wrk sends its load: one for each worker, whoever serves, as bare node must have one for each port."""
+    """Where each wrk sends its load: one for each worker, with every peer, because bare node needs one for each port."""
     ports = service.ports()
     return ports * (service.count // len(ports))
 
@@ -64,7 +77,7 @@ def measured(service, path, close, seconds):
 
 
 def run(quick):
-    """Each is started anew for each round, warmed up, and gets all loads."""
+    """Each is started again for each round, warmed up, and gets all loads."""
     turns = int(subprocess.run(["node", place.APPS / "busy.js"], stdout=subprocess.PIPE, check=True).stdout)
     # wrk counts in whole seconds. A quick run shows that all of it works.
     seconds, rounds, loads = (1, 1, LOADS[:2]) if quick else (1, 4, LOADS)
@@ -85,13 +98,8 @@ def run(quick):
                         line = seen[what].setdefault(f"{count} {'worker' if count == 1 else 'workers'}, {name}", {})
                         line.setdefault(service.name, []).append(value)
                 service.stop()
-    drawn = [f"2 workers, {name}" for name in (NEW, KEPT)]
-    tables = [report.across(FACTORS[what], UNITS[what], lines, "load", drawn) for what, lines in seen.items()]
-    how = f"wrk on the same machine, {wrk.CONNECTIONS} connections in all, with a thread for each worker; {seconds} s for each load. "
-    how += f"The answer is `PID PATH`; \"1 ms\" does {turns:,} turns of PBKDF2 first, a millisecond of this machine. "
-    how += "CPU time is that of the service, its manager or proxy included, wrk's not. Bare node is the limit: N "
-    how += "processes with a port and clients of their own, and no manager."
-    return report.row("Serving", how, tables, checks(seen), [NOTE])
+    tables = [report.across(FACTORS[what], UNITS[what], lines, "load") for what, lines in seen.items()]
+    return report.row(tables, checks(seen), turns=f"{turns:,}")
 
 
 def checks(seen):
@@ -112,21 +120,21 @@ def checks(seen):
             name = max(ratios, key=ratios.get)
             line = medians["cpu"][name]
             words = f"{ratios[name]:.2f}× with {name}"
-            # Who has no manager in the way of a connection either.
+            # A peer without a manager between the connection and the worker.
             peer = services.ClusterNone.name if against == services.Bare.name else services.Bare.name
             words += f"; {peer} {line[peer] / line[against]:.2f}×"
             found.append(report.check(text, ratios[name] <= limit, words))
 
-    worst("CPU, new connections: at most 0.4 of Node.js' cluster", NEW, "Node's cluster", 0.4)
-    worst("CPU, new connections: at most 0.4 of pm2", NEW, "pm2", 0.4)
+    worst("CPU, new connections: at most 0.4× Node's cluster", NEW, "Node's cluster", 0.4)
+    worst("CPU, new connections: at most 0.4× pm2", NEW, "pm2", 0.4)
     worst("CPU, new connections: within 5 % of bare node", NEW, "bare node", 1.05)
     worst("CPU, keep-alive: within 3 % of bare node", KEPT, "bare node", 1.03)
     for peer in ("Node's cluster", "pm2"):
         losses = behind(medians, "pidone", peer)
         rows = sum(2 for line in medians["rate"].values() if peer in line)
-        words = f"behind in {len(losses)} of {rows}" + (f": {'; '.join(losses)}" if losses else "")
-        words += f"; with --balance shared in {len(behind(medians, SHARED, peer))}"
-        found.append(report.check(f"throughput and p99 ahead of {peer} in every row", not losses, words))
+        words = f"worse in {len(losses)} of {rows}" + (f": {'; '.join(losses)}" if losses else "")
+        words += f"; with --balance shared, in {len(behind(medians, SHARED, peer))}"
+        found.append(report.check(f"throughput and p99: better than {peer} with every load", not losses, words))
     return found
 
 

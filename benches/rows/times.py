@@ -8,10 +8,15 @@ from kit import http, processes, report, services
 
 SPARE = "pidone, --spares 1"
 
-
-NOTE = """pidone replaces one worker after the other, and each takes its successor's start, 10 ms or more in which what was on its way
-to the old worker is served, and the old one's end. pm2 replaces two at a time, does not wait, and loses requests; its
-time has the start of its client in it."""
+TITLE = "Start, crash, reload and stop"
+HOW = """Two workers of the app; a client asks on a new connection every millisecond. Crash: `kill -9` of one worker, until a new process
+answers. Reload: `pidone ctl reload` and `pm2 reload`, until the command and the old processes have exited, and new ones answer.
+Stop: SIGTERM, until all processes have exited."""
+NOTES = [
+    """pidone replaces one worker after the other. For each, that takes the start of the successor, at least 10 ms in which requests on their way
+to the old worker are served, and the exit of the old worker. pm2 replaces two at a time and does not wait, and so loses requests; its time includes
+the start of its client.""",
+]
 
 
 class Spared(services.Pidone):
@@ -78,12 +83,11 @@ def run(quick):
         words = ["first answer", "all have answered", "crash to full capacity", "reload"]
         for at, what in enumerate(words):
             ours, theirs = report.median(seen["pidone"][at]), report.median(seen["pm2"][at])
-            found = f"{report.amount(ours, 'ms')} of {report.amount(theirs, 'ms')}"
-            checks.append(report.check(f"{what}: ahead of pm2", ours < theirs, found))
+            found = report.beside(report.amount(ours, "ms"), "pm2", report.amount(theirs, "ms"))
+            checks.append(report.check(f"{what}: faster than pm2", ours < theirs, found))
     ours, theirs = (report.median(seen[name][4]) for name in ("pidone", "bare node"))
-    found = f"{report.amount(ours, 'ms')} of {report.amount(theirs, 'ms')}"
-    checks.append(report.check("stop: within 200 ms of bare node, so no wait for clients where there are none", ours < theirs + 200, found))
+    found = report.beside(report.amount(ours, "ms"), "bare node", report.amount(theirs, "ms"))
+    checks.append(report.check("stop without clients: at most 200 ms longer than bare node", ours < theirs + 200, found))
     lines = {f"{name} (one, the limit)" if name == "bare node" else name: v for name, v in seen.items()}
-    measures = [("start to first answer", "ms"), ("start to answers of both", "ms"), ("crash to full capacity", "ms"), ("reload to done", "ms"), ("stop without clients", "ms")]
-    how = "Two workers of the app, seen by a client that asks on a new connection every millisecond. Crash: kill -9 of one, until a new process answers. Reload: `pidone ctl reload` and `pm2 reload`, until the command has ended, the old processes have, and new ones answer. Stop: SIGTERM, until all processes are gone."
-    return report.row("Start, crash and reload", how, [report.table("", measures, lines)], checks, [NOTE])
+    measures = [("start to first answer", "ms"), ("start to answers of both", "ms"), ("crash to full capacity", "ms"), ("reload", "ms"), ("stop without clients", "ms")]
+    return report.row([report.table("", measures, lines)], checks)

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from kit import http, place, processes, report, services
+from kit import failures, http, place, processes, report, services
 from kit.client import Client
 from kit.machine import Machine, number_inside
 
@@ -130,14 +130,20 @@ def kill(setup, machine, client):
 
 EVENTS = [reload, restart, kill]
 
-# What the client has seen, what it is called, its unit, and the events in the chart (None: all).
-MEASURES = [
-    ("per 1,000", "Failed requests per 1,000", "", None),
-    ("failed", "Failed requests per event", "", []),
-    ("sent", "Requests sent", "", []),
-    ("inside", "Those inside the killed process", "", []),
-    ("max", "The longest answer", "ms", []),
+TITLE = "Units of systemd"
+CHART = "Failed requests of all sent (per 1,000) under systemd"
+SUBTITLE = "1,000 requests per second, no retries. Kill: without requests inside the killed process."
+HOW = """Under a booted systemd, 1,000 requests per second, each checked and on a new connection: from 300 answers before the
+event to 300 after the last process has answered again. pidone: `examples/systemd/app.service` and `app.socket` as they are, with two
+workers. Node in a unit: `ExecStart=node server.js` and `Restart=always`. Behind HAProxy: a template unit with the same lines, two
+instances, `check` and `option redispatch`; the second is restarted when the first answers. Kill: `kill -9` of a process that runs the app;
+requests inside it are counted in a table of their own."""
+NOTES = [
+    """A restart of pidone's unit waits until its workers are drained (`--http-drain 5s`). Connections between the stop and the start wait in
+systemd's socket: that is its longest answer.""",
 ]
+
+panels = failures.panels
 
 
 def losses(setup, event, machine):
@@ -151,7 +157,6 @@ def losses(setup, event, machine):
     client.tell("answered", 300)
     seen = client.stop()
     seen["failed"] = seen["lost"] + seen["refused"]
-    seen["per 1,000"] = 1000 * seen["failed"] / seen["sent"]
     if seen["failed"]:
         print(f"{setup.name}, {event.__name__}: {seen}", flush=True)
     return seen
@@ -184,8 +189,8 @@ def run(quick):
             path.write_text(text)
             places[f"/etc/systemd/system/{name}"] = path
     machine = Machine(places)
-    # Measure -> event -> set-up -> values.
-    seen = {measure: {} for measure, *_ in MEASURES}
+    # Event -> set-up -> what the client has seen in each round.
+    seen = {}
     try:
         for setup in setups:
             setup.start(machine)
@@ -194,30 +199,12 @@ def run(quick):
                 for setup in setups:
                     if event is reload and not setup.reload:
                         continue
-                    found = losses(setup, event, machine)
-                    for measure, lines in seen.items():
-                        lines.setdefault(event.__name__, {}).setdefault(setup.name, []).append(found[measure])
+                    seen.setdefault(event.__name__, {}).setdefault(setup.name, []).append(losses(setup, event, machine))
     finally:
         for setup in setups:
             setup.stop()
         machine.stop()
-    checks = [
-        report.check(f"{event}: pidone's unit loses none", not any(line["pidone"]), f"{sum(line['pidone'])} of {sum(seen['sent'][event]['pidone']):,}", gate=True)
-        for event, line in seen["failed"].items()
-    ]
-    seen["inside"] = {"kill": seen["inside"]["kill"]}
-    tables = [
-        report.across(title, unit, seen[measure], "event", drawn) | {"ratio": False}
-        for measure, title, unit, drawn in MEASURES
-    ]
-    return report.row("Units of systemd", HOW, tables, checks, [NOTE])
-
-
-HOW = """Under a booted systemd, 1,000 requests a second, each on a new connection and checked: from 300 answers before the
-event to 300 after the last process has answered again. pidone: `examples/systemd/app.service` and `app.socket` as they are, with two
-workers. Node in a unit: `ExecStart=node server.js` and `Restart=always`. Behind HAProxy: a template unit with the same lines, two
-instances, `check` and `option redispatch`; the second is restarted when the first answers. Kill: `kill -9` of a process that runs the app; what was
-inside it is counted by itself."""
-
-NOTE = """A restart of pidone's unit waits for the drain of its workers (`--http-drain 5s`), and connections that come between
-the stop and the start wait in systemd's socket: that is its longest answer."""
+    longest = {event: {name: [one["max"] for one in rounds] for name, rounds in line.items()} for event, line in seen.items()}
+    tables = failures.tables(seen)
+    checks = failures.checks(tables, "pidone's unit")
+    return report.row([*tables, report.across("The longest answer", "ms", longest, "event", ratio=False)], checks)

@@ -9,6 +9,7 @@
 
 use pidone_testkit as harness;
 
+mod benchmarks;
 mod ctl;
 mod help;
 mod libraries;
