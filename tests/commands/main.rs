@@ -39,6 +39,15 @@ pages! {
     containers: "docs/containers.md",
     ctl: "docs/ctl.md",
     ecosystem_files: "docs/ecosystem-files.md",
+    examples_esm: "examples/esm/README.md",
+    examples_express: "examples/express/README.md",
+    examples_fastify: "examples/fastify/README.md",
+    examples_haproxy: "examples/haproxy/README.md",
+    examples_http: "examples/http/README.md",
+    examples_prometheus: "examples/prometheus/README.md",
+    examples_socketio: "examples/socketio/README.md",
+    examples_typescript: "examples/typescript/README.md",
+    examples_websocket: "examples/websocket/README.md",
     exit_codes_and_signals: "docs/exit-codes-and-signals.md",
     kubernetes: "docs/kubernetes.md",
     limits: "docs/limits.md",
@@ -63,11 +72,12 @@ fn is_later(name: &str) -> bool {
     text.is_empty() || (name == "README.md" && text.lines().count() > 200)
 }
 
-/// Those of the README and the manual that have commands.
+/// Those of the README, the manual and the examples that have commands to run.
 fn with_commands() -> Vec<Page> {
     let mut pages = Page::all();
     pages.retain(|page| {
-        let is_manual = page.name == "README.md" || page.name.starts_with("docs/");
+        let beginnings = ["README.md", "docs/", "examples/"];
+        let is_manual = beginnings.iter().any(|begin| page.name.starts_with(begin));
         is_manual && page.blocks.iter().any(page::is_run)
     });
     pages

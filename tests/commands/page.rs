@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::harness::markdown::{Block, Mark, Page};
+use crate::harness::packages::node_modules;
 use crate::harness::{Pidone, TempDir, binary, root, skipped};
 
 const SHELL: &str = include_str!("shell.sh");
@@ -105,6 +106,28 @@ fn script(page: &Page) -> String {
     script + "page_at 0\npage_stop\n"
 }
 
+/// What the page's directory begins with: the app of the manual, or the example whose page it is.
+fn begin(page: &Page, directory: &TempDir) {
+    for part in ["bin", "page"] {
+        fs::create_dir(directory.path(part)).unwrap();
+    }
+    copy(&binary(), &directory.path("bin/pidone"));
+    // The packages are there already.
+    directory.file("bin/npm", "#!/bin/sh\n[ \"$1\" = ci ]\n", 0o755);
+    directory.file("page/package.json", PACKAGE, 0o644);
+    let server = root().join("examples/http/server.js");
+    copy(&server, &directory.path("page/server.js"));
+    if page.name.starts_with("examples/") {
+        for entry in fs::read_dir(root().join(page.directory())).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                copy(&path, &directory.path("page").join(name));
+            }
+        }
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
 }
@@ -117,16 +140,14 @@ pub fn run(name: &str) {
     };
     let page = Page::read(name);
     let directory = TempDir::new();
-    for part in ["bin", "page"] {
-        fs::create_dir(directory.path(part)).unwrap();
-    }
-    copy(&binary(), &directory.path("bin/pidone"));
-    let server = root().join("examples/http/server.js");
-    copy(&server, &directory.path("page/server.js"));
-    directory.file("page/package.json", PACKAGE, 0o644);
+    begin(&page, &directory);
+    let project = page.directory().to_str().unwrap();
+    let has_packages = root().join(project).join("package-lock.json").exists();
+    let packages = has_packages.then(|| node_modules(project));
     let script = directory.file("script", &script(&page), 0o644);
     let mut line: Vec<OsString> = namespaces.iter().map(Into::into).collect();
     line.extend(["bash".into(), script.into(), directory.path("").into()]);
+    line.push(packages.unwrap_or_default().into());
     let end = Pidone::program(line).run();
     end.code(0);
     let text = end.text();

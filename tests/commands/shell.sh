@@ -1,6 +1,6 @@
 # Runs the blocks of a page: calls of these functions, which tests/commands puts behind this file. It is process 1 of a
-# namespace, with a network and mounts of its own. $1: a directory with page, where the commands run, and bin. What servers
-# print is on standard error, what all others print on standard output.
+# namespace, with a network and mounts of its own. $1: a directory with page, where the commands run, and bin. $2: the
+# page's node_modules, if it has any. What servers print is on standard error, what all others print on standard output.
 set -e
 exec 3>&2 2>&1 </dev/null
 page_place=start
@@ -11,6 +11,12 @@ ip link set lo up
 # Open from here on, as the next lines may hide its name.
 cd "$1"
 mount -t tmpfs tmpfs /run
+if [ -n "$2" ]; then
+  mkdir /run/node_modules
+  mount --bind "$2" /run/node_modules
+  mount -o remount,bind,ro /run/node_modules
+  ln -s /run/node_modules page
+fi
 mount -t tmpfs tmpfs /tmp
 cp -a . /tmp
 # So that no command of a page changes the machine.
@@ -26,8 +32,8 @@ page_server=
 # Says which line of the page this is.
 page_at() {
   page_place=$1
-  echo "--- $1"
-  echo "--- $1" >&3
+  # What was printed before may not end with a newline.
+  printf '\n--- %s\n' "$1" | tee /dev/fd/3
 }
 
 # What a block sets stays set, as in a reader's shell.

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::harness::http::{ask, request};
+use crate::harness::markdown::{Block, Page};
 use crate::harness::net::{accepted, connect};
 use crate::harness::packages::node_modules;
 use crate::harness::processes::wait_until;
@@ -30,9 +31,9 @@ pub struct Line {
 }
 
 impl Line {
-    /// `NAME=VALUE pidone OPTIONS -- COMMAND`, indented as code. Comments end at the line's end.
+    /// `NAME=VALUE pidone OPTIONS -- COMMAND`. Comments end at the line's end.
     fn parse(line: &str) -> Option<Self> {
-        let line = line.strip_prefix("    ")?.split(" # ").next()?;
+        let line = line.split(" # ").next()?;
         let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
         let pidone = words.iter().position(|word| word == "pidone")?;
         let dashes = words.iter().position(|word| word == "--")?;
@@ -49,7 +50,11 @@ impl Line {
 
     /// All of a README.
     pub fn all(readme: &str) -> Vec<Self> {
-        readme.lines().filter_map(Self::parse).collect()
+        let page = Page::parse("README.md", readme);
+        let commands = page.blocks.iter().filter_map(Block::commands);
+        let lines =
+            commands.flat_map(|text| text.lines().filter_map(Self::parse).collect::<Vec<_>>());
+        lines.collect()
     }
 
     /// As it stands there, without the variables.
