@@ -22,7 +22,7 @@ const PAGES: &[(&str, &str)] = &[
         "Stopping",
         "[Reload and stop](reload-and-stop.md) explains them, and how to [add up the times](reload-and-stop.md#add-up-the-times).",
     ),
-    ("Limits", "[Limits](workers.md#limits) explains them."),
+    ("Limits", "[Limits](limits.md) explains them."),
     (
         "Signals",
         "[Exit codes and signals](exit-codes-and-signals.md) explains them.",
@@ -43,7 +43,7 @@ const HEAD: &str = "\
 
 # Options
 
-Every option of `pidone`, as `pidone --help` has them, with its variable and its default.
+All options of `pidone`, as in `pidone --help`, with their variables and defaults.
 
 ```text
 @USAGE@

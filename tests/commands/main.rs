@@ -15,9 +15,10 @@ mod page;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 
 use harness::markdown::{Mark, Page};
-use harness::root;
+use harness::{TempDir, root};
 
 /// One test for each page that has commands.
 macro_rules! pages {
@@ -118,4 +119,33 @@ fn most_blocks_with_commands_are_run() {
     println!("{run} blocks are run; not: {left:#?}");
     let skipped: usize = left.values().sum();
     assert!(run > skipped / 2, "{run} of {}: {left:#?}", run + skipped);
+}
+
+/// As a module, or else as CommonJS: fragments are of either.
+#[test]
+fn blocks_of_javascript_and_json_are_well_formed() {
+    let directory = TempDir::new();
+    let mut wrong = Vec::new();
+    for page in Page::all() {
+        for block in &page.blocks {
+            let names: &[&str] = match block.language.as_str() {
+                "js" => &["block.mjs", "block.cjs"],
+                "json" => &["block.json"],
+                _ => continue,
+            };
+            let is_parsed = |name: &&str| {
+                let file = directory.file(name, &block.text, 0o644);
+                let mut node = Command::new("node");
+                match name.ends_with(".json") {
+                    true => node.args(["-p", "JSON.parse(fs.readFileSync(process.argv[1]))"]),
+                    false => node.arg("--check"),
+                };
+                node.arg(file).output().unwrap().status.success()
+            };
+            if !names.iter().any(is_parsed) {
+                wrong.push(format!("{}:{}", page.name, block.line));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
