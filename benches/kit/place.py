@@ -40,7 +40,7 @@ def tool(name):
     if name.startswith("pm2"):
         path = CACHE / "pm2/node_modules/.bin" / name
         return str(path) if path.exists() else shutil.which(name)
-    # HAProxy is in sbin, which is not in everybody's PATH.
+    # HAProxy is in sbin, which PATH often lacks.
     return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
 
 
@@ -63,7 +63,7 @@ def missing():
 
 @functools.cache
 def scratch():
-    """A directory that is gone at the end."""
+    """A directory that is removed at the end."""
     directory = tempfile.TemporaryDirectory(prefix="pidone-bench.")
     # Kept alive by the cache of this function; its finalizer removes it.
     scratch.directory = directory

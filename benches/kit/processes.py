@@ -21,7 +21,7 @@ def environment(**more):
 def start(words, env=None, **more):
     """Starts a process that end_all() will not forget."""
     more.setdefault("stdin", subprocess.DEVNULL)
-    # What a peer says is kept for who wonders why it failed.
+    # The output of a peer is kept, to see why it failed.
     log = open(place.scratch() / "log", "ab")
     more.setdefault("stdout", log)
     process = subprocess.Popen([str(word) for word in words], env=env or environment(), stderr=log, **more)
@@ -105,7 +105,7 @@ def family(pid):
 
 
 def cpu(pids):
-    """Seconds that these have spent on a CPU, all threads and those that have ended included."""
+    """Seconds that these have spent on a CPU, with all threads, and those that have exited."""
     # CPUCLOCK_SCHED of a process, as clock_getcpuclockid(3) makes it.
     return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
 

@@ -76,6 +76,9 @@ def words(values, unit):
 
 def _cell(values, unit, base):
     text = words(values, unit)
+    if unit == SHARE and any(failed for failed, _ in values):
+        low, high = min(failed for failed, _ in values), max(failed for failed, _ in values)
+        return f"{text}, {low:,}–{high:,} in a round" if low < high else f"{text}, {low:,} in each round"
     if not values or unit == SHARE:
         return text
     if len(values) > 1 and max(values) > min(values):

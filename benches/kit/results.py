@@ -104,9 +104,9 @@ def title(name):
 def _markdown(kept, charts):
     text = "# pidone beside its peers\n\n"
     text += "Written by [`benches/run`](run) from [`results.json`](results.json). Each cell: the median of all rounds; in brackets "
-    text += "the first and the third quartile; then the median as a multiple of pidone's (below 1.00×: less than pidone). In each round, "
-    text += "all peers are measured in turn. [`docs/benchmarks.md`](../docs/benchmarks.md) is the summary.\n\n"
-    text += f"{kept['machine']}; {', '.join(kept['versions'])}."
+    text += "the first and the third quartile; then the median as a multiple of pidone's (below 1.00×: less than pidone). Failed requests "
+    text += "are added up over all rounds. In each round, all peers are measured in turn. [`docs/benchmarks.md`](../docs/benchmarks.md) is the summary.\n\n"
+    text += summary.machine(kept)
     text += " A quick run, with few rounds.\n" if kept["quick"] else "\n"
     checks = [
         [f"[{name}](#{name})", one["text"], one["measured"], "met" if one["met"] else "**missed**"]

@@ -1,4 +1,4 @@
-"""Who runs N workers of the app behind one port: pidone, and its peers."""
+"""What runs N workers of the app on one port: pidone and its peers."""
 
 import os
 import signal

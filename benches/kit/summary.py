@@ -83,6 +83,12 @@ def _missed(rows):
     return report.markdown(["row", "target", "measured"], lines)
 
 
+def machine(kept):
+    """When, on what, and with which versions."""
+    days = sorted({row["when"] for row in kept["rows"].values()})
+    return f"Measured on {' to '.join(dict.fromkeys([days[0], days[-1]]))}: {kept['machine']}; {', '.join(kept['versions'])}."
+
+
 TABLES = {
     None: lambda kept: _table(kept["rows"], "two workers", HERO, FEW),
     "failures": lambda kept: _failures(kept["rows"]),
@@ -90,7 +96,7 @@ TABLES = {
     "workers": lambda kept: _table(kept["rows"], "two workers", TWO_WORKERS, ALL),
     "growth": lambda kept: _growth(kept["rows"]),
     "missed": lambda kept: _missed(kept["rows"]),
-    "machine": lambda kept: textwrap.fill(f"{kept['machine']}; {', '.join(kept['versions'])}.", 120) + "\n",
+    "machine": lambda kept: textwrap.fill(machine(kept), 120) + "\n",
 }
 
 

@@ -19,7 +19,7 @@ workers, one by one" takes the start of one worker times their number.""",
     """`ctl status` asks the event loop of every worker for an answer, which the next `ctl status` shows as its delay. With 64 workers on
 two CPUs, they wake while the first answer is being read.""",
 ]
-# Those in the chart.
+# The peers in the chart.
 DRAWN = ["pidone", "pidone, --surge 25%", "Node's cluster", "pm2"]
 
 

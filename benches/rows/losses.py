@@ -58,7 +58,7 @@ EVENTS = [
 
 
 def losses(kind, event, idle, options, patience):
-    """One event under the load: failures that are not to be, those inside the killed process, requests."""
+    """One event under the load: what the client has seen."""
     service = (kind(2, *options) if kind is services.Pidone else kind(2)).ready()
     client = Client(service.port, RATE, idle, patience)
     client.tell("answered", 300)
@@ -68,7 +68,7 @@ def losses(kind, event, idle, options, patience):
     seen = client.stop()
     seen["failed"] = seen["lost"]
     if event is stop:
-        # Nothing of it is left, which the client is told.
+        # No listening socket is left, and the client is told so.
         seen["sent"] -= seen["refused"]
     else:
         service.stop()
@@ -85,12 +85,12 @@ def run(quick):
         for _ in range(rounds):
             for kind in services.peers(services.Pidone, services.Cluster, services.Pm2):
                 if quick and kind is not services.Pidone and event is not stop:
-                    # What they lose takes its time to be lost.
+                    # A request that pm2 loses often ends by its timeout only.
                     continue
                 if event.__name__ in ("reload", "scale") and not hasattr(kind, event.__name__):
                     continue
                 if event is stop and kind is services.Cluster:
-                    # What a SIGTERM does to it is the app's own.
+                    # The app decides what it does at SIGTERM.
                     continue
                 found = losses(kind, event, idle, options, patience=15 if quick else 5)
                 seen.setdefault(name, {}).setdefault(kind.name, []).append(found)

@@ -25,5 +25,5 @@ def run(quick):
             service.stop()
     ours = report.median(seen["pidone"][0])
     checks = [report.check("pidone: under 1 MiB", ours < 1 << 20, report.amount(ours, "B"), gate=True)]
-    table = report.table("", [("resident", "B"), ("of that, not shared", "B")], seen)
+    table = report.table("", [("resident", "B"), ("resident, not shared", "B")], seen)
     return report.row([table], checks)

@@ -24,5 +24,5 @@ def run(quick):
             ours, theirs = report.median(seen[name][0]), report.median(seen["tini-static"][0])
             words = report.beside(report.amount(ours, "B"), "tini-static", report.amount(theirs, "B"))
             checks.append(report.check(f"{name}: less than tini-static", ours < theirs, words, gate=True))
-    measures = [("resident", "B"), ("of that, not shared", "B")]
+    measures = [("resident", "B"), ("resident, not shared", "B")]
     return report.row([report.table("", measures, seen)], checks)
