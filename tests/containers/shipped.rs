@@ -67,7 +67,7 @@ fn the_dockerfile_makes_an_image_that_holds_just_pidone() {
     let size = docker(&["image", "inspect", "-f", "{{.Size}}", tag]);
     assert!(size.parse::<u64>().unwrap() <= 600 * 1024, "{size}");
 
-    // As the README tells everybody to use it.
+    // As docs/containers.md says to use it.
     let lines = format!(
         "FROM pidone-test/node\nCOPY --from={tag} /pidone /pidone\nENTRYPOINT [\"/pidone\", \"--\"]\n"
     );
@@ -131,10 +131,10 @@ fn the_plain_http_example() {
 /// As distroless Node.js images are: node is elsewhere, and there is no PATH to find it in.
 #[test]
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
-fn the_distroless_lines_of_the_readme() {
+fn the_distroless_lines_of_the_manual() {
     example("http");
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let mut blocks = readme.split("```dockerfile\n").skip(1);
+    let page = fs::read_to_string(root().join("docs/containers.md")).unwrap();
+    let mut blocks = page.split("```dockerfile\n").skip(1);
     let lines = blocks
         .find_map(|block| {
             block
