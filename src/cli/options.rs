@@ -82,7 +82,7 @@ impl OptionSpec {
         let name = self.long.to_ascii_uppercase().replace('-', "_");
         format!("PIDONE_{name}")
     }
-    /// Whether the option takes this value, by itself.
+    /// Whether the value is valid for this option; other options are not considered.
     #[must_use]
     pub fn takes(&self, value: &str) -> bool {
         let command = Command {

@@ -112,7 +112,7 @@ impl Registry {
         !is_single && matches!(address, ListenAddress::Tcp(_))
     }
 
-    /// Whether a group needs another socket, to have one for each of so many members.
+    /// Whether a group needs another socket, to have one for each of this many members.
     #[must_use]
     pub fn lacks_members(&self, port: PortId, count: usize) -> bool {
         let port = self.ports.get(port).filter(|port| !port.is_closed());

@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(1);
 /// it meets a zombie (`do_wait_thread`, kernel/exit.c), and there may be thousands.
 const LIMIT: Duration = Duration::from_millis(5);
 
-/// The clock is read once for so many zombies.
+/// The number of zombies for each look at the clock.
 const BATCH: u32 = 32;
 
 /// One round of reaping.

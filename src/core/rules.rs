@@ -258,7 +258,7 @@ impl Default for Surge {
 }
 
 impl Surge {
-    /// The number for so many workers: a percentage is rounded up.
+    /// The number for this many workers: a percentage is rounded up.
     #[must_use]
     pub fn of(self, workers: usize) -> usize {
         let number = match self {

@@ -156,7 +156,7 @@ impl Link {
         Some(received)
     }
 
-    /// Its last turn had messages for so many workers: if it was full, the pause is longer the more they are.
+    /// The number of workers that its last turn had messages for: after a full turn, more workers make the pause longer.
     pub(super) fn pause_for(&mut self, workers: usize, now: Moment) {
         if self.paused_until.is_some() {
             let times = u32::try_from(workers / RELAYED_IN_PAUSE).unwrap_or(u32::MAX);

@@ -17,7 +17,7 @@ use crate::text::HumanDuration;
 const HINT: &str =
     "; if the app takes another port when its own is in use, turn that off, or run it without -i";
 
-/// A warning names at most so many ports.
+/// The maximum number of ports that a warning names.
 const NAMED: usize = 8;
 
 pub(super) fn no_subreaper(error: &io::Error) {

@@ -11,7 +11,7 @@
 //!   must turn twice: once to accept the last connection, once to read from it. After the disconnect,
 //!   no message is sent that needs an answer.
 //! - Messages of other workers ([`relay`](super::relay)) are sent when there is nothing else to send, as long as there is a
-//!   channel: a worker that has been told to disconnect still has its clients. One that does not read holds up nobody.
+//!   channel: a worker that has been told to disconnect still has its clients. One that does not read delays no other worker.
 //! - When the app itself requests to disconnect, the request is acknowledged, unless a disconnect was
 //!   already sent: the worker would disconnect twice, which is an error.
 //!

@@ -91,7 +91,7 @@ pub(super) struct DrainRules {
     pub(super) kills: bool,
 }
 
-/// How far a drain is, and when it goes on by itself.
+/// How far a drain is, and when its next step is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DrainStep {
     /// Serves as before, until clients and load balancers have been told and have gone elsewhere.
@@ -130,7 +130,7 @@ pub(super) enum DrainStart {
     NeverReady,
     /// It boots, and may complete the command that another worker has finished.
     Complete,
-    /// It disconnects by itself.
+    /// It disconnects on its own.
     Disconnects,
     /// It hangs, so only a signal reaches it.
     Hung,
@@ -221,7 +221,7 @@ impl<'a> DrainFacts<'a> {
         self.since + self.rules.grace * 4 / 5
     }
 
-    /// How long it serves as before; `None`: there is nobody to tell.
+    /// How long it serves as before; `None`: no client is to be told.
     fn serve_for(&self) -> Option<Duration> {
         let announced = self.rules.http_drain;
         match self.worker {

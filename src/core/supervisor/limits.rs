@@ -49,7 +49,7 @@ impl FollowedLimits {
         self.next.map_or(self.current, |(next, _)| next).cpus
     }
 
-    /// The CPUs hold as they were read last: a user wants so many workers now.
+    /// A user wants the number of workers that the last reading of the CPUs gives.
     pub(super) fn hold_newest_cpus(&mut self) {
         self.current.cpus = self.newest_cpus();
         self.next = self.next.filter(|(next, _)| *next != self.current);
