@@ -26,7 +26,7 @@ Usage: pidone ctl [--control PATH] REQUEST
   restart SLOT      Replace one worker.
   scale N           Run N workers; wait until they serve. +N, -N: N more, N fewer; auto:
                     one for each CPU that the container may use; P%: P percent of auto.
-  stop              Stop everything, as SIGTERM does.
+  stop              Stop everything, as SIGTERM does; do not wait.
   ready             Check whether workers serve requests, for a HEALTHCHECK or a probe.
   live              Check whether pidone runs.
 

@@ -109,7 +109,7 @@ pub(super) const STOPPING: Chapter = Chapter {
             help: &[
                 "drain: workers finish their requests and exit; an app's handler",
                 "of the stop signal is called with --http-drain only. signal:",
-                "workers get it first; for apps that handle it",
+                "workers get the signal first; only for apps that handle it",
                 "(default: drain; with --channel off: signal). Needs -i.",
             ],
             set: |draft, value| {
@@ -129,7 +129,7 @@ pub(super) const STOPPING: Chapter = Chapter {
             help: &[
                 "group: processes that a worker leaves in its process group when",
                 "it exits get SIGTERM, and SIGKILL after 2 s (those with a session",
-                "of their own stay); process: they are left alone (default:",
+                "of their own stay); process: they keep running (default:",
                 "group). Needs -i.",
             ],
             set: |draft, value| {

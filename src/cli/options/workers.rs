@@ -41,7 +41,7 @@ pub(super) const WORKERS: Chapter = Chapter {
             long: "channel",
             value: Some("node|off"),
             help: &[
-                "node: be the primary of Node.js' cluster module, so that the",
+                "node: pidone is the primary of Node.js' cluster module, so the",
                 "app's own listen() shares its port; off: any program, with",
                 "--listen or --port-env (default: node; bun and deno: off).",
             ],
@@ -75,8 +75,9 @@ pub(super) const WORKERS: Chapter = Chapter {
             help: &[
                 "What makes a worker ready. listen: it listens; message:",
                 "process.send('ready'); notify: READY=1 to NOTIFY_SOCKET; port:",
-                "its --port-env port accepts; none: it runs (default: listen;",
-                "with --channel off: port if --port-env is given, else none).",
+                "its --port-env port accepts; none: it has been started",
+                "(default: listen; with --channel off: port if --port-env is",
+                "given, else none).",
             ],
             set: |draft, value| {
                 let words = [
@@ -127,9 +128,9 @@ pub(super) const WORKERS: Chapter = Chapter {
             long: "surge",
             value: Some("N|P%"),
             help: &[
-                "A reload, restart or recycling starts N successors at a time,",
-                "or P% of the workers (rounded up), while the replaced workers",
-                "drain. One at a time with --channel off and --port-env",
+                "Reloads, restarts of a slot and limits start N successors at a",
+                "time, or P% of the workers (rounded up), while the replaced",
+                "workers drain. One at a time with --channel off and --port-env",
                 "(default: 1).",
             ],
             set: |draft, value| {
@@ -219,11 +220,11 @@ pub(super) const SOCKETS: Chapter = Chapter {
             long: "balance",
             value: Some("HOW"),
             help: &[
-                "Who gets a new connection. auto (default): equal shares, but",
-                "an idle worker takes what waits for a busy one; reuseport:",
-                "the kernel spreads them; shared: an idle worker; source-ip: a",
-                "client stays with its worker; round-robin: each in turn.",
-                "Needs -i.",
+                "Which worker gets a new connection. auto (default): all the",
+                "same number, and an idle worker takes connections that wait",
+                "for a busy one; reuseport: the kernel's choice; shared: an idle",
+                "worker; source-ip: by the client's address; round-robin: the",
+                "workers in turn. Needs -i.",
             ],
             set: |draft, value| {
                 let words = [
