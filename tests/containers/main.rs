@@ -18,6 +18,7 @@ mod dockerfiles;
 mod engine_init;
 mod limits;
 mod logs;
+mod manual;
 mod npm;
 mod services;
 mod shipped;

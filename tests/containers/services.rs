@@ -101,8 +101,8 @@ fn one_image_migrates_once_serves_and_works() {
         assert!(!stderr.contains("warning"), "{stderr}");
     }
 
-    // A deployment without a new migration.
-    project.compose(&["up", "--detach"]);
+    // Without a new migration; the containers stay, whatever other tests build under the image's name.
+    project.compose(&["up", "--detach", "--no-recreate"]);
     web.said(words::READY, 2);
     assert_eq!(migrate.wait(), 0);
     migrations(1);
