@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use crate::harness::markdown::{Block, Mark, Page};
 use crate::harness::packages::node_modules;
-use crate::harness::{Pidone, TempDir, binary, root, skipped};
+use crate::harness::{Pidone, TempDir, binary, is_installed, root, skipped};
 
 const SHELL: &str = include_str!("shell.sh");
 /// Of the app that has the server.
@@ -135,6 +135,9 @@ fn copy(from: &Path, to: &Path) {
 /// Runs all of its blocks; fails with the output of all, whose last lines say where it has failed.
 #[track_caller]
 pub fn run(name: &str) {
+    if !is_installed(name, "curl", "curl") {
+        return;
+    }
     let Some(namespaces) = namespaces(name) else {
         return;
     };
