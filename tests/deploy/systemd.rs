@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::harness::http::server_of;
 use crate::harness::manager::Manager;
+use crate::harness::markdown::Page;
 use crate::harness::net::connect;
 use crate::harness::service::{App, PLAIN, all_answer};
 use crate::harness::{TempDir, binary, is_installed};
@@ -43,6 +44,21 @@ fn systemd_takes_the_example_units() {
     directory.file(UNITS[0], &wrong, 0o644);
     let (is_good, said) = verify();
     assert!(!is_good && said.contains("mixd"), "{said}");
+}
+
+/// Those of the manual, which leaves lines out, and changes none.
+#[test]
+fn the_manual_shows_lines_of_the_example_units() {
+    let page = Page::read("docs/systemd.md");
+    for (name, part) in [("app.service", "ExecReload="), ("app.socket", "[Socket]")] {
+        let unit = text(&format!("systemd/{name}"));
+        let mut shipped = unit.lines();
+        let mut blocks = page.blocks.iter();
+        let block = blocks.find(|block| block.text.contains(part)).unwrap();
+        for line in block.text.lines().filter(|line| !line.is_empty()) {
+            assert!(shipped.any(|shipped| shipped == line), "{name}: {line}");
+        }
+    }
 }
 
 fn is_about_units(line: &str) -> bool {
