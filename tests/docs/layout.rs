@@ -1,7 +1,7 @@
 //! How pages are written.
 
 use crate::harness::markdown::{Mark, Page};
-use crate::{is_later, manual, none_of};
+use crate::{manual, none_of};
 
 /// Of the languages, those that a test knows what to do with.
 const LANGUAGES: &[&str] = &[
@@ -28,8 +28,7 @@ fn lines_of_the_manual_are_at_most_120_wide() {
         .filter(|page| page.name.starts_with("docs/"))
     {
         for (index, line) in page.prose.lines().enumerate() {
-            let may =
-                is_later(&page.name) || line.trim_start().starts_with('|') || line.contains("](");
+            let may = line.trim_start().starts_with('|') || line.contains("](");
             if !may && line.chars().count() > 120 {
                 wide.push(format!("{}:{}: {line}", page.name, index + 1));
             }
@@ -51,7 +50,7 @@ fn blocks_of_the_manual_have_fences_and_a_language() {
         for (index, line) in page.prose.lines().enumerate() {
             let text = line.trim_start();
             let is_indented = line.starts_with("    ") || line.starts_with('\t');
-            if !is_later(&page.name) && before.trim().is_empty() && is_indented && !in_list {
+            if before.trim().is_empty() && is_indented && !in_list {
                 bare.push(format!("{}:{}: indented: {text}", page.name, index + 1));
             }
             if !text.is_empty() && !is_indented {
@@ -65,7 +64,7 @@ fn blocks_of_the_manual_have_fences_and_a_language() {
         }
         for block in &page.blocks {
             let language = block.language.as_str();
-            if !is_later(&page.name) && !LANGUAGES.contains(&language) {
+            if !LANGUAGES.contains(&language) {
                 bare.push(format!(
                     "{}:{}: language {language:?}",
                     page.name, block.line
@@ -92,7 +91,7 @@ fn pages_of_the_manual_are_short() {
             "docs/options.md" => 400,
             _ => 250,
         };
-        if lines > most && !is_later(&page.name) {
+        if lines > most {
             long.push(format!("{}: {lines} lines of at most {most}", page.name));
         }
     }

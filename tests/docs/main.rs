@@ -36,13 +36,6 @@ fn manual() -> Vec<Page> {
     pages
 }
 
-/// Pages of the manual that are still to come, or to be written again.
-const LATER: &[&str] = &[];
-
-fn is_later(name: &str) -> bool {
-    LATER.contains(&name)
-}
-
 /// Fails with all that was found.
 #[track_caller]
 fn none_of(found: &[String]) {
