@@ -268,6 +268,8 @@ impl Oracle {
                     let serves = self.serving.contains(id) && !seen.disconnects_itself;
                     let in_reserve = seen.rests();
                     let stays = (serves && seen.retired.is_none()) || seen.boots() || in_reserve;
+                    // A hung worker was killed just now, and a spare has its slot.
+                    let stays = stays && !seen.hung;
                     whole && stays && Some(seen.asked) < begun
                 });
                 must!(
