@@ -35,7 +35,7 @@ apt_install() {
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   say "apt: ${missing[*]}"
-  # Daemons that a package would start belong to nobody here: policy-rc.d says no, for this call only.
+  # Packages must not start daemons here: policy-rc.d says no, for this call only.
   local policy=/usr/sbin/policy-rc.d placed=
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"

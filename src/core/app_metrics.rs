@@ -2,8 +2,8 @@
 //! `lib/cluster.js` has them in versions 11 to 15. A scrape asks every serving worker for its registry,
 //! and puts the answers together ([`Aggregate`]).
 //!
-//! An app without prom-client never answers, and Node.js keeps a message that nobody listens to for as
-//! long as the worker lives. So a worker has at most one open [`Question`], and is asked again only after
+//! An app without prom-client never answers, and Node.js keeps a message without a listener until the
+//! worker exits. So a worker has at most one open [`Question`], and is asked again only after
 //! a long time.
 
 mod aggregate;

@@ -1,4 +1,4 @@
-//! `--app-metrics`: carries questions to the workers, and the page to those who wait for it.
+//! `--app-metrics`: carries questions to the workers, and the page to the clients that wait for it.
 
 #![forbid(unsafe_code)]
 
@@ -18,9 +18,9 @@ const AT_ONCE: usize = 8;
 
 #[derive(Default)]
 pub(super) struct Scrapes {
-    /// The one that goes on, and the workers that were asked, by their slots.
+    /// The current round, and the workers that were asked, by their slots.
     round: Option<(Round, Vec<WorkerId>)>,
-    /// Those who wait for it, and whether they want the body.
+    /// The clients that wait for it, and whether they want the body.
     waiting: Vec<(ClientId, Format, bool)>,
     /// The number of the last one.
     last: u64,
@@ -38,7 +38,7 @@ impl Scrapes {
 }
 
 impl Runtime<'_> {
-    /// A client wants the page with the app's metrics. Those who ask at the same time share the answers.
+    /// A client wants the page with the app's metrics. Clients that ask at the same time share the answers.
     pub(super) fn scrape(&mut self, id: ClientId, format: Format, body: bool) {
         let clients = &mut self.admin.clients;
         let waiting = &mut self.scrapes.waiting;

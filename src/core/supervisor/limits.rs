@@ -8,7 +8,7 @@ use super::event::{Action, Moment};
 use super::report::{Reason, Report};
 use super::{Phase, Supervisor};
 
-/// A change must last this long: whoever changes limits writes several files, and may write twice.
+/// A change must last this long: a program that changes limits writes several files, and may write twice.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// What the container's present limits allow.

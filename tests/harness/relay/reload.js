@@ -22,7 +22,7 @@ const { everywhere, acquainted } = require('./clients.js');
   for (const client of old) client.socket.close();
 
   await lines.next();
-  // They are gone: nobody waits for their answers.
+  // They have exited: no worker waits for their answers.
   const [first, second] = now;
   console.log('alone', (await first.do('fetch', 'a')).length, await first.do('count'));
   console.log('kill', second.pid);

@@ -53,7 +53,7 @@ const WORKERS = 3;
   chat[0].socket.emit('chat', 'hello');
   say('namespace', await Promise.all(chat.map((client) => client.heard(1))));
 
-  // One worker is busy: nobody waits for it but who asks it.
+  // One worker is busy: only the worker that asks it waits.
   const [[free], [other], [busy]] = workers;
   const blocked = busy.do('block', 2500);
   await free.do('emit', 'a', 'now');
