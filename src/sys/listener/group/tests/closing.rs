@@ -170,7 +170,10 @@ fn where_silence_is_possible(test: impl FnOnce() + Send) {
                 Errno::result(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
                 bring_loopback_up()?;
                 // With cookies it would answer all.
-                fs::write("/proc/sys/net/ipv4/tcp_syncookies", "0")
+                fs::write("/proc/sys/net/ipv4/tcp_syncookies", "0")?;
+                // It would answer a peer whose round-trip time it has saved (`tcp_peer_is_proven`,
+                // net/ipv4/tcp_metrics.c).
+                fs::write("/proc/sys/net/ipv4/tcp_no_metrics_save", "1")
             };
             match prepare() {
                 Ok(()) => test(),
