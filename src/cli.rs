@@ -116,7 +116,12 @@ pub fn read(
     let variables: Vec<_> = environment.iter().filter(own).cloned().collect();
     let mut draft = Draft::new(command.ok_or(CliError::NoCommand)?, level(&variables)?);
     draft.config.own_variables = own_variables(&variables);
-    let given = set_options(&said, applied(&variables, &environment, &said), &mut draft)?;
+    let given = set_options(
+        &said,
+        &variables,
+        turn_workers_off(&environment),
+        &mut draft,
+    )?;
     let (config, mut warnings) = draft.finish(&Surroundings {
         given: &given,
         environment: &environment,
@@ -129,40 +134,34 @@ pub fn read(
     })
 }
 
-/// The variables that apply. An empty `PIDONE_INSTANCES` turns the workers of an image off, for a
-/// migration for example: the image's other variables for workers are then no error, and have no effect.
-fn applied<'a>(
-    variables: &'a [(OsString, OsString)],
-    environment: &[(OsString, OsString)],
-    said: &[Said],
-) -> impl Iterator<Item = &'a (OsString, OsString)> {
-    const INSTANCES: &str = "PIDONE_INSTANCES";
-    let mut instances = environment.iter().filter(|(name, _)| name == INSTANCES);
-    let are_off = instances.any(|(_, value)| value.is_empty())
-        && !said.iter().any(|said| said.option.long == "instances");
-    let is_for_workers = |name: &OsString| {
-        let mut options = options::all().filter(|option| option.for_workers);
-        options.any(|option| *name == *option.variable())
-    };
-    variables
-        .iter()
-        .filter(move |(name, _)| !are_off || !is_for_workers(name))
+/// Whether the variables turn the workers of an image off, for a migration for example.
+fn turn_workers_off(environment: &[(OsString, OsString)]) -> bool {
+    let mut variables = environment.iter();
+    variables.any(|(name, value)| name == "PIDONE_INSTANCES" && value.is_empty())
 }
 
 /// Sets each option from the command line, or else from its variable. Returns the options set.
-fn set_options<'a>(
+///
+/// Where the variables turn the workers off, and the command line has no workers either, the image's other
+/// variables for workers are no error, and have no effect.
+fn set_options(
     said: &[Said],
-    environment: impl Iterator<Item = &'a (OsString, OsString)>,
+    environment: &[(OsString, OsString)],
+    workers_turned_off: bool,
     draft: &mut Draft,
 ) -> Result<Vec<Given>, CliError> {
     let mut all_given = Vec::new();
     let is_on_command_line = |long: &str| said.iter().any(|said| said.option.long == long);
+    let has_no_workers = workers_turned_off && !is_on_command_line("instances");
+    let is_overruled = |option: &OptionSpec| {
+        is_on_command_line(option.long) || (has_no_workers && option.for_workers)
+    };
     if is_on_command_line("group") && is_on_command_line("single-child") {
         return Err(CliError::Conflict("--group (-g)", "--single-child (-c)"));
     }
     for (name, list) in environment {
         let option = options::all().find(|option| *name == *option.variable());
-        let Some(option) = option.filter(|option| !is_on_command_line(option.long)) else {
+        let Some(option) = option.filter(|option| !is_overruled(option)) else {
             continue;
         };
         // The command line wins over a contradicting variable.
