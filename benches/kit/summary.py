@@ -67,7 +67,7 @@ def _failures(rows):
 
 
 def _growth(rows):
-    memory, app, *_ = rows["growth"]["tables"]
+    app = rows["growth"]["tables"][1]
     peers = ["pidone", "pidone, --surge 25%", "pm2", "Node's cluster"]
     lines = [(line, "growth", 1, line) for line in app["lines"] if not line.endswith("first answer")]
     return _table(rows, "workers", lines, peers)
