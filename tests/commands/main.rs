@@ -57,17 +57,9 @@ pages! {
     workers: "docs/workers.md",
 }
 
-/// The README, the manual and the examples.
-fn manual() -> Vec<Page> {
-    let beginnings = ["README.md", "docs/", "examples/"];
-    let mut pages = Page::all();
-    pages.retain(|page| beginnings.iter().any(|begin| page.name.starts_with(begin)));
-    pages
-}
-
 #[test]
 fn each_page_with_commands_is_run() {
-    let mut pages = manual();
+    let mut pages = Page::manual();
     pages.retain(|page| page.blocks.iter().any(page::is_run));
     let names: BTreeSet<_> = pages.iter().map(|page| page.name.as_str()).collect();
     assert_eq!(names, PAGES.iter().copied().collect());
@@ -77,7 +69,7 @@ fn each_page_with_commands_is_run() {
 #[test]
 fn most_blocks_with_commands_are_run() {
     let (mut run, mut left) = (0, BTreeMap::<&str, usize>::new());
-    let pages = manual();
+    let pages = Page::manual();
     let blocks = pages.iter().flat_map(|page| &page.blocks);
     for block in blocks.filter(|block| block.commands().is_some()) {
         let why = match &block.mark {
@@ -104,7 +96,7 @@ fn most_blocks_with_commands_are_run() {
 fn blocks_of_javascript_and_json_are_well_formed() {
     let directory = TempDir::new();
     let mut wrong = Vec::new();
-    for page in manual() {
+    for page in Page::manual() {
         for block in &page.blocks {
             let names: &[&str] = match block.language.as_str() {
                 "js" => &["block.mjs", "block.cjs"],

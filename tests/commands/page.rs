@@ -7,16 +7,13 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::harness::markdown::{Block, Mark, Page};
+use crate::harness::markdown::{Block, Mark, Page, shell_call};
 use crate::harness::packages::node_modules;
 use crate::harness::{Pidone, TempDir, binary, is_installed, root, skipped};
 
 const SHELL: &str = include_str!("shell.sh");
 /// Of the app that has the server.
 const PACKAGE: &str = r#"{ "scripts": { "start": "node server.js" } }"#;
-
-/// Ends a block in the script: no line of a page is this.
-const END: &str = "END OF THE BLOCK";
 
 /// Processes, mounts and a network of its own: as root, or as root of a user namespace.
 const NAMESPACES: &[&[&str]] = &[
@@ -78,9 +75,7 @@ pub fn is_run(block: &Block) -> bool {
 /// The functions of shell.sh that this page is.
 fn script(page: &Page) -> String {
     let mut script = SHELL.to_owned();
-    let mut call = |function: &str, text: &str| {
-        script.push_str(&format!("{function} <<'{END}'\n{text}{END}\n"));
-    };
+    let mut call = |function: &str, text: &str| script.push_str(&shell_call(function, text));
     // A page may show a command before the file that it reads.
     for block in &page.blocks {
         if let Mark::File(name) = &block.mark {
@@ -88,9 +83,6 @@ fn script(page: &Page) -> String {
         }
     }
     for block in &page.blocks {
-        if let Mark::File(name) = &block.mark {
-            call(&format!("page_file '{name}'"), &block.text);
-        }
         let Some(commands) = block.commands().filter(|_| is_run(block)) else {
             continue;
         };

@@ -9,13 +9,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::docker::{client, docker, has_bridge, patience, root, text};
-use crate::harness::markdown::{Block, Mark, Page};
+use crate::harness::markdown::{Block, Mark, Page, shell_call};
 use crate::harness::{TempDir, scaled, skipped};
 use crate::shipped::example;
 
 const SHELL: &str = include_str!("manual.sh");
-/// Ends a block in the script: no line of a page is this.
-const END: &str = "END OF THE BLOCK";
 /// On which the manual publishes its apps.
 const PORT: u16 = 3000;
 
@@ -39,7 +37,7 @@ fn script(page: &Page) -> String {
             _ => panic!("{}:{}: docker {more}", page.name, block.line),
         };
         let text = block.commands().unwrap_or_else(|| block.text.clone());
-        script.push_str(&format!("{function} <<'{END}'\n{text}{END}\n"));
+        script.push_str(&shell_call(&function, &text));
     }
     script
 }

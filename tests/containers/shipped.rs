@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::docker::{Container, build, client, docker, images, root, run, text};
+use crate::harness::markdown::Page;
 use crate::harness::{alone, skipped};
 
 #[test]
@@ -133,16 +134,9 @@ fn the_plain_http_example() {
 #[ignore = "needs a Docker engine: .ci/docker-engine, .ci/images"]
 fn the_distroless_lines_of_the_manual() {
     example("http");
-    let page = fs::read_to_string(root().join("docs/containers.md")).unwrap();
-    let mut blocks = page.split("```dockerfile\n").skip(1);
-    let lines = blocks
-        .find_map(|block| {
-            block
-                .split_once("```\n")
-                .filter(|(lines, _)| lines.contains("/nodejs/"))
-        })
-        .unwrap()
-        .0;
+    let page = Page::read("docs/containers.md");
+    let mut blocks = page.blocks_in("dockerfile");
+    let lines = blocks.find(|lines| lines.contains("/nodejs/")).unwrap();
     let dockerfile = format!(
         "FROM scratch\nCOPY --from=pidone-test/node / /\n\
          COPY --from=pidone-test/node /usr/bin/node /nodejs/bin/node\nENV PORT=0\nCOPY server.js /\n{lines}"

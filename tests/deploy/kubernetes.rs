@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::harness::http::ask;
 use crate::harness::load::{Answer, Failure, Kind, Plan};
+use crate::harness::markdown::Page;
 use crate::harness::net::{connect, fresh_port};
 use crate::harness::service::{App, PLAIN};
 use crate::harness::{processes, words};
 use crate::manifest::{Manifest, Tools};
-use crate::{example, text};
+use crate::{example, shows_lines_of, text};
 
 const FILE: &str = "kubernetes/web.yaml";
 const POD: &str = "Deployment.spec.template.spec";
@@ -58,19 +59,13 @@ fn memory(web: &Manifest, env: &BTreeMap<&str, &str>) -> [u64; 2] {
 
 /// The blocks of the manual's page about Kubernetes that are YAML.
 fn shown() -> Vec<String> {
-    let page = text("../docs/kubernetes.md");
-    let blocks = page.split("```yaml\n").skip(1);
-    let blocks = blocks.map(|rest| rest.split("```").next().unwrap().to_owned());
-    blocks.collect()
+    let page = Page::read("docs/kubernetes.md");
+    page.blocks_in("yaml").map(str::to_owned).collect()
 }
 
 #[test]
 fn the_manual_shows_lines_of_the_manifest() {
-    let manifest = text(FILE);
-    let mut lines = manifest.lines();
-    for line in shown()[0].lines() {
-        assert!(lines.any(|its| its == line), "{line}");
-    }
+    shows_lines_of(shown()[0].lines(), FILE);
 }
 
 #[test]

@@ -33,3 +33,12 @@ fn example(name: &str) -> PathBuf {
 fn text(name: &str) -> String {
     std::fs::read_to_string(example(name)).unwrap()
 }
+
+/// Fails unless a file of an example has these lines in this order, with others between them or not.
+#[track_caller]
+fn shows_lines_of<'a>(mut shown: impl Iterator<Item = &'a str>, name: &str) {
+    let shipped = text(name);
+    let mut shipped = shipped.lines();
+    let missing = shown.find(|line| !shipped.any(|its| its == *line));
+    assert_eq!(missing, None, "{name}");
+}

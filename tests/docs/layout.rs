@@ -1,7 +1,7 @@
 //! How pages are written.
 
 use crate::harness::markdown::{Mark, Page};
-use crate::{manual, none_of};
+use crate::none_of;
 
 /// Of the languages, those that a test knows what to do with.
 const LANGUAGES: &[&str] = &[
@@ -23,7 +23,7 @@ const LANGUAGES: &[&str] = &[
 #[test]
 fn lines_of_the_manual_are_at_most_120_wide() {
     let mut wide = Vec::new();
-    for page in manual()
+    for page in Page::manual()
         .iter()
         .filter(|page| page.name.starts_with("docs/"))
     {
@@ -41,7 +41,7 @@ fn lines_of_the_manual_are_at_most_120_wide() {
 #[test]
 fn blocks_of_the_manual_have_fences_and_a_language() {
     let mut bare = Vec::new();
-    for page in manual()
+    for page in Page::manual()
         .iter()
         .filter(|page| page.name.starts_with("docs/"))
     {
@@ -83,7 +83,7 @@ fn blocks_of_the_manual_have_fences_and_a_language() {
 #[test]
 fn pages_of_the_manual_are_short() {
     let mut long = Vec::new();
-    for page in manual() {
+    for page in Page::manual() {
         let lines = page.text.lines().count();
         let most = match page.name.as_str() {
             "README.md" => 200,

@@ -23,19 +23,6 @@ mod options;
 mod pictures;
 mod shipped;
 
-use harness::markdown::Page;
-
-/// What a user reads: the README, the manual and the examples.
-fn manual() -> Vec<Page> {
-    let is_manual = |page: &Page| {
-        let beginnings = ["README.md", "docs/", "examples/"];
-        beginnings.iter().any(|begin| page.name.starts_with(begin))
-    };
-    let pages: Vec<_> = Page::all().into_iter().filter(is_manual).collect();
-    assert!(pages.len() > 12, "{}", pages.len());
-    pages
-}
-
 /// Fails with all that was found.
 #[track_caller]
 fn none_of(found: &[String]) {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::harness::markdown::Page;
 use crate::harness::root;
-use crate::{manual, none_of};
+use crate::none_of;
 
 /// What remains of a line when the sources' pieces are taken out: names, numbers, paths. Longer, and it is a text that
 /// the sources do not have.
@@ -146,7 +147,7 @@ fn foreign_in(message: &str, sources: &[String]) -> Option<String> {
 fn each_message_of_a_page_is_in_the_sources() {
     let sources = sources();
     let (mut foreigners, mut count) = (Vec::new(), 0);
-    for page in manual() {
+    for page in Page::manual() {
         let indented = page.prose.lines().enumerate();
         let indented = indented
             .filter_map(|(index, line)| Some((index + 1, line.strip_prefix("    ")?.to_owned())));

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use pidone::cli::options::{CHAPTERS, OptionSpec};
+use pidone::cli::options::OptionSpec;
 
 use crate::generator::{self, PLACE};
 use crate::harness::markdown::Page;
 use crate::harness::root;
 use crate::help::{self, INFORMATION};
-use crate::{manual, none_of};
+use crate::none_of;
 
 #[test]
 fn the_page_of_options_is_what_the_table_makes() {
@@ -41,14 +41,8 @@ fn the_page_of_options_is_what_the_table_makes() {
     assert_eq!(distinct.len(), anchors.len(), "{anchors:?}");
 }
 
-/// Those of `pidone ctl`, and whether they have a value.
-const CTL: &[(&str, bool)] = &[
-    ("control", true),
-    ("count", true),
-    ("json", false),
-    ("no-wait", false),
-    ("help", false),
-];
+/// Those of `pidone ctl`.
+const CTL: &[&str] = &["control", "count", "json", "no-wait", "help"];
 
 /// Programs and options before a word `pidone` that is their value: an image, a package, a name.
 const OTHERS: &[&str] = &[
@@ -97,8 +91,8 @@ fn unknown_in(line: &str) -> Option<String> {
 fn unknown_of_ctl(words: &[&str]) -> Option<String> {
     let mut options = words.iter().filter_map(|word| word.strip_prefix("--"));
     let unknown = options.find(|name| {
-        let name = name.split('=').next();
-        !CTL.iter().any(|(known, _)| Some(*known) == name)
+        let name = name.split('=').next().unwrap();
+        !CTL.contains(&name)
     });
     unknown.map(|name| format!("pidone ctl has no --{name}"))
 }
@@ -144,7 +138,7 @@ fn unknown_of_pidone(words: &[&str]) -> Option<String> {
 #[test]
 fn options_of_pidone_in_the_manual_exist() {
     let (mut wrong, mut count) = (Vec::new(), 0);
-    for page in manual() {
+    for page in Page::manual() {
         let blocks = page
             .blocks
             .iter()
@@ -167,7 +161,7 @@ fn options_of_pidone_in_the_manual_exist() {
 fn options_in_code_are_known() {
     let foreign: Vec<_> = FOREIGN.split_whitespace().collect();
     let mut wrong = Vec::new();
-    for page in manual() {
+    for page in Page::manual() {
         for (number, code) in page.code() {
             let Some(name) = code.strip_prefix("--") else {
                 continue;
@@ -175,7 +169,7 @@ fn options_in_code_are_known() {
             let name = name.split([' ', '=', '|', '…']).next().unwrap();
             let is_own = help::options().any(|option| option.long == name)
                 || INFORMATION.iter().any(|(known, ..)| *known == name)
-                || CTL.iter().any(|(known, _)| *known == name);
+                || CTL.contains(&name);
             if !name.is_empty() && !is_own && !foreign.contains(&name) {
                 wrong.push(format!(
                     "{}:{number}: --{name}: not an option of pidone, nor in FOREIGN",
@@ -207,11 +201,11 @@ const VARIABLES: &[&str] = &[
 #[test]
 fn variables_of_pidone_in_the_manual_exist() {
     let mut wrong = Vec::new();
-    for page in manual() {
+    for page in Page::manual() {
         for (index, line) in page.text.lines().enumerate() {
             let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
             for name in words.filter_map(|word| word.strip_prefix("PIDONE_")) {
-                let mut options = CHAPTERS.iter().flat_map(|chapter| chapter.options);
+                let mut options = help::options();
                 let is_option = options.any(|option| option.variable() == format!("PIDONE_{name}"));
                 if !is_option && !VARIABLES.contains(&name) {
                     wrong.push(format!("{}:{}: PIDONE_{name}", page.name, index + 1));

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::harness::markdown::Page;
 use crate::harness::root;
-use crate::{manual, none_of};
+use crate::none_of;
 
 /// The last lines before a block.
 fn introduction(page: &Page, line: usize) -> String {
@@ -26,7 +26,7 @@ fn introduction(page: &Page, line: usize) -> String {
 fn blocks_from_a_file_are_in_it() {
     const LANGUAGES: &[&str] = &["dockerfile", "yaml", "ini", "js", "json"];
     let mut wrong = Vec::new();
-    for page in manual() {
+    for page in Page::manual() {
         let blocks = page.blocks.iter();
         for block in blocks.filter(|block| LANGUAGES.contains(&block.language.as_str())) {
             let text = introduction(&page, block.line);

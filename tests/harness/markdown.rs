@@ -138,6 +138,22 @@ impl Page {
         names.iter().map(|name| Self::read(name)).collect()
     }
 
+    /// Of these, what a user reads: the README, the manual and the examples.
+    pub fn manual() -> Vec<Self> {
+        let beginnings = ["README.md", "docs/", "examples/"];
+        let mut pages = Self::all();
+        pages.retain(|page| beginnings.iter().any(|begin| page.name.starts_with(begin)));
+        assert!(pages.len() > 12, "{}", pages.len());
+        pages
+    }
+
+    /// The texts of its blocks in a language.
+    pub fn blocks_in(&self, language: &str) -> impl Iterator<Item = &str> {
+        let blocks = self.blocks.iter();
+        let blocks = blocks.filter(move |block| block.language == language);
+        blocks.map(|block| block.text.as_str())
+    }
+
     /// Panics where a mark or a fence is wrong, and says where.
     pub fn parse(name: &str, text: &str) -> Self {
         let (mut blocks, mut prose) = (Vec::new(), String::new());
@@ -279,6 +295,13 @@ impl Page {
         }
         links
     }
+}
+
+/// A call of a shell's function, with a text on its standard input.
+pub fn shell_call(function: &str, text: &str) -> String {
+    // No line of a page is this.
+    const END: &str = "END OF THE BLOCK";
+    format!("{function} <<'{END}'\n{text}{END}\n")
 }
 
 fn collect(under: &Path, found: &mut Vec<String>) {
