@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self as unix, UnixStream};
@@ -35,11 +35,8 @@ pub fn fresh_ports(count: u16) -> u16 {
         // With a gap behind: an app may listen on the next ports too.
         let step = NEXT.fetch_add(count + 8, Ordering::Relaxed);
         let port = FIRST + (start + step) % RANGE;
-        let is_free = |port: u16| {
-            let any = (Ipv6Addr::UNSPECIFIED, port);
-            TcpListener::bind(any).is_ok() && UdpSocket::bind(any).is_ok()
-        };
-        if (port..port + count).all(is_free) {
+        let used = used_ports();
+        if (port..port + count).all(|port| !used.contains(&port)) {
             return port;
         }
     }
@@ -52,10 +49,26 @@ pub fn fresh_port_below_1024() -> u16 {
     loop {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = 600 + (start + step) % 400;
-        if TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok() {
+        if !used_ports().contains(&port) {
             return port;
         }
     }
+}
+
+/// The local ports of all sockets, by the tables of proc(5). To bind one and see would take it away: what another thread
+/// starts in that moment has a copy of the socket until it executes its program, and that can be long on a busy machine.
+fn used_ports() -> HashSet<u16> {
+    let mut used = HashSet::new();
+    for table in ["tcp", "tcp6", "udp", "udp6"] {
+        // No table, no such sockets: a kernel without IPv6.
+        let table = fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+        used.extend(table.lines().skip(1).map(|line| {
+            let local = line.split_whitespace().nth(1).unwrap();
+            let (_, port) = local.rsplit_once(':').unwrap();
+            u16::from_str_radix(port, 16).unwrap()
+        }));
+    }
+    used
 }
 
 /// Connections are this process's descriptors, and on a slow machine many are open at a time.

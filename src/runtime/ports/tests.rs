@@ -7,9 +7,13 @@ use crate::runtime::sources::Sources;
 use crate::sys::activation::Inherited;
 use crate::sys::alone;
 use crate::sys::poll;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket, sockopt,
+};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -139,10 +143,14 @@ fn number(listener: &Listener) -> u16 {
     listener.local_address().unwrap().unwrap().port()
 }
 
-/// A port that no process listens on now.
+/// A port that no process listens on now. Nor does the probe: a process that another test forks in this moment has a copy
+/// of it until it executes its program, and one that is only bound, with this option, keeps nobody from the port.
 fn free_port() -> u16 {
-    let probe = TcpListener::bind((HOME, 0)).unwrap();
-    probe.local_addr().unwrap().port()
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let probe = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    setsockopt(&probe, sockopt::ReuseAddr, &true).unwrap();
+    bind(probe.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    getsockname::<SockaddrIn>(probe.as_raw_fd()).unwrap().port()
 }
 
 /// Opens `count` connections, and counts how many each socket gets.
