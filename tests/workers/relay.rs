@@ -75,7 +75,6 @@ fn clients_of_draining_workers_still_hear_all_others() {
         clients.expect("met");
         service.run.signal(libc::SIGHUP);
         service.up(2);
-        // From then on, new clients get to the new workers only.
         service.run.until_stderr_times(words::SLOT_SERVES, 2);
         assert_eq!(service.workers().len(), 4);
         clients.write("both are there\n");

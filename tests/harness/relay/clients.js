@@ -46,17 +46,20 @@ class Client {
   }
 }
 
-/** Clients with these names on each of this many workers, a list for each; a name's letters are the rooms that it joins. */
-async function everywhere(workers, names) {
+/**
+ * Clients with these names on each of this many workers, a list for each; a name's letters are the rooms that it joins.
+ * The workers of these others are not meant.
+ */
+async function everywhere(workers, names, others = []) {
   const found = new Map();
   for (let missing = workers * names.length; missing > 0;) {
     const client = await new Client().connected();
     const place = found.get(client.pid) ?? [];
-    found.set(client.pid, place);
-    if (place.length === names.length) {
+    if (place.length === names.length || others.some(({ pid }) => pid === client.pid)) {
       client.socket.close();
       continue;
     }
+    found.set(client.pid, place);
     const name = names[place.length];
     place.push(await client.named(name, [...name]));
     missing--;

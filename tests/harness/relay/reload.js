@@ -9,8 +9,8 @@ const { everywhere, acquainted } = require('./clients.js');
   console.log('met');
 
   await lines.next();
-  // The old workers drain, because of their clients.
-  const now = (await everywhere(2, ['a'])).flat();
+  // The old workers drain, because of their clients. They may get new ones until a moment after the new workers serve.
+  const now = (await everywhere(2, ['a'], old)).flat();
   await acquainted([...old, ...now], 4);
   const all = [...old, ...now];
   for (const speaker of all) {
