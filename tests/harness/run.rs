@@ -302,8 +302,10 @@ fn collect(news: &News, stream: Option<Box<dyn Read + Send>>, put: fn(&mut Known
     thread::spawn(move || {
         let mut block = [0; 65_536];
         loop {
-            // A terminal that no process has open ends with EIO.
-            let read = stream.read(&mut block).unwrap_or(0);
+            // A terminal that no process has open ends with EIO, which may come before the last bytes: the kernel looks
+            // for bytes, and then whether it is open (n_tty_read, drivers/tty/n_tty.c). Then the next read has them.
+            let read = stream.read(&mut block);
+            let read = read.or_else(|_| stream.read(&mut block)).unwrap_or(0);
             let (known, changed) = &*news;
             put(
                 &mut known.lock().unwrap(),
